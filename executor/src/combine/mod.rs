@@ -1,0 +1,9 @@
+//! Several futures in one task, in a fixed order, each with a waker of its own.
+
+mod all;
+mod branch;
+mod pair;
+mod woken;
+
+pub use all::{join_all, try_join_all};
+pub use pair::{join, race, try_join};

@@ -1,0 +1,101 @@
+//! The handle of a task that gives an output.
+
+use alloc::rc::{Rc, Weak};
+use core::cell::Cell;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::id::TaskId;
+use crate::tasks::Core;
+
+/// Awaits, detaches or cancels one task.
+#[must_use = "dropping a `Task` cancels it; `detach` lets it go"]
+pub struct Task<T> {
+    id: TaskId,
+    /// Weak, because tasks hold the handles of other tasks.
+    core: Weak<Core>,
+    /// `None` for a dead task.
+    outcome: Option<Rc<Outcome<T>>>,
+}
+
+/// What a task and its handle share.
+pub(crate) struct Outcome<T> {
+    output: Cell<Option<T>>,
+    awaiter: Cell<Option<Waker>>,
+    given: Cell<bool>,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) fn new() -> Outcome<T> {
+        Outcome { output: Cell::new(None), awaiter: Cell::new(None), given: Cell::new(false) }
+    }
+
+    /// Leaves the output for the handle and wakes whoever awaits it.
+    pub(crate) fn give(&self, output: T) {
+        self.output.set(Some(output));
+        self.given.set(true);
+        if let Some(awaiter) = self.awaiter.take() {
+            awaiter.wake();
+        }
+    }
+}
+
+impl<T> Task<T> {
+    pub(crate) fn new(id: TaskId, core: Weak<Core>, outcome: Rc<Outcome<T>>) -> Task<T> {
+        Task { id, core, outcome: Some(outcome) }
+    }
+
+    /// A task that is never ready, as [`spawn`](crate::FifoExecutor::spawn) gives in teardown.
+    pub fn dead() -> Task<T> {
+        Task { id: TaskId::DEAD, core: Weak::new(), outcome: None }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Lets the task go on without a handle; its output is dropped.
+    pub fn detach(mut self) {
+        self.core = Weak::new();
+    }
+
+    /// Whether the task runs no more.
+    pub fn is_finished(&self) -> bool {
+        let given = self.outcome.as_ref().is_some_and(|outcome| outcome.given.get());
+        given || !self.core.upgrade().is_some_and(|core| core.is_alive(self.id))
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(outcome) = &self.outcome else { return Poll::Pending };
+        if let Some(output) = outcome.output.take() {
+            return Poll::Ready(output);
+        }
+        assert!(!outcome.given.get(), "a `Task` was polled again after it gave its output");
+        let awaiter = match outcome.awaiter.take() {
+            Some(awaiter) if awaiter.will_wake(cx.waker()) => awaiter,
+            _ => cx.waker().clone(),
+        };
+        outcome.awaiter.set(Some(awaiter));
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.upgrade() {
+            core.abort(self.id);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("id", &self.id).finish_non_exhaustive()
+    }
+}

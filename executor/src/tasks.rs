@@ -1,0 +1,209 @@
+//! The tasks of an executor and the queue they wait in.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::pin::Pin;
+use core::task::Waker;
+
+use slab::Slab;
+
+use crate::alarm::Alarm;
+use crate::id::TaskId;
+use crate::inbox::Inbox;
+
+/// A task's future as the executor keeps it.
+pub(crate) type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// So many alarms of ended tasks are kept for new ones; a burst of tasks gives back the rest.
+const SPARE_ALARMS: usize = 1024;
+
+/// One task.
+pub(crate) struct Slot {
+    /// The present task's number: an id with another one names an earlier task.
+    pub(crate) number: u64,
+    /// `None` during the task's poll: the turn has it.
+    pub(crate) alarm: Option<Alarm>,
+    pub(crate) body: Body,
+}
+
+/// What is polled when a task's turn comes.
+pub(crate) enum Body {
+    /// `None` during the task's poll: the turn has it.
+    Task(Option<BoxedFuture>),
+    /// A future on its owner's stack.
+    Guest {
+        /// Its turn came while somebody else ticked: it is taken when its owner ticks next.
+        overdue: bool,
+    },
+}
+
+/// What all handles of one executor share.
+///
+/// User code (a future, its drop, a foreign waker) may come back here at any time, so no borrow
+/// is held while any runs.
+pub(crate) struct Core {
+    pub(crate) slots: RefCell<Slab<Slot>>,
+    /// Everything in here was queued before everything in the inbox: whoever adds to it empties
+    /// the inbox into it first.
+    ready: RefCell<VecDeque<TaskId>>,
+    inbox: Arc<Inbox>,
+    spare_alarms: RefCell<Vec<Alarm>>,
+    /// Whom the inbox rouses.
+    sleepers: Cell<Vec<Waker>>,
+    next_number: Cell<u64>,
+    closed: Cell<bool>,
+}
+
+impl Core {
+    pub(crate) fn new() -> Core {
+        Core {
+            slots: RefCell::default(),
+            ready: RefCell::default(),
+            inbox: Arc::new(Inbox::new()),
+            spare_alarms: RefCell::default(),
+            sleepers: Cell::default(),
+            next_number: Cell::new(0),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// Puts a new task at the tail; in teardown the task is dropped, and the id names none.
+    pub(crate) fn spawn(&self, body: Body) -> TaskId {
+        if self.closed.get() {
+            return TaskId::DEAD;
+        }
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        let mut slots = self.slots.borrow_mut();
+        let entry = slots.vacant_entry();
+        let index = u32::try_from(entry.key()).expect("fewer than 2^32 tasks fit into memory");
+        let id = TaskId { number, index };
+        entry.insert(Slot { number, alarm: Some(self.alarm(id)), body });
+        drop(slots);
+        self.push(id);
+        id
+    }
+
+    fn alarm(&self, id: TaskId) -> Alarm {
+        match self.spare_alarms.borrow_mut().pop() {
+            Some(alarm) => {
+                alarm.reuse(id);
+                alarm
+            }
+            None => Alarm::new(id, self.inbox.clone()),
+        }
+    }
+
+    /// Keeps an ended task's alarm for a new task, unless somebody may still ring it.
+    pub(crate) fn recycle(&self, alarm: Alarm) {
+        let mut spare = self.spare_alarms.borrow_mut();
+        if spare.len() < SPARE_ALARMS && alarm.is_free() && !self.closed.get() {
+            spare.push(alarm);
+        }
+    }
+
+    /// Puts a task at the tail of the queue, behind all that was woken before.
+    pub(crate) fn push(&self, id: TaskId) {
+        let mut ready = self.ready.borrow_mut();
+        while let Some(woken) = self.inbox.take() {
+            ready.push_back(woken);
+        }
+        ready.push_back(id);
+        drop(ready);
+        self.inbox.rouse();
+    }
+
+    /// Takes the head of the queue, which may name an ended task.
+    pub(crate) fn pop(&self) -> Option<TaskId> {
+        self.ready.borrow_mut().pop_front().or_else(|| self.inbox.take())
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.borrow().is_empty() || !self.inbox.is_empty()
+    }
+
+    pub(crate) fn is_alive(&self, id: TaskId) -> bool {
+        self.slots.borrow().get(id.index as usize).is_some_and(|slot| slot.number == id.number)
+    }
+
+    /// Takes a task out, if it has not ended.
+    pub(crate) fn remove(&self, id: TaskId) -> Option<Slot> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get(id.index as usize)?;
+        if slot.number != id.number {
+            return None;
+        }
+        Some(slots.remove(id.index as usize))
+    }
+
+    /// Ends a task now; one that is being polled is dropped by its turn.
+    pub(crate) fn abort(&self, id: TaskId) {
+        let Some(Slot { alarm: Some(alarm), body, .. }) = self.remove(id) else { return };
+        alarm.end();
+        drop(body);
+        self.recycle(alarm);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Drops all tasks in spawn order, for good.
+    pub(crate) fn close(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        let mut slots: Vec<Slot> = self.slots.take().into_iter().map(|(_, slot)| slot).collect();
+        slots.sort_unstable_by_key(|slot| slot.number);
+        slots.iter().filter_map(|slot| slot.alarm.as_ref()).for_each(Alarm::end);
+        self.ready.take();
+        self.spare_alarms.take();
+        while self.inbox.take().is_some() {}
+        // A vector drops from the front, and goes on when one of the drops panics.
+        drop(slots);
+    }
+
+    /// Has `waker` woken when a task becomes ready.
+    pub(crate) fn register(&self, waker: &Waker) {
+        let mut sleepers = self.sleepers.take();
+        if !self.inbox.is_sleeping() {
+            sleepers.clear();
+        }
+        if !sleepers.iter().any(|sleeper| sleeper.will_wake(waker)) {
+            sleepers.push(waker.clone());
+        }
+        self.sleep(&sleepers);
+        self.sleepers.set(sleepers);
+    }
+
+    /// Forgets `waker`: its owner is about to look at the queue itself.
+    pub(crate) fn deregister(&self, waker: &Waker) {
+        let mut sleepers = self.sleepers.take();
+        sleepers.retain(|sleeper| !sleeper.will_wake(waker));
+        if sleepers.is_empty() {
+            self.inbox.stay_awake();
+        } else if self.inbox.is_sleeping() {
+            self.sleep(&sleepers);
+        }
+        self.sleepers.set(sleepers);
+    }
+
+    fn sleep(&self, sleepers: &[Waker]) {
+        match sleepers {
+            [only] => self.inbox.sleep(only),
+            several => self.inbox.sleep(&Waker::from(Arc::new(Sleepers(several.into())))),
+        }
+    }
+}
+
+/// Several loops that wait for one executor, each in its own place.
+struct Sleepers(Box<[Waker]>);
+
+impl alloc::task::Wake for Sleepers {
+    fn wake(self: Arc<Self>) {
+        self.0.iter().for_each(Waker::wake_by_ref);
+    }
+}

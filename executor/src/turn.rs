@@ -1,0 +1,111 @@
+//! One poll of one task, and what comes before and after it.
+
+use core::task::{Context, Poll};
+
+use crate::alarm::Alarm;
+use crate::id::TaskId;
+use crate::tasks::{Body, BoxedFuture, Core};
+
+/// The poll of a guest, which only the guest's owner can do.
+pub(crate) type GuestPoll<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
+
+impl Core {
+    /// Polls the next ready task; `false` if there is none.
+    ///
+    /// A guest other than `guest` is marked overdue and passed over.
+    pub(crate) fn tick(&self, guest: Option<TaskId>, poll_guest: GuestPoll<'_>) -> bool {
+        let Some(mut turn) = self.next_turn(guest) else { return false };
+        let mut cx = Context::from_waker(turn.alarm.as_ref().expect(HELD).waker());
+        let poll = match &mut turn.future {
+            Some(future) => future.as_mut().poll(&mut cx),
+            None => poll_guest(&mut cx),
+        };
+        if poll.is_pending() {
+            turn.pause();
+        }
+        true
+    }
+
+    fn next_turn(&self, guest: Option<TaskId>) -> Option<Turn<'_>> {
+        if let Some(turn) = guest.and_then(|id| self.overdue_turn(id)) {
+            return Some(turn);
+        }
+        while let Some(id) = self.pop() {
+            if let Some(turn) = self.begin_turn(id, guest) {
+                return Some(turn);
+            }
+        }
+        None
+    }
+
+    /// The turn that the guest could not take when it came.
+    fn overdue_turn(&self, id: TaskId) -> Option<Turn<'_>> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)?;
+        let Body::Guest { overdue: overdue @ true } = &mut slot.body else { return None };
+        *overdue = false;
+        let alarm = slot.alarm.take()?;
+        alarm.begin();
+        Some(Turn { core: self, id, alarm: Some(alarm), future: None })
+    }
+
+    /// `None` if the task has ended, or is the guest of another loop.
+    fn begin_turn(&self, id: TaskId, guest: Option<TaskId>) -> Option<Turn<'_>> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)?;
+        let future = match &mut slot.body {
+            Body::Task(future) => future.take(),
+            Body::Guest { .. } if guest == Some(id) => None,
+            Body::Guest { overdue } => {
+                // Whoever sleeps was roused when the guest was queued, its owner among them.
+                *overdue = true;
+                return None;
+            }
+        };
+        let alarm = slot.alarm.take()?;
+        alarm.begin();
+        Some(Turn { core: self, id, alarm: Some(alarm), future })
+    }
+}
+
+const HELD: &str = "a turn holds its task's alarm to the end";
+
+/// A task that is being polled. Dropping it ends the task: that is what a poll that is ready and
+/// one that panics have in common.
+struct Turn<'a> {
+    core: &'a Core,
+    id: TaskId,
+    alarm: Option<Alarm>,
+    /// `None` for a guest.
+    future: Option<BoxedFuture>,
+}
+
+impl Turn<'_> {
+    /// Gives the task back, and queues it if it was woken meanwhile: behind all that its poll
+    /// woke or spawned. A task that was aborted meanwhile ends here.
+    fn pause(mut self) {
+        let mut slots = self.core.slots.borrow_mut();
+        let slot = slots.get_mut(self.id.index as usize);
+        let Some(slot) = slot.filter(|slot| slot.number == self.id.number) else { return };
+        if let Body::Task(future) = &mut slot.body {
+            *future = self.future.take();
+        }
+        let alarm = slot.alarm.insert(self.alarm.take().expect(HELD));
+        let woken = alarm.pause();
+        drop(slots);
+        if woken {
+            self.core.push(self.id);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Nothing to end: the task has its alarm back.
+        let Some(alarm) = self.alarm.take() else { return };
+        alarm.end();
+        self.core.remove(self.id);
+        drop(self.future.take());
+        self.core.recycle(alarm);
+    }
+}
