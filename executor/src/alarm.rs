@@ -1,12 +1,12 @@
 //! The waker of a task, and what it knows of the task.
 //!
-//! | state      | wake          | turn begins | poll pends       | task ends |
-//! |------------|---------------|-------------|------------------|-----------|
-//! | idle       | queued, inbox |             |                  | ended     |
-//! | queued     | -             | polled      |                  | ended     |
-//! | polled     | polled, woken |             | idle             | ended     |
-//! | polled, woken | -          |             | queued, at the tail | ended  |
-//! | ended      | -             |             |                  |           |
+//! | state          | wake             | turn begins | poll is pending     | task ends |
+//! |----------------|------------------|-------------|---------------------|-----------|
+//! | 0: idle        | woken, to the inbox |          |                     | ended     |
+//! | woken: queued  | -                | polled      |                     | ended     |
+//! | polled         | polled and woken |             | idle                | ended     |
+//! | polled and woken | -              | polled      | same, to the tail: queued | ended |
+//! | ended          | -                |             |                     |           |
 
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -107,13 +107,16 @@ impl Alarm {
     /// The task's turn begins: a wake from now on asks for another one.
     pub(crate) fn begin(&self) {
         let before = self.bell.state.swap(POLLED, Ordering::AcqRel);
-        debug_assert_eq!(before, WOKEN, "only queued tasks are polled");
+        debug_assert!(before & WOKEN != 0, "only queued tasks are polled");
     }
 
     /// The task's poll returned and it goes on; whether it was woken meanwhile. It then counts as
     /// queued, and the caller puts it there.
     pub(crate) fn pause(&self) -> bool {
-        self.bell.state.fetch_and(!POLLED, Ordering::AcqRel) & WOKEN != 0
+        // A task that was woken stays so until its next turn, whatever others do: no need to take
+        // `POLLED` away, and a yield saves the second most expensive thing it does.
+        let woken = self.bell.state.load(Ordering::Relaxed) & WOKEN != 0;
+        woken || self.bell.state.fetch_and(!POLLED, Ordering::AcqRel) & WOKEN != 0
     }
 
     /// The task is no more: its wakes are void.
