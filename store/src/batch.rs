@@ -105,6 +105,20 @@ impl Batch {
         &self.rows
     }
 
+    /// The bytes of all records, one behind the other.
+    #[cfg(feature = "redb")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// No fewer bytes than a commit of it takes, the directory included.
+    #[cfg(feature = "redb")]
+    pub(crate) fn size(&self) -> usize {
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| row.id.len() + row.workflow.len() + row.note.len() + 64);
+        self.bytes.len() + 40 * self.slots.len() + rows.sum::<usize>() + 64
+    }
+
     /// The smallest key that is larger than all keys in the batch.
     pub(crate) fn next_run(&self) -> RunKey {
         let rows = self.rows.iter().map(|row| row.key);

@@ -10,11 +10,21 @@ extern crate std;
 
 mod batch;
 mod error;
-mod memory;
 mod run;
 mod store;
 
+mod memory;
+
+pub mod conformance;
+
+#[cfg(feature = "redb")]
+mod disk;
+#[cfg(feature = "redb")]
+mod format;
+
 pub use batch::Batch;
+#[cfg(feature = "redb")]
+pub use disk::{Options, RedbStore};
 pub use error::{Error, Result};
 pub use memory::MemoryStore;
 pub use run::{Filter, RunKey, RunRow, RunState};

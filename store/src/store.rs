@@ -103,6 +103,15 @@ pub trait Store {
     /// refuses, after which it is as with [`commit`](Store::commit).
     fn delete(&mut self, runs: &[RunKey]) -> Result<()>;
 
+    /// Does now what a later commit would have to do, such as putting what was written lately
+    /// where it stays. An engine calls it when it has nothing else to do.
+    ///
+    /// # Errors
+    /// If the storage refuses, after which it is as with [`commit`](Store::commit).
+    fn fold(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The key for the next run: larger than all that were ever used, deleted ones included.
     fn next_run(&self) -> RunKey;
 
@@ -133,6 +142,9 @@ macro_rules! forward {
             }
             fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
                 (**self).delete(runs)
+            }
+            fn fold(&mut self) -> Result<()> {
+                (**self).fold()
             }
             fn next_run(&self) -> RunKey {
                 (**self).next_run()

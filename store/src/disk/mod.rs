@@ -1,0 +1,232 @@
+mod create;
+mod fold;
+mod index;
+mod options;
+mod read;
+mod tables;
+mod tail;
+mod trouble;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use std::path::Path;
+
+use redb::{Database, Durability, StorageBackend};
+
+pub use options::Options;
+use tables::JOURNAL;
+use tail::Tail;
+use trouble::{Trouble, guarded};
+
+use crate::format::journal::MAX_BYTES;
+use crate::format::meta::Meta;
+use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store};
+
+/// A store in one file, through redb.
+///
+/// A commit is one row of a journal, and one sync of the disk. When the journal has become long,
+/// the next commit first folds it into the rows and histories of the runs, which takes a second
+/// sync and as long as writing that many bytes takes; [`fold`](Store::fold) does it at a time of
+/// your choosing.
+///
+/// The file belongs to one store at a time. Dropping the store closes it.
+///
+/// # After a crash
+/// The next open finds every commit that had returned. redb then reads the whole file once, to
+/// find out which of its pages are in use.
+///
+/// ```
+/// use dacapo_store::{Batch, RedbStore, RunKey, Store};
+///
+/// # let directory = std::env::temp_dir().join(format!("dacapo-redb-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory).unwrap();
+/// let path = directory.join("runs.dacapo");
+/// let mut store = RedbStore::open(&path)?;
+/// let mut batch = Batch::new();
+/// batch.push(RunKey(0), 0, |bytes| bytes.extend_from_slice(b"started"));
+/// store.commit(&batch)?;
+///
+/// assert!(RedbStore::open(&path).unwrap_err().is_in_use());
+/// drop(store);
+/// assert_eq!(RedbStore::open(&path)?.history(RunKey(0))?[0].record, b"started");
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// # Ok::<(), dacapo_store::Error>(())
+/// ```
+pub struct RedbStore {
+    db: Database,
+    /// What the journal holds, in memory.
+    tail: Tail,
+    /// What messages call the file.
+    name: String,
+    fold_bytes: usize,
+    semantics: u32,
+    /// The time of the last commit.
+    time: u64,
+    next_run: u64,
+    /// The error of the write that was refused. What is on the disk is not known then, so nothing
+    /// is read or written any more.
+    refused: Option<Error>,
+}
+
+impl RedbStore {
+    /// Opens the store at `path`, or makes one if there is nothing.
+    ///
+    /// # Errors
+    /// If the file is open already, is not a store, is damaged, or was written by a later version:
+    /// the predicates of [`Error`] tell these apart, and the file is left as it was. If it or its
+    /// directory cannot be read or written.
+    pub fn open(path: impl AsRef<Path>) -> Result<RedbStore> {
+        Options::new().open(path)
+    }
+
+    /// Opens the store in a backend of your own: see [`Options::open_backend`].
+    ///
+    /// # Errors
+    /// As with [`open`](RedbStore::open).
+    pub fn from_backend(backend: impl StorageBackend) -> Result<RedbStore> {
+        Options::new().open_backend(backend)
+    }
+
+    /// The version of the engine's rules under which the file was made: see
+    /// [`Options::semantics_version`].
+    pub fn semantics_version(&self) -> u32 {
+        self.semantics
+    }
+
+    /// Closes the file. Dropping the store does so too, and does not say if it fails; no commit is
+    /// lost either way.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn close(self) -> Result<()> {
+        self.db.close().map_err(|error| Trouble::from(error).about(&self.name))
+    }
+
+    /// Reads, unless a write was refused before.
+    fn read<T>(&self, f: impl FnOnce() -> Result<T, Trouble>) -> Result<T> {
+        match &self.refused {
+            Some(error) => Err(error.clone()),
+            None => guarded(f).map_err(|trouble| trouble.about(&self.name)),
+        }
+    }
+
+    /// Writes, unless a write was refused before; if this one is, it is the last.
+    fn write(&mut self, f: impl FnOnce(&mut RedbStore) -> Result<(), Trouble>) -> Result<()> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
+        let result = f(self).map_err(|trouble| trouble.about(&self.name));
+        self.refused = result.clone().err();
+        result
+    }
+
+    fn append(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        let mut txn = self.db.begin_write()?;
+        txn.set_durability(Durability::Immediate).expect("there are no savepoints");
+        let (commit, row) = self.tail.push(batch);
+        txn.open_table(JOURNAL)?.insert(commit, row)?;
+        txn.commit()?;
+        self.time = batch.time();
+        self.next_run = self.next_run.max(batch.next_run().0);
+        Ok(())
+    }
+
+    /// Folds the journal and forgets some runs on the way.
+    fn fold_without(&mut self, forgotten: &[RunRow]) -> Result<(), Trouble> {
+        if self.tail.is_empty() && forgotten.is_empty() {
+            return Ok(());
+        }
+        let meta = Meta {
+            semantics: self.semantics,
+            commit: self.tail.last_commit(),
+            time: self.time,
+            next_run: self.next_run,
+        };
+        fold::fold(&self.db, &self.tail, &meta, forgotten)?;
+        self.tail.clear(2 * self.fold_bytes);
+        Ok(())
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&mut self, batch: &Batch) -> Result<()> {
+        if batch.is_empty() {
+            return self.read(|| Ok(()));
+        }
+        if batch.size() > MAX_BYTES {
+            let limit = MAX_BYTES >> 20;
+            return Err(Error::other(format!(
+                "a batch of more than {limit} MiB cannot be committed: split it"
+            )));
+        }
+        self.write(|store| {
+            // Before the commit, so that an error leaves nothing of the batch.
+            if store.tail.len() >= store.fold_bytes {
+                store.fold_without(&[])?;
+            }
+            store.append(batch)
+        })
+    }
+
+    fn find(&self, id: &str) -> Result<Option<RunRow>> {
+        self.read(|| read::find(&self.db, &self.tail, id))
+    }
+
+    fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
+        self.read(|| read::row(&self.db, &self.tail, run))
+    }
+
+    fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
+        self.read(|| read::list(&self.db, &self.tail, filter))
+    }
+
+    fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
+        self.read(|| read::history(&self.db, &self.tail, run))
+    }
+
+    fn last(&self, run: RunKey) -> Result<Option<Entry>> {
+        self.read(|| read::last(&self.db, &self.tail, run))
+    }
+
+    fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
+        let mut rows = Vec::new();
+        for run in runs {
+            rows.extend(self.row(*run)?);
+        }
+        if let Some(row) = rows.iter().find(|row| !may_be_deleted(row)) {
+            return Err(Error::unfinished(row.key, &row.id));
+        }
+        rows.sort_unstable_by_key(|row| row.key);
+        if rows.is_empty() {
+            return self.read(|| Ok(()));
+        }
+        self.write(|store| store.fold_without(&rows))
+    }
+
+    fn next_run(&self) -> RunKey {
+        RunKey(self.next_run)
+    }
+
+    fn time(&self) -> u64 {
+        self.time
+    }
+
+    fn fold(&mut self) -> Result<()> {
+        self.write(|store| store.fold_without(&[]))
+    }
+}
+
+fn may_be_deleted(row: &RunRow) -> bool {
+    row.state.has_ended() || row.state == RunState::Parked
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore")
+            .field("name", &self.name)
+            .field("commits", &self.tail.last_commit())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
+
+use super::tables::{self, JOURNAL};
+use super::tail::Tail;
+use super::trouble::{Trouble, guarded};
+use super::{RedbStore, create};
+use crate::format::meta::Meta;
+use crate::{Error, Result, error::Kind};
+
+/// How a [`RedbStore`] is opened.
+///
+/// ```
+/// use dacapo_store::{Options, Store};
+///
+/// # let directory = std::env::temp_dir().join(format!("dacapo-options-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory).unwrap();
+/// let path = directory.join("runs.dacapo");
+/// let store = Options::new().cache_bytes(8 << 20).fold_bytes(1 << 20).open(&path)?;
+/// assert_eq!(store.time(), 0);
+/// # drop(store);
+/// # std::fs::remove_dir_all(&directory).unwrap();
+/// # Ok::<(), dacapo_store::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    cache_bytes: usize,
+    fold_bytes: usize,
+    semantics_version: u32,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { cache_bytes: 64 << 20, fold_bytes: 32 << 20, semantics_version: 1 }
+    }
+}
+
+impl Options {
+    /// What [`RedbStore::open`] uses.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// The memory that redb may use for pages of the file: 64 MiB by default.
+    pub fn cache_bytes(mut self, bytes: usize) -> Options {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// How long the journal may become before the next commit folds it: 32 MiB by default. About
+    /// twice as much memory is used for it. A larger one folds less often, and into fewer and
+    /// larger chunks.
+    pub fn fold_bytes(mut self, bytes: usize) -> Options {
+        self.fold_bytes = bytes;
+        self
+    }
+
+    /// The version of the rules by which the engine runs histories: 1 by default. It is written
+    /// into a new file, where [`RedbStore::semantics_version`] finds it; a file that holds a
+    /// larger one is refused.
+    pub fn semantics_version(mut self, version: u32) -> Options {
+        self.semantics_version = version;
+        self
+    }
+
+    /// Opens the store at `path`, or makes one if there is nothing.
+    ///
+    /// # Errors
+    /// See [`RedbStore::open`].
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<RedbStore> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        create::clear(path);
+        self.prepare(path, &name)?;
+        guarded(|| {
+            self.probe(path)?;
+            let db = self.builder().open(path)?;
+            self.load(db, &name)
+        })
+        .map_err(|trouble| trouble.about(&name))
+    }
+
+    /// Opens the store in a backend of your own, or makes one if it is empty. A crash while it is
+    /// being made can leave a backend that is refused afterwards; a file is safe from that.
+    ///
+    /// # Errors
+    /// As with [`open`](Options::open).
+    pub fn open_backend(&self, backend: impl StorageBackend) -> Result<RedbStore> {
+        let name = "the store's backend";
+        guarded(|| {
+            let db = self.builder().create_with_backend(backend)?;
+            if db.begin_read()?.list_tables()?.next().is_none() {
+                tables::initialise(&db, self.semantics_version)?;
+            }
+            self.load(db, name)
+        })
+        .map_err(|trouble| trouble.about(name))
+    }
+
+    /// Sees to it that there is a file, and says so if there cannot be one.
+    fn prepare(&self, path: &Path, name: &str) -> Result<()> {
+        let complain =
+            |why: &str| Err(Error::new(Kind::Other, format!("cannot open {name}: {why}")));
+        match fs::metadata(path) {
+            Ok(data) if data.is_dir() => complain("it is a directory; name a file in it"),
+            Ok(data) if data.len() == 0 => Err(Trouble::NotAStore("it is empty").about(name)),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match create::create(path, self.semantics_version) {
+                    Err(Trouble::Redb(redb::Error::Io(error)))
+                        if error.kind() == io::ErrorKind::NotFound =>
+                    {
+                        complain("its directory does not exist; create that first")
+                    }
+                    result => result.map_err(|trouble| trouble.about(name)),
+                }
+            }
+            Err(error) => Err(Trouble::from(error).about(name)),
+        }
+    }
+
+    fn builder(&self) -> Builder {
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.cache_bytes);
+        builder
+    }
+
+    /// Looks whether the file is one of ours without changing a byte of it. One that was not
+    /// closed, because its process was killed, can only be opened for writing.
+    fn probe(&self, path: &Path) -> Result<(), Trouble> {
+        match self.builder().open_read_only(path) {
+            Ok(db) => self.meta(&db).map(|_| ()),
+            Err(DatabaseError::RepairAborted) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn meta(&self, db: &impl ReadableDatabase) -> Result<Meta, Trouble> {
+        match tables::read_meta(db)? {
+            None => Err(Trouble::NotAStore("it is another program's redb database")),
+            Some(meta) if meta.semantics > self.semantics_version => {
+                Err(Trouble::NewerSemantics(meta.semantics))
+            }
+            Some(meta) => Ok(meta),
+        }
+    }
+
+    /// Reads the journal that has not been folded yet.
+    fn load(&self, db: Database, name: &str) -> Result<RedbStore, Trouble> {
+        let Meta { semantics, commit, mut time, mut next_run } = self.meta(&db)?;
+        let mut tail = Tail::new(commit);
+        for item in db.begin_read()?.open_table(JOURNAL)?.range::<u64>(..)? {
+            let (number, bytes) = item?;
+            let expected = tail.last_commit() + 1;
+            let loaded = match number.value() == expected {
+                true => tail.load(bytes.value()),
+                false => Err("it is missing"),
+            };
+            let (at, largest) = loaded.map_err(|flaw| {
+                Trouble::Damaged(format!("commit {expected} in its journal: {flaw}"))
+            })?;
+            time = at;
+            next_run = largest.map_or(next_run, |largest| next_run.max(largest.0 + 1));
+        }
+        Ok(RedbStore {
+            db,
+            tail,
+            name: String::from(name),
+            fold_bytes: self.fold_bytes,
+            semantics,
+            time,
+            next_run,
+            refused: None,
+        })
+    }
+}

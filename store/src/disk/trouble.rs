@@ -1,0 +1,110 @@
+use alloc::format;
+use alloc::string::{String, ToString};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::Error;
+use crate::error::Kind;
+
+/// What can go wrong below, before it is known which file it is about.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Redb(redb::Error),
+    /// What is damaged, and how.
+    Damaged(String),
+    NewerFormat(u32),
+    NewerSemantics(u32),
+    NotAStore(&'static str),
+}
+
+macro_rules! from_redb {
+    ($($error:ident)*) => {$(
+        impl From<redb::$error> for Trouble {
+            fn from(error: redb::$error) -> Trouble {
+                Trouble::Redb(error.into())
+            }
+        }
+    )*};
+}
+
+from_redb!(CommitError DatabaseError StorageError TableError TransactionError);
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Redb(redb::Error::Io(error))
+    }
+}
+
+impl Trouble {
+    /// The error for the caller, about the file `name`.
+    pub(super) fn about(self, name: &str) -> Error {
+        let (kind, message) = match self {
+            Trouble::Redb(error) => return of_redb(error, name),
+            Trouble::Damaged(what) => return damaged(name, &what),
+            Trouble::NotAStore(why) => (
+                Kind::NotAStore,
+                format!(
+                    "{name} is not a dacapo store: {why}; it was left as it is, choose another path"
+                ),
+            ),
+            Trouble::NewerFormat(format) => (
+                Kind::NewerFormat,
+                format!(
+                    "{name} has format {format}, written by a later version of dacapo: open it with that version"
+                ),
+            ),
+            Trouble::NewerSemantics(semantics) => (
+                Kind::NewerFormat,
+                format!(
+                    "{name} holds runs of semantics version {semantics}, started by a later version of dacapo: open it with that version"
+                ),
+            ),
+        };
+        Error::new(kind, message)
+    }
+}
+
+fn damaged(name: &str, what: &str) -> Error {
+    let advice = "keep a copy of the file and restore it from a backup";
+    Error::new(Kind::Damaged, format!("{name} is damaged: {what}; {advice}"))
+}
+
+fn of_redb(error: redb::Error, name: &str) -> Error {
+    let refused = |cause: &dyn ToString| {
+        let cause = cause.to_string();
+        Error::new(
+            Kind::Refused,
+            format!("the disk refused {name}: {cause}; mend that and open the store again"),
+        )
+    };
+    match error {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Error::new(
+            Kind::InUse,
+            format!("{name} is open already, here or in another process: close it there first"),
+        ),
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Trouble::NotAStore("it is no redb database").about(name)
+        }
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            damaged(name, "it ends too early")
+        }
+        redb::Error::UpgradeRequired(_) => {
+            Trouble::NotAStore("it is a redb database of an old format").about(name)
+        }
+        redb::Error::Io(error) => refused(&error),
+        redb::Error::Backend(error) => refused(&error),
+        error @ (redb::Error::PreviousIo | redb::Error::ValueTooLarge(_)) => refused(&error),
+        error => damaged(name, &error.to_string()),
+    }
+}
+
+/// Does something with a file that may be damaged. redb trusts what it reads after a clean
+/// shutdown: where a damaged page contradicts itself it may panic instead of returning an error.
+pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    // Whatever the panic left half done is dropped with the handle, or was only being read.
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Err(Trouble::Damaged(format!("a page contradicts itself ({text})")))
+    })
+}

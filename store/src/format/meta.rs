@@ -1,0 +1,61 @@
+//! What is known of the file as a whole.
+//!
+//! ```text
+//! checksum 8 | format 4 | semantics 4 | commit 8 | time 8 | next run 8
+//! ```
+//! The first two fields stay where they are in every later format, and the checksum covers all
+//! that follows it, however long that is: so a file of a later format is known for what it is.
+
+use super::{Flaw, checksum, read_u32, read_u64};
+
+/// The format this crate writes.
+pub(crate) const FORMAT: u32 = 1;
+
+const LENGTH: usize = 40;
+
+/// Commit, time and next run are those of the last fold: the journal holds what came after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Meta {
+    pub(crate) semantics: u32,
+    pub(crate) commit: u64,
+    pub(crate) time: u64,
+    pub(crate) next_run: u64,
+}
+
+/// Why a file cannot be used.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Unfit {
+    Damaged(Flaw),
+    Newer(u32),
+}
+
+pub(crate) fn pack(meta: &Meta) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[12..16].copy_from_slice(&meta.semantics.to_le_bytes());
+    bytes[16..24].copy_from_slice(&meta.commit.to_le_bytes());
+    bytes[24..32].copy_from_slice(&meta.time.to_le_bytes());
+    bytes[32..40].copy_from_slice(&meta.next_run.to_le_bytes());
+    let sum = checksum(0, &bytes[8..]);
+    bytes[..8].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+pub(crate) fn read(bytes: &[u8]) -> Result<Meta, Unfit> {
+    if bytes.len() < 12 || checksum(0, &bytes[8..]) != read_u64(bytes, 0) {
+        return Err(Unfit::Damaged("it does not match its checksum"));
+    }
+    let format = read_u32(bytes, 8);
+    if format > FORMAT {
+        return Err(Unfit::Newer(format));
+    }
+    if format != FORMAT || bytes.len() != LENGTH {
+        return Err(Unfit::Damaged("it has not the form of any known format"));
+    }
+    Ok(Meta {
+        semantics: read_u32(bytes, 12),
+        commit: read_u64(bytes, 16),
+        time: read_u64(bytes, 24),
+        next_run: read_u64(bytes, 32),
+    })
+}

@@ -1,0 +1,4 @@
+//! The tests of the store, in one binary.
+
+mod conformance;
+mod place;
