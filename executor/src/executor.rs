@@ -74,6 +74,14 @@ impl FifoExecutor {
         self.core.has_ready()
     }
 
+    /// How many tasks are queued: the round that begins now.
+    ///
+    /// Ticking that often, and no oftener, polls none of the tasks that the round itself queues.
+    /// Tasks that ended while they were queued are counted.
+    pub fn queued(&self) -> usize {
+        self.core.queued()
+    }
+
     /// Has `waker` woken, once, when a task becomes ready.
     pub fn register(&self, waker: &Waker) {
         self.core.register(waker);

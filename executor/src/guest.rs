@@ -24,6 +24,11 @@ impl Guest {
         Guest { id, core: Rc::downgrade(core) }
     }
 
+    /// Whether its turn came while another loop ticked, and waits for the owner's next tick.
+    pub fn is_overdue(&self) -> bool {
+        self.core.upgrade().is_some_and(|core| core.is_overdue(self.id))
+    }
+
     pub(crate) fn id(&self) -> TaskId {
         self.id
     }

@@ -40,6 +40,13 @@ pub(crate) enum Body {
     },
 }
 
+impl Slot {
+    /// The slot of a task that has not ended.
+    pub(crate) fn find(slots: &mut Slab<Slot>, id: TaskId) -> Option<&mut Slot> {
+        slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)
+    }
+}
+
 /// What all handles of one executor share.
 ///
 /// User code (a future, its drop, a foreign waker) may come back here at any time, so no borrow
@@ -125,17 +132,23 @@ impl Core {
         !self.ready.borrow().is_empty() || !self.inbox.is_empty()
     }
 
+    /// How long the queue is, wakes in the inbox included, and ended tasks too.
+    pub(crate) fn queued(&self) -> usize {
+        let mut ready = self.ready.borrow_mut();
+        while let Some(woken) = self.inbox.take() {
+            ready.push_back(woken);
+        }
+        ready.len()
+    }
+
     pub(crate) fn is_alive(&self, id: TaskId) -> bool {
-        self.slots.borrow().get(id.index as usize).is_some_and(|slot| slot.number == id.number)
+        Slot::find(&mut self.slots.borrow_mut(), id).is_some()
     }
 
     /// Takes a task out, if it has not ended.
     pub(crate) fn remove(&self, id: TaskId) -> Option<Slot> {
         let mut slots = self.slots.borrow_mut();
-        let slot = slots.get(id.index as usize)?;
-        if slot.number != id.number {
-            return None;
-        }
+        Slot::find(&mut slots, id)?;
         Some(slots.remove(id.index as usize))
     }
 
@@ -164,6 +177,8 @@ impl Core {
         while self.inbox.take().is_some() {}
         // A vector drops from the front, and goes on when one of the drops panics.
         drop(slots);
+        // A loop that sleeps is to see that its main future will never be ready.
+        self.inbox.rouse();
     }
 
     /// Has `waker` woken when a task becomes ready.

@@ -4,7 +4,7 @@ use core::task::{Context, Poll};
 
 use crate::alarm::Alarm;
 use crate::id::TaskId;
-use crate::tasks::{Body, BoxedFuture, Core};
+use crate::tasks::{Body, BoxedFuture, Core, Slot};
 
 /// The poll of a guest, which only the guest's owner can do.
 pub(crate) type GuestPoll<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
@@ -38,37 +38,37 @@ impl Core {
         None
     }
 
+    pub(crate) fn is_overdue(&self, id: TaskId) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let slot = Slot::find(&mut slots, id);
+        slot.is_some_and(|slot| matches!(slot.body, Body::Guest { overdue: true }))
+    }
+
     /// The turn that the guest could not take when it came.
     fn overdue_turn(&self, id: TaskId) -> Option<Turn<'_>> {
         let mut slots = self.slots.borrow_mut();
-        let slot = slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)?;
+        let slot = Slot::find(&mut slots, id)?;
         let Body::Guest { overdue: overdue @ true } = &mut slot.body else { return None };
         *overdue = false;
-        let alarm = slot.alarm.take()?;
-        alarm.begin();
-        Some(Turn { core: self, id, alarm: Some(alarm), future: None })
+        Some(Turn::begin(self, id, slot))
     }
 
     /// `None` if the task has ended, or is the guest of another loop.
     fn begin_turn(&self, id: TaskId, guest: Option<TaskId>) -> Option<Turn<'_>> {
         let mut slots = self.slots.borrow_mut();
-        let slot = slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)?;
-        let future = match &mut slot.body {
-            Body::Task(future) => future.take(),
-            Body::Guest { .. } if guest == Some(id) => None,
-            Body::Guest { overdue } => {
-                // Whoever sleeps was roused when the guest was queued, its owner among them.
-                *overdue = true;
-                return None;
-            }
-        };
-        let alarm = slot.alarm.take()?;
-        alarm.begin();
-        Some(Turn { core: self, id, alarm: Some(alarm), future })
+        let slot = Slot::find(&mut slots, id)?;
+        if let Body::Guest { overdue } = &mut slot.body
+            && guest != Some(id)
+        {
+            // Whoever sleeps was roused when the guest was queued, its owner among them.
+            *overdue = true;
+            return None;
+        }
+        Some(Turn::begin(self, id, slot))
     }
 }
 
-const HELD: &str = "a turn holds its task's alarm to the end";
+const HELD: &str = "only the turn of a task has its alarm, and has it to the end";
 
 /// A task that is being polled. Dropping it ends the task: that is what a poll that is ready and
 /// one that panics have in common.
@@ -80,13 +80,22 @@ struct Turn<'a> {
     future: Option<BoxedFuture>,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    fn begin(core: &'a Core, id: TaskId, slot: &mut Slot) -> Turn<'a> {
+        let alarm = slot.alarm.take().expect(HELD);
+        alarm.begin();
+        let future = match &mut slot.body {
+            Body::Task(future) => future.take(),
+            Body::Guest { .. } => None,
+        };
+        Turn { core, id, alarm: Some(alarm), future }
+    }
+
     /// Gives the task back, and queues it if it was woken meanwhile: behind all that its poll
     /// woke or spawned. A task that was aborted meanwhile ends here.
     fn pause(mut self) {
         let mut slots = self.core.slots.borrow_mut();
-        let slot = slots.get_mut(self.id.index as usize);
-        let Some(slot) = slot.filter(|slot| slot.number == self.id.number) else { return };
+        let Some(slot) = Slot::find(&mut slots, self.id) else { return };
         if let Body::Task(future) = &mut slot.body {
             *future = self.future.take();
         }

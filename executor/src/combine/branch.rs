@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::ControlFlow;
 use core::pin::Pin;
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 
 use futures::task::AtomicWaker;
 
@@ -40,13 +41,15 @@ impl Wakers {
         cx: &mut Context<'_>,
         mut poll: impl FnMut(usize, &mut Context<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        // Whoever is woken by this pass need not wake the task: it is awake.
+        drop(self.woken.task.take());
         let mut from = 0;
         while let Some(index) = self.woken.branches.take(from) {
             poll(index, &mut Context::from_waker(&self.wakers[index]))?;
             from = index + 1;
         }
         self.woken.task.register(cx.waker());
-        // Woken behind the pass, or before the waker was there to be woken.
+        // Some were woken behind the pass, or before the waker was there to be woken.
         if !self.woken.branches.is_empty() {
             cx.waker().wake_by_ref();
         }
@@ -88,15 +91,28 @@ impl<F: Future> Branch<F> {
     /// since now.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let Branch::Running(future) = self else { return false };
-        let core::task::Poll::Ready(output) = future.as_mut().poll(cx) else { return false };
+        let Poll::Ready(output) = future.as_mut().poll(cx) else { return false };
         *self = Branch::Ready(output);
         true
     }
 
     /// The output, if it is there.
     pub(super) fn take(&mut self) -> Option<F::Output> {
-        match core::mem::replace(self, Branch::Spent) {
+        match mem::replace(self, Branch::Spent) {
             Branch::Ready(output) => Some(output),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Branch<F> {
+    /// The error, if that is the output.
+    pub(super) fn take_error(&mut self) -> Option<E> {
+        match mem::replace(self, Branch::Spent) {
+            Branch::Ready(Err(error)) => Some(error),
             other => {
                 *self = other;
                 None
