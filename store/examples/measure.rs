@@ -1,0 +1,170 @@
+//! What the store costs beside what it stands on, in one process: the disk and redb by themselves
+//! first, then the store, as a ratio. Absolute figures drift with the disk; the ratios hold.
+//!
+//! `cargo run --release -p dacapo-store --example measure [directory]`
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use dacapo_store::{Batch, Filter, Options, RedbStore, RunKey, RunRow, RunState, Store};
+use redb::{Database, TableDefinition};
+
+const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
+const RECORD: [u8; 120] = [7; 120];
+const RUNS: u64 = 10_000;
+
+fn main() {
+    let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let place = directory.join(format!("dacapo-measure-{}", std::process::id()));
+    fs::create_dir_all(&place).expect("the directory can be written");
+    println!("in {}", place.display());
+    single_commits(&place);
+    packed_commits(&place);
+    cold_open(&place);
+    fs::remove_dir_all(&place).expect("it was made above");
+}
+
+/// One record per commit, in turns, so that a drift of the disk meets all of them.
+fn single_commits(place: &Path) {
+    let mut file = File::create(place.join("plain")).expect("it is new");
+    let db = raw(&place.join("raw-single"));
+    let mut store = RedbStore::open(place.join("store-single")).expect("it is new");
+    let mut batch = Batch::new();
+    let mut times: [Vec<Duration>; 3] = Default::default();
+    for i in 0..3_000 {
+        times[0].push(time(|| {
+            file.seek(SeekFrom::Start(0)).expect("it is a file");
+            file.write_all(&[i as u8; 4096]).expect("there is room");
+            file.sync_data().expect("there is room");
+        }));
+        times[1].push(time(|| insert(&db, i, &RECORD)));
+        times[2].push(time(|| {
+            batch.clear();
+            batch.push(RunKey(0), i, |bytes| bytes.extend_from_slice(&RECORD));
+            store.commit(&batch).expect("there is room");
+        }));
+    }
+    let [sync, raw, store] = times.map(median);
+    println!("fdatasync of 4 KiB         {:>9.1} µs", micros(sync));
+    println!("redb, one row              {:>9.1} µs", micros(raw));
+    println!("store, one record          {:>9.1} µs  {}", micros(store), ratio(store, raw));
+}
+
+/// 10,000 records of as many runs per commit.
+fn packed_commits(place: &Path) {
+    const COMMITS: u64 = 100;
+    let records = COMMITS * RUNS;
+    let packed = RECORD.repeat(RUNS as usize);
+    for round in 0..3 {
+        let db = raw(&place.join(format!("raw-{round}")));
+        let raw = time(|| (0..COMMITS).for_each(|i| insert(&db, i, &packed)));
+        drop(db);
+        println!("redb, packed               {:>9.0} records/s", per_second(records, raw));
+        for (name, fold_bytes) in [
+            ("32 MiB", 32 << 20),
+            ("64 MiB", 64 << 20),
+            ("128 MiB", 128 << 20),
+            ("never", usize::MAX),
+        ] {
+            let path = place.join(format!("store-{round}-{name}"));
+            let options = Options::new().fold_bytes(fold_bytes);
+            let mut store = options.open(&path).expect("it is new");
+            let spent = time(|| fill(&mut store, COMMITS));
+            let last = time(|| store.fold().expect("there is room"));
+            drop(store);
+            println!(
+                "store, folding at {name:<8} {:>9.0} records/s  {}; last fold {:.0} ms; {} MiB",
+                per_second(records, spent),
+                ratio(spent, raw),
+                micros(last) / 1e3,
+                fs::metadata(&path).expect("it is there").len() >> 20,
+            );
+        }
+    }
+}
+
+/// 10,000 unfinished runs of 100 records each: opening, listing and reading all of them.
+fn cold_open(place: &Path) {
+    for (name, fold_bytes) in [("folded", 0), ("in the journal", usize::MAX)] {
+        let path = place.join(format!("open-{name}"));
+        let mut store = Options::new().fold_bytes(usize::MAX).open(&path).expect("it is new");
+        fill(&mut store, 100);
+        if fold_bytes == 0 {
+            store.fold().expect("there is room");
+        }
+        drop(store);
+        let mut records = 0;
+        let spent = time(|| {
+            let store = RedbStore::open(&path).expect("it is closed");
+            for row in store.list(&Filter::new().unfinished()).expect("it is sound") {
+                records += store.history(row.key).expect("it is sound").len();
+            }
+        });
+        assert_eq!(records as u64, 100 * RUNS);
+        println!("open and read 10,000 x 100 records, {name}: {:.0} ms", micros(spent) / 1e3);
+    }
+}
+
+fn fill(store: &mut RedbStore, commits: u64) {
+    let mut batch = Batch::new();
+    for place in 0..commits {
+        batch.clear();
+        batch.set_time(1_700_000_000_000_000_000 + place * 1_000_000);
+        for run in (0..RUNS).map(RunKey) {
+            batch.push(run, place, |bytes| bytes.extend_from_slice(&RECORD));
+            if place == 0 {
+                batch.put_row(row(run));
+            }
+        }
+        store.commit(&batch).expect("there is room");
+    }
+}
+
+fn row(key: RunKey) -> RunRow {
+    RunRow {
+        key,
+        id: format!("order-{}", key.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        workflow: "order".into(),
+        state: RunState::Running,
+        started_at: 1_700_000_000_000_000_000,
+        changed_at: 1_700_000_000_000_000_000,
+        note: vec![],
+    }
+}
+
+fn raw(path: &Path) -> Database {
+    let mut builder = Database::builder();
+    builder.set_cache_size(64 << 20);
+    builder.create(path).expect("it is new")
+}
+
+fn insert(db: &Database, key: u64, value: &[u8]) {
+    let txn = db.begin_write().expect("no other writes");
+    txn.open_table(JOURNAL).expect("it is ours").insert(key, value).expect("there is room");
+    txn.commit().expect("there is room");
+}
+
+fn time(f: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    f();
+    start.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn per_second(records: u64, time: Duration) -> f64 {
+    records as f64 / time.as_secs_f64()
+}
+
+fn ratio(of: Duration, to: Duration) -> String {
+    format!("{:.2} x the time", of.as_secs_f64() / to.as_secs_f64())
+}
