@@ -1,0 +1,16 @@
+//! The executor's promises, each shown as a trace: what happened, in order, as one line of text.
+
+mod cancel;
+mod combine;
+mod completion;
+mod guest;
+mod model;
+mod no_std;
+mod panic;
+mod random;
+mod round;
+mod sleep;
+mod spawn;
+mod teardown;
+mod trace;
+mod wake;

@@ -1,0 +1,130 @@
+//! A panic ends its task and leaves the executor as it was.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dacapo_executor::{FifoExecutor, yield_now};
+
+use crate::trace::{Event, Trace, on_drop};
+
+fn tick(executor: &FifoExecutor) -> Result<bool, String> {
+    catch_unwind(AssertUnwindSafe(|| executor.try_tick()))
+        .map_err(|panic| panic.downcast::<&str>().map_or("?".into(), |text| text.to_string()))
+}
+
+#[test]
+fn a_panic_comes_out_of_the_tick_and_ends_the_task() {
+    let (executor, trace) = (FifoExecutor::new(), Trace::default());
+    let (guard, log) = (trace.on_drop("~task"), trace.clone());
+    let task = executor.spawn(async move {
+        let _guard = guard;
+        yield_now().await;
+        log.log("panics");
+        panic!("on purpose");
+    });
+    let log = trace.clone();
+    executor
+        .spawn(async move {
+            for _ in 0..2 {
+                log.log("other");
+                yield_now().await;
+            }
+        })
+        .detach();
+    assert_eq!([tick(&executor), tick(&executor)], [Ok(true), Ok(true)]);
+    assert_eq!(tick(&executor), Err("on purpose".into()));
+    assert!(task.is_finished());
+    executor.run_until_stalled();
+    assert_eq!(trace.take(), "other panics ~task other");
+}
+
+#[test]
+fn whoever_awaits_a_task_that_panicked_waits_for_ever() {
+    let (executor, trace) = (FifoExecutor::new(), Trace::default());
+    let (log, task) = (trace.clone(), executor.spawn(async { panic!("on purpose") }));
+    executor
+        .spawn(async move {
+            task.await;
+            log.log("never");
+        })
+        .detach();
+    assert!(tick(&executor).is_err());
+    executor.run_until_stalled();
+    assert_eq!(trace.take(), "");
+}
+
+#[test]
+fn what_a_panicking_poll_woke_stays_woken() {
+    let (executor, trace) = (FifoExecutor::new(), Trace::default());
+    let event = Event::default();
+    let (waits, log) = (event.clone(), trace.clone());
+    executor
+        .spawn(async move {
+            waits.wait().await;
+            log.log("woken");
+        })
+        .detach();
+    executor.run_until_stalled();
+    executor
+        .spawn(async move {
+            event.set();
+            panic!("on purpose");
+        })
+        .detach();
+    assert!(tick(&executor).is_err());
+    executor.run_until_stalled();
+    assert_eq!(trace.take(), "woken");
+}
+
+#[test]
+fn a_drop_may_panic_at_the_end_of_a_task() {
+    let (executor, trace) = (FifoExecutor::new(), Trace::default());
+    let guard = on_drop(|| panic!("on purpose"));
+    let boxed = executor.spawn_boxed(Box::pin(async move {
+        let _guard = guard;
+    }));
+    let guard = on_drop(|| panic!("on purpose"));
+    let aborted = executor.spawn(async move { drop(guard) });
+    let log = trace.clone();
+    executor.spawn(async move { log.log("other") }).detach();
+    assert!(tick(&executor).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| executor.abort(aborted.id()))).is_err());
+    assert!(!executor.is_alive(boxed) && aborted.is_finished());
+    assert_eq!(executor.run_until_stalled(), 1);
+    assert_eq!(trace.take(), "other");
+}
+
+#[test]
+fn a_panic_of_the_main_future_leaves_the_tasks() {
+    let (executor, trace) = (FifoExecutor::new(), Trace::default());
+    let log = trace.clone();
+    executor
+        .spawn(async move {
+            log.log("a");
+            yield_now().await;
+            log.log("b");
+        })
+        .detach();
+    let main = async { panic!("on purpose") };
+    let end = catch_unwind(AssertUnwindSafe(|| executor.block_on::<()>(main)));
+    assert!(end.is_err());
+    executor.run_until_stalled();
+    assert_eq!(trace.take(), "a b");
+}
+
+#[test]
+fn a_panic_of_a_task_comes_out_of_block_on() {
+    let executor = FifoExecutor::new();
+    executor.spawn(async { panic!("on purpose") }).detach();
+    let end = catch_unwind(AssertUnwindSafe(|| executor.block_on(std::future::pending::<()>())));
+    assert!(end.is_err());
+    assert_eq!(executor.block_on(async { 5 }), 5);
+}
+
+#[test]
+fn a_handle_polled_after_its_output_panics() {
+    let executor = FifoExecutor::new();
+    let mut task = executor.spawn(async {});
+    executor.block_on(&mut task);
+    let again = catch_unwind(AssertUnwindSafe(|| executor.block_on(&mut task)));
+    assert!(again.is_err());
+}
