@@ -87,6 +87,11 @@ impl FifoExecutor {
         self.core.register(waker);
     }
 
+    /// Wakes whoever is registered, although no task became ready: there is something else to do.
+    pub fn rouse(&self) {
+        self.core.rouse();
+    }
+
     pub(crate) fn deregister(&self, waker: &Waker) {
         self.core.deregister(waker);
     }

@@ -22,7 +22,7 @@ mod yield_now;
 #[cfg(feature = "std")]
 mod park;
 
-pub use combine::{join, join_all, race, try_join, try_join_all};
+pub use combine::{JoinAll, TryJoinAll, join, join_all, race, try_join, try_join_all};
 pub use executor::FifoExecutor;
 pub use guest::Guest;
 pub use id::TaskId;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 use core::pin::Pin;
 use core::task::Waker;
 
@@ -114,13 +114,17 @@ impl Core {
 
     /// Puts a task at the tail of the queue, behind all that was woken before.
     pub(crate) fn push(&self, id: TaskId) {
+        self.gather().push_back(id);
+        self.inbox.rouse();
+    }
+
+    /// The whole queue: what lies in the inbox goes to its tail.
+    fn gather(&self) -> RefMut<'_, VecDeque<TaskId>> {
         let mut ready = self.ready.borrow_mut();
         while let Some(woken) = self.inbox.take() {
             ready.push_back(woken);
         }
-        ready.push_back(id);
-        drop(ready);
-        self.inbox.rouse();
+        ready
     }
 
     /// Takes the head of the queue, which may name an ended task.
@@ -128,17 +132,19 @@ impl Core {
         self.ready.borrow_mut().pop_front().or_else(|| self.inbox.take())
     }
 
+    /// Wakes the sleeper, if there is one.
+    pub(crate) fn rouse(&self) {
+        self.inbox.rouse();
+    }
+
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.borrow().is_empty() || !self.inbox.is_empty()
     }
 
-    /// How long the queue is, wakes in the inbox included, and ended tasks too.
+    /// How many tasks are in the queue, those not counted that ended there.
     pub(crate) fn queued(&self) -> usize {
-        let mut ready = self.ready.borrow_mut();
-        while let Some(woken) = self.inbox.take() {
-            ready.push_back(woken);
-        }
-        ready.len()
+        let mut slots = self.slots.borrow_mut();
+        self.gather().iter().filter(|id| Slot::find(&mut slots, **id).is_some()).count()
     }
 
     pub(crate) fn is_alive(&self, id: TaskId) -> bool {

@@ -1,55 +1,100 @@
 //! Any number of futures in one task.
 
 use alloc::vec::Vec;
-use core::future::poll_fn;
+use core::fmt;
 use core::ops::ControlFlow::{Break, Continue};
-use core::task::Poll;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use super::branch::{Branch, Wakers};
 
-const READY: &str = "every branch is ready and none was spent";
-
 /// Runs all and gives all outputs.
-pub fn join_all<I>(futures: I) -> impl Future<Output = Vec<<I::Item as Future>::Output>>
+pub fn join_all<I>(futures: I) -> JoinAll<I::Item>
 where
     I: IntoIterator,
     I::Item: Future,
 {
-    let mut branches: Vec<_> = futures.into_iter().map(Branch::new).collect();
-    let wakers = Wakers::new(branches.len());
-    let mut running = branches.len();
-    poll_fn(move |cx| {
-        let _ = wakers.poll_woken(cx, |index, cx| {
-            running -= usize::from(branches[index].poll(cx));
-            Continue::<()>(())
-        });
-        if running > 0 {
-            return Poll::Pending;
-        }
-        Poll::Ready(branches.iter_mut().map(|branch| branch.take().expect(READY)).collect())
-    })
+    JoinAll(Branches::new(futures))
 }
 
 /// Runs all until all are `Ok`, or one gives an error.
-pub fn try_join_all<I, T, E>(futures: I) -> impl Future<Output = Result<Vec<T>, E>>
+pub fn try_join_all<I, T, E>(futures: I) -> TryJoinAll<I::Item>
 where
     I: IntoIterator,
     I::Item: Future<Output = Result<T, E>>,
 {
-    let mut branches: Vec<_> = futures.into_iter().map(Branch::new).collect();
-    let wakers = Wakers::new(branches.len());
-    let mut running = branches.len();
-    poll_fn(move |cx| {
-        let failed = wakers.poll_woken(cx, |index, cx| {
-            running -= usize::from(branches[index].poll(cx));
-            if let Branch::Ready(Err(_)) = branches[index] { Break(index) } else { Continue(()) }
-        });
-        let end = match failed.break_value() {
-            Some(index) => branches[index].take().expect(READY).map(|_| Vec::new()),
-            None if running > 0 => return Poll::Pending,
-            None => branches.iter_mut().map(|branch| branch.take().expect(READY)).collect(),
-        };
-        branches.clear();
-        Poll::Ready(end)
-    })
+    TryJoinAll(Branches::new(futures))
 }
+
+/// The future of [`join_all`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct JoinAll<F: Future>(Branches<F>);
+
+/// The future of [`try_join_all`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct TryJoinAll<F: Future>(Branches<F>);
+
+impl<F: Future> Future for JoinAll<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<F::Output>> {
+        let Branches { all, running, wakers } = &mut self.0;
+        let _ = wakers.poll_woken(cx, |index, cx| {
+            *running -= usize::from(all[index].poll(cx));
+            Continue::<()>(())
+        });
+        if *running > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(all.drain(..).filter_map(|mut branch| branch.take()).collect())
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Future for TryJoinAll<F> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
+        let Branches { all, running, wakers } = &mut self.0;
+        let failed = wakers.poll_woken(cx, |index, cx| {
+            *running -= usize::from(all[index].poll(cx));
+            all[index].take_error().map_or(Continue(()), Break)
+        });
+        if let Break(error) = failed {
+            all.clear();
+            return Poll::Ready(Err(error));
+        }
+        if *running > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(all.drain(..).filter_map(|mut branch| branch.take()).collect())
+    }
+}
+
+impl<F: Future> fmt::Debug for JoinAll<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinAll").field("running", &self.0.running).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> fmt::Debug for TryJoinAll<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryJoinAll").field("running", &self.0.running).finish_non_exhaustive()
+    }
+}
+
+struct Branches<F: Future> {
+    /// Empty once the output was given.
+    all: Vec<Branch<F>>,
+    running: usize,
+    wakers: Wakers,
+}
+
+impl<F: Future> Branches<F> {
+    fn new(futures: impl IntoIterator<Item = F>) -> Branches<F> {
+        let all: Vec<_> = futures.into_iter().map(Branch::new).collect();
+        Branches { running: all.len(), wakers: Wakers::new(all.len()), all }
+    }
+}
+
+// The futures are boxed, and nothing else is ever pinned.
+impl<F: Future> Unpin for Branches<F> {}

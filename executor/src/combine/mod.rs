@@ -5,5 +5,5 @@ mod branch;
 mod pair;
 mod woken;
 
-pub use all::{join_all, try_join_all};
+pub use all::{JoinAll, TryJoinAll, join_all, try_join_all};
 pub use pair::{join, race, try_join};
