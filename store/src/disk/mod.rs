@@ -1,3 +1,4 @@
+mod blocks;
 mod create;
 mod fold;
 mod index;
@@ -202,7 +203,10 @@ impl Store for RedbStore {
         if rows.is_empty() {
             return self.read(|| Ok(()));
         }
-        self.write(|store| store.fold_without(&rows))
+        self.write(|store| match rows.iter().any(|row| store.tail.knows(row.key)) {
+            true => store.fold_without(&rows),
+            false => fold::forget(&store.db, &rows),
+        })
     }
 
     fn next_run(&self) -> RunKey {

@@ -3,11 +3,12 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::iter::Peekable;
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase};
 
-use super::tables::{ENDED, HISTORIES, IDS, UNFINISHED};
+use super::tables::{BLOCKS, ENDED, HISTORIES, IDS, UNFINISHED};
 use super::tail::Tail;
 use super::trouble::Trouble;
+use crate::format::contents::{self, Item};
 use crate::format::{Flaw, chunk, is_sound, row};
 use crate::{Entry, Filter, RunKey, RunRow, RunState};
 
@@ -115,13 +116,12 @@ fn next(sources: &mut [Rows<'_>]) -> Result<Option<RunRow>> {
 /// A run's history: its chunks, then what the tail has of it.
 pub(super) fn history(db: &Database, tail: &Tail, run: RunKey) -> Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
-    let chunks = db.begin_read()?.open_table(HISTORIES)?;
-    for item in chunks.range((run.0, 0)..=(run.0, u64::MAX))? {
-        let (key, bytes) = item?;
-        let (_, first) = key.value();
-        expect_place(run, first, entries.len())?;
-        let slots = chunk::read(run, first, bytes.value()).map_err(|flaw| at(run, first, flaw))?;
-        for slot in slots {
+    let txn = db.begin_read()?;
+    let blocks = txn.open_table(BLOCKS)?;
+    for item in contents(&txn, run)? {
+        expect_place(run, item.first, entries.len())?;
+        let block = blocks.get(item.block)?;
+        for slot in read_chunk(run, &item, block.as_ref().map(AccessGuard::value))? {
             entries.push(slot.check().ok_or_else(|| at(run, slot.place(), UNSOUND))?);
         }
     }
@@ -137,15 +137,30 @@ pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<Ent
     if let Some(slot) = tail.index().last(run) {
         return tail_entry(tail, run, slot).map(Some);
     }
-    let chunks = db.begin_read()?.open_table(HISTORIES)?;
-    let Some(item) = chunks.range((run.0, 0)..=(run.0, u64::MAX))?.next_back() else {
-        return Ok(None);
-    };
-    let (key, bytes) = item?;
-    let (_, first) = key.value();
-    let slots = chunk::read(run, first, bytes.value()).map_err(|flaw| at(run, first, flaw))?;
-    let slot = slots.last().ok_or_else(|| at(run, first, "its chunk is empty"))?;
+    let txn = db.begin_read()?;
+    let Some(item) = contents(&txn, run)?.pop() else { return Ok(None) };
+    let block = txn.open_table(BLOCKS)?.get(item.block)?;
+    let slots = read_chunk(run, &item, block.as_ref().map(AccessGuard::value))?;
+    let slot = slots.last().ok_or_else(|| at(run, item.first, "its chunk is empty"))?;
     slot.check().map(Some).ok_or_else(|| at(run, slot.place(), UNSOUND))
+}
+
+/// Where a run's chunks are.
+fn contents(txn: &ReadTransaction, run: RunKey) -> Result<Vec<Item>> {
+    let Some(list) = txn.open_table(HISTORIES)?.get(run.0)? else { return Ok(Vec::new()) };
+    contents::read(run, list.value())
+        .map_err(|flaw| Trouble::Damaged(format!("the history of run {run}: {flaw}")))
+}
+
+/// The entries of a chunk, which have not been checked.
+fn read_chunk<'a>(
+    run: RunKey,
+    item: &Item,
+    block: Option<&'a [u8]>,
+) -> Result<Vec<chunk::Slot<'a>>> {
+    let chunk = block.and_then(|block| item.slice(block)).ok_or("its chunk is missing");
+    let slots = chunk.and_then(|chunk| chunk::read(run, item.first, chunk));
+    slots.map_err(|flaw| at(run, item.first, flaw))
 }
 
 const UNSOUND: Flaw = "the record does not match its checksum";

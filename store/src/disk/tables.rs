@@ -20,8 +20,16 @@ pub(super) const ENDED: TableDefinition<u64, Bytes> = TableDefinition::new("ende
 /// Run id to run key, of the runs of both tables.
 pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
 
-/// Run key and place of the first entry to a chunk of the run's history.
-pub(super) const HISTORIES: TableDefinition<(u64, u64), Bytes> = TableDefinition::new("histories");
+/// Run key to the list of the chunks its folded history consists of.
+pub(super) const HISTORIES: TableDefinition<u64, Bytes> = TableDefinition::new("histories");
+
+/// Block number to the chunks of several runs, one behind the other. A fold adds its blocks at the
+/// end. A row for each chunk would cost redb six times the time: as much again for pages that are
+/// half empty, and under the keys of the runs also for the earlier chunks that lie beside them.
+pub(super) const BLOCKS: TableDefinition<u64, Bytes> = TableDefinition::new("blocks");
+
+/// Block number to how many of its chunks belong to a run. A block goes when none does.
+pub(super) const CHUNKS_IN_USE: TableDefinition<u64, u64> = TableDefinition::new("chunks in use");
 
 /// One row, which is what makes a redb file ours.
 pub(super) const META: TableDefinition<&str, Bytes> = TableDefinition::new("dacapo");
@@ -37,6 +45,8 @@ pub(super) fn initialise(db: &Database, semantics: u32) -> Result<(), Trouble> {
     txn.open_table(ENDED)?;
     txn.open_table(IDS)?;
     txn.open_table(HISTORIES)?;
+    txn.open_table(BLOCKS)?;
+    txn.open_table(CHUNKS_IN_USE)?;
     let meta = Meta { semantics, commit: 0, time: 0, next_run: 0 };
     txn.open_table(META)?.insert(META_KEY, &meta::pack(&meta)[..])?;
     Ok(txn.commit()?)

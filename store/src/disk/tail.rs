@@ -88,6 +88,12 @@ impl Tail {
         index
     }
 
+    /// Whether there is a row or a record of this run.
+    pub(super) fn knows(&self, run: RunKey) -> bool {
+        let index = self.index();
+        index.last(run).is_some() || index.rows().contains_key(&run)
+    }
+
     /// The record of a slot of the index.
     pub(super) fn record(&self, slot: &super::index::Slot) -> &[u8] {
         &self.bytes[slot.start..slot.start + slot.length as usize]

@@ -6,7 +6,7 @@
 //! body:      the records, one behind the other
 //! ```
 //! As in the journal, the checksum covers all but the body. The run and the place of the first
-//! entry are the key it is stored under, and the seed of the checksum; places follow one another.
+//! entry are the seed of the checksum; places follow one another.
 
 use alloc::vec::Vec;
 
@@ -83,7 +83,7 @@ pub(crate) struct Slot<'a> {
     checksum: u32,
 }
 
-/// The entries of a chunk that stood under this key; the records are not checked.
+/// The entries of what should be this chunk of a run; the records are not checked.
 pub(crate) fn read(run: RunKey, first: u64, bytes: &[u8]) -> Result<Vec<Slot<'_>>, Flaw> {
     if bytes.len() < HEAD {
         return Err("its chunk is too short");

@@ -4,6 +4,7 @@
 //! caller adds where it was found.
 
 pub(crate) mod chunk;
+pub(crate) mod contents;
 pub(crate) mod journal;
 pub(crate) mod meta;
 pub(crate) mod row;

@@ -1,0 +1,64 @@
+use alloc::vec::Vec;
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::tables::{BLOCKS, CHUNKS_IN_USE};
+use super::trouble::Trouble;
+use crate::format::contents::Item;
+
+/// A block takes no further chunk once it has this many bytes: with redb's own, that is just below
+/// a page of 64 KiB, and redb doubles its pages.
+pub(super) const FULL: usize = 60_000;
+
+/// Writes chunks into new blocks behind all others.
+pub(super) struct Blocks<'txn> {
+    blocks: Table<'txn, u64, &'static [u8]>,
+    in_use: Table<'txn, u64, u64>,
+    /// The block in the making.
+    number: u64,
+    bytes: Vec<u8>,
+    chunks: u64,
+}
+
+impl<'txn> Blocks<'txn> {
+    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Blocks<'txn>, Trouble> {
+        let blocks = txn.open_table(BLOCKS)?;
+        let number = blocks.last()?.map_or(0, |(number, _)| number.value() + 1);
+        let in_use = txn.open_table(CHUNKS_IN_USE)?;
+        Ok(Blocks { blocks, in_use, number, bytes: Vec::new(), chunks: 0 })
+    }
+
+    /// Adds a chunk, and says where it is.
+    pub(super) fn add(&mut self, first: u64, chunk: &[u8]) -> Result<Item, Trouble> {
+        if self.bytes.len() + chunk.len() > FULL {
+            self.finish()?;
+        }
+        let (offset, length) = (self.bytes.len() as u64, chunk.len() as u64);
+        self.bytes.extend_from_slice(chunk);
+        self.chunks += 1;
+        Ok(Item { first, block: self.number, offset, length })
+    }
+
+    /// Writes the block in the making, if there is something in it.
+    pub(super) fn finish(&mut self) -> Result<(), Trouble> {
+        if self.chunks > 0 {
+            self.blocks.insert(self.number, &self.bytes[..])?;
+            self.in_use.insert(self.number, self.chunks)?;
+            self.bytes.clear();
+            (self.number, self.chunks) = (self.number + 1, 0);
+        }
+        Ok(())
+    }
+
+    /// Gives up one chunk of a block; with the last one the block goes.
+    pub(super) fn release(&mut self, block: u64) -> Result<(), Trouble> {
+        let left = self.in_use.get(block)?.map_or(0, |chunks| chunks.value().saturating_sub(1));
+        if left > 0 {
+            self.in_use.insert(block, left)?;
+        } else {
+            self.in_use.remove(block)?;
+            self.blocks.remove(block)?;
+        }
+        Ok(())
+    }
+}
