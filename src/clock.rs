@@ -1,0 +1,110 @@
+//! Time: what a run calls now, and where it comes from.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time, in nanoseconds since the start of 1970 (UTC); it reaches to the year 2554.
+///
+/// Histories hold times in this form. Where there is `std`, [`Ctx::now`](crate::Ctx::now) gives a
+/// [`std::time::SystemTime`] made from it.
+///
+/// ```
+/// use std::time::Duration;
+/// use dacapo::Timestamp;
+///
+/// let start = Timestamp::from_nanos(1_000);
+/// assert_eq!((start + Duration::from_nanos(5)).as_nanos(), 1_005);
+/// ```
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The point `nanos` nanoseconds after the start of 1970.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start of 1970.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was, or zero if it is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl core::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// The time `duration` later; the end of time if that is beyond it.
+    fn add(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+    }
+}
+
+/// What [`Ctx::now`](crate::Ctx::now) gives: `SystemTime` where there is `std`.
+#[cfg(feature = "std")]
+pub(crate) type Now = std::time::SystemTime;
+
+/// What [`Ctx::now`](crate::Ctx::now) gives where there is no `std`.
+#[cfg(not(feature = "std"))]
+pub(crate) type Now = Timestamp;
+
+impl Timestamp {
+    #[cfg(feature = "std")]
+    pub(crate) fn to_now(self) -> Now {
+        std::time::UNIX_EPOCH + Duration::from_nanos(self.0)
+    }
+
+    #[cfg(not(feature = "std"))]
+    pub(crate) fn to_now(self) -> Now {
+        self
+    }
+}
+
+/// Where an executor gets the time.
+///
+/// With `std` the system's clock is used if [`Builder::clock`](crate::Builder::clock) names no
+/// other. It may jump: a run's own time never goes back, since commits keep theirs ascending.
+pub trait Clock {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Called when nothing can happen before `until` (`None`: before something outside does).
+    ///
+    /// A virtual clock moves its time forward, to `until` at the latest, and answers `true`. A
+    /// clock of the world answers `false`, and the executor waits.
+    fn skip_to(&self, until: Option<Timestamp>) -> bool {
+        let _ = until;
+        false
+    }
+}
+
+/// The system's clock.
+#[cfg(feature = "std")]
+pub(crate) struct SystemClock;
+
+#[cfg(feature = "std")]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let now = std::time::SystemTime::now();
+        let since_1970 = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::default() + since_1970
+    }
+}

@@ -1,0 +1,37 @@
+//! What the futures of all operations share.
+
+use alloc::rc::Rc;
+use core::task::{Context, Poll};
+
+use crate::instance::Instance;
+use crate::operation::{Delivered, Effort, Operation};
+
+/// The future of an operation without its type: it asks at its first poll, and forgets when it is
+/// dropped.
+pub(super) struct Awaited {
+    pub(super) instance: Rc<Instance>,
+    pub(super) operation: Rc<Operation>,
+    /// What the first poll asks for.
+    effort: Option<Effort>,
+}
+
+impl Awaited {
+    pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>, effort: Effort) -> Self {
+        Self { instance, operation, effort: Some(effort) }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivered> {
+        self.instance.poll_operation(&self.operation, &mut self.effort, cx)
+    }
+
+    /// Panics if the operation was polled: then it is too late to say how it is to be carried out.
+    pub(super) fn assert_unpolled(&self, what: &str) {
+        assert!(self.effort.is_some(), "{what} of {} is set before it is polled", self.operation);
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.instance.drop_operation(&self.operation, self.effort.take());
+    }
+}

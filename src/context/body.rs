@@ -1,0 +1,163 @@
+//! How a body is carried out: attempts, their time limits, the waits between them.
+
+use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+
+use crate::codec::{self, Value};
+use crate::error::{BoxError, Error, Failure, Kind, Result};
+use crate::instance::Instance;
+use crate::operation::Operation;
+use crate::random;
+use crate::timer::Timers;
+use crate::world::Produced;
+
+/// What a body is told about the attempt that it is.
+#[derive(Clone)]
+pub struct Attempt {
+    number: u32,
+    job: Job,
+    key: OnceCell<String>,
+}
+
+impl Attempt {
+    /// Which attempt this is, from 1; attempts before a restart count, as far as it is known.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The step's idempotency key: the same in every attempt and after every restart, and
+    /// different for any two steps of one store.
+    ///
+    /// It is made of the run's id (in which `%` and `/` are escaped as in a URL), the step's
+    /// number and its name.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.key.get_or_init(|| {
+            let Job { instance, operation } = &self.job;
+            let id = instance.id.replace('%', "%25").replace('/', "%2F");
+            alloc::format!("{id}/{}/{}", operation.number, operation.name)
+        })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.job.instance.id
+    }
+}
+
+/// A step that is carried out: whose it is.
+#[derive(Clone)]
+pub(super) struct Job {
+    instance: Rc<Instance>,
+    operation: Rc<Operation>,
+}
+
+impl Job {
+    pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>) -> Self {
+        Self { instance, operation }
+    }
+
+    fn seed(&self) -> u64 {
+        let number = self.operation.number;
+        let index = u64::from(number.task) << 32 | u64::from(number.local);
+        random::mix(!self.instance.seed.get(), index)
+    }
+}
+
+/// Tries `body` until it succeeds or its policy gives up, and leaves the outcome for a commit.
+pub(super) async fn perform<T: Value, E: Into<BoxError>>(
+    job: Job,
+    body: impl AsyncFn(Attempt) -> Result<T, E>,
+) {
+    let timers = &job.instance.world.timers;
+    let policy = job.operation.policy.get();
+    let started_at = timers.now();
+    let mut attempts = job.operation.cut_off.get();
+    let outcome = loop {
+        attempts += 1;
+        let attempt = Attempt { number: attempts, job: job.clone(), key: OnceCell::new() };
+        let failure = match try_once(body(attempt), policy.timeout, timers).await {
+            Ok(bytes) => break Ok(bytes.into()),
+            Err(failure) => failure,
+        };
+        let delay = policy.retry.delay_after(attempts, job.seed());
+        match delay.filter(|_| !failure.is_permanent()) {
+            Some(delay) => timers.sleep_until(timers.now() + delay).await,
+            None => break Err(explain(failure, &job.operation, attempts)),
+        }
+    };
+    let (run, operation, ended_at) = (job.instance.key, job.operation.clone(), timers.now());
+    let produced = Produced { run, operation, outcome, attempts, started_at, ended_at };
+    job.instance.world.produced.borrow_mut().push_back(produced);
+}
+
+/// Puts the step before a failure's message.
+pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) -> Failure {
+    match attempts {
+        1 => failure.within(format_args!("{operation} failed")),
+        _ => failure.within(format_args!("{operation} failed {attempts} times")),
+    }
+}
+
+/// One attempt: its outcome in bytes, or why it failed.
+async fn try_once<T: Value, E: Into<BoxError>>(
+    attempt: impl Future<Output = Result<T, E>>,
+    limit: Option<Duration>,
+    timers: &Rc<Timers>,
+) -> Result<Vec<u8>, Failure> {
+    let Some(result) = within(caught(attempt), limit, timers).await else {
+        let limit = limit.expect("only a limit elapses");
+        return Err(
+            Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
+        );
+    };
+    match result? {
+        Ok(value) => codec::encode(&value).map_err(|why| {
+            let kind = core::any::type_name::<T>();
+            let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
+            Error::new(message).permanent().into_failure()
+        }),
+        Err(error) => Err(Failure::from_error(&*error.into())),
+    }
+}
+
+/// Waits for `future`, no longer than the limit; `None`: it passed.
+async fn within<T>(
+    future: impl Future<Output = T>,
+    limit: Option<Duration>,
+    timers: &Rc<Timers>,
+) -> Option<T> {
+    let Some(limit) = limit else { return Some(future.await) };
+    let (mut future, mut timer) = (pin!(future), pin!(timers.sleep_until(timers.now() + limit)));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// Turns a panic into a failure.
+#[cfg(feature = "std")]
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    use core::panic::AssertUnwindSafe;
+    use futures::FutureExt;
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
+        let message = crate::panics::message(&*panic).to_owned();
+        Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
+    })
+}
+
+/// Without `std` a panic ends the process, or whatever there is in the place of one.
+#[cfg(not(feature = "std"))]
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    Ok(future.await)
+}

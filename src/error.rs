@@ -1,0 +1,281 @@
+//! The one error type: opaque, cloneable, and the same live and in a replay.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of everything durable.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What a body may fail with: any error, as a box.
+pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
+
+/// Why a step, a run or a call failed.
+///
+/// An error that comes out of a step or a run is recorded as text: its message, the messages of its
+/// causes, the step and the number of attempts. So the error that a replay returns is equal to
+/// the one that was returned live, and equal errors print alike, causes included. The
+/// original type is not kept: an outcome that a workflow must tell apart is a value
+/// (`T = Result<Charge, Declined>`), not an error.
+///
+/// ```
+/// use dacapo::Error;
+///
+/// let refused = Error::new("card refused").permanent();
+/// assert_eq!(refused.to_string(), "card refused");
+/// assert!(refused.is_permanent() && !refused.is_parked());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Arc<Failure>);
+
+/// What is recorded of an error.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    /// The message, without the causes.
+    pub(crate) message: String,
+    causes: Causes,
+    /// A retry cannot help.
+    permanent: bool,
+}
+
+/// What predicates can tell of an error. The order is part of the format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// User code said so.
+    Failed,
+    /// User code panicked.
+    Panicked,
+    /// A limit of time passed.
+    Elapsed,
+    /// The process ended while an attempt was under way.
+    Interrupted,
+    /// The run was cancelled.
+    Cancelled,
+    /// The run is parked.
+    Parked,
+    /// A call was wrong: an unknown id, another workflow's id, an unregistered name.
+    Usage,
+    /// The store failed.
+    Store,
+    /// The executor is gone.
+    Closed,
+}
+
+/// The causes of an error, the nearest first; a list of messages in a history.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+struct Causes(Option<Box<Cause>>);
+
+/// One cause, which leads to the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Cause {
+    message: String,
+    rest: Causes,
+}
+
+impl Causes {
+    /// How many causes of an error are kept; a chain that long is a loop.
+    const MAX: usize = 32;
+}
+
+impl From<Vec<String>> for Causes {
+    fn from(messages: Vec<String>) -> Self {
+        let nearest = messages.into_iter().take(Self::MAX);
+        nearest
+            .rev()
+            .fold(Self::default(), |rest, message| Self(Some(Box::new(Cause { message, rest }))))
+    }
+}
+
+impl From<Causes> for Vec<String> {
+    fn from(causes: Causes) -> Self {
+        let nearest = causes.0.as_deref();
+        let chain = core::iter::successors(nearest, |cause| cause.rest.0.as_deref());
+        chain.map(|cause| cause.message.clone()).collect()
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl core::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.rest.0.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl Error {
+    /// A failure with a message of its own and no causes.
+    ///
+    /// To keep an error's causes, convert it: `Error::from(BoxError::from(error))`.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self::of(Kind::Failed, message)
+    }
+
+    /// The same error, marked so that no retry policy tries again.
+    #[must_use]
+    pub fn permanent(self) -> Self {
+        let mut failure = Arc::unwrap_or_clone(self.0);
+        failure.permanent = true;
+        Self(Arc::new(failure))
+    }
+
+    /// Whether [`permanent`](Self::permanent) marked it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.0.permanent
+    }
+
+    /// Whether a run is parked: stopped without having ended, its history untouched.
+    ///
+    /// The message says why. [`Executor::resume`](crate::Executor::resume) tries again.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.0.kind == Kind::Parked
+    }
+
+    /// Whether a run was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == Kind::Cancelled
+    }
+
+    /// Whether a step was cut off by the end of its process and may not be tried (again).
+    ///
+    /// Nobody knows whether its effect took place: ask the system that it was meant for.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.0.kind == Kind::Interrupted
+    }
+
+    /// Whether a limit of time passed: a step's own, or one set with
+    /// [`Ctx::timeout`](crate::Ctx::timeout).
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        self.0.kind == Kind::Elapsed
+    }
+
+    /// Whether a body or a workflow panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.0.kind == Kind::Panicked
+    }
+
+    /// Whether the store failed: the disk refused a commit, a file is in use or damaged.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.0.kind == Kind::Store
+    }
+
+    pub(crate) fn of(kind: Kind, message: impl fmt::Display) -> Self {
+        let message = message.to_string();
+        Self(Arc::new(Failure { kind, message, causes: Causes::default(), permanent: false }))
+    }
+
+    pub(crate) fn store(error: &dacapo_store::Error) -> Self {
+        let failure = Failure { kind: Kind::Store, ..Failure::from_chain(error) };
+        Self(Arc::new(failure))
+    }
+
+    pub(crate) fn into_failure(self) -> Failure {
+        Arc::unwrap_or_clone(self.0)
+    }
+}
+
+impl Failure {
+    /// What is kept of an error of any type.
+    pub(crate) fn from_error(error: &(dyn core::error::Error + 'static)) -> Self {
+        match error.downcast_ref::<Error>() {
+            Some(ours) => (*ours.0).clone(),
+            None => Self::from_chain(error),
+        }
+    }
+
+    fn from_chain(error: &(dyn core::error::Error + 'static)) -> Self {
+        let chain = core::iter::successors(error.source(), |cause| cause.source());
+        let causes: Vec<_> = chain.take(Causes::MAX).map(ToString::to_string).collect();
+        let message = error.to_string();
+        Self { kind: Kind::Failed, message, causes: causes.into(), permanent: false }
+    }
+
+    /// Puts `context` before the message.
+    pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
+        self.message = alloc::format!("{context}: {}", self.message);
+        self
+    }
+
+    pub(crate) fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self(Arc::new(failure))
+    }
+}
+
+impl From<BoxError> for Error {
+    fn from(error: BoxError) -> Self {
+        Failure::from_error(&*error).into()
+    }
+}
+
+impl From<Elapsed> for Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::of(Kind::Elapsed, elapsed)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+/// The message with its causes, as `fn main() -> dacapo::Result<()>` prints it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let first = core::error::Error::source(self);
+        let mut chain = core::iter::successors(first, |cause| cause.source());
+        chain.try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.0.causes.0.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// A limit of time passed before a future was ready; see [`Ctx::timeout`](crate::Ctx::timeout).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Elapsed {
+    pub(crate) limit: Duration,
+}
+
+impl Elapsed {
+    /// The limit that passed.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not ready within {:?}", self.limit)
+    }
+}
+
+impl core::error::Error for Elapsed {}

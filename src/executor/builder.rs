@@ -1,0 +1,177 @@
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::fmt;
+#[cfg(feature = "redb")]
+use std::path::Path;
+
+use dacapo_store::{MemoryStore, Store};
+
+use super::Executor;
+use super::engine::Engine;
+use crate::clock::Clock;
+use crate::codec::Value;
+use crate::context::Ctx;
+use crate::error::{BoxError, Result};
+use crate::name::Workflow;
+use crate::registry::Registry;
+use crate::trace::Observer;
+use crate::world::World;
+
+/// Collects what an [`Executor`] needs; made by [`Executor::builder`].
+#[must_use = "a builder does nothing until it opens a store"]
+pub struct Builder {
+    registry: Registry,
+    clock: Option<Rc<dyn Clock>>,
+    seed: Option<u64>,
+    poll_budget: u64,
+    observer: Option<Rc<dyn Observer>>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            registry: Registry::default(),
+            clock: None,
+            seed: None,
+            poll_budget: 10_000_000,
+            observer: None,
+        }
+    }
+
+    /// Registers the function behind a workflow's name.
+    ///
+    /// It must be deterministic apart from what it awaits: its operations and what they feed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is registered already.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// use std::rc::Rc;
+    ///
+    /// const GREET: Workflow<String, String> = Workflow::new("greet");
+    ///
+    /// async fn greet(ctx: &Ctx, greeting: &Rc<String>, name: String) -> Result<String> {
+    ///     let greeting = greeting.clone();
+    ///     ctx.step("compose", async move || Ok::<_, dacapo::Error>(format!("{greeting} {name}"))).await
+    /// }
+    ///
+    /// // What bodies use is captured here and handed on.
+    /// let greeting = Rc::new("good day,".to_owned());
+    /// let executor = Executor::builder()
+    ///     .workflow(GREET, async move |ctx: &Ctx, name| greet(ctx, &greeting, name).await)
+    ///     .in_memory();
+    /// let run = executor.start(GREET, "greet-ada", "ada".into())?;
+    /// assert_eq!(executor.block_on(run)?, "good day, ada");
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn workflow<I: Value, O: Value, E: Into<BoxError> + 'static>(
+        mut self,
+        workflow: Workflow<I, O>,
+        body: impl AsyncFn(&Ctx, I) -> Result<O, E> + 'static,
+    ) -> Self {
+        self.registry.add(workflow, body);
+        self
+    }
+
+    /// Takes the time from `clock`. Without `std` there is no other, and this must be called.
+    pub fn clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Some(Rc::new(clock)), ..self }
+    }
+
+    /// Makes the seeds of runs a function of `seed` and the order of their starts. By default they
+    /// are as random as the system's hash maps (without `std`: derived from 0).
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// Parks a run when one delivery takes more than `polls` polls of its tasks; 10 million by
+    /// default, which take about a second.
+    pub fn poll_budget(self, polls: u64) -> Self {
+        Self { poll_budget: polls, ..self }
+    }
+
+    /// Shows `observer` what happens to every run.
+    pub fn observer(self, observer: impl Observer + 'static) -> Self {
+        Self { observer: Some(Rc::new(observer)), ..self }
+    }
+
+    /// Opens the file at `path`, or creates it, and replays every unfinished run in it.
+    ///
+    /// # Errors
+    ///
+    /// If the file is in use by another executor, here or in another process; if it is not a
+    /// store, is damaged, or was written by a newer format; or if the file system refuses. The
+    /// file is left as it is. What is wrong with a single run is no error here: the run is parked.
+    ///
+    /// ```
+    /// # use dacapo::Executor;
+    /// let directory = std::env::temp_dir();
+    /// let path = directory.join(format!("dacapo-doc-{}.redb", std::process::id()));
+    /// let executor = Executor::builder().open(&path)?;
+    /// let error = Executor::builder().open(&path).unwrap_err();
+    /// assert!(error.is_store());
+    /// drop(executor);
+    /// std::fs::remove_file(&path).expect("it was created");
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Executor> {
+        let version = crate::record::SEMANTICS_VERSION;
+        let options = dacapo_store::Options::new().semantics_version(version);
+        let store = options.open(path).map_err(|error| crate::Error::store(&error))?;
+        self.open_with(store)
+    }
+
+    /// The same over any store.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read. What is wrong with a single run is no error here.
+    ///
+    /// # Panics
+    ///
+    /// Panics without `std` if there is no [`clock`](Self::clock).
+    pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
+        let world = World::new(self.poll_budget, self.observer);
+        let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
+        let seed = self.seed.unwrap_or_else(random_seed);
+        let engine = Engine::new(world, self.registry, clock, seed, Box::new(store));
+        engine.recover()?;
+        Ok(Executor { engine })
+    }
+
+    /// The same over memory: for tests, and for runs that need not outlive the process.
+    ///
+    /// # Panics
+    ///
+    /// Panics without `std` if there is no [`clock`](Self::clock).
+    #[must_use]
+    pub fn in_memory(self) -> Executor {
+        self.open_with(MemoryStore::new()).expect("an empty memory can be read")
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+fn system_clock() -> Option<Rc<dyn Clock>> {
+    #[cfg(feature = "std")]
+    return Some(Rc::new(crate::clock::SystemClock));
+    #[cfg(not(feature = "std"))]
+    return None;
+}
+
+fn random_seed() -> u64 {
+    #[cfg(feature = "std")]
+    {
+        use core::hash::BuildHasher;
+        std::hash::RandomState::new().hash_one(0)
+    }
+    #[cfg(not(feature = "std"))]
+    0
+}

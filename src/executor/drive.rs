@@ -1,0 +1,158 @@
+//! The main loop: turns of bodies, commits, and the wait for more.
+
+use core::cell::Cell;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use dacapo_executor::Guest;
+
+use super::Executor;
+use super::engine::Engine;
+use crate::clock::Timestamp;
+
+/// What came of a turn.
+enum Turn {
+    /// Something happened: there may be more.
+    Busy,
+    /// Nothing can happen before this time, or before something outside does.
+    Idle(Option<Timestamp>),
+}
+
+impl Executor {
+    /// Drives all runs on this thread until `main` is ready, and parks the thread when nothing can
+    /// go on.
+    ///
+    /// `main` is a task like any other: it has its turn among the bodies. What bodies have
+    /// brought forth by the time it is ready is committed before this returns; the runs go on
+    /// with the next call.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the executor is being driven already, and if `main` panics.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert_eq!(executor.block_on(async { 7 }), 7);
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
+        let _driven = Driven::begin(&self.engine.driven);
+        let mut main = pin!(main);
+        let guest = self.engine.world.bodies.guest();
+        let parker = dacapo_executor::Parker::new();
+        let waker = parker.waker();
+        loop {
+            let mut output = None;
+            let mut poll =
+                |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
+            let turn = self.engine.turn(&guest, &mut poll);
+            if let Some(output) = output {
+                return output;
+            }
+            match turn {
+                Turn::Idle(deadline) if self.engine.sleeps_until(deadline, &waker) => {
+                    match self.engine.wait_for(deadline) {
+                        Some(wait) => parker.park_timeout(wait),
+                        None => parker.park(),
+                    }
+                }
+                Turn::Busy | Turn::Idle(_) => {}
+            }
+        }
+    }
+
+    /// Drives all runs inside any other runtime until `main` is ready.
+    ///
+    /// It gives the runtime a turn after each of its own. With `std` a thread that sleeps most of
+    /// its life wakes it for timers; without, see [`next_deadline`](Self::next_deadline). Inside
+    /// tokio, run it under `tokio::task::unconstrained`: tokio's cooperative budget is an input
+    /// that no history holds.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the executor is being driven already, and if `main` panics.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing: the runs stand still until the executor is driven again.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let main = executor.run(async { 7 });
+    /// assert_eq!(futures::executor::block_on(main), 7);
+    /// ```
+    pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
+        let _driven = Driven::begin(&self.engine.driven);
+        let mut main = pin!(main);
+        let guest = self.engine.world.bodies.guest();
+        #[cfg(feature = "std")]
+        let mut alarm = super::alarm::Alarm::default();
+        poll_fn(|cx| {
+            let mut output = None;
+            let mut poll =
+                |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
+            let turn = self.engine.turn(&guest, &mut poll);
+            if let Some(output) = output {
+                return Poll::Ready(output);
+            }
+            match turn {
+                Turn::Idle(deadline) if self.engine.sleeps_until(deadline, cx.waker()) => {
+                    #[cfg(feature = "std")]
+                    alarm.set(self.engine.wait_for(deadline), cx.waker());
+                }
+                Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Engine {
+    /// One round of bodies, the main future among them, and a commit of what came of it.
+    fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
+        self.advance();
+        let mut is_busy = false;
+        for _ in 0..self.world.bodies.queued() {
+            is_busy |= self.world.bodies.tick_with(main, poll_main);
+        }
+        self.advance();
+        self.park_strays();
+        // A failure of the store has ended every handle with it; nothing else is left to do here.
+        is_busy |= self.commit().unwrap_or(false);
+        if is_busy { Turn::Busy } else { Turn::Idle(self.world.timers.next_deadline()) }
+    }
+
+    /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
+    fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
+        self.world.bodies.register(waker);
+        self.world.gate.register(waker);
+        let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_strays();
+        is_quiet && !self.clock.skip_to(deadline)
+    }
+
+    #[cfg(feature = "std")]
+    fn wait_for(&self, deadline: Option<Timestamp>) -> Option<core::time::Duration> {
+        Some(deadline?.since(self.clock.now().max(self.world.timers.now())))
+    }
+}
+
+/// The mark of a loop that drives the executor.
+struct Driven<'a>(&'a Cell<bool>);
+
+impl<'a> Driven<'a> {
+    fn begin(mark: &'a Cell<bool>) -> Self {
+        assert!(
+            !mark.replace(true),
+            "the executor is driven already: await handles in its main future"
+        );
+        Self(mark)
+    }
+}
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}

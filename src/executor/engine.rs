@@ -1,0 +1,311 @@
+//! All runs of one executor, and the commit that they share.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell, RefCell};
+
+use dacapo_store::{Batch, RunKey, RunRow, RunState, Store};
+
+use super::handle::Watch;
+use crate::clock::{Clock, Timestamp};
+use crate::codec;
+use crate::error::{Error, Kind, Result};
+use crate::fault::Fault;
+use crate::instance::{Instance, Phase};
+use crate::record::Record;
+use crate::registry::Registry;
+use crate::replay::Delivery;
+use crate::run::{Run, finished};
+use crate::world::World;
+
+/// Everything behind an `Executor`.
+pub(super) struct Engine {
+    pub(super) world: Rc<World>,
+    pub(super) registry: Registry,
+    pub(super) clock: Rc<dyn Clock>,
+    pub(super) seed: u64,
+    pub(super) store: RefCell<Box<dyn Store>>,
+    /// Runs in memory, parked and ended ones until that is committed.
+    pub(super) runs: RefCell<BTreeMap<RunKey, Rc<Resident>>>,
+    pub(super) ids: RefCell<BTreeMap<Rc<str>, RunKey>>,
+    pub(super) next_run: Cell<u64>,
+    /// What the next commit writes, in this order.
+    pending: RefCell<Vec<(Rc<Resident>, Entry)>>,
+    batch: RefCell<Batch>,
+    commits: Cell<u64>,
+    /// Whether a loop drives the executor.
+    pub(super) driven: Cell<bool>,
+    /// Why nothing goes on any more.
+    failure: OnceCell<Error>,
+}
+
+/// A run in memory, and those who wait for it.
+pub(super) struct Resident {
+    pub(super) run: Run,
+    pub(super) watch: Rc<Watch>,
+    /// Whether it is among those whose work comes after the deliveries of this commit.
+    touched: Cell<bool>,
+}
+
+/// One thing that a commit writes of a run.
+enum Entry {
+    Record(Record<'static>),
+    /// The run is parked: its row changes, its history does not.
+    Parked(Fault),
+    /// The run is taken up again: likewise.
+    Resumed,
+}
+
+impl Resident {
+    pub(super) fn new(run: Run) -> Rc<Self> {
+        Rc::new(Self { run, watch: Rc::default(), touched: Cell::new(false) })
+    }
+}
+
+impl Engine {
+    pub(super) fn new(
+        world: Rc<World>,
+        registry: Registry,
+        clock: Rc<dyn Clock>,
+        seed: u64,
+        store: Box<dyn Store>,
+    ) -> Self {
+        Self {
+            world,
+            registry,
+            clock,
+            seed,
+            next_run: Cell::new(store.next_run().0),
+            store: RefCell::new(store),
+            runs: RefCell::default(),
+            ids: RefCell::default(),
+            pending: RefCell::default(),
+            batch: RefCell::default(),
+            commits: Cell::default(),
+            driven: Cell::default(),
+            failure: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn add(&self, resident: &Rc<Resident>) {
+        let instance = &resident.run.instance;
+        self.runs.borrow_mut().insert(instance.key, resident.clone());
+        self.ids.borrow_mut().insert(instance.id.clone(), instance.key);
+    }
+
+    fn remove(&self, resident: &Resident) {
+        let instance = &resident.run.instance;
+        self.runs.borrow_mut().remove(&instance.key);
+        self.ids.borrow_mut().remove(&instance.id);
+    }
+
+    pub(super) fn resident(&self, key: RunKey) -> Option<Rc<Resident>> {
+        self.runs.borrow().get(&key).cloned()
+    }
+
+    /// Has the next commit write a record of this run.
+    pub(super) fn record(&self, resident: &Rc<Resident>, record: Record<'static>) {
+        self.pending.borrow_mut().push((resident.clone(), Entry::Record(record)));
+    }
+
+    /// Stops a run without ending it. Its history stays as it is.
+    pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
+        resident.run.instance.close();
+        self.pending.borrow_mut().push((resident.clone(), Entry::Parked(fault)));
+    }
+
+    /// Has the next commit write that a run is no longer parked.
+    pub(super) fn mark_resumed(&self, resident: &Rc<Resident>) {
+        self.pending.borrow_mut().push((resident.clone(), Entry::Resumed));
+    }
+
+    /// The runs whose parking is not committed yet.
+    pub(super) fn pending_parks<T>(&self, show: impl Fn(&Instance, &Fault) -> T) -> Vec<T> {
+        let pending = self.pending.borrow();
+        let parks = pending.iter().filter_map(|(resident, entry)| match entry {
+            Entry::Parked(fault) => Some(show(&resident.run.instance, fault)),
+            Entry::Record(_) | Entry::Resumed => None,
+        });
+        parks.collect()
+    }
+
+    /// Parks the runs that something outside tried to wake.
+    pub(super) fn park_strays(&self) {
+        while let Some(key) = self.world.gate.next_stray() {
+            let Some(resident) = self.resident(key) else { continue };
+            if let Some(fault) = resident.run.foreign_wake() {
+                self.park(&resident, fault);
+            }
+        }
+    }
+
+    /// Moves the time forward, and never back.
+    pub(super) fn advance(&self) {
+        let now = self.clock.now().max(self.world.timers.now());
+        self.world.timers.advance(now);
+    }
+
+    /// Commits all that there is, delivers it, and takes up the work that follows. `false`: there
+    /// was nothing.
+    pub(super) fn commit(&self) -> Result<bool> {
+        self.check()?;
+        self.gather();
+        let mut entries = self.pending.take();
+        // A run that was parked since keeps its history as it is.
+        entries.retain(|(resident, entry)| {
+            let closed = resident.run.instance.phase.get() == Phase::Closed;
+            matches!(entry, Entry::Parked(_)) || !closed
+        });
+        if entries.is_empty() {
+            return Ok(false);
+        }
+        let now = self.world.timers.now();
+        self.write(&entries, now).map_err(|error| self.fail(&error))?;
+        let commit = self.commits.replace(self.commits.get() + 1);
+        let mut touched = Vec::new();
+        for (resident, entry) in entries {
+            self.deliver(&resident, entry, (commit, now));
+            if !resident.touched.replace(true) {
+                touched.push(resident);
+            }
+        }
+        touched.iter().for_each(|resident| self.work(resident));
+        Ok(true)
+    }
+
+    /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
+    fn gather(&self) {
+        let now = self.world.timers.now();
+        let produced = self.world.produced.take();
+        // A body that was dropped after it had ended leaves no record either.
+        for produced in produced.into_iter().filter(|produced| !produced.operation.is_dropped()) {
+            let Some(resident) = self.resident(produced.run) else { continue };
+            let times = (produced.started_at, produced.ended_at);
+            let (step, attempts) = (&produced.operation, produced.attempts);
+            self.record(&resident, finished(step, produced.outcome, attempts, times, now));
+        }
+        while let Some(timer) = self.world.timers.next_due() {
+            let Some(resident) = self.resident(timer.run) else { continue };
+            self.record(&resident, Record::TimerFired { number: timer.number });
+        }
+    }
+
+    fn write(&self, entries: &[(Rc<Resident>, Entry)], now: Timestamp) -> dacapo_store::Result<()> {
+        let mut batch = self.batch.borrow_mut();
+        batch.clear();
+        batch.set_time(now.as_nanos());
+        for (resident, entry) in entries {
+            let instance = &resident.run.instance;
+            if let Entry::Record(record) = entry {
+                let place = instance.places.replace(instance.places.get() + 1);
+                batch.push(instance.key, place, |bytes| codec::append(record, bytes));
+            }
+            if let Some((state, note)) = row_change(entry) {
+                if matches!(entry, Entry::Record(Record::Started { .. })) {
+                    instance.started_at.set(now);
+                }
+                batch.put_row(RunRow {
+                    key: instance.key,
+                    id: instance.id.to_string(),
+                    workflow: instance.workflow.into(),
+                    state,
+                    started_at: instance.started_at.get().as_nanos(),
+                    changed_at: now.as_nanos(),
+                    note,
+                });
+            }
+        }
+        self.store.borrow_mut().commit(&batch)
+    }
+
+    fn deliver(&self, resident: &Rc<Resident>, entry: Entry, (commit, time): (u64, Timestamp)) {
+        let instance = &resident.run.instance;
+        let record = match entry {
+            Entry::Record(_) if instance.phase.get() == Phase::Closed => return,
+            Entry::Record(record) => record,
+            Entry::Resumed => return,
+            Entry::Parked(fault) => {
+                self.remove(resident);
+                return resident.watch.end(Err(parked_error(&instance.id, &fault)));
+            }
+        };
+        let is_start = matches!(record, Record::Started { .. });
+        let is_end = matches!(record, Record::Finished { .. });
+        let place = instance.delivered.get();
+        match resident.run.deliver(Delivery { place, commit, time, record }) {
+            Ok(()) if is_start => resident.watch.accept(),
+            Ok(()) if is_end => self.end(resident),
+            Ok(()) => {}
+            Err(fault) => self.park(resident, fault),
+        }
+    }
+
+    /// The end of a run is committed: it leaves memory.
+    fn end(&self, resident: &Rc<Resident>) {
+        let instance = &resident.run.instance;
+        instance.close();
+        self.remove(resident);
+        let outcome = instance.outcome.get().expect("an ended run has an outcome").clone();
+        resident.watch.end(Ok(outcome));
+    }
+
+    /// Has a run, to which all that was committed has been delivered, take up its work.
+    pub(super) fn work(&self, resident: &Rc<Resident>) {
+        resident.touched.set(false);
+        let mut records = Vec::new();
+        match resident.run.work(&mut records) {
+            Ok(()) => records.into_iter().for_each(|record| self.record(resident, record)),
+            Err(fault) => self.park(resident, fault),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If the executor has stopped.
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Stops everything: nothing of what was not committed may go on.
+    fn fail(&self, error: &dacapo_store::Error) -> Error {
+        let error = Error::store(error);
+        let failure = self.failure.get_or_init(|| error).clone();
+        self.close(&failure);
+        failure
+    }
+
+    /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
+    pub(super) fn close(&self, why: &Error) {
+        let runs = self.runs.take();
+        self.ids.take();
+        self.pending.take();
+        for resident in runs.values() {
+            resident.run.instance.close();
+            resident.watch.end(Err(why.clone()));
+        }
+        self.world.produced.take();
+    }
+}
+
+/// How the run's row changes with this entry: its state, and its note.
+fn row_change(entry: &Entry) -> Option<(RunState, Vec<u8>)> {
+    let state = match entry {
+        Entry::Record(Record::Started { .. }) | Entry::Resumed => RunState::Running,
+        Entry::Record(Record::Finished { outcome: Ok(_) }) => RunState::Completed,
+        Entry::Record(Record::Finished { outcome: Err(_) }) => RunState::Failed,
+        Entry::Record(_) => return None,
+        Entry::Parked(fault) => {
+            let note = codec::encode(fault).expect("faults are plain data");
+            return Some((RunState::Parked, note));
+        }
+    };
+    Some((state, Vec::new()))
+}
+
+/// What those who wait for a parked run are told.
+pub(super) fn parked_error(id: &str, fault: &Fault) -> Error {
+    Error::of(Kind::Parked, format_args!("run {id:?} is parked: {fault}"))
+}

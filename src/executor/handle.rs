@@ -1,0 +1,121 @@
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{OnceCell, RefCell};
+use core::future::{Future, poll_fn};
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::codec::{self, Value};
+use crate::error::{Error, Kind, Result};
+use crate::record::Outcome;
+
+/// A run to wait for: a future of its result.
+///
+/// It is given by [`Executor::start`](crate::Executor::start) and
+/// [`Executor::attach`](crate::Executor::attach); any number of them may wait for one run. Await it
+/// in the main future of the executor. Dropping it changes nothing for the run.
+///
+/// # Errors
+///
+/// The error that the workflow returned; or one that says that the run is parked
+/// ([`Error::is_parked`]), with the reason; that its output has another type; that the store
+/// failed ([`Error::is_store`]); or that the executor was dropped.
+///
+/// # Cancel safety
+///
+/// Dropping and attaching again loses nothing.
+#[must_use = "a run goes on without its handle, but its result is lost"]
+pub struct Handle<O> {
+    id: Rc<str>,
+    watch: Rc<Watch>,
+    output: PhantomData<fn() -> O>,
+}
+
+/// Where handles wait for a run.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Whether the start is committed, or will never be.
+    accepted: OnceCell<Result<()>>,
+    ended: OnceCell<Result<Outcome<'static>>>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl Watch {
+    pub(super) fn accept(&self) {
+        if self.accepted.set(Ok(())).is_ok() {
+            self.wake();
+        }
+    }
+
+    /// Ends the wait: with the recorded outcome, or with why there is none.
+    pub(super) fn end(&self, ended: Result<Outcome<'static>>) {
+        let _ = self.accepted.set(ended.as_ref().map(|_| ()).map_err(Error::clone));
+        if self.ended.set(ended).is_ok() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        self.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn poll<T: Clone>(&self, cell: &OnceCell<T>, cx: &mut Context<'_>) -> Poll<T> {
+        if let Some(value) = cell.get() {
+            return Poll::Ready(value.clone());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl<O> Handle<O> {
+    pub(super) fn new(id: Rc<str>, watch: Rc<Watch>) -> Self {
+        Self { id, watch, output: PhantomData }
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits until the start of the run is committed: from then on no crash can undo it.
+    ///
+    /// A service that tells its client "accepted" awaits this first.
+    ///
+    /// # Errors
+    ///
+    /// If the store refused the commit, or the executor was dropped.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const NOOP: Workflow<(), ()> = Workflow::new("noop");
+    /// # let noop = async |_: &Ctx, ()| Ok::<_, dacapo::Error>(());
+    /// let executor = Executor::builder().workflow(NOOP, noop).in_memory();
+    /// let run = executor.start(NOOP, "noop-1", ())?;
+    /// executor.block_on(run.accepted())?;
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub async fn accepted(&self) -> Result<()> {
+        poll_fn(|cx| self.watch.poll(&self.watch.accepted, cx)).await
+    }
+}
+
+impl<O: Value> Future for Handle<O> {
+    type Output = Result<O>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
+        self.watch.poll(&self.watch.ended, cx).map(|ended| match ended? {
+            Ok(bytes) => codec::decode(&bytes.0).map_err(|why| {
+                let (id, kind) = (&self.id, core::any::type_name::<O>());
+                let message = format_args!("the output of run {id:?} is not a {kind}: {why}");
+                Error::of(Kind::Usage, message)
+            }),
+            Err(failure) => Err(failure.into()),
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! The executor as its users see it.
+
+#[cfg(feature = "std")]
+mod alarm;
+mod builder;
+mod drive;
+mod engine;
+mod handle;
+mod open;
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use dacapo_store::{Filter, RunKey, RunRow, RunState};
+
+pub use builder::Builder;
+pub use handle::Handle;
+
+use crate::clock::Timestamp;
+use crate::codec::{self, Value};
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{Instance, Phase};
+use crate::name::Workflow;
+use crate::random;
+use crate::record::{Record, SEMANTICS_VERSION};
+use crate::run::Run;
+use engine::{Engine, Resident, parked_error};
+use handle::Watch;
+
+/// Runs workflows durably, on one thread, over one store.
+///
+/// Opening it replays every unfinished run to where it was; they go on while the executor is
+/// driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
+/// per file. Dropping it closes the file; what was not committed by then is done again by the
+/// next one.
+///
+/// ```
+/// use dacapo::{Ctx, Executor, Result, Workflow};
+///
+/// const GREET: Workflow<String, String> = Workflow::new("greet");
+///
+/// async fn greet(ctx: &Ctx, name: String) -> Result<String> {
+///     ctx.step("compose", async move || Ok::<_, dacapo::Error>(format!("hello {name}"))).await
+/// }
+///
+/// let executor = Executor::builder().workflow(GREET, greet).in_memory();
+/// let run = executor.start(GREET, "greet-ada", "ada".into())?;
+/// assert_eq!(executor.block_on(run)?, "hello ada");
+/// # Ok::<(), dacapo::Error>(())
+/// ```
+pub struct Executor {
+    engine: Engine,
+}
+
+/// A run that was stopped without having ended; see [`Executor::parked`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ParkedRun {
+    /// The run's id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Why it is parked.
+    pub reason: ParkReason,
+    /// Why in particular, and what to do about it.
+    pub message: String,
+}
+
+/// An unfinished run whose workflow this build does not have; see [`Executor::unregistered`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct UnregisteredRun {
+    /// The run's id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+}
+
+impl Executor {
+    /// Starts to build an executor.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Starts a run, or attaches to the one with this id.
+    ///
+    /// It takes effect at once, and its commit follows with the next batch while the executor is
+    /// driven: see [`Handle::accepted`]. If there is a run of this workflow with this id, running,
+    /// parked or ended, the handle is one of that run and `input` is ignored; so starting the same
+    /// id twice runs it once, also across restarts.
+    ///
+    /// # Errors
+    ///
+    /// If the id is empty or belongs to a run of another workflow, if the workflow is not
+    /// registered, if the input cannot be encoded, or if the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// let first = executor.start(ECHO, "one", 1)?;
+    /// let same = executor.start(ECHO, "one", 2)?;
+    /// assert_eq!(executor.block_on(first)?, 1);
+    /// assert_eq!(executor.block_on(same)?, 1);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn start<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+        input: I,
+    ) -> Result<Handle<O>> {
+        self.engine.check()?;
+        if let Some(handle) = self.find(workflow, id)? {
+            return Ok(handle);
+        }
+        if id.is_empty() {
+            return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
+        }
+        let Some((name, code)) = self.engine.registry.find(workflow.name()) else {
+            return Err(unregistered(id, workflow.name()));
+        };
+        let input = codec::encode(&input).map_err(|why| {
+            let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
+            Error::of(Kind::Usage, message)
+        })?;
+        let key = RunKey(self.engine.next_run.replace(self.engine.next_run.get() + 1));
+        let (world, id) = (self.engine.world.clone(), Rc::<str>::from(id));
+        let instance = Instance::new(world, key, id.clone(), name, Phase::Live);
+        let resident = Resident::new(Run::new(instance, code));
+        self.engine.add(&resident);
+        let started = Record::Started {
+            workflow: Cow::Borrowed(name),
+            input: input.into(),
+            version: SEMANTICS_VERSION,
+            seed: random::mix(self.engine.seed, key.0),
+        };
+        self.engine.record(&resident, started);
+        self.engine.world.bodies.rouse();
+        Ok(Handle::new(id, resident.watch.clone()))
+    }
+
+    /// Attaches to a run that was started before, in this process or an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no run with this id, if it is one of another workflow, if it is unfinished and
+    /// its workflow is not registered, or if the store failed. That a run is parked is what its
+    /// handle says when it is awaited.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder().in_memory();
+    /// let error = executor.attach(ECHO, "two").err().expect("nobody started it");
+    /// assert_eq!(error.to_string(), r#"there is no run "two": start it first"#);
+    /// ```
+    pub fn attach<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+    ) -> Result<Handle<O>> {
+        self.engine.check()?;
+        self.find(workflow, id)?.ok_or_else(|| no_such_run(id))
+    }
+
+    /// The run with this id, wherever it is.
+    fn find<I, O>(&self, workflow: Workflow<I, O>, id: &str) -> Result<Option<Handle<O>>> {
+        let key = self.engine.ids.borrow().get(id).copied();
+        if let Some(resident) = key.and_then(|key| self.engine.resident(key)) {
+            let instance = &resident.run.instance;
+            same_workflow(id, instance.workflow, workflow.name())?;
+            return Ok(Some(Handle::new(instance.id.clone(), resident.watch.clone())));
+        }
+        let Some(row) = self.engine.find(id)? else { return Ok(None) };
+        same_workflow(id, &row.workflow, workflow.name())?;
+        let watch = Rc::<Watch>::default();
+        watch.accept();
+        match row.state {
+            RunState::Running => return Err(unregistered(id, &row.workflow)),
+            RunState::Parked => watch.end(Err(parked_error(id, &fault_of(&row)))),
+            RunState::Completed | RunState::Failed | RunState::Cancelled => {
+                watch.end(Ok(self.engine.outcome(&row)?));
+            }
+        }
+        Ok(Some(Handle::new(id.into(), watch)))
+    }
+
+    /// The runs that are parked, with the reasons, in the order in which they were started.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, ParkReason, Result, Workflow};
+    /// const STUCK: Workflow<(), ()> = Workflow::new("stuck");
+    /// let executor = Executor::builder()
+    ///     .workflow(STUCK, async |_: &Ctx, ()| {
+    ///         std::future::pending::<()>().await;
+    ///         Ok::<_, dacapo::Error>(())
+    ///     })
+    ///     .in_memory();
+    /// let error = executor.block_on(executor.start(STUCK, "stuck-1", ())?).unwrap_err();
+    /// assert!(error.is_parked());
+    /// let parked = executor.parked()?;
+    /// assert_eq!((parked[0].id.as_str(), parked[0].reason), ("stuck-1", ParkReason::Stalled));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn parked(&self) -> Result<Vec<ParkedRun>> {
+        let rows = self.engine.list(&Filter::new().states(&[RunState::Parked]))?;
+        let mut parked: Vec<_> = rows
+            .into_iter()
+            .map(|row| (row.key, ParkedRun::new(&row.id, &row.workflow, &fault_of(&row))))
+            .collect();
+        let pending = self.engine.pending_parks(|instance, fault| {
+            (instance.key, ParkedRun::new(&instance.id, instance.workflow, fault))
+        });
+        parked.retain(|(key, _)| !pending.iter().any(|(parked, _)| parked == key));
+        parked.extend(pending);
+        parked.sort_by_key(|&(key, _)| key);
+        Ok(parked.into_iter().map(|(_, parked)| parked).collect())
+    }
+
+    /// The unfinished runs whose workflows this build does not have. They stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.unregistered()?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
+        let rows = self.engine.list(&Filter::new().states(&[RunState::Running]))?;
+        let unknown = |row: &RunRow| self.engine.registry.find(&row.workflow).is_none();
+        let rows = rows.into_iter().filter(unknown);
+        Ok(rows.map(|row| UnregisteredRun { id: row.id, workflow: row.workflow }).collect())
+    }
+
+    /// Takes a parked run up again: replays it from its start, with the code of this build.
+    ///
+    /// # Errors
+    ///
+    /// If there is no parked run with this id, if its workflow is not registered, or if the store
+    /// failed. If the replay finds something wrong again, the run stays parked, with the new
+    /// reason, and the error says so ([`Error::is_parked`]).
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.resume("order-7").unwrap_err();
+    /// assert_eq!(error.to_string(), r#"there is no run "order-7": start it first"#);
+    /// ```
+    pub fn resume(&self, id: &str) -> Result<()> {
+        self.engine.check()?;
+        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        let is_resident = self.engine.resident(row.key).is_some();
+        if row.state != RunState::Parked || is_resident {
+            let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
+            return Err(Error::of(Kind::Usage, message));
+        }
+        self.engine.resume(&row)
+    }
+
+    /// Replays a run against the code of this build, without starting any body and without
+    /// changing anything: a rehearsal before a deployment.
+    ///
+    /// An ended run must end again with the recorded outcome.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run, or its workflow is not registered; or what the run would be parked
+    /// for ([`Error::is_parked`]).
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// executor.verify("one")?;
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn verify(&self, id: &str) -> Result<()> {
+        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        self.engine.verify(&row)
+    }
+
+    /// When the next timer is due, of runs and of bodies.
+    ///
+    /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.engine.world.timers.next_deadline()
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = self.engine.runs.borrow().len();
+        f.debug_struct("Executor").field("runs", &runs).finish_non_exhaustive()
+    }
+}
+
+impl ParkedRun {
+    fn new(id: &str, workflow: &str, fault: &Fault) -> Self {
+        let message = alloc::format!("{}", fault);
+        Self { id: id.to_owned(), workflow: workflow.to_owned(), reason: fault.reason, message }
+    }
+}
+
+/// The reason in a parked run's row.
+fn fault_of(row: &RunRow) -> Fault {
+    codec::decode(&row.note).unwrap_or_else(|why| {
+        Fault::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
+    })
+}
+
+fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
+    if is == asked {
+        return Ok(());
+    }
+    let message = format_args!("run {id:?} is one of workflow {is:?}, not of {asked:?}");
+    Err(Error::of(Kind::Usage, message))
+}
+
+fn no_such_run(id: &str) -> Error {
+    Error::of(Kind::Usage, format_args!("there is no run {id:?}: start it first"))
+}
+
+fn unregistered(id: &str, workflow: &str) -> Error {
+    let message = format_args!(
+        "run {id:?} needs the workflow {workflow:?}, which is not registered: \
+         add it with Builder::workflow"
+    );
+    Error::of(Kind::Usage, message)
+}

@@ -1,0 +1,130 @@
+//! Runs that are in the store: found, replayed, taken up again.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use dacapo_store::{Filter, RunRow, RunState};
+
+use super::engine::{Engine, Resident};
+use super::{parked_error, unregistered};
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{Instance, Phase};
+use crate::record::{Outcome, Record};
+use crate::registry::Code;
+use crate::replay;
+use crate::run::Run;
+use crate::world::World;
+
+impl Engine {
+    pub(super) fn find(&self, id: &str) -> Result<Option<RunRow>> {
+        self.store.borrow().find(id).map_err(|error| Error::store(&error))
+    }
+
+    pub(super) fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
+        self.store.borrow().list(filter).map_err(|error| Error::store(&error))
+    }
+
+    /// The recorded outcome of an ended run.
+    pub(super) fn outcome(&self, row: &RunRow) -> Result<Outcome<'static>> {
+        let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
+        let record = last.as_ref().map(|entry| codec::decode::<Record>(&entry.record));
+        match record {
+            Some(Ok(Record::Finished { outcome })) => {
+                Ok(outcome.map(|bytes| bytes.0.into_owned().into()))
+            }
+            _ => {
+                let id = &row.id;
+                let message = format_args!("the history of run {id:?} is damaged at its end");
+                Err(Error::of(Kind::Store, message))
+            }
+        }
+    }
+
+    /// Replays all unfinished runs of registered workflows.
+    pub(super) fn recover(&self) -> Result<()> {
+        let last_commit = Timestamp::from_nanos(self.store.borrow().time());
+        self.world.timers.advance(last_commit);
+        self.advance();
+        for row in self.list(&Filter::new().states(&[RunState::Running]))? {
+            if let Some((name, code)) = self.registry.find(&row.workflow) {
+                let (resident, replayed) = self.replay(&row, name, code);
+                self.add(&resident);
+                match replayed {
+                    Ok(()) => self.work(&resident),
+                    Err(fault) => self.park(&resident, fault),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up a parked run.
+    pub(super) fn resume(&self, row: &RunRow) -> Result<()> {
+        let found = self.registry.find(&row.workflow);
+        let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        self.advance();
+        let (resident, replayed) = self.replay(row, name, code);
+        self.add(&resident);
+        self.world.bodies.rouse();
+        match replayed {
+            Ok(()) => {
+                self.mark_resumed(&resident);
+                self.work(&resident);
+                Ok(())
+            }
+            Err(fault) => {
+                let error = parked_error(&row.id, &fault);
+                self.park(&resident, fault);
+                Err(error)
+            }
+        }
+    }
+
+    fn replay(
+        &self,
+        row: &RunRow,
+        name: &'static str,
+        code: Rc<Code>,
+    ) -> (Rc<Resident>, Result<(), Fault>) {
+        let run = restored(self.world.clone(), row, name, code);
+        run.instance.started_at.set(Timestamp::from_nanos(row.started_at));
+        let replayed = self.deliver_history(&run, row);
+        let resident = Resident::new(run);
+        resident.watch.accept();
+        (resident, replayed)
+    }
+
+    /// Delivers all that was committed of a run.
+    fn deliver_history(&self, run: &Run, row: &RunRow) -> Result<(), Fault> {
+        let history = self.store.borrow().history(row.key);
+        let history = history.map_err(|error| Fault::new(ParkReason::Damaged, error))?;
+        if history.is_empty() {
+            return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
+        }
+        for (place, entry) in (0..).zip(&history) {
+            run.deliver(replay::read(entry, place)?)?;
+        }
+        run.instance.places.set(history.len() as u64);
+        Ok(())
+    }
+
+    /// Replays a run by itself, beside the others, and forgets it.
+    pub(super) fn verify(&self, row: &RunRow) -> Result<()> {
+        let found = self.registry.find(&row.workflow);
+        let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let world = World::new(self.world.poll_budget, self.world.observer.clone());
+        let run = restored(world, row, name, code);
+        let verified =
+            self.deliver_history(&run, row).and_then(|()| run.check_end(row.state.has_ended()));
+        run.instance.close();
+        verified.map_err(|fault| parked_error(&row.id, &fault))
+    }
+}
+
+fn restored(world: Rc<World>, row: &RunRow, name: &'static str, code: Rc<Code>) -> Run {
+    let id = Rc::from(row.id.as_str());
+    Run::new(Instance::new(world, row.key, id, name, Phase::Replaying), code)
+}

@@ -1,0 +1,270 @@
+//! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
+
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use dacapo_executor::{Task, TaskId};
+use dacapo_store::RunKey;
+
+use crate::clock::Timestamp;
+use crate::fault::{Fault, ParkReason};
+use crate::gate::{InstanceId, Pass};
+use crate::operation::{Delivered, Effort, Operation, Operations};
+use crate::record::Outcome;
+use crate::timer::RunTimer;
+use crate::trace::Event;
+use crate::world::World;
+
+/// One run, from its start or replay until it ends or is parked.
+///
+/// Workflow code reaches it through its `Ctx`s and operations only. Phase, places and time are
+/// written by `run`, the module that delivers, works and commits, and by nothing else.
+pub(crate) struct Instance {
+    pub(crate) world: Rc<World>,
+    pub(crate) key: RunKey,
+    pub(crate) id: Rc<str>,
+    pub(crate) workflow: &'static str,
+    number: InstanceId,
+    pub(crate) phase: Cell<Phase>,
+    pub(crate) started_at: Cell<Timestamp>,
+    pub(crate) seed: Cell<u64>,
+    /// The commit time of the last delivered record.
+    pub(crate) now: Cell<Timestamp>,
+    /// How many records have been delivered: the place of the next.
+    pub(crate) delivered: Cell<u64>,
+    /// How many records have a place: the place of the next to be committed.
+    pub(crate) places: Cell<u64>,
+    /// The commit whose record was delivered last.
+    pub(crate) commit: Cell<u64>,
+    pub(crate) operations: RefCell<Operations>,
+    /// What came of the root, once it has ended.
+    pub(crate) outcome: OnceCell<Outcome<'static>>,
+    /// Why the run cannot go on. The first reason counts.
+    fault: OnceCell<Fault>,
+    /// Tasks in spawn order; those that ended are weeded out now and then.
+    tasks: RefCell<Vec<(u32, TaskId)>>,
+    polled_task: Cell<u32>,
+    /// The number of the next task.
+    next_task: Cell<u32>,
+}
+
+/// ```text
+/// Replaying --history at its end--> Live --root ended--> Ended
+///   any of them --teardown--> Closed
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Committed records are left to be delivered.
+    Replaying,
+    Live,
+    /// The root has ended. Nothing is delivered any more.
+    Ended,
+    /// Out of memory, or about to be: nothing that its code does has an effect.
+    Closed,
+}
+
+impl Instance {
+    pub(crate) fn new(
+        world: Rc<World>,
+        key: RunKey,
+        id: Rc<str>,
+        workflow: &'static str,
+        phase: Phase,
+    ) -> Rc<Self> {
+        let number = world.next_instance();
+        let operations = match phase {
+            Phase::Replaying => Operations::in_replay(),
+            _ => Operations::default(),
+        };
+        Rc::new(Self {
+            world,
+            key,
+            id,
+            workflow,
+            number,
+            phase: Cell::new(phase),
+            started_at: Cell::default(),
+            seed: Cell::default(),
+            now: Cell::default(),
+            delivered: Cell::default(),
+            places: Cell::default(),
+            commit: Cell::default(),
+            operations: RefCell::new(operations),
+            outcome: OnceCell::new(),
+            fault: OnceCell::new(),
+            tasks: RefCell::default(),
+            polled_task: Cell::default(),
+            next_task: Cell::default(),
+        })
+    }
+
+    /// Whether its tasks are being polled right now, by the executor and on its thread.
+    pub(crate) fn is_open(&self) -> bool {
+        self.world.gate.admits(self.number)
+    }
+
+    /// Calls `poll` with the gate open for the tasks of this run.
+    pub(crate) fn open<T>(&self, poll: impl FnOnce() -> T) -> T {
+        self.world.gate.open(self.number, poll)
+    }
+
+    /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
+    pub(crate) fn fail(&self, reason: ParkReason, detail: impl fmt::Display) {
+        let _ = self.fault.set(Fault::new(reason, detail));
+    }
+
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        self.fault.get()
+    }
+
+    pub(crate) fn observe(&self, event: Event<'_>) {
+        if let Some(observer) = &self.world.observer {
+            observer.observe(&self.id, event);
+        }
+    }
+
+    /// The number of the task that is spawned next.
+    pub(crate) fn take_task_number(&self) -> u32 {
+        let number = self.next_task.get();
+        self.next_task.set(number.checked_add(1).expect("a run spawns fewer than 2^32 tasks"));
+        number
+    }
+
+    /// Spawns a workflow task.
+    pub(crate) fn spawn<T: 'static>(
+        self: &Rc<Self>,
+        number: u32,
+        task: impl Future<Output = T> + 'static,
+    ) -> Task<T> {
+        if !self.is_running() {
+            return Task::dead();
+        }
+        let pass = Pass::new(self.world.gate.clone(), self.number, self.key);
+        let future = WorkflowTask { task, number, instance: self.clone(), pass };
+        let task = self.world.tasks.spawn(future);
+        self.keep(number, task.id());
+        task
+    }
+
+    fn keep(&self, number: u32, task: TaskId) {
+        let mut tasks = self.tasks.borrow_mut();
+        if tasks.len() == tasks.capacity() && tasks.len() >= 4 {
+            tasks.retain(|&(_, task)| self.world.tasks.is_alive(task));
+        }
+        tasks.push((number, task));
+    }
+
+    /// Whether an operation may be built, polled or dropped with an effect.
+    fn is_running(&self) -> bool {
+        matches!(self.phase.get(), Phase::Replaying | Phase::Live)
+    }
+
+    /// Polls the future of an operation: the first time asks for it with `effort`, and later
+    /// times take what was delivered.
+    pub(crate) fn poll_operation(
+        &self,
+        operation: &Rc<Operation>,
+        effort: &mut Option<Effort>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Delivered> {
+        if !self.is_running() || self.fault.get().is_some() {
+            return Poll::Pending;
+        }
+        if !self.is_open() {
+            self.world.gate.note_stray(self.key);
+            return Poll::Pending;
+        }
+        let delivered = operation.poll_delivered(cx.waker());
+        if let Some(effort) = effort.take() {
+            self.observe(Event::Asked(operation));
+            self.operations.borrow_mut().ask(operation.clone(), effort);
+        }
+        delivered
+    }
+
+    /// Ends an operation whose future was dropped, and its body with it. `effort` is what it would
+    /// have asked for, had it been polled.
+    pub(crate) fn drop_operation(&self, operation: &Operation, effort: Option<Effort>) {
+        operation.set_dropped();
+        let asked = self.operations.borrow_mut().forget(operation.number);
+        self.end_effort(operation, effort.or(asked));
+    }
+
+    /// Ends what was done for an operation. User code that is dropped here lives in a live run and
+    /// in no replay, so it finds the gate shut.
+    pub(crate) fn end_effort(&self, operation: &Operation, effort: Option<Effort>) {
+        match effort {
+            None => {}
+            Some(Effort::Unstarted(body)) => self.world.gate.shut(|| drop(body)),
+            Some(Effort::Body(body)) => self.world.gate.shut(|| self.world.bodies.abort(body)),
+            Some(Effort::Timer(deadline)) => {
+                let (run, number) = (self.key, operation.number);
+                self.world.timers.remove(&RunTimer { deadline, run, number });
+            }
+        }
+    }
+
+    /// The root has ended: all other tasks are dropped.
+    pub(crate) fn end(&self) {
+        self.phase.set(Phase::Ended);
+        self.drop_tasks();
+    }
+
+    /// The run leaves memory.
+    pub(crate) fn close(&self) {
+        self.phase.set(Phase::Closed);
+        self.drop_tasks();
+    }
+
+    /// Drops the tasks in spawn order, and with them their operations and bodies.
+    fn drop_tasks(&self) {
+        let tasks = self.tasks.take();
+        let abort = |(_, task)| self.world.tasks.abort(task);
+        self.world.gate.shut(|| tasks.into_iter().for_each(abort));
+    }
+
+    /// Which tasks there are, for a message.
+    pub(crate) fn show_tasks(&self) -> String {
+        let tasks = self.tasks.borrow();
+        let alive = tasks.iter().filter(|&&(_, task)| self.world.tasks.is_alive(task));
+        let numbers: Vec<_> = alive.map(|(number, _)| number.to_string()).collect();
+        match &numbers[..] {
+            [number] => format!("task {number} (0 is the root) awaits"),
+            _ => format!("the tasks {} (0 is the root) await", numbers.join(", ")),
+        }
+    }
+
+    /// The task that was polled last.
+    pub(crate) fn polled_task(&self) -> u32 {
+        self.polled_task.get()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A task of a run: it is seen by the observer, and what it awaits by the gate.
+    struct WorkflowTask<F> {
+        #[pin]
+        task: F,
+        number: u32,
+        instance: Rc<Instance>,
+        pass: Pass,
+    }
+}
+
+impl<F: Future> Future for WorkflowTask<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.instance.polled_task.set(*this.number);
+        this.instance.observe(Event::Polled(*this.number));
+        this.task.poll(&mut Context::from_waker(this.pass.waker(cx.waker())))
+    }
+}

@@ -1,0 +1,260 @@
+//! What a run awaits: its operations from the first poll to the delivery of their outcome.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::task::{Poll, Waker};
+use core::time::Duration;
+
+use dacapo_executor::TaskId;
+use futures::future::LocalBoxFuture;
+
+use crate::clock::Timestamp;
+use crate::record::{Kind, Number, Outcome, Shown};
+use crate::retry::Retry;
+
+/// One operation, shared by the future that awaits it, the table below and its body.
+pub(crate) struct Operation {
+    pub(crate) number: Number,
+    pub(crate) kind: Kind,
+    pub(crate) name: &'static str,
+    label: OnceCell<Box<str>>,
+    pub(crate) policy: Cell<Policy>,
+    /// Attempts that the end of a process cut off, as the history tells.
+    pub(crate) cut_off: Cell<u32>,
+    /// Whether the history says that an `at_most_once` body may have begun.
+    pub(crate) begun: Cell<bool>,
+    state: RefCell<State>,
+}
+
+/// How a step is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) retry: Retry,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) at_most_once: bool,
+}
+
+/// ```text
+/// Built --first poll--> Waiting --delivery--> Delivered --next poll--> Taken
+///   any of them --drop--> Dropped
+/// ```
+enum State {
+    Built,
+    Waiting(Waker),
+    Delivered(Delivered),
+    Taken,
+    Dropped,
+}
+
+/// What a delivery hands to the future of an operation.
+pub(crate) enum Delivered {
+    Outcome(Outcome<'static>),
+    Fired,
+}
+
+/// What is done for an operation that was asked for.
+pub(crate) enum Effort {
+    /// A body that has not begun: it waits for the work phase, or for a record that comes first.
+    Unstarted(LocalBoxFuture<'static, ()>),
+    /// A body that has begun.
+    Body(TaskId),
+    /// A timer that is due then.
+    Timer(Timestamp),
+}
+
+impl Operation {
+    pub(crate) fn new(number: Number, kind: Kind, name: &'static str) -> Rc<Self> {
+        let policy = Policy { retry: Retry::never(), timeout: None, at_most_once: false };
+        Rc::new(Self {
+            number,
+            kind,
+            name,
+            label: OnceCell::new(),
+            policy: Cell::new(policy),
+            cut_off: Cell::new(0),
+            begun: Cell::new(false),
+            state: RefCell::new(State::Built),
+        })
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.label.get().map(|label| &**label)
+    }
+
+    /// # Panics
+    ///
+    /// Panics if it has a label.
+    pub(crate) fn set_label(&self, label: String) {
+        let label = self.label.set(label.into());
+        label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        matches!(*self.state.borrow(), State::Dropped)
+    }
+
+    /// Marks the end of its future, whatever it was doing.
+    pub(crate) fn set_dropped(&self) {
+        let _before = self.state.replace(State::Dropped);
+    }
+
+    /// Takes what was delivered, or leaves `waker` for the delivery.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it was taken before.
+    pub(crate) fn poll_delivered(&self, waker: &Waker) -> Poll<Delivered> {
+        let before = self.state.replace(State::Taken);
+        let waker = match before {
+            State::Delivered(delivered) => return Poll::Ready(delivered),
+            State::Waiting(held) if held.will_wake(waker) => held,
+            State::Built | State::Waiting(_) => waker.clone(),
+            State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
+        };
+        let _taken = self.state.replace(State::Waiting(waker));
+        Poll::Pending
+    }
+
+    /// Hands the outcome to the future that waits, and wakes it.
+    pub(crate) fn hand_over(&self, delivered: Delivered) {
+        if let State::Waiting(waker) = self.state.replace(State::Delivered(delivered)) {
+            waker.wake();
+        }
+    }
+}
+
+impl core::fmt::Display for Operation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        Shown(self.kind, self.number, self.name, self.label()).fmt(f)
+    }
+}
+
+/// The operations of a run that were asked for and have no delivered outcome.
+#[derive(Default)]
+pub(crate) struct Operations {
+    waiting: BTreeMap<Number, Waiting>,
+    /// What the next work phase takes up. Empty in a replay: at its end all that waits is asked.
+    asked: Vec<Number>,
+    /// In a replay, the operations that were dropped: the history may still speak of them.
+    dropped: Option<BTreeMap<Number, Rc<Operation>>>,
+}
+
+struct Waiting {
+    operation: Rc<Operation>,
+    effort: Effort,
+}
+
+/// What a number of the history stands for in this build.
+pub(crate) enum Found {
+    Waiting(Rc<Operation>),
+    Dropped(Rc<Operation>),
+    Unknown,
+}
+
+impl Operations {
+    /// Those of a run whose history is to be delivered.
+    pub(crate) fn in_replay() -> Self {
+        Self { dropped: Some(BTreeMap::new()), ..Self::default() }
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.dropped.is_some()
+    }
+
+    /// All that was committed has been delivered: what still waits is asked for.
+    pub(crate) fn end_replay(&mut self) {
+        self.dropped = None;
+        self.asked = self.waiting.keys().copied().collect();
+    }
+
+    pub(crate) fn ask(&mut self, operation: Rc<Operation>, effort: Effort) {
+        let number = operation.number;
+        let before = self.waiting.insert(number, Waiting { operation, effort });
+        assert!(before.is_none(), "an operation is asked for once");
+        self.ask_again(number);
+    }
+
+    /// Has the next work phase look at an operation.
+    pub(crate) fn ask_again(&mut self, number: Number) {
+        if !self.is_replaying() {
+            self.asked.push(number);
+        }
+    }
+
+    /// Takes what was asked for and still waits, in the order of the numbers.
+    pub(crate) fn take_asked(&mut self) -> Vec<Number> {
+        let mut asked = core::mem::take(&mut self.asked);
+        asked.retain(|number| self.waiting.contains_key(number));
+        asked.sort_unstable();
+        asked
+    }
+
+    pub(crate) fn find(&self, number: Number) -> Found {
+        if let Some(waiting) = self.waiting.get(&number) {
+            return Found::Waiting(waiting.operation.clone());
+        }
+        let dropped = self.dropped.as_ref().and_then(|dropped| dropped.get(&number));
+        dropped.map_or(Found::Unknown, |operation| Found::Dropped(operation.clone()))
+    }
+
+    pub(crate) fn waiting(&self, number: Number) -> Option<Rc<Operation>> {
+        Some(self.waiting.get(&number)?.operation.clone())
+    }
+
+    /// Removes an operation whose outcome is there; what was done for it is the caller's to end.
+    pub(crate) fn finish(&mut self, number: Number) -> Option<Effort> {
+        Some(self.waiting.remove(&number)?.effort)
+    }
+
+    /// Removes an operation whose future was dropped; likewise.
+    pub(crate) fn forget(&mut self, number: Number) -> Option<Effort> {
+        let waiting = self.waiting.remove(&number)?;
+        if let Some(dropped) = &mut self.dropped {
+            dropped.insert(number, waiting.operation);
+        }
+        Some(waiting.effort)
+    }
+
+    /// When a timer that waits is due.
+    pub(crate) fn deadline(&self, number: Number) -> Option<Timestamp> {
+        match self.waiting.get(&number)?.effort {
+            Effort::Timer(deadline) => Some(deadline),
+            Effort::Unstarted(_) | Effort::Body(_) => None,
+        }
+    }
+
+    /// Starts a body that waits, unless it has begun.
+    pub(crate) fn start(
+        &mut self,
+        number: Number,
+        spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId,
+    ) {
+        let Some(Waiting { effort, .. }) = self.waiting.get_mut(&number) else { return };
+        let held = core::mem::replace(effort, Effort::Timer(Timestamp::default()));
+        *effort = match held {
+            Effort::Unstarted(body) => Effort::Body(spawn(body)),
+            begun => begun,
+        };
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Some of the operations that wait, for a message.
+    pub(crate) fn show(&self) -> String {
+        const SHOWN: usize = 5;
+        let operations = self.waiting.values().map(|waiting| waiting.operation.to_string());
+        let mut shown: Vec<_> = operations.take(SHOWN).collect();
+        match self.waiting.len() {
+            0 => shown.push("no operation".into()),
+            all if all > SHOWN => shown.push(alloc::format!("{} more", all - SHOWN)),
+            _ => {}
+        }
+        shown.join(", ")
+    }
+}

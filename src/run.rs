@@ -1,0 +1,299 @@
+//! The heart: how a run moves. Everything that makes runs deterministic stands in this module.
+//!
+//! A run moves by deliveries only. To **deliver** is to hand one committed record to the run and to
+//! poll its tasks until none is ready. When every committed record has been delivered, and only
+//! then, comes the **work**: what the run's operations ask for is begun, in the order of their
+//! numbers. What comes of it goes into the next **commit**, which gives each record its place in
+//! its history; then it is delivered, in that order.
+//!
+//! ```text
+//!        +--> deliver one record, poll to quiescence --+
+//!        |                                             | none left
+//!      commit <-- bodies, timers <-- work: requests <--+
+//! ```
+//!
+//! A replay is the upper half of this picture with records from the stored history; it passes
+//! through the same code. So the state of a run, and the sequence of its polls, is a function of
+//! its code, its input and its history.
+
+use alloc::borrow::Cow;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use crate::clock::Timestamp;
+use crate::context::{Ctx, explain};
+use crate::error::{self, Error};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{Instance, Phase};
+use crate::operation::{Delivered, Operation};
+use crate::panics;
+use crate::record::{Bytes, Kind, Number, Outcome, Record};
+use crate::registry::Code;
+use crate::replay::{Delivery, claim, diverged};
+use crate::timer::RunTimer;
+use crate::trace::Event;
+
+/// A run in memory, and the code that it runs.
+pub(crate) struct Run {
+    pub(crate) instance: Rc<Instance>,
+    code: Rc<Code>,
+}
+
+impl Run {
+    pub(crate) fn new(instance: Rc<Instance>, code: Rc<Code>) -> Self {
+        Self { instance, code }
+    }
+
+    /// Delivers one record and polls to quiescence. An error parks the run.
+    pub(crate) fn deliver(&self, delivery: Delivery<'_>) -> Result<(), Fault> {
+        let run = &*self.instance;
+        let Delivery { place, commit, time, record } = delivery;
+        assert_eq!(place, run.delivered.get(), "records are delivered in their order");
+        run.observe(Event::Delivered(place, &record));
+        run.delivered.set(place + 1);
+        if run.phase.get() == Phase::Ended {
+            return self.deliver_after_end(commit, record);
+        }
+        run.commit.set(commit);
+        run.now.set(time);
+        match record {
+            Record::Started { input, seed, .. } => {
+                run.seed.set(seed);
+                self.spawn_root(&input)?;
+            }
+            Record::StepStarted { number } => {
+                if let Some(step) = claim(run, &record, number)? {
+                    step.begun.set(true);
+                    run.operations.borrow_mut().ask_again(number);
+                }
+            }
+            Record::Restarted { number } => {
+                if let Some(step) = claim(run, &record, number)? {
+                    step.cut_off.set(step.cut_off.get() + 1);
+                    run.operations.borrow_mut().ask_again(number);
+                }
+            }
+            Record::StepFinished { number, .. } | Record::TimerFired { number } => {
+                if let Some(operation) = claim(run, &record, number)? {
+                    let effort = run.operations.borrow_mut().finish(number);
+                    run.end_effort(&operation, effort);
+                    run.open(|| operation.hand_over(handed_over(record)));
+                }
+            }
+            Record::Finished { .. } => {
+                let waiting = run.operations.borrow().show();
+                return Err(diverged(run, record, format_args!("goes on, and awaits {waiting}")));
+            }
+            Record::MessageArrived { .. }
+            | Record::Sent { .. }
+            | Record::ChildFinished { .. }
+            | Record::ChildDropped { .. }
+            | Record::CancelRequested
+            | Record::Patched { .. } => {
+                let asked = "is of a build that does not know this kind of record";
+                return Err(diverged(run, record, asked));
+            }
+        }
+        self.poll_to_quiescence()
+    }
+
+    /// Takes up what the run asked for since the last time, and leaves what must be recorded
+    /// first in `records`. An error parks the run.
+    pub(crate) fn work(&self, records: &mut Vec<Record<'static>>) -> Result<(), Fault> {
+        let run = &*self.instance;
+        match run.phase.get() {
+            Phase::Replaying => {
+                run.operations.borrow_mut().end_replay();
+                run.phase.set(Phase::Live);
+                self.recover(records);
+            }
+            Phase::Live => self.begin_asked(records),
+            Phase::Ended => {
+                let outcome = run.outcome.get().expect("an ended run has an outcome").clone();
+                records.push(Record::Finished { outcome });
+                return Ok(());
+            }
+            Phase::Closed => return Ok(()),
+        }
+        self.check_stall()
+    }
+
+    /// Something outside tried to wake the run: why it is parked, unless that no longer matters.
+    pub(crate) fn foreign_wake(&self) -> Option<Fault> {
+        let run = &*self.instance;
+        let detail = "a task was woken while nothing was delivered to the run, \
+                      so it awaited something that the history does not know";
+        (run.phase.get() == Phase::Live).then(|| Fault::new(ParkReason::ForeignWake, detail))
+    }
+
+    /// Whether a run whose whole history was delivered stands where its row says.
+    pub(crate) fn check_end(&self, has_ended: bool) -> Result<(), Fault> {
+        let run = &*self.instance;
+        match run.phase.get() {
+            Phase::Replaying if has_ended => {
+                Err(Fault::new(ParkReason::Damaged, "the end of the history is missing"))
+            }
+            Phase::Replaying => self.check_stall(),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_stall(&self) -> Result<(), Fault> {
+        let run = &*self.instance;
+        if !run.operations.borrow().is_empty() {
+            return Ok(());
+        }
+        let detail = format_args!("{} no operation of the run", run.show_tasks());
+        Err(Fault::new(ParkReason::Stalled, detail))
+    }
+
+    fn spawn_root(&self, input: &Bytes<'_>) -> Result<(), Fault> {
+        let ctx = Ctx::next(self.instance.clone());
+        let number = ctx.task();
+        let root = (self.code)(ctx, &input.0);
+        let root = root.map_err(|why| Fault::new(ParkReason::Undecodable, why))?;
+        let run = self.instance.clone();
+        let root = async move {
+            let outcome = root.await;
+            run.outcome.set(outcome).expect("a root ends once");
+        };
+        self.instance.spawn(number, root).detach();
+        Ok(())
+    }
+
+    fn poll_to_quiescence(&self) -> Result<(), Fault> {
+        let run = &*self.instance;
+        if let Err(message) = panics::catch(|| run.open(|| self.poll_tasks())) {
+            run.fail(ParkReason::Panicked, format_args!("task {}: {message}", run.polled_task()));
+        }
+        if let Some(fault) = run.fault() {
+            return Err(fault.clone());
+        }
+        if run.outcome.get().is_some() {
+            run.end();
+        }
+        Ok(())
+    }
+
+    /// Polls until no task is ready, the root has ended, or something is wrong.
+    fn poll_tasks(&self) {
+        let run = &*self.instance;
+        let budget = run.world.poll_budget;
+        for _ in 0..budget {
+            let stop = run.outcome.get().is_some() || run.fault().is_some();
+            if stop || !run.world.tasks.try_tick() {
+                return;
+            }
+        }
+        if run.outcome.get().is_none() && run.world.tasks.has_ready() {
+            let task = run.polled_task();
+            let detail = format_args!("task {task} and others took {budget} polls for one record");
+            run.fail(ParkReason::LiveLock, detail);
+        }
+    }
+
+    /// Records that were committed together with the one that ended the root reach nobody.
+    fn deliver_after_end(&self, commit: u64, record: Record<'_>) -> Result<(), Fault> {
+        let run = &*self.instance;
+        let outcome = run.outcome.get().expect("an ended run has an outcome");
+        let ended = |outcome: &Outcome<'_>| match outcome {
+            Ok(_) => "ends here with another output".into(),
+            Err(failure) => alloc::format!("ends here with the error {:?}", failure.message),
+        };
+        match &record {
+            Record::Finished { outcome: recorded } if recorded == outcome => Ok(()),
+            Record::Finished { .. } => Err(diverged(run, record, ended(outcome))),
+            _ if commit == run.commit.get() => Ok(()),
+            _ => Err(diverged(run, record, "ended before it")),
+        }
+    }
+
+    /// Begins what was asked for, in the order of the numbers.
+    fn begin_asked(&self, records: &mut Vec<Record<'static>>) {
+        let asked = self.instance.operations.borrow_mut().take_asked();
+        for number in asked {
+            self.begin(number, records);
+        }
+    }
+
+    fn begin(&self, number: Number, records: &mut Vec<Record<'static>>) {
+        let run = &*self.instance;
+        let mut operations = run.operations.borrow_mut();
+        if let Some(deadline) = operations.deadline(number) {
+            run.world.timers.add(RunTimer { deadline, run: run.key, number });
+            return;
+        }
+        let step = operations.waiting(number).expect("what was asked for waits");
+        if step.policy.get().at_most_once && !step.begun.get() {
+            records.push(Record::StepStarted { number });
+        } else {
+            operations.start(number, |body| run.world.bodies.spawn_boxed(body));
+        }
+    }
+
+    /// The first work after a replay. Timers that are due come first; no body begins before it is
+    /// recorded that it may have begun before, since it counts as an attempt.
+    fn recover(&self, records: &mut Vec<Record<'static>>) {
+        let run = &*self.instance;
+        let now = run.world.timers.now();
+        let asked = run.operations.borrow_mut().take_asked();
+        let deadline = |&number: &Number| run.operations.borrow().deadline(number);
+        let is_due = |number: &Number| deadline(number).is_some_and(|deadline| deadline <= now);
+        let (mut due, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_due);
+        due.sort_by_key(|number| (deadline(number), *number));
+        records.extend(due.into_iter().map(|number| Record::TimerFired { number }));
+        for number in rest {
+            let step = run.operations.borrow().waiting(number).expect("what was asked for waits");
+            match step.kind {
+                Kind::Sleep => self.begin(number, records),
+                Kind::Step => records.push(cut_off(&step, now)),
+            }
+        }
+    }
+}
+
+/// What a record hands to the future of its operation.
+fn handed_over(record: Record<'_>) -> Delivered {
+    match record {
+        Record::StepFinished { outcome, .. } => {
+            Delivered::Outcome(outcome.map(|bytes| bytes.0.into_owned().into()))
+        }
+        _ => Delivered::Fired,
+    }
+}
+
+/// What is recorded of a step whose body was cut off by the end of a process, or may have been.
+fn cut_off(step: &Operation, now: Timestamp) -> Record<'static> {
+    let attempts = step.cut_off.get() + 1;
+    let policy = step.policy.get();
+    let failure = match (policy.at_most_once, step.begun.get()) {
+        (true, false) => return Record::StepStarted { number: step.number },
+        (true, true) => "the process ended after it began, and it may run at most once",
+        (false, _) if policy.retry.gives_up_cut_off(attempts) => {
+            "the process ended during its last attempt"
+        }
+        (false, _) => return Record::Restarted { number: step.number },
+    };
+    let failure = Error::of(error::Kind::Interrupted, failure).into_failure();
+    finished(step, Err(explain(failure, step, attempts)), attempts, (now, now), now)
+}
+
+/// The record of a step's outcome, for a commit at `now`.
+pub(crate) fn finished(
+    step: &Operation,
+    outcome: Outcome<'static>,
+    attempts: u32,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> Record<'static> {
+    let nanos = |later: Timestamp, earlier| later.since(earlier).as_nanos() as u64;
+    Record::StepFinished {
+        number: step.number,
+        name: Cow::Borrowed(step.name),
+        label: step.label().map(Into::into),
+        outcome,
+        attempts,
+        started_before: nanos(now, started_at),
+        took: nanos(ended_at, started_at),
+    }
+}

@@ -1,0 +1,56 @@
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use crate::trace::{Event, Observer};
+
+/// Keeps the events of every run as text. Its clones are one recorder.
+///
+/// ```
+/// use dacapo::sim::Recorder;
+/// use dacapo::{Ctx, Executor, Result, Workflow};
+///
+/// const ONE: Workflow<(), u8> = Workflow::new("one");
+///
+/// async fn one(ctx: &Ctx, (): ()) -> Result<u8> {
+///     ctx.step("count", async || Ok::<_, dacapo::Error>(1)).await
+/// }
+///
+/// let recorder = Recorder::default();
+/// let builder = Executor::builder().workflow(ONE, one).observer(recorder.clone());
+/// let executor = builder.in_memory();
+/// executor.block_on(executor.start(ONE, "one-1", ())?)?;
+/// assert_eq!(
+///     recorder.trace("one-1"),
+///     [
+///         r#"deliver 0: start of workflow "one""#,
+///         "poll 0",
+///         r#"ask step 1 "count""#,
+///         r#"deliver 1: outcome of step 1 "count""#,
+///         "poll 0",
+///         "deliver 2: end of the run with an output",
+///     ]
+/// );
+/// # Ok::<(), dacapo::Error>(())
+/// ```
+#[derive(Clone, Default, Debug)]
+pub struct Recorder {
+    traces: Rc<RefCell<BTreeMap<String, Vec<String>>>>,
+}
+
+impl Recorder {
+    /// All events of a run so far, one line each.
+    #[must_use]
+    pub fn trace(&self, run: &str) -> Vec<String> {
+        self.traces.borrow().get(run).cloned().unwrap_or_default()
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&self, run: &str, event: Event<'_>) {
+        let mut traces = self.traces.borrow_mut();
+        traces.entry(run.into()).or_default().push(event.to_string());
+    }
+}

@@ -1,0 +1,104 @@
+//! Timers: those of runs, which are recorded when they fire, and those of bodies, which are not.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use dacapo_store::RunKey;
+
+use crate::clock::Timestamp;
+use crate::record::Number;
+
+/// A run's timer. The derived order is the order of firing: by deadline, then by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct RunTimer {
+    pub(crate) deadline: Timestamp,
+    pub(crate) run: RunKey,
+    pub(crate) number: Number,
+}
+
+/// All timers of an executor.
+#[derive(Default)]
+pub(crate) struct Timers {
+    runs: RefCell<BTreeMap<RunTimer, ()>>,
+    /// Bodies that wait, by deadline and number of registration.
+    bodies: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
+    registered: Cell<u64>,
+    now: Cell<Timestamp>,
+}
+
+impl Timers {
+    pub(crate) fn add(&self, timer: RunTimer) {
+        self.runs.borrow_mut().insert(timer, ());
+    }
+
+    pub(crate) fn remove(&self, timer: &RunTimer) {
+        self.runs.borrow_mut().remove(timer);
+    }
+
+    /// Moves the time forward and wakes the bodies that are due.
+    pub(crate) fn advance(&self, now: Timestamp) {
+        self.now.set(now);
+        while let Some(waker) = self.next_due_body() {
+            waker.wake();
+        }
+    }
+
+    fn next_due_body(&self) -> Option<Waker> {
+        let mut bodies = self.bodies.borrow_mut();
+        let first = bodies.first_entry()?;
+        (first.key().0 <= self.now.get()).then(|| first.remove())
+    }
+
+    /// Takes the next run's timer that is due, in the order of firing.
+    pub(crate) fn next_due(&self) -> Option<RunTimer> {
+        let mut runs = self.runs.borrow_mut();
+        let first = runs.first_entry()?;
+        (first.key().deadline <= self.now.get()).then(|| first.remove_entry().0)
+    }
+
+    /// When the next timer of any kind is due.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let run = self.runs.borrow().first_key_value().map(|(timer, ())| timer.deadline);
+        let body = self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline);
+        run.into_iter().chain(body).min()
+    }
+
+    /// The time as of the last [`advance`](Self::advance).
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// A wait of a body; it is ready at the first poll at or after `deadline`.
+    pub(crate) fn sleep_until(self: &Rc<Self>, deadline: Timestamp) -> BodyTimer {
+        let number = self.registered.replace(self.registered.get() + 1);
+        BodyTimer { timers: self.clone(), key: (deadline, number) }
+    }
+}
+
+/// See [`Timers::sleep_until`].
+pub(crate) struct BodyTimer {
+    timers: Rc<Timers>,
+    key: (Timestamp, u64),
+}
+
+impl Future for BodyTimer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.key.0 <= self.timers.now() {
+            return Poll::Ready(());
+        }
+        let _replaced = self.timers.bodies.borrow_mut().insert(self.key, cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for BodyTimer {
+    fn drop(&mut self) {
+        let _removed = self.timers.bodies.borrow_mut().remove(&self.key);
+    }
+}

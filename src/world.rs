@@ -1,0 +1,63 @@
+//! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
+//! have brought forth.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use core::cell::{Cell, RefCell};
+
+use dacapo_executor::FifoExecutor;
+use dacapo_store::RunKey;
+
+use crate::clock::Timestamp;
+use crate::gate::{Gate, InstanceId};
+use crate::operation::Operation;
+use crate::record::Outcome;
+use crate::timer::Timers;
+use crate::trace::Observer;
+
+/// The surroundings of all runs of an executor.
+pub(crate) struct World {
+    /// Workflow tasks of all runs. Outside of a delivery its queue is empty: the gate sees to it.
+    pub(crate) tasks: FifoExecutor,
+    /// Bodies of all runs, and the main future.
+    pub(crate) bodies: FifoExecutor,
+    pub(crate) timers: Rc<Timers>,
+    pub(crate) gate: Arc<Gate>,
+    /// Outcomes that wait for a commit, in the order in which their bodies ended.
+    pub(crate) produced: RefCell<VecDeque<Produced>>,
+    /// How many polls one delivery may take.
+    pub(crate) poll_budget: u64,
+    pub(crate) observer: Option<Rc<dyn Observer>>,
+    instances: Cell<usize>,
+}
+
+/// An outcome whose body has ended, and which is not committed yet.
+pub(crate) struct Produced {
+    pub(crate) run: RunKey,
+    pub(crate) operation: Rc<Operation>,
+    pub(crate) outcome: Outcome<'static>,
+    pub(crate) attempts: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+}
+
+impl World {
+    pub(crate) fn new(poll_budget: u64, observer: Option<Rc<dyn Observer>>) -> Rc<Self> {
+        Rc::new(Self {
+            tasks: FifoExecutor::new(),
+            bodies: FifoExecutor::new(),
+            timers: Rc::default(),
+            gate: Gate::new(),
+            produced: RefCell::default(),
+            poll_budget,
+            observer,
+            instances: Cell::new(1),
+        })
+    }
+
+    /// A number that no run in memory had before.
+    pub(crate) fn next_instance(&self) -> InstanceId {
+        InstanceId(self.instances.replace(self.instances.get() + 1))
+    }
+}

@@ -1,0 +1,134 @@
+//! A crash or an error at every operation on the disk: what was acknowledged is there, what was
+//! under way is there whole or not at all, and the store can go on.
+
+use dacapo_store::conformance::{Action, Model, Program};
+use dacapo_store::{Batch, Options, RedbStore, Store};
+
+use crate::disk::{Disk, Fault, Loss};
+
+/// Folds about every third commit.
+const FOLD_BYTES: usize = 4_000;
+const STEPS: usize = 14;
+
+fn open(disk: &Disk) -> dacapo_store::Result<RedbStore> {
+    Options::new().fold_bytes(FOLD_BYTES).cache_bytes(1 << 20).open_backend(disk.clone())
+}
+
+/// The bytes of an empty store.
+fn empty() -> Vec<u8> {
+    let disk = Disk::new(Vec::new());
+    drop(open(&disk).unwrap());
+    disk.bytes()
+}
+
+/// Runs a program until an error; returns what is known to be there, and what also may be.
+fn run(disk: &Disk, actions: &[Action]) -> (Model, Option<Model>) {
+    let mut acknowledged = Model::new();
+    let Ok(mut store) = open(disk) else { return (acknowledged, None) };
+    for action in actions {
+        let mut next = acknowledged.clone();
+        next.apply(action);
+        if let Err(error) = action.perform(&mut store) {
+            assert!(error.is_refused(), "{error}");
+            let again = store.commit(&Batch::new()).unwrap_err();
+            assert_eq!(again.to_string(), error.to_string());
+            assert!(store.list(&Default::default()).is_err());
+            return (acknowledged, Some(next));
+        }
+        acknowledged = next;
+    }
+    (acknowledged, None)
+}
+
+fn program(seed: u64) -> Vec<Action> {
+    let (mut program, mut model) = (Program::new(seed), Model::new());
+    let mut actions: Vec<_> = Vec::new();
+    while actions.len() < STEPS {
+        let action = program.next_action(&model);
+        model.apply(&action);
+        actions.push(action);
+    }
+    // A run of its own, which ends and is deleted, so that every program has a fold and a delete.
+    actions.push(Action::Fold);
+    let ended = model.rows().values().filter(|row| row.state.has_ended()).map(|row| row.key);
+    actions.push(Action::Delete(ended.collect()));
+    actions
+}
+
+/// Opens what is left and compares; then goes on, to see that it can.
+fn check_opened(bytes: Vec<u8>, (acknowledged, under_way): &(Model, Option<Model>), context: &str) {
+    let disk = Disk::new(bytes);
+    let mut store = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let mut model = match (acknowledged.compare(&store), under_way) {
+        (Ok(()), _) => acknowledged.clone(),
+        (Err(_), Some(under_way)) if under_way.compare(&store).is_ok() => under_way.clone(),
+        (Err(difference), _) => panic!("{context}: {difference}"),
+    };
+    let mut program = Program::new(acknowledged.time());
+    for _ in 0..3 {
+        let action = program.next_action(&model);
+        action.perform(&mut store).unwrap_or_else(|error| panic!("{context}: {error}"));
+        model.apply(&action);
+    }
+    store.fold().unwrap();
+    drop(store);
+    let store = open(&disk).unwrap();
+    model.compare(&store).unwrap_or_else(|difference| panic!("{context}, later: {difference}"));
+}
+
+fn operations(empty: &[u8], actions: &[Action]) -> u64 {
+    let disk = Disk::new(empty.to_vec());
+    run(&disk, actions);
+    disk.operations()
+}
+
+#[test]
+fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
+    let empty = empty();
+    for seed in [3, 4] {
+        let actions = program(seed);
+        for at in 0..operations(&empty, &actions) {
+            let disk = Disk::failing(empty.clone(), at, Fault::ErrorFrom);
+            let known = run(&disk, &actions);
+            // One loss each: the four come round quickly enough.
+            let loss = Loss::EACH[(at + seed) as usize % 4];
+            let context = format!("seed {seed}, crash at operation {at}, loss {loss:?}");
+            check_opened(disk.after_crash(loss, at), &known, &context);
+        }
+    }
+}
+
+#[test]
+fn an_error_at_any_operation_is_returned_and_loses_nothing() {
+    let empty = empty();
+    for (seed, fault) in [(5, Fault::ErrorOnce), (6, Fault::ErrorFrom)] {
+        let actions = program(seed);
+        for at in 0..operations(&empty, &actions) {
+            let disk = Disk::failing(empty.clone(), at, fault);
+            let known = run(&disk, &actions);
+            let context = format!("seed {seed}, {fault:?} at operation {at}");
+            check_opened(disk.bytes(), &known, &context);
+        }
+    }
+}
+
+#[test]
+fn a_crash_in_a_recovery_loses_nothing() {
+    let empty = empty();
+    let actions = program(7);
+    let total = operations(&empty, &actions);
+    for at in (0..total).step_by(29) {
+        let disk = Disk::failing(empty.clone(), at, Fault::ErrorFrom);
+        let known = run(&disk, &actions);
+        let first = disk.after_crash(Loss::Torn, at);
+        let recovery = Disk::new(first.clone());
+        drop(open(&recovery).unwrap());
+        for second in 0..recovery.operations() {
+            let disk = Disk::failing(first.clone(), second, Fault::ErrorFrom);
+            drop(open(&disk));
+            let loss = Loss::EACH[(at + second) as usize % 4];
+            let context = format!("crash at operation {at}, then at {second}, loss {loss:?}");
+            check_opened(disk.after_crash(loss, second), &known, &context);
+        }
+    }
+}
