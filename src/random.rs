@@ -20,6 +20,8 @@ pub(crate) fn fraction(bits: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     /// The first numbers of the published generator for the seed 1234567.

@@ -103,6 +103,8 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);

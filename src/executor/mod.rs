@@ -82,7 +82,6 @@ pub struct UnregisteredRun {
 
 impl Executor {
     /// Starts to build an executor.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

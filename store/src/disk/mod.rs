@@ -14,12 +14,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::path::Path;
 
-use redb::{Database, Durability, StorageBackend};
+use redb::{Durability, StorageBackend};
 
 pub use options::Options;
 use tables::JOURNAL;
 use tail::Tail;
-use trouble::{Trouble, guarded};
+use trouble::{Handle, Trouble, guarded};
 
 use crate::format::journal::MAX_BYTES;
 use crate::format::meta::Meta;
@@ -56,7 +56,7 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 /// # Ok::<(), dacapo_store::Error>(())
 /// ```
 pub struct RedbStore {
-    db: Database,
+    db: Handle,
     /// What the journal holds, in memory.
     tail: Tail,
     /// What messages call the file.
@@ -102,7 +102,7 @@ impl RedbStore {
     /// # Errors
     /// If the disk refuses.
     pub fn close(self) -> Result<()> {
-        self.db.close().map_err(|error| Trouble::from(error).about(&self.name))
+        self.db.close().map_err(|trouble| trouble.about(&self.name))
     }
 
     /// Reads, unless a write was refused before.
@@ -118,7 +118,7 @@ impl RedbStore {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
-        let result = f(self).map_err(|trouble| trouble.about(&self.name));
+        let result = guarded(|| f(self)).map_err(|trouble| trouble.about(&self.name));
         self.refused = result.clone().err();
         result
     }

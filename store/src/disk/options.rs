@@ -8,7 +8,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
-use super::trouble::{Trouble, guarded};
+use super::trouble::{Handle, Trouble, guarded};
 use super::{RedbStore, create};
 use crate::format::meta::Meta;
 use crate::{Error, Result, error::Kind};
@@ -168,7 +168,7 @@ impl Options {
             next_run = largest.map_or(next_run, |largest| next_run.max(largest.0 + 1));
         }
         Ok(RedbStore {
-            db,
+            db: Handle::new(db),
             tail,
             name: String::from(name),
             fold_bytes: self.fold_bytes,

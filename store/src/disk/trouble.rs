@@ -1,7 +1,10 @@
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::ops::Deref;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use redb::Database;
 
 use crate::Error;
 use crate::error::Kind;
@@ -99,12 +102,42 @@ fn of_redb(error: redb::Error, name: &str) -> Error {
 }
 
 /// Does something with a file that may be damaged. redb trusts what it reads after a clean
-/// shutdown: where a damaged page contradicts itself it may panic instead of returning an error.
+/// shutdown: a bit flipped in the state of its allocator was seen to make it index out of bounds
+/// while opening, committing and closing, where this makes an error of it.
 pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    // Whatever the panic left half done is dropped with the handle, or was only being read.
+    // Whatever the panic left half done is not used again: the handle is dropped, or refuses.
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         Err(Trouble::Damaged(format!("a page contradicts itself ({text})")))
     })
+}
+
+/// An open database, which is closed when it is dropped, and then does not panic either.
+pub(super) struct Handle(Option<Database>);
+
+impl Handle {
+    pub(super) fn new(db: Database) -> Handle {
+        Handle(Some(db))
+    }
+
+    pub(super) fn close(mut self) -> Result<(), Trouble> {
+        self.0.take().map_or(Ok(()), |db| guarded(|| Ok(db.close()?)))
+    }
+}
+
+impl Deref for Handle {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("only closing takes it away")
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let db = self.0.take();
+        // Nobody is left who could be told. What was committed is safe without this.
+        let _ = guarded(|| Ok(drop(db)));
+    }
 }

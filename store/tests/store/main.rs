@@ -2,5 +2,7 @@
 
 mod conformance;
 mod crash;
+mod damage;
 mod disk;
+mod open;
 mod place;

@@ -1,0 +1,236 @@
+//! Bytes that are not what was written: an error that says where, never a panic, never a wrong
+//! record.
+
+use dacapo_store::{Batch, Entry, Filter, Options, RedbStore, RunKey, RunRow, RunState, Store};
+use redb::{Database, Key, ReadableTable, TableDefinition, Value};
+
+use crate::disk::Disk;
+
+const RUNS: u64 = 4;
+const COMMITS: u64 = 3;
+
+fn open(bytes: Vec<u8>) -> dacapo_store::Result<RedbStore> {
+    Options::new().open_backend(Disk::new(bytes))
+}
+
+/// A store of a few runs, each with as many records as there were commits.
+fn sample(is_folded: bool) -> Vec<u8> {
+    let disk = Disk::new(Vec::new());
+    let mut store = Options::new().open_backend(disk.clone()).unwrap();
+    for place in 0..COMMITS {
+        let mut batch = Batch::new();
+        batch.set_time(100 + place);
+        for key in (0..RUNS).map(RunKey) {
+            let state = if key.0 == 1 { RunState::Completed } else { RunState::Running };
+            batch.push(key, place, |bytes| bytes.extend(record(key, place)));
+            batch.put_row(row(key, state, place));
+        }
+        store.commit(&batch).unwrap();
+        if is_folded {
+            store.fold().unwrap();
+        }
+    }
+    drop(store);
+    disk.bytes()
+}
+
+fn record(run: RunKey, place: u64) -> Vec<u8> {
+    format!("record {place} of run {run}").into_bytes()
+}
+
+fn row(key: RunKey, state: RunState, changed_at: u64) -> RunRow {
+    let id = format!("id {key}");
+    RunRow { key, id, workflow: "order".into(), state, started_at: 100, changed_at, note: vec![] }
+}
+
+fn expected(run: RunKey) -> Vec<Entry> {
+    let entry = |place| {
+        let record = record(run, place);
+        Entry { place, commit: place + 1, time: 100 + place, record }
+    };
+    (0..COMMITS).map(entry).collect()
+}
+
+/// Changes one value of a table through redb.
+fn change<K: Key + 'static, V: Value + 'static>(
+    bytes: &[u8],
+    table: TableDefinition<K, V>,
+    f: impl FnOnce(&mut redb::Table<K, V>),
+) -> Vec<u8> {
+    let disk = Disk::new(bytes.to_vec());
+    let db = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let txn = db.begin_write().unwrap();
+    f(&mut txn.open_table(table).unwrap());
+    txn.commit().unwrap();
+    drop(db);
+    disk.bytes()
+}
+
+/// Calls `f` with a store for every byte of every value of a table, with a bit of that byte
+/// flipped, and with the key.
+fn for_each_flip(
+    is_folded: bool,
+    name: &str,
+    f: impl Fn(u64, Result<RedbStore, dacapo_store::Error>),
+) {
+    let table = TableDefinition::<u64, &[u8]>::new(name);
+    let bytes = sample(is_folded);
+    let mut values = Vec::new();
+    change(&bytes, table, |table| {
+        for item in table.iter().unwrap() {
+            let (key, value) = item.unwrap();
+            values.push((key.value(), value.value().to_vec()));
+        }
+    });
+    assert!(!values.is_empty(), "{name} holds something");
+    for (key, value) in values {
+        for at in 0..value.len() {
+            let mut value = value.clone();
+            value[at] ^= 1 << (at % 8);
+            let changed = change(&bytes, table, |table| {
+                table.insert(key, &value[..]).unwrap();
+            });
+            f(key, open(changed));
+        }
+    }
+}
+
+/// Which runs have a damaged history; the others have the right one.
+fn damaged(store: &RedbStore) -> Vec<RunKey> {
+    let mut damaged = Vec::new();
+    for run in (0..RUNS).map(RunKey) {
+        match store.history(run) {
+            Ok(entries) => assert_eq!(entries, expected(run)),
+            Err(error) => {
+                assert!(error.is_damaged(), "{error}");
+                assert!(error.to_string().contains(&format!("run {run}")), "{error}");
+                damaged.push(run);
+            }
+        }
+        if let Ok(last) = store.last(run) {
+            assert_eq!(last.as_ref(), expected(run).last());
+        }
+    }
+    damaged
+}
+
+#[test]
+fn a_flipped_bit_in_the_journal_damages_one_run_or_is_told_at_open() {
+    for_each_flip(false, "journal", |commit, store| match store {
+        Ok(store) => {
+            assert_eq!(damaged(&store).len(), 1);
+            assert_eq!(store.list(&Filter::new()).unwrap().len(), RUNS as usize);
+        }
+        Err(error) => {
+            assert!(error.is_damaged(), "{error}");
+            assert!(error.to_string().contains(&format!("commit {commit} ")), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_fold_keeps_damage_where_it_is() {
+    for_each_flip(false, "journal", |_, store| {
+        if let Ok(mut store) = store {
+            let before = damaged(&store);
+            store.fold().unwrap();
+            assert_eq!(damaged(&store), before);
+        }
+    });
+}
+
+#[test]
+fn a_flipped_bit_in_a_block_damages_one_run() {
+    for_each_flip(true, "blocks", |_, store| {
+        assert_eq!(damaged(&store.unwrap()).len(), 1);
+    });
+}
+
+#[test]
+fn a_flipped_bit_in_a_list_of_chunks_damages_its_run() {
+    for_each_flip(true, "histories", |run, store| {
+        assert_eq!(damaged(&store.unwrap()), [RunKey(run)]);
+    });
+}
+
+#[test]
+fn a_flipped_bit_in_a_row_is_told_when_it_is_read() {
+    for name in ["unfinished", "ended"] {
+        for_each_flip(true, name, |run, store| {
+            let store = store.unwrap();
+            let error = store.row(RunKey(run)).unwrap_err();
+            assert!(error.is_damaged() && error.to_string().contains(&format!("run {run}")));
+            assert!(store.find(&format!("id {run}")).unwrap_err().is_damaged());
+            assert!(store.list(&Filter::new()).unwrap_err().is_damaged());
+            assert_eq!(damaged(&store), []);
+            assert!(store.row(RunKey((run + 1) % RUNS)).unwrap().is_some());
+        });
+    }
+}
+
+#[test]
+fn a_missing_commit_or_block_is_noticed() {
+    let without_middle =
+        change(&sample(false), TableDefinition::<u64, &[u8]>::new("journal"), |t| {
+            t.remove(2).unwrap();
+        });
+    let error = open(without_middle).unwrap_err();
+    assert!(error.to_string().contains("commit 2 in its journal: it is missing"), "{error}");
+
+    let bytes = sample(true);
+    for block in 0..6 {
+        let without = change(&bytes, TableDefinition::<u64, &[u8]>::new("blocks"), |table| {
+            table.remove(block).unwrap().expect("each fold wrote two");
+        });
+        assert!(!damaged(&open(without).unwrap()).is_empty());
+    }
+}
+
+#[test]
+fn what_the_file_says_of_itself_is_checked() {
+    let (bytes, table) = (sample(true), TableDefinition::<&str, &[u8]>::new("dacapo"));
+    let mut meta = Vec::new();
+    change(&bytes, table, |table| {
+        meta = table.get("store").unwrap().unwrap().value().to_vec();
+    });
+    for at in 0..meta.len() {
+        let mut meta = meta.clone();
+        meta[at] ^= 1;
+        let changed = change(&bytes, table, |table| {
+            table.insert("store", &meta[..]).unwrap();
+        });
+        assert!(open(changed).unwrap_err().is_damaged());
+    }
+}
+
+/// redb trusts its pages after a clean shutdown, so that anything may be missing; what is read is
+/// right, and nothing panics.
+#[test]
+fn flips_and_cuts_anywhere_in_the_file_are_survived() {
+    for bytes in [sample(false), sample(true)] {
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        for at in (0..400).chain((400..used).step_by(41)) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            read_what_is_there(flipped);
+        }
+        for length in (0..bytes.len()).step_by(bytes.len() / 50) {
+            read_what_is_there(bytes[..length].to_vec());
+        }
+    }
+}
+
+fn read_what_is_there(bytes: Vec<u8>) {
+    let Ok(store) = open(bytes) else { return };
+    let _ = store.list(&Filter::new());
+    for run in (0..RUNS).map(RunKey) {
+        let _ = store.row(run);
+        let _ = store.find(&format!("id {run}"));
+        if let Ok(entries) = store.history(run) {
+            assert!(expected(run).starts_with(&entries), "{entries:?}");
+        }
+        if let Ok(Some(last)) = store.last(run) {
+            assert!(expected(run).contains(&last), "{last:?}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Which files are opened, which are refused and how, and that those are left as they were.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use dacapo_store::{Batch, Error, Options, RedbStore, RunKey, Store};
+use redb::{Database, TableDefinition};
+
+use crate::place::Place;
+
+/// Opens a file that is to be refused, and sees that it stays as it is.
+fn refusal(path: &Path) -> Error {
+    let before = fs::read(path).unwrap();
+    let error = RedbStore::open(path).unwrap_err();
+    assert!(fs::read(path).unwrap() == before, "{} was changed", path.display());
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    error
+}
+
+#[test]
+fn a_new_store_is_made_and_found_again() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let store = Options::new().semantics_version(3).open(&path).unwrap();
+    assert_eq!((store.semantics_version(), store.next_run(), store.time()), (3, RunKey(0), 0));
+    store.close().unwrap();
+    assert_eq!(place.files(), ["runs"]);
+    let store = Options::new().semantics_version(4).open(&path).unwrap();
+    assert_eq!(store.semantics_version(), 3, "the file stays on its rules");
+}
+
+#[test]
+fn other_files_are_refused() {
+    let place = Place::new();
+    let text = place.join("text");
+    fs::write(&text, "not a database\n".repeat(1_000)).unwrap();
+    assert!(refusal(&text).is_not_a_store());
+    let short = place.join("short");
+    fs::write(&short, "x").unwrap();
+    let error = refusal(&short);
+    assert!(error.is_not_a_store() || error.is_damaged(), "{error}");
+    let empty = place.join("empty");
+    File::create(&empty).unwrap();
+    assert!(refusal(&empty).is_not_a_store());
+
+    let foreign = place.join("foreign");
+    let db = Database::create(&foreign).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(TableDefinition::<u64, u64>::new("journal")).unwrap().insert(1, 1).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    assert!(refusal(&foreign).is_not_a_store());
+}
+
+#[test]
+fn later_versions_are_refused() {
+    let place = Place::new();
+    let path = place.join("runs");
+    drop(Options::new().semantics_version(2).open(&path).unwrap());
+    let error = refusal(&path);
+    assert!(
+        error.is_newer_format() && error.to_string().contains("semantics version 2"),
+        "{error}"
+    );
+
+    // The promise to later formats: a checksum over all that follows, and the number behind it.
+    let mut meta = vec![0; 8];
+    meta.extend(2u32.to_le_bytes());
+    meta.extend(b"anything at all");
+    let checksum = xxhash_rust::xxh3::xxh3_64(&meta[8..]);
+    meta[..8].copy_from_slice(&checksum.to_le_bytes());
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let table = TableDefinition::<&str, &[u8]>::new("dacapo");
+    txn.open_table(table).unwrap().insert("store", &meta[..]).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let error = refusal(&path);
+    assert!(error.is_newer_format() && error.to_string().contains("format 2"), "{error}");
+}
+
+#[test]
+fn a_path_that_cannot_be_is_explained() {
+    let place = Place::new();
+    let error = RedbStore::open(place.join("")).unwrap_err();
+    assert!(error.to_string().contains("it is a directory"), "{error}");
+    let error = RedbStore::open(place.join("no/such/place")).unwrap_err();
+    assert!(error.to_string().contains("directory does not exist"), "{error}");
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn a_file_that_may_not_be_written_is_refused() {
+    let place = Place::new();
+    let path = place.join("runs");
+    drop(RedbStore::open(&path).unwrap());
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    // Root may write it all the same, and then there is nothing to refuse.
+    match File::options().write(true).open(&path) {
+        Ok(_) => drop(RedbStore::open(&path).unwrap()),
+        Err(_) => assert!(refusal(&path).is_refused()),
+    }
+}
+
+#[test]
+fn a_file_in_use_is_refused_here_and_in_another_process() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let store = RedbStore::open(&path).unwrap();
+    assert!(RedbStore::open(&path).unwrap_err().is_in_use());
+    assert_eq!(open_in_another_process(&path), "in use");
+    drop(store);
+    assert_eq!(open_in_another_process(&path), "opened");
+    drop(RedbStore::open(&path).unwrap());
+}
+
+const PATH: &str = "DACAPO_STORE_TEST_PATH";
+
+fn open_in_another_process(path: &Path) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "open::another_process", "--nocapture"]).env(PATH, path);
+    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let answer = output.lines().find_map(|line| line.split("answer: ").nth(1));
+    answer.unwrap_or_else(|| panic!("no answer in {output}")).into()
+}
+
+/// What the other process does; there is nothing to do when this is run as a test.
+#[test]
+fn another_process() {
+    let Some(path) = std::env::var_os(PATH) else { return };
+    match RedbStore::open(path) {
+        Ok(_) => println!("answer: opened"),
+        Err(error) if error.is_in_use() => println!("answer: in use"),
+        Err(error) => println!("answer: {error}"),
+    }
+}
+
+#[test]
+fn many_that_make_one_store_at_once_do_not_harm_each_other() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let attempt = |i: u64| match RedbStore::open(&path) {
+        Ok(mut store) => {
+            let mut batch = Batch::new();
+            let key = store.next_run();
+            batch.push(key, 0, |bytes| bytes.push(i as u8));
+            store.commit(&batch).unwrap();
+            1
+        }
+        Err(error) if error.is_in_use() => 0,
+        Err(error) => panic!("{error}"),
+    };
+    let written: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|i| scope.spawn(move || attempt(i))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(written > 0);
+    assert_eq!(RedbStore::open(&path).unwrap().next_run(), RunKey(written));
+    assert_eq!(place.files(), ["runs"]);
+}
+
+#[test]
+fn what_a_killed_creation_left_is_removed_when_it_is_old() {
+    let place = Place::new();
+    let (old, young) = (place.join("runs.new-1-0"), place.join("runs.new-2-0"));
+    fs::write(&young, "half").unwrap();
+    let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
+    File::create(&old).unwrap().set_modified(hour_ago).unwrap();
+    drop(RedbStore::open(place.join("runs")).unwrap());
+    assert_eq!(place.files(), ["runs", "runs.new-2-0"]);
+}

@@ -1,0 +1,1 @@
+//! The direction of dependencies between modules.

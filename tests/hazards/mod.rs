@@ -1,0 +1,1 @@
+//! The shapes of programs that break other engines.

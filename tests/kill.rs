@@ -1,0 +1,1 @@
+//! A real process, killed again and again.

@@ -1,0 +1,8 @@
+//! All integration tests, in one binary.
+
+mod architecture;
+mod compile_fail;
+mod faults;
+mod hazards;
+mod kill;
+mod scale;

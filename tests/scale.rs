@@ -1,0 +1,1 @@
+//! Long and wide runs stay linear.
