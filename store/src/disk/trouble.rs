@@ -138,6 +138,9 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let db = self.0.take();
         // Nobody is left who could be told. What was committed is safe without this.
-        let _ = guarded(|| Ok(drop(db)));
+        let _ = guarded(|| {
+            drop(db);
+            Ok(())
+        });
     }
 }
