@@ -123,6 +123,6 @@ impl Batch {
     pub(crate) fn next_run(&self) -> RunKey {
         let rows = self.rows.iter().map(|row| row.key);
         let keys = self.slots.iter().map(|slot| slot.run).chain(rows);
-        RunKey(keys.map(|key| key.0 + 1).max().unwrap_or(0))
+        RunKey(keys.map(|key| key.0.saturating_add(1)).max().unwrap_or(0))
     }
 }

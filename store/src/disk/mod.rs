@@ -36,7 +36,11 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 ///
 /// # After a crash
 /// The next open finds every commit that had returned. redb then reads the whole file once, to
-/// find out which of its pages are in use.
+/// find out which of its pages are in use: a file of 520 MiB took 0.36 s, and 0.71 s when it was
+/// not in the system's memory, where one that had been closed took 2 ms. redb can avoid that by
+/// writing the state of its allocator with each commit (quick-repair), which took the reopening
+/// down to 11 ms and every commit up by a factor of 2.0. A crash is rare and a commit is not, so
+/// this is not used.
 ///
 /// ```
 /// use dacapo_store::{Batch, RedbStore, RunKey, Store};
@@ -146,7 +150,7 @@ impl RedbStore {
             next_run: self.next_run,
         };
         fold::fold(&self.db, &self.tail, &meta, forgotten)?;
-        self.tail.clear(2 * self.fold_bytes);
+        self.tail.clear(self.fold_bytes.saturating_mul(2));
         Ok(())
     }
 }

@@ -165,7 +165,8 @@ impl Options {
                 Trouble::Damaged(format!("commit {expected} in its journal: {flaw}"))
             })?;
             time = at;
-            next_run = largest.map_or(next_run, |largest| next_run.max(largest.0 + 1));
+            next_run =
+                largest.map_or(next_run, |largest| next_run.max(largest.0.saturating_add(1)));
         }
         Ok(RedbStore {
             db: Handle::new(db),

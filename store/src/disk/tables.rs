@@ -24,8 +24,8 @@ pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
 pub(super) const HISTORIES: TableDefinition<u64, Bytes> = TableDefinition::new("histories");
 
 /// Block number to the chunks of several runs, one behind the other. A fold adds its blocks at the
-/// end. A row for each chunk would cost redb six times the time: as much again for pages that are
-/// half empty, and under the keys of the runs also for the earlier chunks that lie beside them.
+/// end. A row for each chunk was measured to take redb twice the time, for pages that are half
+/// empty; under the keys of the runs it wrote the chunks that lie beside them again as well.
 pub(super) const BLOCKS: TableDefinition<u64, Bytes> = TableDefinition::new("blocks");
 
 /// Block number to how many of its chunks belong to a run. A block goes when none does.

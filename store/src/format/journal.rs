@@ -54,8 +54,8 @@ pub(crate) struct Row<'a> {
     records: u32,
     directory: &'a [u8],
     rows: &'a [u8],
-    /// Where the body begins in the row.
-    body: usize,
+    /// Where the body lies in the row.
+    body: Range<usize>,
 }
 
 /// Where one record lies.
@@ -83,12 +83,12 @@ impl<'a> Row<'a> {
             return Err("its directory does not match its checksum");
         }
         let (directory, rows) = (&bytes[HEAD..rows_at], &bytes[rows_at..body_at]);
-        Ok(Row { time: read_u64(bytes, 8), records, directory, rows, body: body_at })
+        Ok(Row { time: read_u64(bytes, 8), records, directory, rows, body: body_at..bytes.len() })
     }
 
     /// Calls `f` with each record's place in the row, in order.
     pub(crate) fn for_each_slot(&self, mut f: impl FnMut(Slot)) -> Result<(), Flaw> {
-        let (mut directory, mut run, mut start) = (self.directory, 0, self.body);
+        let (mut directory, mut run, mut start) = (self.directory, 0, self.body.start);
         for _ in 0..self.records {
             let mut take = || {
                 run = varint::take_delta(&mut directory, run)?;
@@ -102,7 +102,10 @@ impl<'a> Row<'a> {
             start = slot.range.end;
             f(slot);
         }
-        if directory.is_empty() { Ok(()) } else { Err("its directory has bytes left over") }
+        match directory.is_empty() && start == self.body.end {
+            true => Ok(()),
+            false => Err("its directory and its records are not of one length"),
+        }
     }
 
     /// The run rows, in order.

@@ -10,6 +10,9 @@ pub(crate) mod meta;
 pub(crate) mod row;
 mod varint;
 
+#[cfg(test)]
+mod tests;
+
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What is wrong with some bytes, to be put behind "damaged:".
