@@ -40,7 +40,7 @@ pub use executor::{Builder, Executor, Handle, ParkedRun, UnregisteredRun};
 pub use fault::ParkReason;
 pub use name::Workflow;
 pub use retry::Retry;
-pub use trace::{Event, Observer};
+pub use trace::{Event, Observer, Recorded};
 
 /// Stores: where runs are remembered, and how to write another.
 pub use dacapo_store as store;

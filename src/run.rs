@@ -31,7 +31,7 @@ use crate::record::{Bytes, Kind, Number, Outcome, Record};
 use crate::registry::Code;
 use crate::replay::{Delivery, claim, diverged};
 use crate::timer::RunTimer;
-use crate::trace::Event;
+use crate::trace::{Event, Recorded};
 
 /// A run in memory, and the code that it runs.
 pub(crate) struct Run {
@@ -49,7 +49,7 @@ impl Run {
         let run = &*self.instance;
         let Delivery { place, commit, time, record } = delivery;
         assert_eq!(place, run.delivered.get(), "records are delivered in their order");
-        run.observe(Event::Delivered(place, &record));
+        run.observe(Event::Delivered(place, Recorded(&record)));
         run.delivered.set(place + 1);
         if run.phase.get() == Phase::Ended {
             return self.deliver_after_end(commit, record);

@@ -1,16 +1,46 @@
 //! What can be watched of a run: numbers, deliveries and polls.
 
+use alloc::rc::Rc;
 use core::fmt;
+
+use crate::record::Record;
 
 /// Something that happened to a run, in the terms in which a replay repeats it exactly.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// The record at this place of the history was delivered.
-    Delivered(u64, &'a dyn fmt::Display),
+    Delivered(u64, Recorded<'a>),
     /// The task with this number was polled; 0 is the root.
     Polled(u32),
     /// An operation was asked for, that is, polled for the first time.
     Asked(&'a dyn fmt::Display),
+}
+
+/// A record of a history, as messages show it.
+#[derive(Clone, Copy)]
+pub struct Recorded<'a>(pub(crate) &'a Record<'a>);
+
+impl<'a> Recorded<'a> {
+    /// The name of the step whose outcome this is, if it is one.
+    #[must_use]
+    pub fn finished_step(self) -> Option<&'a str> {
+        match self.0 {
+            Record::StepFinished { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Recorded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Recorded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Event<'_> {
@@ -30,6 +60,12 @@ impl fmt::Display for Event<'_> {
 pub trait Observer {
     /// Something happened to the run with this id.
     fn observe(&self, run: &str, event: Event<'_>);
+}
+
+impl<T: Observer + ?Sized> Observer for Rc<T> {
+    fn observe(&self, run: &str, event: Event<'_>) {
+        (**self).observe(run, event);
+    }
 }
 
 impl fmt::Debug for Event<'_> {

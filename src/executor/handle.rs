@@ -25,7 +25,6 @@ use crate::record::Outcome;
 /// # Cancel safety
 ///
 /// Dropping and attaching again loses nothing.
-#[must_use = "a run goes on without its handle, but its result is lost"]
 pub struct Handle<O> {
     id: Rc<str>,
     watch: Rc<Watch>,

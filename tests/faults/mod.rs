@@ -1,1 +1,39 @@
-//! What happens when things go wrong.
+//! What happens when things go wrong: each row of the table in the semantics, with its message.
+
+mod divergence;
+mod foreign_wake;
+mod misuse;
+mod parking;
+mod retries;
+mod storage;
+
+use dacapo::sim::{Snapshots, VirtualClock};
+use dacapo::store::{Entry, MemoryStore, Store};
+use dacapo::{Builder, Error, Executor, Timestamp};
+
+/// Opens an executor in virtual time over `stored`, and gives the store to look into.
+fn open(builder: Builder, stored: MemoryStore) -> (Executor, Snapshots) {
+    let clock = VirtualClock::new(Timestamp::from_nanos(stored.time()));
+    open_at(builder, stored, clock)
+}
+
+fn open_at(builder: Builder, stored: MemoryStore, clock: VirtualClock) -> (Executor, Snapshots) {
+    let store = Snapshots::new(stored);
+    let executor = builder.clock(clock).open_with(store.clone());
+    (executor.expect("a store in memory opens"), store)
+}
+
+/// The history of a run.
+fn history(store: &MemoryStore, id: &str) -> Vec<Entry> {
+    let row = store.find(id).expect("memory can be read").expect("the run is stored");
+    store.history(row.key).expect("memory can be read")
+}
+
+/// The one parked run must be `id`, with this reason and message; the handle must say the same.
+fn assert_parked(executor: &Executor, id: &str, error: &Error, message: &str) {
+    assert!(error.is_parked(), "{error:?}");
+    assert_eq!(error.to_string(), format!("run {id:?} is parked: {message}"));
+    let parked = executor.parked().expect("memory can be read");
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert_eq!((parked[0].id.as_str(), parked[0].message.as_str()), (id, message));
+}

@@ -1,0 +1,132 @@
+//! Wrong calls: each has one clear answer, and changes nothing.
+
+use std::time::Duration;
+
+use dacapo::store::MemoryStore;
+use dacapo::{Builder, Ctx, Executor, Result, Workflow};
+
+use super::open;
+
+const W: Workflow<u32, u32> = Workflow::new("w");
+const X: Workflow<u32, u32> = Workflow::new("x");
+
+fn build() -> Builder {
+    Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+        ctx.step("one", async move || Ok::<_, dacapo::Error>(n)).await
+    })
+}
+
+#[track_caller]
+fn refused<T>(result: Result<T>, message: &str) {
+    let error = result.err().expect("it is refused");
+    assert_eq!(error.to_string(), message);
+    assert!(!error.is_parked() && !error.is_store());
+}
+
+#[test]
+fn ids_and_workflows_that_do_not_fit() {
+    let (executor, store) = open(build(), MemoryStore::new());
+    refused(executor.start(W, "", 1), "a run needs an id that is not empty");
+    refused(executor.attach(W, "a"), r#"there is no run "a": start it first"#);
+    refused(executor.resume("a"), r#"there is no run "a": start it first"#);
+    refused(executor.verify("a"), r#"there is no run "a": start it first"#);
+    refused(
+        executor.start(X, "a", 1),
+        r#"run "a" needs the workflow "x", which is not registered: add it with Builder::workflow"#,
+    );
+    let run = executor.start(W, "a", 1).expect("new");
+    refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
+    assert_eq!(executor.block_on(run).expect("it ends"), 1);
+    refused(executor.attach(X, "a"), r#"run "a" is one of workflow "w", not of "x""#);
+    refused(executor.resume("a"), r#"run "a" is not parked, so it cannot be resumed"#);
+    drop(executor);
+    let (executor, _) = open(build(), store.now());
+    refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
+}
+
+/// The same id is the same run: while it runs, when it has ended, and after a restart.
+#[test]
+fn an_id_that_is_used_again() {
+    let (executor, store) = open(build(), MemoryStore::new());
+    let first = executor.start(W, "a", 1).expect("new");
+    let second = executor.start(W, "a", 2).expect("the same run");
+    let both = dacapo::try_join(first, second);
+    assert_eq!(executor.block_on(both).expect("one run"), (1, 1));
+    assert_eq!(executor.block_on(executor.start(W, "a", 3).expect("ended")).expect("ended"), 1);
+    let commits = store.take().len();
+    drop(executor);
+    let (executor, store) = open(build(), store.now());
+    assert_eq!(executor.block_on(executor.start(W, "a", 4).expect("ended")).expect("ended"), 1);
+    assert_eq!((commits, store.take().len()), (3, 0), "only the first start was one");
+}
+
+#[test]
+#[should_panic(expected = r#"the workflow "w" is registered twice"#)]
+fn a_name_that_is_registered_twice() {
+    let _ = build().workflow(W, async |_: &Ctx, n: u32| -> Result<u32> { Ok(n) });
+}
+
+#[test]
+fn runs_of_a_workflow_that_is_not_registered() {
+    let (executor, store) = open(build(), MemoryStore::new());
+    executor.block_on(executor.start(W, "a", 7).expect("new").accepted()).expect("accepted");
+    drop(executor);
+
+    let (executor, store) = open(Executor::builder(), store.now());
+    let waiting = executor.unregistered().expect("readable");
+    assert_eq!((waiting[0].id.as_str(), waiting[0].workflow.as_str()), ("a", "w"));
+    refused(
+        executor.attach(W, "a"),
+        r#"run "a" needs the workflow "w", which is not registered: add it with Builder::workflow"#,
+    );
+    executor.block_on(async {});
+    assert!(store.take().is_empty(), "they stay as they are");
+    drop(executor);
+
+    let (executor, _) = open(build(), store.now());
+    assert!(executor.unregistered().expect("readable").is_empty());
+    assert_eq!(executor.block_on(executor.attach(W, "a").expect("there")).expect("ends"), 7);
+}
+
+#[test]
+#[should_panic(expected = "the executor is driven already")]
+fn driving_it_twice() {
+    let executor = build().in_memory();
+    executor.block_on(async { executor.block_on(async {}) });
+}
+
+#[test]
+fn a_handle_that_outlives_its_executor() {
+    let (executor, _) = open(build(), MemoryStore::new());
+    let run = executor.start(W, "a", 1).expect("new");
+    drop(executor);
+    let error = futures::executor::block_on(run).expect_err("nothing runs any more");
+    assert_eq!(error.to_string(), "the executor was dropped");
+}
+
+/// An output that is read as another type is the reader's mistake, not the run's.
+#[test]
+fn an_output_of_another_type() {
+    const TEXT: Workflow<u32, String> = Workflow::new("w");
+    let (executor, _) = open(build(), MemoryStore::new());
+    executor.block_on(executor.start(W, "a", 77).expect("new")).expect("it ends");
+    let text = executor.attach(TEXT, "a").expect("the name is the same");
+    let error = executor.block_on(text).expect_err("it is a number");
+    assert!(
+        error.to_string().starts_with(r#"the output of run "a" is not a alloc::string::String"#)
+    );
+}
+
+/// A sleep beyond the end of time lasts to the end of time.
+#[test]
+fn durations_that_overflow() {
+    let builder = Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+        let forever = ctx.sleep(Duration::MAX);
+        let limited = ctx.timeout(Duration::from_secs(1), forever).await;
+        assert!(limited.is_err());
+        let step = ctx.step("one", async move || Ok::<_, dacapo::Error>(n));
+        step.timeout(Duration::MAX).await
+    });
+    let (executor, _) = open(builder, MemoryStore::new());
+    assert_eq!(executor.block_on(executor.start(W, "a", 5).expect("new")).expect("ends"), 5);
+}

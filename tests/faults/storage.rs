@@ -1,0 +1,152 @@
+//! Refused commits, damaged histories, files in use.
+
+use dacapo::store::{Batch, Entry, Filter, MemoryStore, RunKey, RunRow, Store};
+use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Workflow};
+
+use super::{history, open};
+
+const W: Workflow<u32, u32> = Workflow::new("w");
+
+fn build() -> Builder {
+    Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+        let a = ctx.step("one", async move || Ok::<_, Error>(n + 1)).label(n).await?;
+        ctx.sleep(std::time::Duration::from_millis(1)).await;
+        let b = ctx.step("two", async move || Ok::<_, Error>(format!("{a}"))).await?;
+        Ok(b.parse().expect("it is a number"))
+    })
+}
+
+/// Every commit in turn is refused, once and for all: nothing of it is delivered, everybody who
+/// waits is told, and the next open goes on from the commit before.
+#[test]
+fn a_commit_that_is_refused() {
+    for commits in 0..5 {
+        let memory = MemoryStore::new();
+        memory.fail_after(commits);
+        let executor = build().open_with(memory.shared()).expect("it opens");
+        let run = executor.start(W, "run", 1).expect("new");
+        let error = executor.block_on(run).expect_err("a commit is refused");
+        assert!(error.is_store(), "{error:?}");
+        let same = executor.start(W, "another", 1).err().expect("nothing goes on");
+        assert_eq!(error, same);
+        assert_eq!(executor.block_on(async { 7 }), 7, "the main future goes on");
+        drop(executor);
+
+        let (executor, store) = open(build(), memory.snapshot());
+        let run = executor.start(W, "run", 1).expect("it goes on");
+        assert_eq!(executor.block_on(run).expect("it ends"), 2);
+        let records = history(&store.now(), "run").len();
+        // A step that was cut off is marked as restarted.
+        assert!((5..=6).contains(&records), "{records} records after {commits} commits");
+    }
+}
+
+/// A store that hands out a history other than the one that was written.
+struct Damaged {
+    store: MemoryStore,
+    damage: Box<dyn Fn(&mut Vec<Entry>)>,
+}
+
+impl Store for Damaged {
+    fn commit(&mut self, batch: &Batch) -> dacapo::store::Result<()> {
+        self.store.commit(batch)
+    }
+    fn find(&self, id: &str) -> dacapo::store::Result<Option<RunRow>> {
+        self.store.find(id)
+    }
+    fn row(&self, run: RunKey) -> dacapo::store::Result<Option<RunRow>> {
+        self.store.row(run)
+    }
+    fn list(&self, filter: &Filter) -> dacapo::store::Result<Vec<RunRow>> {
+        self.store.list(filter)
+    }
+    fn history(&self, run: RunKey) -> dacapo::store::Result<Vec<Entry>> {
+        let mut history = self.store.history(run)?;
+        (self.damage)(&mut history);
+        Ok(history)
+    }
+    fn last(&self, run: RunKey) -> dacapo::store::Result<Option<Entry>> {
+        self.store.last(run)
+    }
+    fn delete(&mut self, runs: &[RunKey]) -> dacapo::store::Result<()> {
+        self.store.delete(runs)
+    }
+    fn next_run(&self) -> RunKey {
+        self.store.next_run()
+    }
+    fn time(&self) -> u64 {
+        self.store.time()
+    }
+}
+
+/// What is stored of a run that waits for its second step's outcome.
+fn stored() -> MemoryStore {
+    let (executor, store) = open(build(), MemoryStore::new());
+    executor.block_on(executor.start(W, "run", 1).expect("new")).expect("it ends");
+    store.take().swap_remove(2)
+}
+
+/// Opens what is stored with a damaged history, and says why the run is parked, if it is.
+fn open_damaged(damage: impl Fn(&mut Vec<Entry>) + 'static) -> Option<(ParkReason, String)> {
+    let store = Damaged { store: stored(), damage: Box::new(damage) };
+    let executor = build().open_with(store).expect("one run does not keep the others");
+    let parked = executor.parked().expect("readable").pop()?;
+    Some((parked.reason, parked.message))
+}
+
+#[test]
+fn records_that_are_missing_or_in_another_order() {
+    let cases: [(fn(&mut Vec<Entry>), &str); 5] = [
+        (|history| history.clear(), "the history is missing"),
+        (|history| drop(history.remove(0)), "record 0 is missing, record 1 is in its place"),
+        (|history| drop(history.remove(1)), "record 1 is missing, record 2 is in its place"),
+        (|history| history.swap(1, 2), "record 1 is missing, record 2 is in its place"),
+        (
+            |history| history[1].record = history[0].record.clone(),
+            r#"record 1 cannot be the start of workflow "w": a history begins with its start"#,
+        ),
+    ];
+    for (damage, message) in cases {
+        let (reason, found) = open_damaged(damage).expect("it is parked");
+        assert_eq!(reason, ParkReason::Damaged);
+        let remedy = "restore the file from a backup, or cancel and delete the run";
+        assert_eq!(found, format!("damaged history: {message}; {remedy}"));
+    }
+}
+
+/// Every bit of every record flipped, every record cut at every length, behind the back of the
+/// store's checksums: a message or a run that goes on, and never a panic.
+#[test]
+fn bits_that_are_flipped_and_records_that_are_cut() {
+    let lengths: Vec<_> = history(&stored(), "run").iter().map(|e| e.record.len()).collect();
+    let (mut parked, mut tried) = (0, 0);
+    for (place, &length) in lengths.iter().enumerate() {
+        for bit in 0..8 * length {
+            let flip =
+                move |history: &mut Vec<Entry>| history[place].record[bit / 8] ^= 1 << (bit % 8);
+            parked += usize::from(open_damaged(flip).is_some());
+            tried += 1;
+        }
+        for cut in 0..length {
+            let cut = open_damaged(move |history| history[place].record.truncate(cut));
+            let (reason, message) = cut.expect("a record that is cut cannot be read");
+            assert_eq!(reason, ParkReason::Damaged, "{message}");
+        }
+    }
+    assert!(parked * 2 > tried, "most flips are found: {parked} of {tried}");
+}
+
+#[test]
+fn a_file_in_use() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = directory.join("in-use.redb");
+    let _ = std::fs::remove_file(&path);
+    let executor = build().open(&path).expect("it is created");
+    let error = build().open(&path).expect_err("it is in use");
+    assert!(error.is_store());
+    assert!(error.to_string().contains("in-use.redb"), "{error}");
+    assert_eq!(executor.block_on(executor.start(W, "run", 1).expect("new")).expect("ends"), 2);
+    drop(executor);
+    let executor = build().open(&path).expect("it is free again");
+    assert_eq!(executor.block_on(executor.start(W, "run", 9).expect("ended")).expect("ended"), 2);
+}
