@@ -1,1 +1,11 @@
-//! The shapes of programs that break other engines.
+//! The shapes of programs that break other engines, row by row (docs/determinism.md).
+//!
+//! Each program is run live with many seeds, which give its steps random latencies; again from
+//! the stored state after every commit; and each of these runs is replayed from its whole
+//! history. Polls, numbers, deliveries and the result must be the same, poll for poll.
+
+mod common;
+mod join;
+mod race;
+mod spawn;
+mod unordered;
