@@ -9,7 +9,38 @@ use core::task::{Context, Poll, Waker};
 use crate::id::TaskId;
 use crate::tasks::Core;
 
-/// Awaits, detaches or cancels one task.
+/// The handle of a task: awaits it, lets it go, or cancels it.
+///
+/// Awaiting it gives the task's output. **Dropping it cancels the task**: its future is dropped there
+/// and then, and so are the tasks whose handles that future holds, as deep as it goes (and as deep as
+/// the stack is: each handle on the way takes a few frames). To let a task go,
+/// [`detach`](Task::detach) it. A handle does not keep its executor alive, and gives an output that is
+/// there even if the executor is gone.
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// use dacapo_executor::FifoExecutor;
+///
+/// let executor = FifoExecutor::new();
+/// assert_eq!(executor.block_on(executor.spawn(async { 3 })), 3);
+///
+/// let held = Rc::new(());
+/// let holds = held.clone();
+/// let task = executor.spawn(async move { drop(holds) });
+/// drop(task);
+/// assert_eq!(Rc::strong_count(&held), 1);
+/// ```
+///
+/// # Panics
+///
+/// If it is polled again after it gave the output. A task that panics or is aborted by id is never
+/// ready.
+///
+/// # Cancel safety
+///
+/// `&mut task` may be awaited, given up and awaited again: the output waits in the handle. To give
+/// up `task` itself is to cancel it.
 #[must_use = "dropping a `Task` cancels it; `detach` lets it go"]
 pub struct Task<T> {
     id: TaskId,
@@ -46,22 +77,55 @@ impl<T> Task<T> {
         Task { id, core, outcome: Some(outcome) }
     }
 
-    /// A task that is never ready, as [`spawn`](crate::FifoExecutor::spawn) gives in teardown.
+    /// A task that has ended without an output: never ready, as what is spawned in teardown.
+    ///
+    /// ```
+    /// use dacapo_executor::Task;
+    /// use futures::FutureExt;
+    ///
+    /// assert_eq!(Task::<()>::dead().now_or_never(), None);
+    /// ```
     pub fn dead() -> Task<T> {
         Task { id: TaskId::DEAD, core: Weak::new(), outcome: None }
     }
 
-    /// The task's id.
+    /// The task's id, which outlives the handle.
+    ///
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// let task = executor.spawn(async {});
+    /// assert!(executor.is_alive(task.id()));
+    /// ```
     pub fn id(&self) -> TaskId {
         self.id
     }
 
-    /// Lets the task go on without a handle; its output is dropped.
+    /// Lets the task go on without a handle; its output is dropped when it comes.
+    ///
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// executor.spawn(async {}).detach();
+    /// assert_eq!(executor.run_until_stalled(), 1);
+    /// ```
     pub fn detach(mut self) {
         self.core = Weak::new();
     }
 
-    /// Whether the task runs no more.
+    /// Whether the task runs no more: it gave its output, panicked or was aborted.
+    ///
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// let task = executor.spawn(async {});
+    /// assert!(!task.is_finished());
+    /// executor.run_until_stalled();
+    /// assert!(task.is_finished());
+    /// ```
     pub fn is_finished(&self) -> bool {
         let given = self.outcome.as_ref().is_some_and(|outcome| outcome.given.get());
         given || !self.core.upgrade().is_some_and(|core| core.is_alive(self.id))

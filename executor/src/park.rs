@@ -5,6 +5,21 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 /// Puts a thread to sleep until its waker is woken.
+///
+/// For loops that drive a [`FifoExecutor`](crate::FifoExecutor) themselves; see its
+/// [`register`](crate::FifoExecutor::register).
+///
+/// ```
+/// use std::thread;
+///
+/// use dacapo_executor::Parker;
+///
+/// let parker = Parker::new();
+/// let waker = parker.waker();
+/// let thread = thread::spawn(move || waker.wake());
+/// parker.park(); // Returns, whether the wake was earlier or comes later.
+/// thread.join().unwrap();
+/// ```
 #[derive(Debug, Default)]
 pub struct Parker {
     bed: Arc<Bed>,
@@ -17,12 +32,12 @@ struct Bed {
 }
 
 impl Parker {
-    /// A parker whose waker was not woken yet.
+    /// A parker whose waker has not been woken.
     pub fn new() -> Parker {
         Parker::default()
     }
 
-    /// What ends the sleep, from any thread.
+    /// What ends the sleep, from any thread. All wakers of one parker are alike.
     pub fn waker(&self) -> Waker {
         Waker::from(self.bed.clone())
     }
@@ -34,7 +49,15 @@ impl Parker {
         *woken = false;
     }
 
-    /// Like [`park`](Parker::park), for at most `timeout`.
+    /// Like [`park`](Parker::park), for about `timeout` at most.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use dacapo_executor::Parker;
+    ///
+    /// Parker::new().park_timeout(Duration::ZERO); // Returns without a wake.
+    /// ```
     pub fn park_timeout(&self, timeout: Duration) {
         let woken = self.bed.lock();
         let waited = self.bed.changed.wait_timeout_while(woken, timeout, |woken| !*woken);

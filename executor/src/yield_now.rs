@@ -3,7 +3,21 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Goes to the tail of the queue, once.
+/// Lets all who wait have their turn: the task goes to the tail of the queue, once.
+///
+/// What the same poll woke or spawned goes first, too. A branch of a combinator yields for its
+/// branch only: it is polled again in the task's next turn.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, yield_now};
+///
+/// let executor = FifoExecutor::new();
+/// let other = executor.spawn(async {});
+/// executor.block_on(async {
+///     yield_now().await;
+///     assert!(other.is_finished());
+/// });
+/// ```
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }

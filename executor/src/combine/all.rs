@@ -8,7 +8,23 @@ use core::task::{Context, Poll};
 
 use super::branch::{Branch, Wakers};
 
-/// Runs all and gives all outputs.
+/// Runs any number of futures in one task and gives their outputs in order.
+///
+/// The first time all are polled in the order given; later only those that were woken are, in the
+/// same order, so that even 100,000 of them cost no more than their own polls. One that is woken by
+/// another in the same turn has its poll in that turn if it comes later in the order, else in the
+/// task's next turn. Each is dropped as soon as it is ready.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, join_all, yield_now};
+///
+/// let squares = join_all((0..4).map(|i| async move { yield_now().await; i * i }));
+/// assert_eq!(FifoExecutor::new().block_on(squares), [0, 1, 4, 9]);
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the futures and the outputs that are there, in order.
 pub fn join_all<I>(futures: I) -> JoinAll<I::Item>
 where
     I: IntoIterator,
@@ -17,7 +33,23 @@ where
     JoinAll(Branches::new(futures))
 }
 
-/// Runs all until all are `Ok`, or one gives an error.
+/// Runs any number of futures in one task until all are `Ok`, or one gives an error.
+///
+/// Polled like [`join_all`]. The first error that is found ends it, and all other futures and outputs
+/// are dropped then and there, in order.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, try_join_all};
+///
+/// let even = |i: u32| async move { if i % 2 == 0 { Ok(i) } else { Err(i) } };
+/// let executor = FifoExecutor::new();
+/// assert_eq!(executor.block_on(try_join_all([2, 4].map(even))), Ok(vec![2, 4]));
+/// assert_eq!(executor.block_on(try_join_all([2, 3, 5].map(even))), Err(3));
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the futures and the outputs that are there, in order.
 pub fn try_join_all<I, T, E>(futures: I) -> TryJoinAll<I::Item>
 where
     I: IntoIterator,

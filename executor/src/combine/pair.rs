@@ -6,7 +6,21 @@ use core::task::{Context, Poll};
 
 use super::branch::{Branch, Wakers};
 
-/// Runs both and gives both outputs.
+/// Runs two futures in one task and gives both outputs.
+///
+/// The first is polled first; later only those that were woken are polled, the first one first. Each
+/// is dropped as soon as it is ready.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, join, yield_now};
+///
+/// let both = join(async { yield_now().await; 1 }, async { "two" });
+/// assert_eq!(FifoExecutor::new().block_on(both), (1, "two"));
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the first and then the second, or what outputs they left.
 pub fn join<A: Future, B: Future>(
     first: A,
     second: B,
@@ -15,7 +29,24 @@ pub fn join<A: Future, B: Future>(
     poll_fn(move |cx| pair.poll(cx, take_both))
 }
 
-/// Runs both until both are `Ok`, or one gives an error.
+/// Runs two futures in one task until both are `Ok`, or one gives an error.
+///
+/// Polled like [`join`]. The first error that is found ends it, and the other future is dropped then
+/// and there.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, try_join};
+///
+/// let executor = FifoExecutor::new();
+/// let fine = try_join(async { Ok::<_, &str>(1) }, async { Ok(2) });
+/// assert_eq!(executor.block_on(fine), Ok((1, 2)));
+/// let failed = try_join(std::future::pending::<Result<(), _>>(), async { Err::<(), _>("out of tea") });
+/// assert_eq!(executor.block_on(failed), Err("out of tea"));
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the first and then the second, or what outputs they left.
 pub fn try_join<A, B, E>(
     first: impl Future<Output = Result<A, E>>,
     second: impl Future<Output = Result<B, E>>,
@@ -31,7 +62,21 @@ pub fn try_join<A, B, E>(
     })
 }
 
-/// Runs both until one is ready and gives its output; the other is dropped.
+/// Runs two futures in one task until one is ready, and gives its output.
+///
+/// Polled like [`join`]. When both could be ready in the same turn the first one wins, and the second
+/// is not polled any more. The loser is dropped then and there.
+///
+/// ```
+/// use dacapo_executor::{FifoExecutor, race, yield_now};
+///
+/// let slow = async { yield_now().await; "slow" };
+/// assert_eq!(FifoExecutor::new().block_on(race(slow, async { "fast" })), "fast");
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the first and then the second.
 pub fn race<T>(
     first: impl Future<Output = T>,
     second: impl Future<Output = T>,
