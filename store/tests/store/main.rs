@@ -4,5 +4,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod disk;
+mod golden;
+mod memory;
 mod open;
 mod place;
