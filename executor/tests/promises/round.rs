@@ -17,7 +17,8 @@ fn sleepers(executor: &FifoExecutor, trace: &Trace, names: &[&'static str]) -> V
         let (trace, wakers) = (trace.clone(), wakers.clone());
         executor
             .spawn(async move {
-                wakers.borrow_mut().push(waker().await);
+                let waker = waker().await;
+                wakers.borrow_mut().push(waker);
                 pause().await;
                 trace.log(name);
             })

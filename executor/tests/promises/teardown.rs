@@ -96,7 +96,8 @@ fn promise_5_wakers_are_void_after_teardown() {
     let keep = wakers.clone();
     executor
         .spawn(async move {
-            keep.borrow_mut().push(waker().await);
+            let waker = waker().await;
+            keep.borrow_mut().push(waker);
             pause().await;
         })
         .detach();

@@ -55,7 +55,10 @@ impl Drop for OnDrop {
 
 /// Wakes those that wait, in the order in which they began to.
 #[derive(Clone, Default)]
-pub(crate) struct Event(Rc<RefCell<Vec<(Rc<Cell<bool>>, Waker)>>>);
+pub(crate) struct Event(Rc<RefCell<Vec<Waiter>>>);
+
+/// Whether the event was set since, and whom that wakes.
+type Waiter = (Rc<Cell<bool>>, Waker);
 
 impl Event {
     /// Waits for the next `set`.

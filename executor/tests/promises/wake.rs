@@ -16,7 +16,8 @@ fn promise_2_many_wakes_are_one_poll() {
         executor
             .spawn(async move {
                 log.log("a");
-                keep.borrow_mut().push(waker().await);
+                let waker = waker().await;
+                keep.borrow_mut().push(waker);
                 pause().await;
                 log.log("woken");
                 pause().await;
@@ -118,7 +119,8 @@ fn promise_2_a_waker_of_an_ended_task_is_void_when_its_slot_is_used_again() {
         executor
             .spawn(async move {
                 log.log("first");
-                *keep.borrow_mut() = Some(waker().await);
+                let waker = waker().await;
+                keep.replace(Some(waker));
             })
             .detach();
         executor.run_until_stalled();
