@@ -97,3 +97,49 @@ impl WokenSet {
         }
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn it_is_a_set_of_numbers_whatever_its_size() {
+        for len in [0, 1, 63, 64, 65, 4_096, 4_097, 300_000] {
+            let set = WokenSet::full(len);
+            let mut expected: BTreeSet<usize> = (0..len.min(200)).collect();
+            (200..len).for_each(|number| assert_eq!(set.take(200), Some(number)));
+            assert_eq!(set.take(200), None);
+            for step in 0..2_000_usize.min(len * 10) {
+                let number = step.wrapping_mul(7_919_777) % len;
+                assert_eq!(set.add(number), expected.insert(number));
+                let from = step.wrapping_mul(104_729) % len;
+                let taken = expected.range(from..).next().copied();
+                assert_eq!(set.take(from), taken);
+                taken.iter().for_each(|number| assert!(expected.remove(number)));
+                assert_eq!(set.is_empty(), expected.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn what_threads_add_while_others_take_is_taken_once() {
+        const LEN: usize = 10_000;
+        let set = WokenSet::full(LEN);
+        while set.take(0).is_some() {}
+        let mut taken = Vec::new();
+        std::thread::scope(|scope| {
+            let adders = [0, 1].map(|half| {
+                let add = |number| assert!(set.add(number));
+                scope.spawn(move || (half..LEN).step_by(2).rev().for_each(add))
+            });
+            while !adders.iter().all(|adder| adder.is_finished()) {
+                taken.extend(set.take(0));
+            }
+        });
+        taken.extend(core::iter::from_fn(|| set.take(0)));
+        taken.sort_unstable();
+        assert!(taken.into_iter().eq(0..LEN));
+    }
+}
