@@ -7,29 +7,33 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// In reading order: a module imports only modules above it (within `executor`: any of its own).
-mod clock;
+// In reading order, which is the direction of dependencies: a module uses only modules above it.
+// What is remembered.
 mod codec;
-mod context;
 mod error;
-mod executor;
-mod fault;
-mod gate;
-mod instance;
 mod name;
-mod operation;
-mod panics;
 mod random;
-mod record;
-mod registry;
-mod replay;
 mod retry;
+mod clock;
+mod record;
+mod fault;
+mod panics;
+mod trace;
+// What surrounds a run.
+mod gate;
+mod timer;
+mod operation;
+mod world;
+mod instance;
+// What a run is.
+mod replay;
+mod context;
+mod registry;
 mod run;
+// What drives it.
+mod executor;
 #[cfg(feature = "sim")]
 pub mod sim;
-mod timer;
-mod trace;
-mod world;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;

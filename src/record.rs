@@ -213,6 +213,7 @@ impl<'de> Visitor<'de> for BorrowBytes {
 mod tests {
     use super::*;
     use crate::codec;
+    use crate::error::Error;
 
     const NUMBER: Number = Number { task: 3, local: 1 };
 
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn records_survive_encoding() {
         let bytes = || Bytes::from(alloc::vec![1, 2, 3]);
-        let failure = crate::Error::new("no tea").permanent().into_failure();
+        let failure = Error::new("no tea").permanent().into_failure();
         let (workflow, name) = (Cow::Borrowed("order"), Cow::Borrowed("v2"));
         let records = [
             Record::Started { workflow, input: bytes(), version: 1, seed: u64::MAX },

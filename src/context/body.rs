@@ -1,6 +1,5 @@
 //! How a body is carried out: attempts, their time limits, the waits between them.
 
-use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -149,9 +148,13 @@ async fn within<T>(
 #[cfg(feature = "std")]
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     use core::panic::AssertUnwindSafe;
+
     use futures::FutureExt;
+
+    use crate::panics;
+
     AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
-        let message = crate::panics::message(&*panic).to_owned();
+        let message = panics::message(&*panic);
         Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
     })
 }

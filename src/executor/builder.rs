@@ -11,6 +11,8 @@ use super::engine::Engine;
 use crate::clock::Clock;
 use crate::codec::Value;
 use crate::context::Ctx;
+#[cfg(feature = "redb")]
+use crate::error::Error;
 use crate::error::{BoxError, Result};
 use crate::name::Workflow;
 use crate::registry::Registry;
@@ -120,7 +122,7 @@ impl Builder {
     pub fn open(self, path: impl AsRef<Path>) -> Result<Executor> {
         let version = crate::record::SEMANTICS_VERSION;
         let options = dacapo_store::Options::new().semantics_version(version);
-        let store = options.open(path).map_err(|error| crate::Error::store(&error))?;
+        let store = options.open(path).map_err(|error| Error::store(&error))?;
         self.open_with(store)
     }
 

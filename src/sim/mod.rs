@@ -50,7 +50,7 @@ pub use clock::{VirtualClock, VirtualSleep};
 pub use recorder::Recorder;
 pub use snapshots::Snapshots;
 
-use crate::Attempt;
+use crate::context::Attempt;
 use crate::random;
 
 /// One simulated process: its virtual time, its random numbers, and what its bodies noted.
