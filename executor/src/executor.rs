@@ -243,7 +243,18 @@ impl FifoExecutor {
         self.core.register(waker);
     }
 
-    /// Wakes whoever is registered, although no task became ready: there is something else to do.
+    /// Wakes all who registered, once, although no task became ready.
+    ///
+    /// For loops that have more to look after than tasks.
+    ///
+    /// ```
+    /// use dacapo_executor::{FifoExecutor, Parker};
+    ///
+    /// let (executor, parker) = (FifoExecutor::new(), Parker::new());
+    /// executor.register(&parker.waker());
+    /// executor.rouse();
+    /// parker.park(); // Returns at once.
+    /// ```
     pub fn rouse(&self) {
         self.core.rouse();
     }

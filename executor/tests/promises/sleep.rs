@@ -149,3 +149,15 @@ fn queued_counts_the_round_that_begins() {
     assert_eq!(executor.run_until_stalled(), 3);
     assert_eq!(executor.queued(), 0);
 }
+
+#[test]
+fn a_rouse_wakes_who_registered_once_and_queues_nothing() {
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    executor.rouse();
+    executor.register(&waker);
+    executor.rouse();
+    executor.rouse();
+    executor.spawn(async {}).detach();
+    assert_eq!(wakes.count(), 1);
+    assert_eq!(executor.run_until_stalled(), 1);
+}
