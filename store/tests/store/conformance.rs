@@ -32,7 +32,7 @@ fn redb_store_conforms_when_it_folds_before_every_commit() {
 
 #[test]
 fn redb_store_conforms_when_it_folds_often() {
-    check_redb(&Options::new().fold_bytes(5_000).cache_bytes(0));
+    check_redb(&Options::new().fold_bytes(5_000).cache_bytes(1 << 20));
 }
 
 fn check_redb(options: &Options) {
