@@ -1,0 +1,95 @@
+//! The services of a shop, as they may be anywhere in the world: slow, and at times out of order.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use dacapo::{Attempt, BoxError};
+
+use crate::ledger::Ledger;
+use crate::orders::{Approval, Order};
+
+pub(crate) struct Shop {
+    pub(crate) cooling_off: Duration,
+    /// By order, the step whose first attempt fails.
+    glitches: HashMap<String, String>,
+    ledger: OnceCell<Ledger>,
+}
+
+impl Shop {
+    pub(crate) fn new(orders: &[Order], cooling_off: Duration) -> Self {
+        let glitches =
+            orders.iter().filter_map(|order| Some((order.id.clone(), order.glitch.clone()?)));
+        Self { cooling_off, glitches: glitches.collect(), ledger: OnceCell::new() }
+    }
+
+    pub(crate) fn write_to(&self, ledger: Ledger) {
+        assert!(self.ledger.set(ledger).is_ok(), "there is one ledger");
+    }
+
+    pub(crate) async fn reserve(&self, attempt: &Attempt, sku: &str) -> Result<String, BoxError> {
+        self.effect(attempt, "reserve").await?;
+        Ok(format!("{sku} for {}", attempt.run_id()))
+    }
+
+    pub(crate) async fn restock(
+        &self,
+        attempt: &Attempt,
+        _reservation: &str,
+    ) -> Result<(), BoxError> {
+        self.effect(attempt, "restock").await
+    }
+
+    pub(crate) async fn hold(&self, attempt: &Attempt, cents: u64) -> Result<String, BoxError> {
+        self.effect(attempt, "hold").await?;
+        Ok(format!("{cents} cents"))
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        attempt: &Attempt,
+        answer: &Approval,
+    ) -> Result<Approval, BoxError> {
+        self.effect(attempt, "ask").await?;
+        Ok(answer.clone())
+    }
+
+    pub(crate) async fn release(&self, attempt: &Attempt, _hold: &str) -> Result<(), BoxError> {
+        self.effect(attempt, "release").await
+    }
+
+    pub(crate) async fn capture(&self, attempt: &Attempt, hold: &str) -> Result<String, BoxError> {
+        self.effect(attempt, "capture").await?;
+        Ok(format!("charged {hold}"))
+    }
+
+    pub(crate) async fn hand_over(
+        &self,
+        attempt: &Attempt,
+        customer: &str,
+        reservations: &[String],
+    ) -> Result<String, BoxError> {
+        self.effect(attempt, "hand over").await?;
+        Ok(format!("{} parcels to {customer}", reservations.len()))
+    }
+
+    /// What makes a step worth a step: it takes time, it may fail, and it cannot be taken back.
+    async fn effect(&self, attempt: &Attempt, step: &str) -> Result<(), BoxError> {
+        smol::Timer::after(latency(attempt.key())).await;
+        let has_glitch = self.glitches.get(attempt.run_id()).is_some_and(|glitch| glitch == step);
+        if has_glitch && attempt.number() == 1 {
+            return Err(format!("{step}: the service is out of order").into());
+        }
+        let ledger = self.ledger.get().expect("bodies begin when the ledger is open");
+        ledger.append(format!("{}\t{step}\t{}\n", attempt.run_id(), attempt.key())).await;
+        Ok(())
+    }
+}
+
+/// Some milliseconds, the same for a key every time.
+fn latency(key: &str) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    Duration::from_millis(5 + hasher.finish() % 300)
+}
