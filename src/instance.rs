@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::gate::{InstanceId, Pass};
 use crate::operation::{Delivered, Effort, Operation, Operations};
+use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
@@ -197,13 +198,19 @@ impl Instance {
         self.end_effort(operation, effort.or(asked));
     }
 
-    /// Ends what was done for an operation. User code that is dropped here lives in a live run and
-    /// in no replay, so it finds the gate shut.
+    /// Ends what was done for an operation. A body that is dropped here lives in a live run and in
+    /// no replay: so it finds the gate shut, and a panic of it is its own affair.
     pub(crate) fn end_effort(&self, operation: &Operation, effort: Option<Effort>) {
+        let apart = |end: &mut dyn FnMut()| {
+            let _ = panics::catch(|| self.world.gate.shut(end));
+        };
         match effort {
             None => {}
-            Some(Effort::Unstarted(body)) => self.world.gate.shut(|| drop(body)),
-            Some(Effort::Body(body)) => self.world.gate.shut(|| self.world.bodies.abort(body)),
+            Some(Effort::Unstarted(body)) => {
+                let mut body = Some(body);
+                apart(&mut || drop(body.take()));
+            }
+            Some(Effort::Body(body)) => apart(&mut || self.world.bodies.abort(body)),
             Some(Effort::Timer(deadline)) => {
                 let (run, number) = (self.key, operation.number);
                 self.world.timers.remove(&RunTimer { deadline, run, number });
@@ -214,20 +221,23 @@ impl Instance {
     /// The root has ended: all other tasks are dropped.
     pub(crate) fn end(&self) {
         self.phase.set(Phase::Ended);
-        self.drop_tasks();
+        if let Err(message) = self.drop_tasks() {
+            self.fail(ParkReason::Panicked, format_args!("a task that was dropped: {message}"));
+        }
     }
 
-    /// The run leaves memory.
+    /// The run leaves memory. What its code says about that no longer matters.
     pub(crate) fn close(&self) {
         self.phase.set(Phase::Closed);
-        self.drop_tasks();
+        let _ = self.drop_tasks();
     }
 
-    /// Drops the tasks in spawn order, and with them their operations and bodies.
-    fn drop_tasks(&self) {
-        let tasks = self.tasks.take();
-        let abort = |(_, task)| self.world.tasks.abort(task);
-        self.world.gate.shut(|| tasks.into_iter().for_each(abort));
+    /// Drops the tasks in spawn order, and with them their operations and bodies. If some panic,
+    /// the rest are dropped as well, and the last message is the answer.
+    fn drop_tasks(&self) -> Result<(), String> {
+        let drop_task =
+            |(_, task)| panics::catch(|| self.world.gate.shut(|| self.world.tasks.abort(task)));
+        self.tasks.take().into_iter().map(drop_task).fold(Ok(()), Result::and)
     }
 
     /// Which tasks there are, for a message.

@@ -27,7 +27,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
 use crate::operation::{Delivered, Operation};
 use crate::panics;
-use crate::record::{Bytes, Kind, Number, Outcome, Record};
+use crate::record::{Bytes, Kind, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::registry::Code;
 use crate::replay::{Delivery, claim, diverged};
 use crate::timer::RunTimer;
@@ -57,6 +57,11 @@ impl Run {
         run.commit.set(commit);
         run.now.set(time);
         match record {
+            Record::Started { version, .. } if version > SEMANTICS_VERSION => {
+                let asked = format_args!("knows the rules up to version {SEMANTICS_VERSION} only");
+                let recorded = format_args!("a start under version {version} of the rules");
+                return Err(diverged(run, recorded, asked));
+            }
             Record::Started { input, seed, .. } => {
                 run.seed.set(seed);
                 self.spawn_root(&input)?;
@@ -166,13 +171,10 @@ impl Run {
         if let Err(message) = panics::catch(|| run.open(|| self.poll_tasks())) {
             run.fail(ParkReason::Panicked, format_args!("task {}: {message}", run.polled_task()));
         }
-        if let Some(fault) = run.fault() {
-            return Err(fault.clone());
-        }
-        if run.outcome.get().is_some() {
+        if run.outcome.get().is_some() && run.fault().is_none() {
             run.end();
         }
-        Ok(())
+        run.fault().map_or(Ok(()), |fault| Err(fault.clone()))
     }
 
     /// Polls until no task is ready, the root has ended, or something is wrong.

@@ -307,6 +307,8 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
+        self.engine.world.tasks.close();
+        self.engine.world.bodies.close();
     }
 }
 

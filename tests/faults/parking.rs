@@ -182,3 +182,43 @@ fn an_input_of_another_type() {
                    resume the run";
     assert_parked(&executor, "run", &error, message);
 }
+
+/// Panics when it is dropped, unless the thread panics already.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped a cup");
+    }
+}
+
+#[test]
+fn a_panic_of_a_task_that_is_dropped_at_the_end() {
+    let broken = Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+        let cup = Brittle;
+        let holds_cup = async move |_: &Ctx| {
+            let _cup = cup;
+            pending::<()>().await;
+        };
+        ctx.spawn(holds_cup).detach();
+        ctx.step("one", async move || value(n).await).await
+    });
+    let message = "panicked: a task that was dropped: dropped a cup; \
+                   mend the workflow, then resume the run";
+    check(broken, ParkReason::Panicked, message, mended());
+}
+
+/// A body whose drop panics is its own affair: the panic is reported by the hook, and that is all.
+#[test]
+fn a_panic_of_a_body_that_is_dropped() {
+    let builder = Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+        let brittle = ctx.step("brittle", async || -> Result<u32> {
+            let _cup = Brittle;
+            pending().await
+        });
+        dacapo::race(ctx.step("one", async move || value(n).await), brittle).await
+    });
+    let (executor, _) = open(builder, MemoryStore::new());
+    assert_eq!(executor.block_on(executor.start(W, "run", 9).expect("new")).expect("ends"), 9);
+    executor.verify("run").expect("it replays");
+}

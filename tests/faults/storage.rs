@@ -8,7 +8,7 @@ use super::{history, open};
 const W: Workflow<u32, u32> = Workflow::new("w");
 
 fn build() -> Builder {
-    Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+    Executor::builder().seed(1).workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
         let a = ctx.step("one", async move || Ok::<_, Error>(n + 1)).label(n).await?;
         ctx.sleep(std::time::Duration::from_millis(1)).await;
         let b = ctx.step("two", async move || Ok::<_, Error>(format!("{a}"))).await?;
