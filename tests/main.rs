@@ -2,6 +2,7 @@
 
 mod architecture;
 mod compile_fail;
+mod corpus;
 mod faults;
 mod hazards;
 mod kill;
