@@ -17,3 +17,6 @@ mod combinators;
 mod dropped;
 mod timeouts;
 mod select;
+mod random;
+mod builds;
+mod panics;
