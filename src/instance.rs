@@ -237,7 +237,19 @@ impl Instance {
     fn drop_tasks(&self) -> Result<(), String> {
         let drop_task =
             |(_, task)| panics::catch(|| self.world.gate.shut(|| self.world.tasks.abort(task)));
-        self.tasks.take().into_iter().map(drop_task).fold(Ok(()), Result::and)
+        let dropped = self.tasks.take().into_iter().map(drop_task).fold(Ok(()), Result::and);
+        self.end_leaked();
+        dropped
+    }
+
+    /// Ends the operations that outlive their tasks, forgotten or held by a cycle of `Rc`s: what
+    /// came of them now would be recorded after the end of the run.
+    fn end_leaked(&self) {
+        let leaked = self.operations.borrow_mut().take_all();
+        for (operation, effort) in leaked {
+            operation.set_dropped();
+            self.end_effort(&operation, Some(effort));
+        }
     }
 
     /// Which tasks there are, for a message.

@@ -219,6 +219,12 @@ impl Operations {
         Some(waiting.effort)
     }
 
+    /// Removes all; likewise.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (Rc<Operation>, Effort)> + use<> {
+        let waiting = core::mem::take(&mut self.waiting);
+        waiting.into_values().map(|Waiting { operation, effort }| (operation, effort))
+    }
+
     /// When a timer that waits is due.
     pub(crate) fn deadline(&self, number: Number) -> Option<Timestamp> {
         match self.waiting.get(&number)?.effort {

@@ -20,3 +20,4 @@ mod select;
 mod random;
 mod builds;
 mod panics;
+mod leaked;
