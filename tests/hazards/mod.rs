@@ -21,3 +21,4 @@ mod random;
 mod builds;
 mod panics;
 mod leaked;
+mod restarts;
