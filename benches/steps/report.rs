@@ -1,0 +1,69 @@
+//! Rows, for people or for programs.
+
+use std::time::Duration;
+
+/// Where rows go.
+#[derive(Default)]
+pub struct Report {
+    pub is_json: bool,
+    pub only: String,
+}
+
+impl Report {
+    /// Whether a row is asked for; measuring costs time.
+    pub fn wants(&self, name: &str) -> bool {
+        name.starts_with(&self.only)
+    }
+
+    /// Measures and prints a row.
+    pub fn row(&self, name: &str, unit: &str, measure: impl FnOnce() -> f64) {
+        if self.wants(name) {
+            self.print(name, measure(), unit);
+        }
+    }
+
+    /// Prints a row.
+    pub fn print(&self, name: &str, value: f64, unit: &str) {
+        if self.is_json {
+            println!(r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}"}}"#);
+        } else {
+            println!("{name:32} {:>16} {unit}", grouped(value));
+        }
+    }
+}
+
+/// Three digits at a time, with decimals where they say something.
+fn grouped(value: f64) -> String {
+    if value < 1_000.0 {
+        return format!("{value:.2}");
+    }
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// The median of some measurements.
+pub fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+pub fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Nanoseconds for each of `count`.
+pub fn nanos_each(time: Duration, count: u64) -> f64 {
+    time.as_secs_f64() * 1e9 / count as f64
+}
+
+/// How many of `count` in a second.
+pub fn per_second(time: Duration, count: u64) -> f64 {
+    count as f64 / time.as_secs_f64()
+}

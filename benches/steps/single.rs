@@ -1,0 +1,77 @@
+//! One run: steps in sequence, steps at once, replays.
+
+use std::time::{Duration, Instant};
+
+use dacapo::{Builder, Ctx, Executor, Result, Workflow, try_join_all};
+
+use crate::Options;
+use crate::report::{Report, median, micros, nanos_each, per_second};
+
+pub const SEQUENCE: Workflow<u32, u64> = Workflow::new("sequence");
+pub const FAN_OUT: Workflow<u32, u64> = Workflow::new("fan-out");
+/// Gives the nanoseconds that each of its steps took.
+const TIMED: Workflow<u32, Vec<u64>> = Workflow::new("timed");
+
+async fn sequence(ctx: &Ctx, steps: u32) -> Result<u64> {
+    let mut sum = 0;
+    for n in 0..steps {
+        sum += ctx.step("add", async move || Result::<u64>::Ok(n.into())).await?;
+    }
+    Ok(sum)
+}
+
+async fn fan_out(ctx: &Ctx, steps: u32) -> Result<u64> {
+    let add = |n: u32| ctx.step("add", async move || Result::<u64>::Ok(n.into()));
+    Ok(try_join_all((0..steps).map(add)).await?.iter().sum())
+}
+
+/// Looks at the clock between steps, which a workflow must not do: nothing depends on it here.
+async fn timed(ctx: &Ctx, steps: u32) -> Result<Vec<u64>> {
+    let mut times = Vec::with_capacity(steps as usize);
+    for n in 0..steps {
+        let start = Instant::now();
+        ctx.step("add", async move || Result::<u64>::Ok(n.into())).await?;
+        times.push(start.elapsed().as_nanos() as u64);
+    }
+    Ok(times)
+}
+
+pub fn build() -> Builder {
+    let builder = Executor::builder().workflow(SEQUENCE, sequence);
+    builder.workflow(FAN_OUT, fan_out).workflow(TIMED, timed)
+}
+
+pub fn measure(options: &Options, report: &mut Report) {
+    report.row("sequential_step", "us", || {
+        let executor = build().open(options.file("sequential.redb")).expect("it is created");
+        let run = executor.start(TIMED, "run", options.size(500, 2_000)).expect("new");
+        let times = executor.block_on(run).expect("it ends");
+        micros(median(times.into_iter().map(Duration::from_nanos).collect()))
+    });
+    let steps = options.size(200_000, 1_000_000);
+    report.row("memory_step", "ns/step", || nanos_each(in_memory(SEQUENCE, steps).0, steps.into()));
+    for steps in [10, 1_000, 100_000] {
+        report.row(&format!("fan_out_{steps}"), "ns/step", || {
+            let again = (100_000 / steps).max(3);
+            let times = (0..again).map(|_| in_memory(FAN_OUT, steps).0).collect();
+            nanos_each(median(times), steps.into())
+        });
+    }
+    report.row("replay", "records/s", || {
+        let (_, executor) = in_memory(SEQUENCE, steps);
+        let start = Instant::now();
+        executor.verify("run").expect("it replays");
+        per_second(start.elapsed(), steps.into())
+    });
+}
+
+/// Runs a workflow of so many steps without a disk, and gives the time.
+fn in_memory(workflow: Workflow<u32, u64>, steps: u32) -> (Duration, Executor) {
+    let executor = build().in_memory();
+    let start = Instant::now();
+    let run = executor.start(workflow, "run", steps).expect("new");
+    let sum = executor.block_on(run).expect("it ends");
+    let took = start.elapsed();
+    assert_eq!(sum, u64::from(steps) * u64::from(steps - 1) / 2);
+    (took, executor)
+}
