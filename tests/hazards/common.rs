@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -101,6 +102,15 @@ pub(super) fn check<O: Value + Ord + Clone>(
     println!("{}: {} different outputs, {report:?}", test_name(), outputs.len());
     assert!(outputs.len() >= least, "only {} of {least} different outputs", outputs.len());
     outputs
+}
+
+/// What the simulation says of a program that is not deterministic.
+pub(super) fn found<O: Value>(
+    program: impl AsyncFn(&Ctx, &Sim) -> Result<O> + Copy + 'static,
+) -> String {
+    let check = || sim::check(0..50, hazard(), (), |sim| build(sim, program), |_: &O| ());
+    let panic = catch_unwind(AssertUnwindSafe(check)).expect_err("the simulation finds it");
+    *panic.downcast::<String>().expect("its message has particulars")
 }
 
 fn test_name() -> String {

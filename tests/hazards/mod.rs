@@ -22,3 +22,4 @@ mod builds;
 mod panics;
 mod leaked;
 mod restarts;
+mod smuggled;

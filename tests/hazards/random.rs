@@ -2,21 +2,13 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use dacapo::sim::{self, Sim};
+use dacapo::sim::Sim;
 use dacapo::{Ctx, ParkReason, Result, Step, Value};
 use tokio::sync::{Barrier, watch};
 
-use super::common::{Log, Process, RUN, build, hazard, named, slow, two_steps};
-
-/// What the simulation says of a program that is not deterministic.
-fn found<O: Value>(program: impl AsyncFn(&Ctx, &Sim) -> Result<O> + Copy + 'static) -> String {
-    let check = || sim::check(0..50, hazard(), (), |sim| build(sim, program), |_: &O| ());
-    let panic = catch_unwind(AssertUnwindSafe(check)).expect_err("the simulation finds it");
-    *panic.downcast::<String>().expect("its message has particulars")
-}
+use super::common::{Log, Process, RUN, build, found, named, slow, two_steps};
 
 /// Stops a run before it ends, opens what it had stored by then, and returns how it is parked.
 fn parked_after_a_restart<O: Value>(
