@@ -23,3 +23,4 @@ mod panics;
 mod leaked;
 mod restarts;
 mod smuggled;
+mod streams;
