@@ -22,6 +22,7 @@ mod trace;
 // What surrounds a run.
 mod gate;
 mod timer;
+mod table;
 mod operation;
 mod world;
 mod instance;

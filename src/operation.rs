@@ -15,6 +15,7 @@ use futures::future::LocalBoxFuture;
 use crate::clock::Timestamp;
 use crate::record::{Kind, Number, Outcome, Shown};
 use crate::retry::Retry;
+use crate::table::Table;
 
 /// One operation, shared by the future that awaits it, the table below and its body.
 pub(crate) struct Operation {
@@ -136,7 +137,7 @@ impl core::fmt::Display for Operation {
 /// The operations of a run that were asked for and have no delivered outcome.
 #[derive(Default)]
 pub(crate) struct Operations {
-    waiting: BTreeMap<Number, Waiting>,
+    waiting: Table<Waiting>,
     /// What the next work phase takes up. Empty in a replay: at its end all that waits is asked.
     asked: Vec<Number>,
     /// In a replay, the operations that were dropped: the history may still speak of them.
@@ -168,13 +169,12 @@ impl Operations {
     /// All that was committed has been delivered: what still waits is asked for.
     pub(crate) fn end_replay(&mut self) {
         self.dropped = None;
-        self.asked = self.waiting.keys().copied().collect();
+        self.asked = self.waiting.numbers();
     }
 
     pub(crate) fn ask(&mut self, operation: Rc<Operation>, effort: Effort) {
         let number = operation.number;
-        let before = self.waiting.insert(number, Waiting { operation, effort });
-        assert!(before.is_none(), "an operation is asked for once");
+        self.waiting.insert(number, Waiting { operation, effort });
         self.ask_again(number);
     }
 
@@ -185,16 +185,27 @@ impl Operations {
         }
     }
 
-    /// Takes what was asked for and still waits, in the order of the numbers.
+    /// Takes what was asked for since the last time, in the order of the numbers. Some of it may
+    /// no longer wait.
     pub(crate) fn take_asked(&mut self) -> Vec<Number> {
         let mut asked = core::mem::take(&mut self.asked);
-        asked.retain(|number| self.waiting.contains_key(number));
         asked.sort_unstable();
         asked
     }
 
+    /// Gives the memory of a list back that was taken, to be used again.
+    pub(crate) fn reuse(&mut self, mut asked: Vec<Number>) {
+        if self.asked.is_empty() && asked.capacity() <= Self::KEPT {
+            asked.clear();
+            self.asked = asked;
+        }
+    }
+
+    /// Longer lists are not kept: most runs never need one again.
+    const KEPT: usize = 16;
+
     pub(crate) fn find(&self, number: Number) -> Found {
-        if let Some(waiting) = self.waiting.get(&number) {
+        if let Some(waiting) = self.waiting.get(number) {
             return Found::Waiting(waiting.operation.clone());
         }
         let dropped = self.dropped.as_ref().and_then(|dropped| dropped.get(&number));
@@ -202,17 +213,17 @@ impl Operations {
     }
 
     pub(crate) fn waiting(&self, number: Number) -> Option<Rc<Operation>> {
-        Some(self.waiting.get(&number)?.operation.clone())
+        Some(self.waiting.get(number)?.operation.clone())
     }
 
     /// Removes an operation whose outcome is there; what was done for it is the caller's to end.
     pub(crate) fn finish(&mut self, number: Number) -> Option<Effort> {
-        Some(self.waiting.remove(&number)?.effort)
+        Some(self.waiting.remove(number)?.effort)
     }
 
     /// Removes an operation whose future was dropped; likewise.
     pub(crate) fn forget(&mut self, number: Number) -> Option<Effort> {
-        let waiting = self.waiting.remove(&number)?;
+        let waiting = self.waiting.remove(number)?;
         if let Some(dropped) = &mut self.dropped {
             dropped.insert(number, waiting.operation);
         }
@@ -227,7 +238,7 @@ impl Operations {
 
     /// When a timer that waits is due.
     pub(crate) fn deadline(&self, number: Number) -> Option<Timestamp> {
-        match self.waiting.get(&number)?.effort {
+        match self.waiting.get(number)?.effort {
             Effort::Timer(deadline) => Some(deadline),
             Effort::Unstarted(_) | Effort::Body(_) => None,
         }
@@ -239,7 +250,7 @@ impl Operations {
         number: Number,
         spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId,
     ) {
-        let Some(Waiting { effort, .. }) = self.waiting.get_mut(&number) else { return };
+        let Some(Waiting { effort, .. }) = self.waiting.get_mut(number) else { return };
         let held = core::mem::replace(effort, Effort::Timer(Timestamp::default()));
         *effort = match held {
             Effort::Unstarted(body) => Effort::Body(spawn(body)),
@@ -254,9 +265,11 @@ impl Operations {
     /// Some of the operations that wait, for a message.
     pub(crate) fn show(&self) -> String {
         const SHOWN: usize = 5;
-        let operations = self.waiting.values().map(|waiting| waiting.operation.to_string());
-        let mut shown: Vec<_> = operations.take(SHOWN).collect();
-        match self.waiting.len() {
+        let numbers = self.waiting.numbers();
+        let operations = numbers.iter().filter_map(|&number| self.waiting.get(number));
+        let shown = operations.map(|waiting| waiting.operation.to_string());
+        let mut shown: Vec<_> = shown.take(SHOWN).collect();
+        match numbers.len() {
             0 => shown.push("no operation".into()),
             all if all > SHOWN => shown.push(alloc::format!("{} more", all - SHOWN)),
             _ => {}

@@ -213,9 +213,10 @@ impl Run {
     /// Begins what was asked for, in the order of the numbers.
     fn begin_asked(&self, records: &mut Vec<Record<'static>>) {
         let asked = self.instance.operations.borrow_mut().take_asked();
-        for number in asked {
+        for &number in &asked {
             self.begin(number, records);
         }
+        self.instance.operations.borrow_mut().reuse(asked);
     }
 
     fn begin(&self, number: Number, records: &mut Vec<Record<'static>>) {
@@ -225,7 +226,8 @@ impl Run {
             run.world.timers.add(RunTimer { deadline, run: run.key, number });
             return;
         }
-        let step = operations.waiting(number).expect("what was asked for waits");
+        // Dropped since.
+        let Some(step) = operations.waiting(number) else { return };
         if step.policy.get().at_most_once && !step.begun.get() {
             records.push(Record::StepStarted { number });
         } else {

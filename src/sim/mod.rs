@@ -36,6 +36,7 @@
 
 mod check;
 mod clock;
+mod disk;
 mod recorder;
 mod snapshots;
 
@@ -47,6 +48,7 @@ use core::time::Duration;
 
 pub use check::{Report, check};
 pub use clock::{VirtualClock, VirtualSleep};
+pub use disk::{Disk, DiskFault, Loss};
 pub use recorder::Recorder;
 pub use snapshots::Snapshots;
 

@@ -97,5 +97,8 @@ pub use batch::Batch;
 pub use disk::{Options, RedbStore};
 pub use error::{Error, Result};
 pub use memory::MemoryStore;
+/// What [`Options::open_backend`] opens: implement it to keep a store somewhere else.
+#[cfg(feature = "redb")]
+pub use redb::StorageBackend;
 pub use run::{Filter, RunKey, RunRow, RunState};
 pub use store::{Entry, Store};
