@@ -1,5 +1,8 @@
 //! H2: tasks that run steps: awaited in any order, detached, dropped, nested.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use dacapo::sim::Sim;
 use dacapo::{Ctx, Result, Task, yield_now};
 use futures::FutureExt;
@@ -129,4 +132,31 @@ fn a_task_is_asked_now_and_then_whether_it_is_done() {
         Ok((asked, log.lines()))
     }
     check(0..60, 10, program, |(asked, lines)| assert_eq!(lines.len(), 3 + *asked as usize));
+}
+
+/// A task that drops its own handle finishes the poll that it is in, and that was all.
+#[test]
+fn a_task_that_drops_its_own_handle() {
+    async fn program(ctx: &Ctx, sim: &Sim) -> Result<Lines> {
+        let (log, handle) = (Log::default(), Rc::new(Cell::new(None)));
+        let (sim_there, log_there, own) = (sim.clone(), log.clone(), handle.clone());
+        let task = ctx.spawn(async move |ctx| -> Result<()> {
+            log_there.line(named(ctx, &sim_there, "first").await?);
+            let pending = named(ctx, &sim_there, "built");
+            drop::<Option<Task<Result<()>>>>(own.take());
+            log_there.line("still here");
+            log_there.line(pending.await?);
+            Ok(())
+        });
+        handle.set(Some(task));
+        for _ in 0..3 {
+            log.line(named(ctx, sim, "root").await?);
+        }
+        ctx.sleep(ms(100)).await;
+        Ok(log.lines())
+    }
+    check(0..60, 4, program, |lines| {
+        let own = lines.iter().filter(|line| *line != "root");
+        assert!(own.eq(&["first", "still here"]), "{lines:?}");
+    });
 }

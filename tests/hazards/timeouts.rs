@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_lock::Mutex;
-use dacapo::sim::Sim;
-use dacapo::{Attempt, Ctx, Elapsed, Result, Step, join, join_all};
+use dacapo::sim::{Sim, VirtualClock};
+use dacapo::{Attempt, Ctx, Elapsed, Result, Step, Timestamp, join, join_all};
 use futures::StreamExt;
 use futures::channel::mpsc;
 
-use super::common::{Lines, Log, Process, build, check, ms, named, slow, two_steps};
+use super::common::{Lines, Log, Process, RUN, build, check, hazard, ms, named, slow, two_steps};
 
 #[test]
 fn timeouts_around_a_join_a_task_and_a_channel() {
@@ -151,7 +151,7 @@ fn bodies_that_are_overdue_after_a_long_outage_are_not_started() {
                 let line = line.strip_prefix("ask step ")?;
                 line.strip_suffix(" \"endless\"")
             }) {
-                let key = format!("{}/{number}/endless", super::common::RUN);
+                let key = format!("{}/{number}/endless", RUN);
                 assert!(!noted.contains_key(&key), "step {number} was overdue, and began");
                 overdue_bodies += 1;
             }
@@ -163,10 +163,42 @@ fn bodies_that_are_overdue_after_a_long_outage_are_not_started() {
             restarts += 1;
 
             let verified = Process::open(0, again.store.now(), MONTH, |sim| build(sim, overdue));
-            verified.executor.verify(super::common::RUN).unwrap();
+            verified.executor.verify(RUN).unwrap();
             assert_eq!(verified.trace(), again.trace());
         }
     }
     println!("{restarts} outages, {overdue_bodies} bodies overdue, {} orders", orders.len());
     assert!(overdue_bodies > 1_000 && orders.len() > 1);
+}
+
+/// A clock that is set back, by an hour or to the start of time, does not set a run's time back:
+/// neither `now`, nor what it sleeps.
+#[test]
+fn a_clock_that_goes_back_between_two_processes() {
+    async fn program(ctx: &Ctx, sim: &Sim) -> Result<Vec<SystemTime>> {
+        let mut times = vec![ctx.now()];
+        for n in 0..4 {
+            slow(ctx, sim, "work", n).await?;
+            times.push(ctx.now());
+            ctx.sleep(Duration::from_secs(60)).await;
+            times.push(ctx.now());
+        }
+        Ok(times)
+    }
+    for seed in 0..10 {
+        let live = Process::new(seed, program);
+        live.finish::<Vec<SystemTime>>().unwrap();
+        for stored in live.store.take() {
+            let (sim, store) = (Sim::new(seed, VirtualClock::new(Timestamp::default())), stored);
+            let builder = build(&sim, program).clock(sim.clock().clone());
+            let executor = builder.open_with(store).unwrap();
+            let run = executor.start(hazard::<Vec<SystemTime>>(), RUN, ()).unwrap();
+            let times = executor.block_on(run).unwrap();
+            assert!(times.is_sorted(), "{times:?}");
+            let naps = times[1..].chunks_exact(2);
+            for nap in naps {
+                assert!(nap[1].duration_since(nap[0]).unwrap() >= Duration::from_secs(60));
+            }
+        }
+    }
 }
