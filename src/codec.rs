@@ -25,7 +25,9 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 
 /// Encodes `value`, or says why it cannot be written.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
-    postcard::to_allocvec(value).map_err(|error| error.to_string())
+    // Most values are small; growing from nothing would take an allocation for every few bytes.
+    let bytes = Vec::with_capacity(32);
+    postcard::to_extend(value, bytes).map_err(|error| error.to_string())
 }
 
 /// Appends the encoding of `value`, which is a type of ours and always encodes.

@@ -33,6 +33,8 @@ pub(crate) struct Instance {
     pub(crate) id: Rc<str>,
     pub(crate) workflow: &'static str,
     number: InstanceId,
+    /// Where the engine keeps it.
+    pub(crate) slot: Cell<usize>,
     pub(crate) phase: Cell<Phase>,
     pub(crate) started_at: Cell<Timestamp>,
     pub(crate) seed: Cell<u64>,
@@ -90,6 +92,7 @@ impl Instance {
             id,
             workflow,
             number,
+            slot: Cell::default(),
             phase: Cell::new(phase),
             started_at: Cell::default(),
             seed: Cell::default(),

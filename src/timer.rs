@@ -6,10 +6,11 @@ use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use dacapo_store::RunKey;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::record::Number;
 
 /// A run's timer. The derived order is the order of firing: by deadline, then by number.
@@ -20,9 +21,9 @@ pub(crate) struct RunTimer {
     pub(crate) number: Number,
 }
 
-/// All timers of an executor.
-#[derive(Default)]
+/// All timers of an executor, and its time.
 pub(crate) struct Timers {
+    pub(crate) clock: Rc<dyn Clock>,
     runs: RefCell<BTreeMap<RunTimer, ()>>,
     /// Bodies that wait, by deadline and number of registration.
     bodies: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
@@ -31,6 +32,17 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    /// Those of an executor whose store was last written at `last_commit`.
+    pub(crate) fn new(clock: Rc<dyn Clock>, last_commit: Timestamp) -> Rc<Self> {
+        Rc::new(Self {
+            clock,
+            runs: RefCell::default(),
+            bodies: RefCell::default(),
+            registered: Cell::default(),
+            now: Cell::new(last_commit),
+        })
+    }
+
     pub(crate) fn add(&self, timer: RunTimer) {
         self.runs.borrow_mut().insert(timer, ());
     }
@@ -39,12 +51,17 @@ impl Timers {
         self.runs.borrow_mut().remove(timer);
     }
 
-    /// Moves the time forward and wakes the bodies that are due.
-    pub(crate) fn advance(&self, now: Timestamp) {
-        self.now.set(now);
+    /// Moves the time forward, and never back, and wakes the bodies that are due.
+    pub(crate) fn advance(&self) {
+        self.now.set(self.read_clock());
         while let Some(waker) = self.next_due_body() {
             waker.wake();
         }
+    }
+
+    /// The time of this moment.
+    pub(crate) fn read_clock(&self) -> Timestamp {
+        self.clock.now().max(self.now.get())
     }
 
     fn next_due_body(&self) -> Option<Waker> {
@@ -72,14 +89,14 @@ impl Timers {
         self.now.get()
     }
 
-    /// A wait of a body; it is ready at the first poll at or after `deadline`.
-    pub(crate) fn sleep_until(self: &Rc<Self>, deadline: Timestamp) -> BodyTimer {
+    /// A wait of a body, which begins at this moment.
+    pub(crate) fn sleep(self: &Rc<Self>, duration: Duration) -> BodyTimer {
         let number = self.registered.replace(self.registered.get() + 1);
-        BodyTimer { timers: self.clone(), key: (deadline, number) }
+        BodyTimer { timers: self.clone(), key: (self.read_clock() + duration, number) }
     }
 }
 
-/// See [`Timers::sleep_until`].
+/// See [`Timers::sleep`].
 pub(crate) struct BodyTimer {
     timers: Rc<Timers>,
     key: (Timestamp, u64),

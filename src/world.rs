@@ -1,9 +1,9 @@
 //! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
 //! have brought forth.
 
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use dacapo_executor::FifoExecutor;
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
     /// Outcomes that wait for a commit, in the order in which their bodies ended.
-    pub(crate) produced: RefCell<VecDeque<Produced>>,
+    pub(crate) produced: RefCell<Vec<Produced>>,
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
@@ -35,6 +35,8 @@ pub(crate) struct World {
 /// An outcome whose body has ended, and which is not committed yet.
 pub(crate) struct Produced {
     pub(crate) run: RunKey,
+    /// Where the engine keeps the run.
+    pub(crate) slot: usize,
     pub(crate) operation: Rc<Operation>,
     pub(crate) outcome: Outcome<'static>,
     pub(crate) attempts: u32,
@@ -43,11 +45,15 @@ pub(crate) struct Produced {
 }
 
 impl World {
-    pub(crate) fn new(poll_budget: u64, observer: Option<Rc<dyn Observer>>) -> Rc<Self> {
+    pub(crate) fn new(
+        timers: Rc<Timers>,
+        poll_budget: u64,
+        observer: Option<Rc<dyn Observer>>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             tasks: FifoExecutor::new(),
             bodies: FifoExecutor::new(),
-            timers: Rc::default(),
+            timers,
             gate: Gate::new(),
             produced: RefCell::default(),
             poll_budget,

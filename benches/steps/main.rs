@@ -8,6 +8,7 @@
 //! disk is measured. The peers need `--features bench-peers`.
 
 mod executors;
+mod forgetful;
 mod growth;
 mod many;
 mod raw;

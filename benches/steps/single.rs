@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use dacapo::{Builder, Ctx, Executor, Result, Workflow, try_join_all};
 
 use crate::Options;
+use crate::forgetful::Forgetful;
 use crate::report::{Report, median, micros, nanos_each, per_second};
 
 pub const SEQUENCE: Workflow<u32, u64> = Workflow::new("sequence");
@@ -49,11 +50,14 @@ pub fn measure(options: &Options, report: &mut Report) {
         micros(median(times.into_iter().map(Duration::from_nanos).collect()))
     });
     let steps = options.size(200_000, 1_000_000);
-    report.row("memory_step", "ns/step", || nanos_each(in_memory(SEQUENCE, steps).0, steps.into()));
+    report.row("memory_step", "ns/step", || {
+        let times = (0..5).map(|_| without_store(SEQUENCE, steps).0).collect();
+        nanos_each(median(times), steps.into())
+    });
     for steps in [10, 1_000, 100_000] {
         report.row(&format!("fan_out_{steps}"), "ns/step", || {
             let again = (100_000 / steps).max(3);
-            let times = (0..again).map(|_| in_memory(FAN_OUT, steps).0).collect();
+            let times = (0..again).map(|_| without_store(FAN_OUT, steps).0).collect();
             nanos_each(median(times), steps.into())
         });
     }
@@ -65,9 +69,21 @@ pub fn measure(options: &Options, report: &mut Report) {
     });
 }
 
-/// Runs a workflow of so many steps without a disk, and gives the time.
+/// Runs a workflow of so many steps over a store that forgets, and gives the time.
+fn without_store(workflow: Workflow<u32, u64>, steps: u32) -> (Duration, Executor) {
+    run_in(build().open_with(Forgetful::default()).expect("nothing is read"), workflow, steps)
+}
+
+/// The same over a store in memory.
 fn in_memory(workflow: Workflow<u32, u64>, steps: u32) -> (Duration, Executor) {
-    let executor = build().in_memory();
+    run_in(build().in_memory(), workflow, steps)
+}
+
+fn run_in(
+    executor: Executor,
+    workflow: Workflow<u32, u64>,
+    steps: u32,
+) -> (Duration, Executor) {
     let start = Instant::now();
     let run = executor.start(workflow, "run", steps).expect("new");
     let sum = executor.block_on(run).expect("it ends");

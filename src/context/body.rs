@@ -90,13 +90,14 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
         };
         let delay = policy.retry.delay_after(attempts, job.seed());
         match delay.filter(|_| !failure.is_permanent()) {
-            Some(delay) => timers.sleep_until(timers.now() + delay).await,
+            Some(delay) => timers.sleep(delay).await,
             None => break Err(explain(failure, &job.operation, attempts)),
         }
     };
-    let (run, operation, ended_at) = (job.instance.key, job.operation.clone(), timers.now());
-    let produced = Produced { run, operation, outcome, attempts, started_at, ended_at };
-    job.instance.world.produced.borrow_mut().push_back(produced);
+    let (run, slot, ended_at) = (job.instance.key, job.instance.slot.get(), timers.now());
+    let operation = job.operation.clone();
+    let produced = Produced { run, slot, operation, outcome, attempts, started_at, ended_at };
+    job.instance.world.produced.borrow_mut().push(produced);
 }
 
 /// Puts the step before a failure's message.
@@ -136,7 +137,7 @@ async fn within<T>(
     timers: &Rc<Timers>,
 ) -> Option<T> {
     let Some(limit) = limit else { return Some(future.await) };
-    let (mut future, mut timer) = (pin!(future), pin!(timers.sleep_until(timers.now() + limit)));
+    let (mut future, mut timer) = (pin!(future), pin!(timers.sleep(limit)));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => timer.as_mut().poll(cx).map(|()| None),

@@ -8,7 +8,7 @@ use dacapo_store::{MemoryStore, Store};
 
 use super::Executor;
 use super::engine::Engine;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::codec::Value;
 use crate::context::Ctx;
 #[cfg(feature = "redb")]
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::error::{BoxError, Result};
 use crate::name::Workflow;
 use crate::registry::Registry;
+use crate::timer::Timers;
 use crate::trace::Observer;
 use crate::world::World;
 
@@ -136,10 +137,11 @@ impl Builder {
     ///
     /// Panics without `std` if there is no [`clock`](Self::clock).
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
-        let world = World::new(self.poll_budget, self.observer);
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
+        let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
+        let world = World::new(timers, self.poll_budget, self.observer);
         let seed = self.seed.unwrap_or_else(random_seed);
-        let engine = Engine::new(world, self.registry, clock, seed, Box::new(store));
+        let engine = Engine::new(world, self.registry, seed, Box::new(store));
         engine.recover()?;
         Ok(Executor { engine })
     }

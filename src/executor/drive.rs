@@ -112,16 +112,19 @@ impl Executor {
 impl Engine {
     /// One round of bodies, the main future among them, and a commit of what came of it.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
-        self.advance();
+        let timers = &self.world.timers;
+        if self.has_waited.take() {
+            timers.advance();
+        }
         let mut is_busy = false;
         for _ in 0..self.world.bodies.queued() {
             is_busy |= self.world.bodies.tick_with(main, poll_main);
         }
-        self.advance();
+        timers.advance();
         self.park_strays();
         // A failure of the store has ended every handle with it; nothing else is left to do here.
         is_busy |= self.commit().unwrap_or(false);
-        if is_busy { Turn::Busy } else { Turn::Idle(self.world.timers.next_deadline()) }
+        if is_busy { Turn::Busy } else { Turn::Idle(timers.next_deadline()) }
     }
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
@@ -129,12 +132,13 @@ impl Engine {
         self.world.bodies.register(waker);
         self.world.gate.register(waker);
         let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_strays();
-        is_quiet && !self.clock.skip_to(deadline)
+        self.has_waited.set(true);
+        is_quiet && !self.world.timers.clock.skip_to(deadline)
     }
 
     #[cfg(feature = "std")]
     fn wait_for(&self, deadline: Option<Timestamp>) -> Option<core::time::Duration> {
-        Some(deadline?.since(self.clock.now().max(self.world.timers.now())))
+        Some(deadline?.since(self.world.timers.read_clock()))
     }
 }
 

@@ -1,16 +1,15 @@
 //! All runs of one executor, and the commit that they share.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 
-use dacapo_store::{Batch, RunKey, RunRow, RunState, Store};
+use dacapo_store::{Batch, RunRow, RunState, Store};
 
-use super::handle::Watch;
-use crate::clock::{Clock, Timestamp};
+use super::residents::{Resident, Residents};
+use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
@@ -18,36 +17,40 @@ use crate::instance::{Instance, Phase};
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::replay::Delivery;
-use crate::run::{Run, finished};
-use crate::world::World;
+use crate::run::finished;
+use crate::world::{Produced, World};
 
 /// Everything behind an `Executor`.
 pub(super) struct Engine {
     pub(super) world: Rc<World>,
     pub(super) registry: Registry,
-    pub(super) clock: Rc<dyn Clock>,
     pub(super) seed: u64,
     pub(super) store: RefCell<Box<dyn Store>>,
-    /// Runs in memory, parked and ended ones until that is committed.
-    pub(super) runs: RefCell<BTreeMap<RunKey, Rc<Resident>>>,
-    pub(super) ids: RefCell<BTreeMap<Rc<str>, RunKey>>,
+    pub(super) residents: Residents,
     pub(super) next_run: Cell<u64>,
     /// What the next commit writes, in this order.
     pending: RefCell<Vec<(Rc<Resident>, Entry)>>,
+    /// Whether a run was parked since the last commit, some of whose records may be pending.
+    has_parked: Cell<bool>,
+    /// Memory of former commits, to be used again.
+    spare: Cell<Spare>,
     batch: RefCell<Batch>,
     commits: Cell<u64>,
     /// Whether a loop drives the executor.
     pub(super) driven: Cell<bool>,
+    /// Whether time has passed since the last turn.
+    pub(super) has_waited: Cell<bool>,
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
 }
 
-/// A run in memory, and those who wait for it.
-pub(super) struct Resident {
-    pub(super) run: Run,
-    pub(super) watch: Rc<Watch>,
-    /// Whether it is among those whose work comes after the deliveries of this commit.
-    touched: Cell<bool>,
+/// Lists that are empty between two commits.
+#[derive(Default)]
+struct Spare {
+    entries: Vec<(Rc<Resident>, Entry)>,
+    touched: Vec<Rc<Resident>>,
+    records: Vec<Record<'static>>,
+    produced: Vec<Produced>,
 }
 
 /// One thing that a commit writes of a run.
@@ -59,51 +62,29 @@ enum Entry {
     Resumed,
 }
 
-impl Resident {
-    pub(super) fn new(run: Run) -> Rc<Self> {
-        Rc::new(Self { run, watch: Rc::default(), touched: Cell::new(false) })
-    }
-}
-
 impl Engine {
     pub(super) fn new(
         world: Rc<World>,
         registry: Registry,
-        clock: Rc<dyn Clock>,
         seed: u64,
         store: Box<dyn Store>,
     ) -> Self {
         Self {
             world,
             registry,
-            clock,
             seed,
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
-            runs: RefCell::default(),
-            ids: RefCell::default(),
+            residents: Residents::default(),
             pending: RefCell::default(),
+            has_parked: Cell::default(),
+            spare: Cell::default(),
             batch: RefCell::default(),
             commits: Cell::default(),
             driven: Cell::default(),
+            has_waited: Cell::new(true),
             failure: OnceCell::new(),
         }
-    }
-
-    pub(super) fn add(&self, resident: &Rc<Resident>) {
-        let instance = &resident.run.instance;
-        self.runs.borrow_mut().insert(instance.key, resident.clone());
-        self.ids.borrow_mut().insert(instance.id.clone(), instance.key);
-    }
-
-    fn remove(&self, resident: &Resident) {
-        let instance = &resident.run.instance;
-        self.runs.borrow_mut().remove(&instance.key);
-        self.ids.borrow_mut().remove(&instance.id);
-    }
-
-    pub(super) fn resident(&self, key: RunKey) -> Option<Rc<Resident>> {
-        self.runs.borrow().get(&key).cloned()
     }
 
     /// Has the next commit write a record of this run.
@@ -114,6 +95,7 @@ impl Engine {
     /// Stops a run without ending it. Its history stays as it is.
     pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
         resident.run.instance.close();
+        self.has_parked.set(true);
         self.pending.borrow_mut().push((resident.clone(), Entry::Parked(fault)));
     }
 
@@ -135,60 +117,73 @@ impl Engine {
     /// Parks the runs that something outside tried to wake.
     pub(super) fn park_strays(&self) {
         while let Some(key) = self.world.gate.next_stray() {
-            let Some(resident) = self.resident(key) else { continue };
+            let Some(resident) = self.residents.with_key(key) else { continue };
             if let Some(fault) = resident.run.foreign_wake() {
                 self.park(&resident, fault);
             }
         }
     }
 
-    /// Moves the time forward, and never back.
-    pub(super) fn advance(&self) {
-        let now = self.clock.now().max(self.world.timers.now());
-        self.world.timers.advance(now);
-    }
-
     /// Commits all that there is, delivers it, and takes up the work that follows. `false`: there
     /// was nothing.
     pub(super) fn commit(&self) -> Result<bool> {
         self.check()?;
-        self.gather();
-        let mut entries = self.pending.take();
-        // A run that was parked since keeps its history as it is.
-        entries.retain(|(resident, entry)| {
-            let closed = resident.run.instance.phase.get() == Phase::Closed;
-            matches!(entry, Entry::Parked(_)) || !closed
-        });
-        if entries.is_empty() {
-            return Ok(false);
+        let mut spare = self.spare.take();
+        self.gather(&mut spare.produced);
+        let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
+        if self.has_parked.take() {
+            // A run that was parked since keeps its history as it is.
+            let is_open = |resident: &Resident| resident.run.instance.phase.get() != Phase::Closed;
+            let is_row = |entry: &Entry| !matches!(entry, Entry::Record(_));
+            entries.retain(|(resident, entry)| is_row(entry) || is_open(resident));
         }
-        let now = self.world.timers.now();
-        self.write(&entries, now).map_err(|error| self.fail(&error))?;
-        let commit = self.commits.replace(self.commits.get() + 1);
-        let mut touched = Vec::new();
-        for (resident, entry) in entries {
-            self.deliver(&resident, entry, (commit, now));
-            if !resident.touched.replace(true) {
+        let has_entries = !entries.is_empty();
+        if has_entries {
+            let now = self.world.timers.now();
+            self.write(&entries, now).map_err(|error| self.fail(&error))?;
+            let commit = self.commits.replace(self.commits.get() + 1);
+            self.deliver_all(&mut entries, &mut spare.touched, (commit, now));
+            let touched = spare.touched.drain(..);
+            touched.for_each(|resident| self.work(&resident, &mut spare.records));
+        }
+        spare.entries = entries;
+        self.spare.set(spare);
+        Ok(has_entries)
+    }
+
+    /// Delivers what was committed, in its order, and lists each run once.
+    fn deliver_all(
+        &self,
+        entries: &mut Vec<(Rc<Resident>, Entry)>,
+        touched: &mut Vec<Rc<Resident>>,
+        commit: (u64, Timestamp),
+    ) {
+        for (resident, entry) in entries.drain(..) {
+            self.deliver(&resident, entry, commit);
+            if !resident.is_touched.replace(true) {
                 touched.push(resident);
             }
         }
-        touched.iter().for_each(|resident| self.work(resident));
-        Ok(true)
     }
 
-    /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
-    fn gather(&self) {
+    /// Moves the outcomes of bodies, and the timers that are due, to what is pending. `produced`
+    /// is an empty list.
+    fn gather(&self, produced: &mut Vec<Produced>) {
         let now = self.world.timers.now();
-        let produced = self.world.produced.take();
-        // A body that was dropped after it had ended leaves no record either.
-        for produced in produced.into_iter().filter(|produced| !produced.operation.is_dropped()) {
-            let Some(resident) = self.resident(produced.run) else { continue };
-            let times = (produced.started_at, produced.ended_at);
-            let (step, attempts) = (&produced.operation, produced.attempts);
-            self.record(&resident, finished(step, produced.outcome, attempts, times, now));
+        let mut ended = self.world.produced.replace(core::mem::take(produced));
+        for produced in ended.drain(..) {
+            // A body that was dropped after it had ended leaves no record either.
+            let is_dropped = produced.operation.is_dropped();
+            let resident = self.residents.at(produced.slot, produced.run);
+            if let Some(resident) = resident.filter(|_| !is_dropped) {
+                let times = (produced.started_at, produced.ended_at);
+                let (step, attempts) = (&produced.operation, produced.attempts);
+                self.record(&resident, finished(step, produced.outcome, attempts, times, now));
+            }
         }
+        *produced = ended;
         while let Some(timer) = self.world.timers.next_due() {
-            let Some(resident) = self.resident(timer.run) else { continue };
+            let Some(resident) = self.residents.with_key(timer.run) else { continue };
             self.record(&resident, Record::TimerFired { number: timer.number });
         }
     }
@@ -228,7 +223,7 @@ impl Engine {
             Entry::Record(record) => record,
             Entry::Resumed => return,
             Entry::Parked(fault) => {
-                self.remove(resident);
+                self.residents.remove(resident);
                 return resident.watch.end(Err(parked_error(&instance.id, &fault)));
             }
         };
@@ -247,18 +242,21 @@ impl Engine {
     fn end(&self, resident: &Rc<Resident>) {
         let instance = &resident.run.instance;
         instance.close();
-        self.remove(resident);
+        self.residents.remove(resident);
         let outcome = instance.outcome.get().expect("an ended run has an outcome").clone();
         resident.watch.end(Ok(outcome));
     }
 
-    /// Has a run, to which all that was committed has been delivered, take up its work.
-    pub(super) fn work(&self, resident: &Rc<Resident>) {
-        resident.touched.set(false);
-        let mut records = Vec::new();
-        match resident.run.work(&mut records) {
-            Ok(()) => records.into_iter().for_each(|record| self.record(resident, record)),
-            Err(fault) => self.park(resident, fault),
+    /// Has a run, to which all that was committed has been delivered, take up its work. `records`
+    /// is an empty list.
+    pub(super) fn work(&self, resident: &Rc<Resident>, records: &mut Vec<Record<'static>>) {
+        resident.is_touched.set(false);
+        match resident.run.work(records) {
+            Ok(()) => records.drain(..).for_each(|record| self.record(resident, record)),
+            Err(fault) => {
+                records.clear();
+                self.park(resident, fault);
+            }
         }
     }
 
@@ -279,10 +277,8 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(super) fn close(&self, why: &Error) {
-        let runs = self.runs.take();
-        self.ids.take();
         self.pending.take();
-        for resident in runs.values() {
+        for resident in self.residents.take() {
             resident.run.instance.close();
             resident.watch.end(Err(why.clone()));
         }

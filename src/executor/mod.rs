@@ -7,6 +7,7 @@ mod drive;
 mod engine;
 mod handle;
 mod open;
+mod residents;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::rc::Rc;
@@ -28,8 +29,9 @@ use crate::name::Workflow;
 use crate::random;
 use crate::record::{Record, SEMANTICS_VERSION};
 use crate::run::Run;
-use engine::{Engine, Resident, parked_error};
+use engine::{Engine, parked_error};
 use handle::Watch;
+use residents::Resident;
 
 /// Runs workflows durably, on one thread, over one store.
 ///
@@ -134,7 +136,7 @@ impl Executor {
         let (world, id) = (self.engine.world.clone(), Rc::<str>::from(id));
         let instance = Instance::new(world, key, id.clone(), name, Phase::Live);
         let resident = Resident::new(Run::new(instance, code));
-        self.engine.add(&resident);
+        self.engine.residents.add(&resident);
         let started = Record::Started {
             workflow: Cow::Borrowed(name),
             input: input.into(),
@@ -172,8 +174,7 @@ impl Executor {
 
     /// The run with this id, wherever it is.
     fn find<I, O>(&self, workflow: Workflow<I, O>, id: &str) -> Result<Option<Handle<O>>> {
-        let key = self.engine.ids.borrow().get(id).copied();
-        if let Some(resident) = key.and_then(|key| self.engine.resident(key)) {
+        if let Some(resident) = self.engine.residents.with_id(id) {
             let instance = &resident.run.instance;
             same_workflow(id, instance.workflow, workflow.name())?;
             return Ok(Some(Handle::new(instance.id.clone(), resident.watch.clone())));
@@ -262,7 +263,7 @@ impl Executor {
     pub fn resume(&self, id: &str) -> Result<()> {
         self.engine.check()?;
         let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
-        let is_resident = self.engine.resident(row.key).is_some();
+        let is_resident = self.engine.residents.with_key(row.key).is_some();
         if row.state != RunState::Parked || is_resident {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             return Err(Error::of(Kind::Usage, message));
@@ -314,7 +315,7 @@ impl Drop for Executor {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = self.engine.runs.borrow().len();
+        let runs = self.engine.residents.len();
         f.debug_struct("Executor").field("runs", &runs).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::engine::{Engine, Resident};
+use super::engine::Engine;
+use super::residents::Resident;
 use super::{parked_error, unregistered};
 use crate::clock::Timestamp;
 use crate::codec;
@@ -16,6 +17,7 @@ use crate::record::{Outcome, Record};
 use crate::registry::Code;
 use crate::replay;
 use crate::run::Run;
+use crate::timer::Timers;
 use crate::world::World;
 
 impl Engine {
@@ -45,15 +47,13 @@ impl Engine {
 
     /// Replays all unfinished runs of registered workflows.
     pub(super) fn recover(&self) -> Result<()> {
-        let last_commit = Timestamp::from_nanos(self.store.borrow().time());
-        self.world.timers.advance(last_commit);
-        self.advance();
+        self.world.timers.advance();
         for row in self.list(&Filter::new().states(&[RunState::Running]))? {
             if let Some((name, code)) = self.registry.find(&row.workflow) {
                 let (resident, replayed) = self.replay(&row, name, code);
-                self.add(&resident);
+                self.residents.add(&resident);
                 match replayed {
-                    Ok(()) => self.work(&resident),
+                    Ok(()) => self.work(&resident, &mut Vec::new()),
                     Err(fault) => self.park(&resident, fault),
                 }
             }
@@ -65,14 +65,14 @@ impl Engine {
     pub(super) fn resume(&self, row: &RunRow) -> Result<()> {
         let found = self.registry.find(&row.workflow);
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
-        self.advance();
+        self.world.timers.advance();
         let (resident, replayed) = self.replay(row, name, code);
-        self.add(&resident);
+        self.residents.add(&resident);
         self.world.bodies.rouse();
         match replayed {
             Ok(()) => {
                 self.mark_resumed(&resident);
-                self.work(&resident);
+                self.work(&resident, &mut Vec::new());
                 Ok(())
             }
             Err(fault) => {
@@ -115,7 +115,8 @@ impl Engine {
     pub(super) fn verify(&self, row: &RunRow) -> Result<()> {
         let found = self.registry.find(&row.workflow);
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
-        let world = World::new(self.world.poll_budget, self.world.observer.clone());
+        let timers = Timers::new(self.world.timers.clock.clone(), Timestamp::default());
+        let world = World::new(timers, self.world.poll_budget, self.world.observer.clone());
         let run = restored(world, row, name, code);
         let verified =
             self.deliver_history(&run, row).and_then(|()| run.check_end(row.state.has_ended()));

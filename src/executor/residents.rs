@@ -1,0 +1,77 @@
+//! The runs in memory, and how they are found.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+
+use dacapo_store::RunKey;
+use slab::Slab;
+
+use super::handle::Watch;
+use crate::run::Run;
+
+/// A run in memory, and those who wait for it.
+pub(super) struct Resident {
+    pub(super) run: Run,
+    pub(super) watch: Rc<Watch>,
+    /// Whether it is among those whose work comes after the deliveries of this commit.
+    pub(super) is_touched: Cell<bool>,
+}
+
+impl Resident {
+    pub(super) fn new(run: Run) -> Rc<Self> {
+        Rc::new(Self { run, watch: Rc::default(), is_touched: Cell::new(false) })
+    }
+}
+
+/// All runs in memory; parked and ended ones until that is committed.
+#[derive(Default)]
+pub(super) struct Residents {
+    slots: RefCell<Slab<Rc<Resident>>>,
+    by_key: RefCell<BTreeMap<RunKey, usize>>,
+    by_id: RefCell<BTreeMap<Rc<str>, usize>>,
+}
+
+impl Residents {
+    pub(super) fn add(&self, resident: &Rc<Resident>) {
+        let instance = &resident.run.instance;
+        let slot = self.slots.borrow_mut().insert(resident.clone());
+        instance.slot.set(slot);
+        self.by_key.borrow_mut().insert(instance.key, slot);
+        self.by_id.borrow_mut().insert(instance.id.clone(), slot);
+    }
+
+    pub(super) fn remove(&self, resident: &Resident) {
+        let instance = &resident.run.instance;
+        self.by_key.borrow_mut().remove(&instance.key);
+        self.by_id.borrow_mut().remove(&instance.id);
+        let _removed = self.slots.borrow_mut().try_remove(instance.slot.get());
+    }
+
+    /// The run in this slot, if it is still the one with this key.
+    pub(super) fn at(&self, slot: usize, key: RunKey) -> Option<Rc<Resident>> {
+        let slots = self.slots.borrow();
+        slots.get(slot).filter(|resident| resident.run.instance.key == key).cloned()
+    }
+
+    pub(super) fn with_key(&self, key: RunKey) -> Option<Rc<Resident>> {
+        let slot = *self.by_key.borrow().get(&key)?;
+        self.at(slot, key)
+    }
+
+    pub(super) fn with_id(&self, id: &str) -> Option<Rc<Resident>> {
+        let slot = *self.by_id.borrow().get(id)?;
+        self.slots.borrow().get(slot).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.borrow().len()
+    }
+
+    /// Takes all, in the order of their keys.
+    pub(super) fn take(&self) -> impl Iterator<Item = Rc<Resident>> + use<> {
+        let mut slots = self.slots.take();
+        self.by_id.take();
+        self.by_key.take().into_values().filter_map(move |slot| slots.try_remove(slot))
+    }
+}
