@@ -4,23 +4,23 @@
 //! the stored state after every commit; and each of these runs is replayed from its whole
 //! history. Polls, numbers, deliveries and the result must be the same, poll for poll.
 
+mod builds;
 mod channels;
+mod combinators;
 mod common;
+mod dropped;
 mod join;
+mod leaked;
 mod many;
 mod orders;
+mod panics;
 mod race;
+mod random;
+mod restarts;
+mod select;
+mod smuggled;
 mod spawn;
+mod streams;
+mod timeouts;
 mod tokio_sync;
 mod unordered;
-mod combinators;
-mod dropped;
-mod timeouts;
-mod select;
-mod random;
-mod builds;
-mod panics;
-mod leaked;
-mod restarts;
-mod smuggled;
-mod streams;

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dacapo::sim::Sim;
-use dacapo::{Ctx, Executor, Result, Task};
+use dacapo::{Ctx, Executor, ParkReason, Result, Task};
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 
-use super::common::{Lines, Log, build, check, hazard, slow};
+use super::common::{Lines, Log, Process, RUN, build, check, hazard, slow};
 
 fn spawn<T: 'static>(
     ctx: &Ctx,
@@ -65,8 +65,6 @@ fn hundreds_of_messages_outside_of_tokio() {
 /// there is verified poll for poll by a process that knows no tokio.
 #[test]
 fn hundreds_of_messages_inside_of_tokio() {
-    use super::common::{Process, RUN};
-
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<(u64, String)> {
         produce(ctx, sim, 500).await
     }
@@ -83,6 +81,36 @@ fn hundreds_of_messages_inside_of_tokio() {
         outside.executor.verify(RUN).unwrap();
         assert_eq!(inside.trace(), outside.trace());
     }
+}
+
+/// Inside tokio without that, its budget runs out in the middle of a poll, and tokio wakes the task
+/// when nothing is delivered to the run: it is parked, never wrong, and goes on elsewhere.
+#[test]
+fn tokio_s_budget_parks_a_run() {
+    async fn program(ctx: &Ctx, sim: &Sim) -> Result<(u64, String)> {
+        produce(ctx, sim, 500).await
+    }
+    let mut parked = 0;
+    for seed in 0..20 {
+        let inside = Process::new(seed, program);
+        let run = inside.executor.start(hazard::<(u64, String)>(), RUN, ()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let end = runtime.block_on(inside.executor.run(run));
+        let outside =
+            Process::open(seed, inside.store.now(), Default::default(), |sim| build(sim, program));
+        if let Err(error) = end {
+            assert!(error.is_parked(), "{error}");
+            let reason = inside.executor.parked().unwrap()[0].reason;
+            assert_eq!(reason, ParkReason::ForeignWake);
+            outside.executor.resume(RUN).unwrap();
+            parked += 1;
+        }
+        let (sum, order): (u64, String) = outside.finish().unwrap();
+        assert_eq!((sum, order.len()), (3 * 499 * 250, 1_500));
+        outside.executor.verify(RUN).unwrap();
+    }
+    println!("{parked} of 20 runs were parked");
+    assert!(parked > 0);
 }
 
 #[test]
