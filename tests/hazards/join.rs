@@ -100,7 +100,7 @@ fn the_branch_that_came_first_decides_what_comes_next() {
                 ctx.sleep(ms(round)).await;
                 log.line(slow(ctx, sim, "report", round).await?);
             }
-            if ctx.random() % 2 == 0 {
+            if ctx.random().is_multiple_of(2) {
                 log.line(slow(ctx, sim, "lucky", round).await?);
             }
         }

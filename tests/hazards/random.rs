@@ -83,7 +83,7 @@ fn a_number_that_is_not_recorded_decides_a_label() {
 #[test]
 fn a_number_that_is_not_recorded_decides_which_step_comes_next() {
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<()> {
-        let name = if other_each_time() % 2 == 0 { "even" } else { "odd" };
+        let name = if other_each_time().is_multiple_of(2) { "even" } else { "odd" };
         named(ctx, sim, name).await?;
         named(ctx, sim, "after").await.map(|_| ())
     }
@@ -99,8 +99,11 @@ fn a_number_that_is_not_recorded_decides_which_step_comes_next() {
 #[test]
 fn steps_without_labels_that_change_places_are_found_by_the_simulation_alone() {
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<String> {
-        let towns =
-            if other_each_time() % 2 == 0 { ["Athens", "Berne"] } else { ["Berne", "Athens"] };
+        let towns = if other_each_time().is_multiple_of(2) {
+            ["Athens", "Berne"]
+        } else {
+            ["Berne", "Athens"]
+        };
         visit(ctx, sim, towns[0]).await?;
         let second = visit(ctx, sim, towns[1]).await?;
         Ok(format!("{} is {second}", towns[1]))
