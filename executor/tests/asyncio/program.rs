@@ -55,10 +55,13 @@ pub(crate) fn cases() -> Vec<Case> {
         let seed = field(Some(seed), "seed").parse().expect("a seed is a number");
         let text = field(lines.next(), "program");
         let trace = field(lines.next(), "trace");
-        let bodies = text.split('|').map(|body| body.split_whitespace().map(op).collect());
-        cases.push(Case { seed, text, bodies: bodies.collect(), trace });
+        cases.push(Case { seed, text, bodies: bodies(text), trace });
     }
     cases
+}
+
+pub(crate) fn bodies(text: &str) -> Vec<Body> {
+    text.split('|').map(|body| body.split_whitespace().map(op).collect()).collect()
 }
 
 fn op(text: &str) -> Op {
