@@ -130,11 +130,11 @@ impl Options {
         builder
     }
 
-    /// Looks whether the file is one of ours without changing a byte of it. One that was not
-    /// closed, because its process was killed, can only be opened for writing.
+    /// Looks whether the file is one of ours, and whole, without changing a byte of it. One that
+    /// was not closed, because its process was killed, can only be opened for writing.
     fn probe(&self, path: &Path) -> Result<(), Trouble> {
         match self.builder().open_read_only(path) {
-            Ok(db) => self.meta(&db).map(|_| ()),
+            Ok(db) => self.read(&db).map(|_| ()),
             Err(DatabaseError::RepairAborted) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -150,10 +150,11 @@ impl Options {
         }
     }
 
-    /// Reads the journal that has not been folded yet.
-    fn load(&self, db: Database, name: &str) -> Result<RedbStore, Trouble> {
-        let Meta { semantics, commit, mut time, mut next_run } = self.meta(&db)?;
-        let mut tail = Tail::new(commit);
+    /// Reads what is kept in memory of the file: its state, and the journal that has not been
+    /// folded yet.
+    fn read(&self, db: &impl ReadableDatabase) -> Result<(Meta, Tail), Trouble> {
+        let mut meta = self.meta(db)?;
+        let mut tail = Tail::new(meta.commit);
         for item in db.begin_read()?.open_table(JOURNAL)?.range::<u64>(..)? {
             let (number, bytes) = item?;
             let expected = tail.last_commit() + 1;
@@ -164,10 +165,15 @@ impl Options {
             let (at, largest) = loaded.map_err(|flaw| {
                 Trouble::Damaged(format!("commit {expected} in its journal: {flaw}"))
             })?;
-            time = at;
-            next_run =
-                largest.map_or(next_run, |largest| next_run.max(largest.0.saturating_add(1)));
+            meta.time = at;
+            let after = largest.map_or(0, |largest| largest.0.saturating_add(1));
+            meta.next_run = meta.next_run.max(after);
         }
+        Ok((meta, tail))
+    }
+
+    fn load(&self, db: Database, name: &str) -> Result<RedbStore, Trouble> {
+        let (Meta { semantics, time, next_run, .. }, tail) = self.read(&db)?;
         Ok(RedbStore {
             db: Handle::new(db),
             tail,

@@ -55,6 +55,31 @@ fn other_files_are_refused() {
 }
 
 #[test]
+fn a_file_that_was_closed_and_is_damaged_is_left_as_it_was() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let mut store = RedbStore::open(&path).unwrap();
+    for at in 0..50 {
+        let mut batch = Batch::new();
+        (0..20).for_each(|run| batch.push(RunKey(run), at, |bytes| bytes.extend([7; 40])));
+        store.commit(&batch).unwrap();
+    }
+    store.close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = 0;
+    for at in (0..whole.len()).step_by(1031) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        if let Err(error) = RedbStore::open(&path) {
+            assert!(fs::read(&path).unwrap() == bytes, "byte {at}: {error}");
+            damaged += u32::from(error.is_damaged());
+        }
+    }
+    assert!(damaged > 0);
+}
+
+#[test]
 fn later_versions_are_refused() {
     let place = Place::new();
     let path = place.join("runs");
