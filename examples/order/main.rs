@@ -65,9 +65,8 @@ async fn process_order(ctx: &Ctx, shop: &Rc<Shop>, order: Order) -> Result<Recei
     let charge = ctx.step_with("capture", capture).retry(PATIENT).await?;
 
     let (counter, customer) = (shop.clone(), order.customer);
-    let hand_over = async move |attempt: Attempt| {
-        counter.hand_over(&attempt, &customer, &reservations).await //
-    };
+    let parcels = reservations.len();
+    let hand_over = async move |a: Attempt| counter.hand_over(&a, &customer, parcels).await;
     let tracking = ctx.step_with("hand over", hand_over).retry(PATIENT).await?;
     Ok(Receipt { charge, tracking })
 }

@@ -68,10 +68,10 @@ impl Shop {
         &self,
         attempt: &Attempt,
         customer: &str,
-        reservations: &[String],
+        parcels: usize,
     ) -> Result<String, BoxError> {
         self.effect(attempt, "hand over").await?;
-        Ok(format!("{} parcels to {customer}", reservations.len()))
+        Ok(format!("{parcels} parcels to {customer}"))
     }
 
     /// What makes a step worth a step: it takes time, it may fail, and it cannot be taken back.
