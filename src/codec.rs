@@ -19,6 +19,10 @@ use serde::de::DeserializeOwned;
 /// }
 /// assert!(durable::<Vec<(u64, String)>>());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded in a history",
+    note = "derive serde's `Serialize` and `Deserialize` for it; it must own all that it holds"
+)]
 pub trait Value: Serialize + DeserializeOwned + 'static {}
 
 impl<T: Serialize + DeserializeOwned + 'static> Value for T {}

@@ -31,8 +31,9 @@ impl ParkReason {
         match self {
             Self::Diverged => "bring back the code that made this history, then resume the run",
             Self::ForeignWake => {
-                "a workflow may await operations of its own run and what they feed: \
-                 put it in a step, then resume the run"
+                "a workflow may await operations of its own run and what they feed: put it in a \
+                 step (inside tokio, run the executor under tokio::task::unconstrained), \
+                 then resume the run"
             }
             Self::Stalled => "mend the workflow so that what it awaits can happen, then resume it",
             Self::LiveLock => "mend the loop that never waits, then resume the run",

@@ -17,11 +17,17 @@ use futures::task::AtomicWaker;
 pub(crate) struct Gate {
     /// The instance that is polled right now, or [`SHUT`]. Written on the executor's thread only.
     open_for: AtomicUsize,
-    /// Runs that something outside tried to wake.
-    strays: SegQueue<RunKey>,
+    /// Runs that something outside touched.
+    strays: SegQueue<Stray>,
     /// Whoever sleeps until something happens: a stray must be parked soon.
     sleeper: AtomicWaker,
     home: Here,
+}
+
+/// A run that something outside touched, in one of its stays in memory.
+pub(crate) struct Stray {
+    pub(crate) run: RunKey,
+    pub(crate) instance: InstanceId,
 }
 
 /// One stay of a run in memory; they are numbered from 1.
@@ -64,8 +70,8 @@ impl Gate {
     }
 
     /// Notes that something outside touched a run.
-    pub(crate) fn note_stray(&self, run: RunKey) {
-        self.strays.push(run);
+    pub(crate) fn note_stray(&self, run: RunKey, instance: InstanceId) {
+        self.strays.push(Stray { run, instance });
         self.sleeper.wake();
     }
 
@@ -79,7 +85,7 @@ impl Gate {
     }
 
     /// The next run that something outside touched.
-    pub(crate) fn next_stray(&self) -> Option<RunKey> {
+    pub(crate) fn next_stray(&self) -> Option<Stray> {
         self.strays.pop()
     }
 }
@@ -154,8 +160,13 @@ impl Pass {
     }
 }
 
+/// A task ends while its run is polled, or in a teardown. If something outside dropped its handle
+/// (a body that owns it, another run), that is as foreign as a wake.
 impl Drop for Pass {
     fn drop(&mut self) {
+        if !self.gate.admits(self.instance) {
+            self.gate.note_stray(self.run, self.instance);
+        }
         if let Some((waker, _)) = &self.waker {
             waker.alive.store(false, Ordering::Release);
         }
@@ -171,7 +182,7 @@ impl Wake for GateWaker {
         if self.gate.admits(self.instance) {
             self.task.wake_by_ref();
         } else if self.alive.load(Ordering::Acquire) {
-            self.gate.note_stray(self.run);
+            self.gate.note_stray(self.run, self.instance);
         }
     }
 }

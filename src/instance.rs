@@ -109,6 +109,10 @@ impl Instance {
         })
     }
 
+    pub(crate) fn number(&self) -> InstanceId {
+        self.number
+    }
+
     /// Whether its tasks are being polled right now, by the executor and on its thread.
     pub(crate) fn is_open(&self) -> bool {
         self.world.gate.admits(self.number)
@@ -182,7 +186,7 @@ impl Instance {
             return Poll::Pending;
         }
         if !self.is_open() {
-            self.world.gate.note_stray(self.key);
+            self.world.gate.note_stray(self.key, self.number);
             return Poll::Pending;
         }
         let delivered = operation.poll_delivered(cx.waker());

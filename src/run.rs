@@ -123,11 +123,11 @@ impl Run {
         self.check_stall()
     }
 
-    /// Something outside tried to wake the run: why it is parked, unless that no longer matters.
+    /// Something outside touched the run: why it is parked, unless that no longer matters.
     pub(crate) fn foreign_wake(&self) -> Option<Fault> {
         let run = &*self.instance;
-        let detail = "a task was woken while nothing was delivered to the run, \
-                      so it awaited something that the history does not know";
+        let detail = "a task was woken or dropped while nothing was delivered to the run, \
+                      so it depends on something that the history does not know";
         (run.phase.get() == Phase::Live).then(|| Fault::new(ParkReason::ForeignWake, detail))
     }
 

@@ -114,11 +114,12 @@ impl Engine {
         parks.collect()
     }
 
-    /// Parks the runs that something outside tried to wake.
+    /// Parks the runs that something outside touched.
     pub(super) fn park_strays(&self) {
-        while let Some(key) = self.world.gate.next_stray() {
-            let Some(resident) = self.residents.with_key(key) else { continue };
-            if let Some(fault) = resident.run.foreign_wake() {
+        while let Some(stray) = self.world.gate.next_stray() {
+            let Some(resident) = self.residents.with_key(stray.run) else { continue };
+            let is_same = resident.run.instance.number() == stray.instance;
+            if let Some(fault) = resident.run.foreign_wake().filter(|_| is_same) {
                 self.park(&resident, fault);
             }
         }

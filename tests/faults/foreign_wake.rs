@@ -12,9 +12,10 @@ use futures::channel::oneshot;
 use super::{assert_parked, history, open};
 
 const W: Workflow<(), u32> = Workflow::new("w");
-const MESSAGE: &str = "woken from outside: a task was woken while nothing was delivered to the \
-    run, so it awaited something that the history does not know; a workflow may await operations \
-    of its own run and what they feed: put it in a step, then resume the run";
+const MESSAGE: &str = "woken from outside: a task was woken or dropped while nothing was delivered \
+    to the run, so it depends on something that the history does not know; a workflow may await \
+    operations of its own run and what they feed: put it in a step (inside tokio, run the executor \
+    under tokio::task::unconstrained), then resume the run";
 
 /// Runs the workflow of `builder` to its parking, which must be for a foreign wake.
 #[track_caller]
@@ -147,4 +148,20 @@ fn an_operation_in_foreign_hands() {
     let error = executor.block_on(run).expect_err("it is parked");
     assert_parked(&executor, "run", &error, MESSAGE);
     executor.block_on(thief).expect("it waits in vain, and ends");
+}
+
+/// A body that owns a task's handle, and with it drops the task.
+#[test]
+fn a_task_that_a_body_drops() {
+    check(Executor::builder().workflow(W, async |ctx: &Ctx, ()| -> Result<u32> {
+        let task = ctx.spawn(async |ctx: &Ctx| {
+            ctx.sleep(std::time::Duration::from_secs(1)).await;
+        });
+        let task = RefCell::new(Some(task));
+        let cancel = async move || -> Result<u32> {
+            drop(task.take());
+            futures::future::pending().await
+        };
+        ctx.step("cancel", cancel).await
+    }));
 }
