@@ -3,7 +3,9 @@
 mod architecture;
 mod compile_fail;
 mod corpus;
+mod crash;
 mod faults;
 mod hazards;
 mod kill;
+mod programs;
 mod scale;

@@ -179,8 +179,10 @@ impl Disk {
                 state.unsynced.push(change);
             }
             None => {
-                state.safe = state.now.clone();
-                state.unsynced.clear();
+                let synced = core::mem::take(&mut state.unsynced);
+                synced
+                    .iter()
+                    .for_each(|change| change.apply(&mut state.safe, &mut Chance::always()));
             }
         }
         Ok(())
