@@ -109,6 +109,10 @@ impl Executor {
     }
 }
 
+/// A round stops early for a commit of so many outcomes: more of them make it no cheaper, but all
+/// that have an effect and no record yet are done again after a crash.
+const OUTCOMES_PER_COMMIT: usize = 10_000;
+
 impl Engine {
     /// One round of bodies, the main future among them, and a commit of what came of it.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
@@ -118,6 +122,9 @@ impl Engine {
         }
         let mut is_busy = false;
         for _ in 0..self.world.bodies.queued() {
+            if self.world.produced.borrow().len() >= OUTCOMES_PER_COMMIT {
+                break;
+            }
             is_busy |= self.world.bodies.tick_with(main, poll_main);
         }
         timers.advance();
