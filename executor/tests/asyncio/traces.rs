@@ -30,8 +30,8 @@ fn difference(case: &Case, found: &str) -> String {
 }
 
 /// What has to happen, and how often at least, over all programs. An operation counts when it is
-/// begun, `suspends` when it was not ready at once, `cancelled in` when a handle is dropped while
-/// its task is there.
+/// begun, `suspends` when it was not ready at once, `cancelled in` by what the victim was doing:
+/// `begin` is a task that was never polled, `end` one that has ended, `kill` one that cancels itself.
 const COVERED: &[(usize, &str)] = &[
     (500, "yield, spawn, detach, await, take, all, gather, cancel, kill"),
     (500, "wait, set, clear, put, get, offer, poll, lock, unlock"),
