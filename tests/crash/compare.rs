@@ -23,8 +23,8 @@ pub(super) fn check(
     }
     let mut processes: Vec<_> = before.to_vec();
     processes.push(last);
-    for pair in processes.windows(2) {
-        check_replay(pair[0], pair[1], context);
+    for (index, after) in processes.iter().enumerate() {
+        processes[..index].iter().for_each(|before| check_replay(before, after, context));
     }
     processes.iter().for_each(|story| check_not_again(story, context));
     check_histories(scenario, whole, &processes, context);

@@ -4,6 +4,8 @@
 //! again with one at every operation on its disk, and another process has to finish what is found.
 
 mod compare;
+mod damage;
+mod double;
 mod process;
 mod scenario;
 mod scenarios;
@@ -15,24 +17,28 @@ use sweep::{Coverage, FOLD_BYTES, Sweep};
 
 /// C1: a crash or an error at every operation of some of the scenarios.
 fn sweep(scenarios: &[Scenario]) {
+    cover(
+        "C1",
+        scenarios.iter().flat_map(|scenario| FOLD_BYTES.map(|fold| (scenario, fold))),
+        |sweep| {
+            (1..=sweep.operations).for_each(|operation| sweep.crash(operation));
+        },
+    );
+}
+
+/// Sweeps scenarios, each with its limit to the journal, and prints what was covered.
+fn cover<'a>(
+    check: &str,
+    scenarios: impl Iterator<Item = (&'a Scenario, usize)>,
+    each: impl Fn(&mut Sweep<'_>),
+) {
     let mut coverage = Coverage::default();
-    for scenario in scenarios {
-        for fold_bytes in FOLD_BYTES {
-            let begin = std::time::Instant::now();
-            let mut sweep = Sweep::begin(scenario, fold_bytes);
-            for operation in 1..=sweep.operations {
-                sweep.crash(operation);
-            }
-            println!(
-                "{}, folded at {fold_bytes}: {} {:?}",
-                scenario.name,
-                sweep.coverage,
-                begin.elapsed()
-            );
-            coverage += sweep.coverage;
-        }
+    for (scenario, fold_bytes) in scenarios {
+        let mut sweep = Sweep::begin(scenario, fold_bytes);
+        each(&mut sweep);
+        coverage += sweep.coverage;
     }
-    println!("{coverage}");
+    println!("{check} {coverage}");
 }
 
 #[test]
@@ -58,4 +64,19 @@ fn a_crash_at_every_operation_of_several_runs() {
 #[test]
 fn a_crash_at_every_operation_after_other_processes() {
     sweep(BEFORE);
+}
+
+/// C2. Every other scenario is folded often.
+#[test]
+fn a_crash_at_every_operation_of_the_recovery() {
+    let all = [STEPS, TASKS, TIME, SEVERAL, BEFORE].concat();
+    let scenarios = all.iter().enumerate().map(|(index, one)| (one, FOLD_BYTES[index % 2]));
+    cover("C2", scenarios, |sweep| sweep.crash_twice(4));
+}
+
+#[test]
+fn flipped_bits_and_cut_files() {
+    for fold_bytes in FOLD_BYTES {
+        damage::damage(fold_bytes, 400);
+    }
 }

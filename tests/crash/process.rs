@@ -72,7 +72,7 @@ impl Process {
         Ok(Self { executor: builder.open_with(store)?, sim, recorder })
     }
 
-    /// Starts runs, and leaves them when each of them sleeps or has ended.
+    /// Starts runs, and leaves them when each of them sleeps, has ended or is parked.
     pub(super) fn leave(self, runs: &[(&str, &'static str)]) {
         for (input, (id, workflow)) in (0..).zip(runs) {
             let workflow = Workflow::<u32, Lines>::new(workflow);
@@ -81,7 +81,10 @@ impl Process {
         let rests = |id: &str| {
             let trace = self.recorder.trace(id);
             let last = trace.last().map_or("", String::as_str);
-            last.starts_with("ask sleep") || last.contains(": end of the run")
+            let parked = self.executor.parked().expect("nothing fails yet");
+            last.starts_with("ask sleep")
+                || last.contains(": end of the run")
+                || parked.iter().any(|run| run.id == id)
         };
         let mut driven = pin!(self.executor.run(std::future::pending::<()>()));
         let mut cx = Context::from_waker(Waker::noop());

@@ -1,12 +1,13 @@
 //! C1: a crash at every operation on the disk, in every way.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use dacapo::sim::{Disk, DiskFault, Loss};
+use dacapo::store::RedbStore;
 
 use super::compare::check;
 use super::process::{Conditions, Process, Story, live, store};
@@ -14,6 +15,9 @@ use super::scenario::Scenario;
 
 /// A journal that is folded at every second commit or so, and one that never is.
 pub(super) const FOLD_BYTES: [usize; 2] = [400, 32 << 20];
+
+/// How long nothing runs after a crash: timers are due then, or not.
+const OUTAGES_MS: [u64; 3] = [0, 10, 3_600_000];
 
 /// More turns than any scenario takes.
 const UNBOUNDED: u64 = 100_000;
@@ -58,14 +62,15 @@ impl fmt::Display for Coverage {
 
 /// A scenario with the disk it begins with, and what it does when nothing fails.
 pub(super) struct Sweep<'a> {
-    scenario: &'a Scenario,
+    pub(super) scenario: &'a Scenario,
     fold_bytes: usize,
     start: Vec<u8>,
     whole: Story,
     /// How many operations there are until its disk is closed.
     pub(super) operations: u64,
     pub(super) coverage: Coverage,
-    seen: HashSet<u64>,
+    /// The last disks that were found, the newest first.
+    seen: VecDeque<(u64, Vec<u8>)>,
 }
 
 impl<'a> Sweep<'a> {
@@ -75,7 +80,7 @@ impl<'a> Sweep<'a> {
         let whole = live(scenario, &disk, first(fold_bytes, UNBOUNDED));
         assert_eq!(whole.cut_off, None, "{}", scenario.name);
         let coverage = Coverage { scenarios: 1, ..Coverage::default() };
-        let (operations, seen) = (disk.operations(), HashSet::new());
+        let (operations, seen) = (disk.operations(), VecDeque::new());
         let sweep = Self { scenario, fold_bytes, start, whole, operations, coverage, seen };
         check(scenario, &sweep.whole, &[], &sweep.whole, scenario.name);
         sweep
@@ -92,9 +97,18 @@ impl<'a> Sweep<'a> {
 
     /// What a process does that finds this disk, after an outage that `seed` decides.
     pub(super) fn recover(&self, disk: &Disk, seed: u64) -> Story {
-        let outage = [0, 10, 3_600_000][seed as usize % 3];
+        live(self.scenario, disk, self.later(seed))
+    }
+
+    /// The store on a disk that does not fail, and what a later process finds beside it.
+    pub(super) fn open(&self, disk: &Disk, seed: u64) -> (RedbStore, Conditions) {
+        (store(disk, self.fold_bytes).expect("nothing fails"), self.later(seed))
+    }
+
+    fn later(&self, seed: u64) -> Conditions {
+        let outage = OUTAGES_MS[seed as usize % OUTAGES_MS.len()];
         let (outage, turns) = (Duration::from_millis(outage), self.turns());
-        live(self.scenario, disk, Conditions { seed, outage, turns, fold_bytes: self.fold_bytes })
+        Conditions { seed, outage, turns, fold_bytes: self.fold_bytes }
     }
 
     /// C9: how many turns any process may take.
@@ -120,9 +134,7 @@ impl<'a> Sweep<'a> {
     /// Lets a process finish what others began, and looks at what came of it.
     pub(super) fn finish(&mut self, disk: &Disk, seed: u64, before: &[&Story], context: &str) {
         self.coverage.recoveries += 1;
-        let mut hasher = DefaultHasher::new();
-        (disk.bytes(), before, seed % 3).hash(&mut hasher);
-        if !self.seen.insert(hasher.finish()) {
+        if self.has_seen(disk.bytes(), (before, seed % OUTAGES_MS.len() as u64)) {
             self.coverage.same += 1;
             return;
         }
@@ -132,6 +144,19 @@ impl<'a> Sweep<'a> {
         check(self.scenario, &self.whole, before, &last, &context);
         let percent = 100 * last.turns / self.turns();
         self.coverage.turns = self.coverage.turns.max(percent);
+    }
+
+    /// Whether one of the last disks was the same, and what came before it too.
+    fn has_seen(&mut self, bytes: Vec<u8>, before: impl Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        before.hash(&mut hasher);
+        let disk = (hasher.finish(), bytes);
+        if self.seen.contains(&disk) {
+            return true;
+        }
+        self.seen.truncate(20);
+        self.seen.push_front(disk);
+        false
     }
 }
 

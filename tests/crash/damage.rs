@@ -1,0 +1,168 @@
+//! C8 on the disk: bits that flipped and files that were cut while nothing had them open.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use dacapo::sim::{Disk, Sim, VirtualClock};
+use dacapo::store::Store;
+use dacapo::{Builder, Error, Executor, Result, Timestamp, Workflow};
+
+use super::process::{Conditions, Outcome, Process, store};
+use super::scenario::{Lines, add, ms, say};
+
+const RUNS: [(&str, &str); 6] = [
+    ("ended", "short"),
+    ("asleep", "long"),
+    ("failed", "fails"),
+    ("asleep too", "long"),
+    ("parked", "stalls"),
+    ("ended too", "short"),
+];
+
+/// What came of a file that is not what was written.
+#[derive(Default, Debug)]
+struct Tally {
+    files: u64,
+    /// It could not be opened, and that was said.
+    refused: u64,
+    /// The executor stopped later, and that was said.
+    stopped: u64,
+    /// All runs were right.
+    right: u64,
+    /// One run was parked, or its end could not be read; all others were right.
+    one: u64,
+    /// The same of more than one run: what leads to them was damaged.
+    several: u64,
+    /// A run was not there any more.
+    missing: u64,
+}
+
+fn build(sim: &Sim) -> Builder {
+    let builder = add(Executor::builder(), sim, "short", async |ctx, sim, n| {
+        Ok(vec![say(ctx, sim, "one", n).await?, say(ctx, sim, "two", n + 1).await?])
+    });
+    let builder = add(builder, sim, "fails", async |ctx, sim, n| {
+        let one = say(ctx, sim, "one", n).await?;
+        Err(Error::new(format!("{one} is refused")))
+    });
+    let builder = add(builder, sim, "stalls", async |ctx, sim, n| {
+        say(ctx, sim, "one", n).await?;
+        std::future::pending().await
+    });
+    add(builder, sim, "long", async |ctx, sim, n| {
+        let one = say(ctx, sim, "one", n).await?;
+        let two = say(ctx, sim, "two", n + 1).await?;
+        ctx.sleep(ms(86_400_000)).await;
+        Ok(vec![one, two, say(ctx, sim, "three", n + 2).await?])
+    })
+}
+
+const CONDITIONS: Conditions =
+    Conditions { seed: 1, outage: Duration::ZERO, fold_bytes: 0, turns: 1_000 };
+
+/// A closed file with runs in every state, and how they end if nothing is wrong with it.
+fn sample(fold_bytes: usize) -> (Vec<u8>, BTreeMap<String, Outcome>) {
+    let disk = Disk::default();
+    let store = store(&disk, fold_bytes).expect("it is new");
+    Process::open(store, build, CONDITIONS).expect("it is new").leave(&RUNS);
+    let bytes = disk.bytes();
+    let seen = look(Disk::new(bytes.clone()), fold_bytes).expect("nothing is wrong");
+    let ends = seen.into_iter().map(|(id, seen)| match seen {
+        Seen::End(end) => (id.to_owned(), end),
+        other => panic!("run {id}: {other:?}"),
+    });
+    (bytes, ends.collect())
+}
+
+/// What a process sees of a run.
+#[derive(Debug)]
+enum Seen {
+    End(Outcome),
+    /// It could not be read.
+    Unreadable,
+    Missing,
+    /// The executor had stopped.
+    Stopped,
+}
+
+/// Opens a file and lets its runs go on. `None`: it cannot be opened.
+fn look(disk: Disk, fold_bytes: usize) -> Option<BTreeMap<&'static str, Seen>> {
+    let store = store(&disk, fold_bytes).ok()?;
+    let process = match Process::open(store, build, CONDITIONS) {
+        Ok(process) => process,
+        Err(error) if error.is_store() => return None,
+        Err(error) => panic!("{error:?}"),
+    };
+    let seen = RefCell::new(BTreeMap::new());
+    let wait = async |(id, workflow): (&'static str, &'static str)| {
+        let run = process.executor.attach(Workflow::<u32, Lines>::new(workflow), id);
+        let found = match run {
+            Err(error) if error.is_store() => Seen::Unreadable,
+            Err(error) => {
+                assert_eq!(error.to_string(), format!("there is no run {id:?}: start it first"));
+                Seen::Missing
+            }
+            Ok(run) => match run.await {
+                Err(error) if error.is_store() => Seen::Stopped,
+                end => Seen::End(end.map_err(|error| format!("{error:?}"))),
+            },
+        };
+        seen.borrow_mut().insert(id, found);
+    };
+    let ends = futures::future::join_all(RUNS.map(wait));
+    let (_, ended) = process.drive(CONDITIONS.turns, ends);
+    assert!(ended.is_some(), "it goes on for ever: {:?}", seen.borrow());
+    for key in process.sim.noted().keys() {
+        assert!(key.ends_with("/three"), "the body of {key} ran again after its outcome");
+    }
+    Some(seen.into_inner())
+}
+
+/// Opens a file that is not what was written.
+fn check(bytes: Vec<u8>, fold_bytes: usize, ends: &BTreeMap<String, Outcome>, tally: &mut Tally) {
+    tally.files += 1;
+    let Some(seen) = look(Disk::new(bytes), fold_bytes) else {
+        tally.refused += 1;
+        return;
+    };
+    let (mut wrong, mut missing, mut stopped) = (0, 0, 0);
+    for (id, seen) in &seen {
+        match seen {
+            Seen::End(end) if *end == ends[*id] => {}
+            Seen::End(Err(parked)) if parked.contains("is parked: damaged history") => wrong += 1,
+            Seen::Unreadable => wrong += 1,
+            Seen::Missing => missing += 1,
+            Seen::Stopped => stopped += 1,
+            Seen::End(end) => panic!("run {id} ended with {end:?}, not {:?}", ends[*id]),
+        }
+    }
+    match (stopped, missing, wrong) {
+        (0, 0, 0) => tally.right += 1,
+        (0, 0, 1) => tally.one += 1,
+        (0, 0, _) => tally.several += 1,
+        (0, _, _) => tally.missing += 1,
+        _ => tally.stopped += 1,
+    }
+}
+
+/// Damages a file many times.
+pub(super) fn damage(fold_bytes: usize, flips: u64) {
+    let (bytes, ends) = sample(fold_bytes);
+    let used: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
+    let sim = Sim::new(5, VirtualClock::new(Timestamp::default()));
+    let draw = |below: usize| (sim.random() % below as u64) as usize;
+    let mut tally = Tally::default();
+    for _ in 0..flips {
+        let mut bytes = bytes.clone();
+        let at = used[draw(used.len())];
+        bytes[at] ^= 1 << draw(8);
+        check(bytes, fold_bytes, &ends, &mut tally);
+    }
+    for _ in 0..flips / 4 {
+        let length = draw(bytes.len());
+        check(bytes[..length].to_vec(), fold_bytes, &ends, &mut tally);
+    }
+    println!("{} bytes used of {}, {tally:?}", used.len(), bytes.len());
+}
