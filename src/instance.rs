@@ -8,7 +8,7 @@ use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, RawWakerVTable, Waker};
 
 use dacapo_executor::{Task, TaskId};
 use dacapo_store::RunKey;
@@ -16,7 +16,7 @@ use dacapo_store::RunKey;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::gate::{InstanceId, Pass};
-use crate::operation::{Delivered, Effort, Operation, Operations};
+use crate::operation::{Delivered, Effort, Operation, Operations, Waiter};
 use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
@@ -54,6 +54,8 @@ pub(crate) struct Instance {
     /// Tasks in spawn order; those that ended are weeded out now and then.
     tasks: RefCell<Vec<(u32, TaskId)>>,
     polled_task: Cell<u32>,
+    /// The waker of the task that is being polled.
+    own_waker: Cell<WakerIdentity>,
     /// The number of the next task.
     next_task: Cell<u32>,
 }
@@ -105,6 +107,7 @@ impl Instance {
             fault: OnceCell::new(),
             tasks: RefCell::default(),
             polled_task: Cell::default(),
+            own_waker: Cell::new(same(Waker::noop())),
             next_task: Cell::default(),
         })
     }
@@ -189,7 +192,7 @@ impl Instance {
             self.world.gate.note_stray(self.key, self.number);
             return Poll::Pending;
         }
-        let delivered = operation.poll_delivered(cx.waker());
+        let delivered = operation.poll_delivered(|| self.waiter(cx.waker()));
         if let Some(effort) = effort.take() {
             self.observe(Event::Asked(operation));
             self.operations.borrow_mut().ask(operation.clone(), effort);
@@ -197,10 +200,29 @@ impl Instance {
         delivered
     }
 
+    /// Whom to wake: the polled task itself, if the waker is its own.
+    fn waiter(&self, waker: &Waker) -> Waiter {
+        let task = self.world.tasks.current().filter(|_| self.own_waker.get() == same(waker));
+        task.map_or_else(|| Waiter::Waker(waker.clone()), Waiter::Task)
+    }
+
+    /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
+    pub(crate) fn hand_over(&self, operation: &Operation, delivered: Delivered) {
+        match operation.hand_over(delivered) {
+            None => {}
+            Some(Waiter::Task(task)) => self.world.tasks.wake(task),
+            Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
+        }
+    }
+
     /// Ends an operation whose future was dropped, and its body with it. `effort` is what it would
     /// have asked for, had it been polled.
     pub(crate) fn drop_operation(&self, operation: &Operation, effort: Option<Effort>) {
+        let is_taken = operation.is_taken();
         operation.set_dropped();
+        if is_taken {
+            return;
+        }
         let asked = self.operations.borrow_mut().forget(operation.number);
         self.end_effort(operation, effort.or(asked));
     }
@@ -276,6 +298,13 @@ impl Instance {
     }
 }
 
+/// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.
+type WakerIdentity = (*const (), *const RawWakerVTable);
+
+fn same(waker: &Waker) -> WakerIdentity {
+    (waker.data(), waker.vtable())
+}
+
 pin_project_lite::pin_project! {
     /// A task of a run: it is seen by the observer, and what it awaits by the gate.
     struct WorkflowTask<F> {
@@ -294,6 +323,8 @@ impl<F: Future> Future for WorkflowTask<F> {
         let this = self.project();
         this.instance.polled_task.set(*this.number);
         this.instance.observe(Event::Polled(*this.number));
-        this.task.poll(&mut Context::from_waker(this.pass.waker(cx.waker())))
+        let waker = this.pass.waker(cx.waker());
+        this.instance.own_waker.set(same(waker));
+        this.task.poll(&mut Context::from_waker(waker))
     }
 }

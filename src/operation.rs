@@ -45,10 +45,18 @@ pub(crate) struct Policy {
 /// ```
 enum State {
     Built,
-    Waiting(Waker),
+    Waiting(Waiter),
     Delivered(Delivered),
     Taken,
     Dropped,
+}
+
+/// Who is woken by a delivery.
+pub(crate) enum Waiter {
+    /// A task that awaits the operation itself.
+    Task(TaskId),
+    /// A combinator, or whatever else stands between the two.
+    Waker(Waker),
 }
 
 /// What a delivery hands to the future of an operation.
@@ -103,28 +111,32 @@ impl Operation {
         let _before = self.state.replace(State::Dropped);
     }
 
-    /// Takes what was delivered, or leaves `waker` for the delivery.
+    /// Takes what was delivered, or leaves `waiter` for the delivery.
     ///
     /// # Panics
     ///
     /// Panics if it was taken before.
-    pub(crate) fn poll_delivered(&self, waker: &Waker) -> Poll<Delivered> {
-        let before = self.state.replace(State::Taken);
-        let waker = match before {
+    pub(crate) fn poll_delivered(&self, waiter: impl FnOnce() -> Waiter) -> Poll<Delivered> {
+        match self.state.replace(State::Taken) {
             State::Delivered(delivered) => return Poll::Ready(delivered),
-            State::Waiting(held) if held.will_wake(waker) => held,
-            State::Built | State::Waiting(_) => waker.clone(),
+            State::Built | State::Waiting(_) => {}
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
-        };
-        let _taken = self.state.replace(State::Waiting(waker));
+        }
+        let _taken = self.state.replace(State::Waiting(waiter()));
         Poll::Pending
     }
 
-    /// Hands the outcome to the future that waits, and wakes it.
-    pub(crate) fn hand_over(&self, delivered: Delivered) {
-        if let State::Waiting(waker) = self.state.replace(State::Delivered(delivered)) {
-            waker.wake();
+    /// Leaves the outcome for the future that waits, and gives whom to wake.
+    pub(crate) fn hand_over(&self, delivered: Delivered) -> Option<Waiter> {
+        match self.state.replace(State::Delivered(delivered)) {
+            State::Waiting(waiter) => Some(waiter),
+            _ => None,
         }
+    }
+
+    /// Whether its future has what it waited for, so that nothing is left to be forgotten.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(*self.state.borrow(), State::Taken)
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 /// What a panic said.
 #[cfg(feature = "std")]
-pub(crate) fn message(panic: &(dyn core::any::Any + Send)) -> &str {
+fn message(panic: &(dyn core::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message")

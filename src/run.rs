@@ -82,7 +82,7 @@ impl Run {
                 if let Some(operation) = claim(run, &record, number)? {
                     let effort = run.operations.borrow_mut().finish(number);
                     run.end_effort(&operation, effort);
-                    run.open(|| operation.hand_over(handed_over(record)));
+                    run.hand_over(&operation, handed_over(record));
                 }
             }
             Record::Finished { .. } => {

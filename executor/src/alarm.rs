@@ -100,6 +100,11 @@ impl Alarm {
         self.bell.state.store(WOKEN, Ordering::Relaxed);
     }
 
+    /// Notes a wake by the executor itself; whether the task is to be queued for it.
+    pub(crate) fn ring(&self) -> bool {
+        self.bell.state.fetch_or(WOKEN, Ordering::AcqRel) == 0
+    }
+
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
     }

@@ -202,11 +202,47 @@ impl FifoExecutor {
         self.core.has_ready()
     }
 
-    /// How many tasks are queued: the round that begins now.
+    /// The task that is being polled, if one is.
     ///
-    /// Ticking that often polls these tasks and none that they queue. (Should some of them be cancelled
-    /// before their turn, the last ticks go to the next round's first tasks.) Counting takes as many
-    /// steps as tasks are queued.
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// let inner = executor.clone();
+    /// let task = executor.spawn(async move { inner.current() });
+    /// let id = task.id();
+    /// assert_eq!(executor.block_on(task), Some(id));
+    /// assert_eq!(executor.current(), None);
+    /// ```
+    pub fn current(&self) -> Option<TaskId> {
+        self.core.current.get()
+    }
+
+    /// Wakes a task as its waker would, without one; void for an ended task.
+    ///
+    /// For completions that keep the [`current`](Self::current) task's id in the place of a waker:
+    /// an id is copied where a waker is counted.
+    ///
+    /// ```
+    /// use std::future::pending;
+    ///
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// let task = executor.spawn(pending::<()>());
+    /// assert_eq!(executor.run_until_stalled(), 1);
+    /// executor.wake(task.id());
+    /// executor.wake(task.id());
+    /// assert_eq!(executor.run_until_stalled(), 1);
+    /// ```
+    pub fn wake(&self, id: TaskId) {
+        self.core.wake(id);
+    }
+
+    /// How long the queue is: the round that begins now.
+    ///
+    /// Ticking that often polls these tasks. Tasks that ended in the queue are counted, so the last
+    /// ticks may go to the first tasks of the next round.
     ///
     /// ```
     /// use dacapo_executor::{FifoExecutor, yield_now};

@@ -26,6 +26,8 @@ pub(crate) struct Slot {
     pub(crate) number: u64,
     /// `None` during the task's poll: the turn has it.
     pub(crate) alarm: Option<Alarm>,
+    /// Woken by id during its poll.
+    pub(crate) is_woken: bool,
     pub(crate) body: Body,
 }
 
@@ -61,6 +63,8 @@ pub(crate) struct Core {
     /// Whom the inbox rouses.
     sleepers: Cell<Vec<Waker>>,
     next_number: Cell<u64>,
+    /// The task that is being polled.
+    pub(crate) current: Cell<Option<TaskId>>,
     closed: Cell<bool>,
 }
 
@@ -73,6 +77,7 @@ impl Core {
             spare_alarms: RefCell::default(),
             sleepers: Cell::default(),
             next_number: Cell::new(0),
+            current: Cell::new(None),
             closed: Cell::new(false),
         }
     }
@@ -88,7 +93,7 @@ impl Core {
         let entry = slots.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer than 2^32 tasks fit into memory");
         let id = TaskId { number, index };
-        entry.insert(Slot { number, alarm: Some(self.alarm(id)), body });
+        entry.insert(Slot { number, alarm: Some(self.alarm(id)), is_woken: false, body });
         drop(slots);
         self.push(id);
         id
@@ -132,6 +137,23 @@ impl Core {
         self.ready.borrow_mut().pop_front().or_else(|| self.inbox.take())
     }
 
+    /// Wakes a task without its waker.
+    pub(crate) fn wake(&self, id: TaskId) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = Slot::find(&mut slots, id) else { return };
+        let is_idle = match &slot.alarm {
+            Some(alarm) => alarm.ring(),
+            None => {
+                slot.is_woken = true;
+                false
+            }
+        };
+        drop(slots);
+        if is_idle {
+            self.push(id);
+        }
+    }
+
     /// Wakes the sleeper, if there is one.
     pub(crate) fn rouse(&self) {
         self.inbox.rouse();
@@ -141,10 +163,9 @@ impl Core {
         !self.ready.borrow().is_empty() || !self.inbox.is_empty()
     }
 
-    /// How many tasks are in the queue, those not counted that ended there.
+    /// How long the queue is, with tasks that ended there.
     pub(crate) fn queued(&self) -> usize {
-        let mut slots = self.slots.borrow_mut();
-        self.gather().iter().filter(|id| Slot::find(&mut slots, **id).is_some()).count()
+        self.gather().len()
     }
 
     pub(crate) fn is_alive(&self, id: TaskId) -> bool {

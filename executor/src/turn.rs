@@ -78,6 +78,8 @@ struct Turn<'a> {
     alarm: Option<Alarm>,
     /// `None` for a guest.
     future: Option<BoxedFuture>,
+    /// The task whose poll this turn interrupts, if one ticks in its poll.
+    outer: Option<TaskId>,
 }
 
 impl<'a> Turn<'a> {
@@ -88,7 +90,8 @@ impl<'a> Turn<'a> {
             Body::Task(future) => future.take(),
             Body::Guest { .. } => None,
         };
-        Turn { core, id, alarm: Some(alarm), future }
+        let outer = core.current.replace(Some(id));
+        Turn { core, id, alarm: Some(alarm), future, outer }
     }
 
     /// Gives the task back, and queues it if it was woken meanwhile: behind all that its poll
@@ -100,7 +103,8 @@ impl<'a> Turn<'a> {
             *future = self.future.take();
         }
         let alarm = slot.alarm.insert(self.alarm.take().expect(HELD));
-        let woken = alarm.pause();
+        let woken = alarm.pause() || (slot.is_woken && alarm.ring());
+        slot.is_woken = false;
         drop(slots);
         if woken {
             self.core.push(self.id);
@@ -110,6 +114,7 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        self.core.current.set(self.outer);
         // Nothing to end: the task has its alarm back.
         let Some(alarm) = self.alarm.take() else { return };
         alarm.end();

@@ -5,16 +5,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
-use core::task::Poll;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::Instance;
 use crate::operation::Operation;
+use crate::panics;
 use crate::random;
-use crate::timer::Timers;
+use crate::timer::BodyTimer;
 use crate::world::Produced;
 
 /// What a body is told about the attempt that it is.
@@ -84,7 +85,18 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let outcome = loop {
         attempts += 1;
         let attempt = Attempt { number: attempts, job: job.clone(), key: OnceCell::new() };
-        let failure = match try_once(body(attempt), policy.timeout, timers).await {
+        let ended = {
+            // Awaited in place: what wraps a future in another moves it, and makes a step larger.
+            let mut attempt = pin!(body(attempt));
+            let mut timer = policy.timeout.map(|limit| (limit, timers.sleep(limit)));
+            let poll = |cx: &mut Context<'_>| match panics::catch(|| attempt.as_mut().poll(cx)) {
+                Ok(Poll::Ready(result)) => Poll::Ready(encoded(result)),
+                Ok(Poll::Pending) => poll_timer(&mut timer, cx).map(Err),
+                Err(message) => Poll::Ready(Err(panicked(&message))),
+            };
+            poll_fn(poll).await
+        };
+        let failure = match ended {
             Ok(bytes) => break Ok(bytes.into()),
             Err(failure) => failure,
         };
@@ -108,19 +120,9 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
     }
 }
 
-/// One attempt: its outcome in bytes, or why it failed.
-async fn try_once<T: Value, E: Into<BoxError>>(
-    attempt: impl Future<Output = Result<T, E>>,
-    limit: Option<Duration>,
-    timers: &Rc<Timers>,
-) -> Result<Vec<u8>, Failure> {
-    let Some(result) = within(caught(attempt), limit, timers).await else {
-        let limit = limit.expect("only a limit elapses");
-        return Err(
-            Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
-        );
-    };
-    match result? {
+/// What an attempt returned: its outcome in bytes, or why it failed.
+fn encoded<T: Value, E: Into<BoxError>>(result: Result<T, E>) -> Result<Vec<u8>, Failure> {
+    match result {
         Ok(value) => codec::encode(&value).map_err(|why| {
             let kind = core::any::type_name::<T>();
             let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
@@ -130,38 +132,15 @@ async fn try_once<T: Value, E: Into<BoxError>>(
     }
 }
 
-/// Waits for `future`, no longer than the limit; `None`: it passed.
-async fn within<T>(
-    future: impl Future<Output = T>,
-    limit: Option<Duration>,
-    timers: &Rc<Timers>,
-) -> Option<T> {
-    let Some(limit) = limit else { return Some(future.await) };
-    let (mut future, mut timer) = (pin!(future), pin!(timers.sleep(limit)));
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
-    })
-    .await
-}
-
-/// Turns a panic into a failure.
-#[cfg(feature = "std")]
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    use core::panic::AssertUnwindSafe;
-
-    use futures::FutureExt;
-
-    use crate::panics;
-
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
-        let message = panics::message(&*panic);
-        Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
+/// Ready with a failure when the limit of an attempt has passed.
+fn poll_timer(timer: &mut Option<(Duration, BodyTimer)>, cx: &mut Context<'_>) -> Poll<Failure> {
+    let Some((limit, timer)) = timer else { return Poll::Pending };
+    let limit = *limit;
+    Pin::new(timer).poll(cx).map(|()| {
+        Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
     })
 }
 
-/// Without `std` a panic ends the process, or whatever there is in the place of one.
-#[cfg(not(feature = "std"))]
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    Ok(future.await)
+fn panicked(message: &str) -> Failure {
+    Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
 }

@@ -33,7 +33,7 @@ pub(super) struct Engine {
     /// Whether a run was parked since the last commit, some of whose records may be pending.
     has_parked: Cell<bool>,
     /// Memory of former commits, to be used again.
-    spare: Cell<Spare>,
+    spare: RefCell<Spare>,
     batch: RefCell<Batch>,
     commits: Cell<u64>,
     /// Whether a loop drives the executor.
@@ -78,7 +78,7 @@ impl Engine {
             residents: Residents::default(),
             pending: RefCell::default(),
             has_parked: Cell::default(),
-            spare: Cell::default(),
+            spare: RefCell::default(),
             batch: RefCell::default(),
             commits: Cell::default(),
             driven: Cell::default(),
@@ -129,7 +129,8 @@ impl Engine {
     /// was nothing.
     pub(super) fn commit(&self) -> Result<bool> {
         self.check()?;
-        let mut spare = self.spare.take();
+        // Nothing that runs below comes back here, so the borrow is safe to hold.
+        let spare = &mut *self.spare.borrow_mut();
         self.gather(&mut spare.produced);
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_parked.take() {
@@ -148,7 +149,6 @@ impl Engine {
             touched.for_each(|resident| self.work(&resident, &mut spare.records));
         }
         spare.entries = entries;
-        self.spare.set(spare);
         Ok(has_entries)
     }
 
