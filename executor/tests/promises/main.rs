@@ -7,6 +7,7 @@ mod guest;
 mod model;
 mod no_std;
 mod panic;
+mod program;
 mod random;
 mod round;
 mod sleep;

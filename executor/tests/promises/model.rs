@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use crate::random::{Body, EVENTS, MAX_TASKS, Op, Program, ROOTS};
+use super::program::{Body, EVENTS, MAX_TASKS, Op, Program, ROOTS};
 
 /// Number of a task, in spawn order.
 type Number = usize;
