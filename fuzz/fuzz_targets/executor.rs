@@ -1,0 +1,4 @@
+//! Carries out a program of tasks, and compares it with a model. See `dacapo_fuzz::executor`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dacapo_fuzz::executor::check(data));

@@ -1,0 +1,203 @@
+//! What a history may and must hold, commit by commit.
+
+use super::super::language::{Code, flat};
+use super::operations::State;
+use super::{Expected, Model, Number};
+
+/// A record as the reference sees it: neither payloads nor names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Record {
+    pub(crate) commit: u64,
+    pub(crate) time: u64,
+    pub(crate) event: Event,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    Started,
+    StepStarted(Number),
+    Finished(Number),
+    Fired(Number),
+    Restarted(Number),
+    Ended,
+}
+
+/// The process ended when so many records were committed, and the next one began at this time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Restart {
+    pub(crate) place: usize,
+    pub(crate) time: u64,
+}
+
+/// Carries a program out in the order of a whole history. An error says which rule the history
+/// does not keep.
+pub(crate) fn expect(
+    program: &Code,
+    x: u64,
+    seed: u64,
+    history: &[Record],
+    restarts: &[Restart],
+) -> Result<Expected, String> {
+    let mut model = Model::new(seed);
+    let mut place = 0;
+    for commit in history.chunk_by(|record, next| record.commit == next.commit) {
+        let restart = restarts.iter().rfind(|restart| restart.place == place);
+        let recovered = restart.map(|restart| model.restart(restart.time)).unwrap_or_default();
+        let events: Vec<Event> = commit.iter().map(|record| record.event).collect();
+        let checked = model.check_commit(place, &events, &recovered, commit[0].time);
+        checked.map_err(|why| format!("the commit {commit:?} at place {place}: {why}"))?;
+        for record in commit {
+            model.deliver(place, *record, (program, x));
+            place += 1;
+        }
+        model.work();
+    }
+    let output =
+        model.output.filter(|_| history.last().is_some_and(|last| last.event == Event::Ended));
+    let output = output.map(|value| (flat(value), model.seen));
+    Ok(Expected { trace: model.trace, output, ran: model.ran })
+}
+
+fn equal(found: &[Event], expected: &[Event]) -> Result<(), String> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("expected is {expected:?}")),
+    }
+}
+
+impl Model {
+    /// What the first commit of a new process holds, if it is due to hold anything.
+    fn restart(&mut self, now: u64) -> Vec<Event> {
+        self.ran.values_mut().for_each(|ran| *ran = 0);
+        if self.output.is_some() {
+            return Vec::new();
+        }
+        let mut events = self.due(now);
+        for (number, operation) in &mut self.operations {
+            operation.started = false;
+            if operation.step.is_none() || !operation.is_waiting() {
+                continue;
+            }
+            events.push(match (operation.is_once(), operation.begun) {
+                (true, false) => Event::StepStarted(*number),
+                (true, true) => {
+                    operation.interrupted =
+                        Some("the process ended after it began, and it may run at most once");
+                    Event::Finished(*number)
+                }
+                _ if operation.cut_off + 1 >= operation.cut_off_limit() => {
+                    operation.interrupted = Some("the process ended during its last attempt");
+                    Event::Finished(*number)
+                }
+                _ => Event::Restarted(*number),
+            });
+        }
+        self.asked.clear();
+        events
+    }
+
+    /// The timers that are due, in the order of firing.
+    fn due(&self, now: u64) -> Vec<Event> {
+        let waiting = self.operations.iter().filter(|(_, operation)| operation.is_waiting());
+        let sleeps = waiting.filter(|(_, operation)| operation.step.is_none());
+        let due = sleeps.filter(|(_, operation)| operation.deadline <= now);
+        let mut due: Vec<_> = due.map(|(number, sleep)| (sleep.deadline, *number)).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, number)| Event::Fired(number)).collect()
+    }
+
+    fn check_commit(
+        &mut self,
+        place: usize,
+        events: &[Event],
+        recovered: &[Event],
+        time: u64,
+    ) -> Result<(), String> {
+        if time < self.now {
+            return Err("time goes back".into());
+        }
+        if place == 0 {
+            return equal(events, &[Event::Started]);
+        }
+        if self.output.is_some() {
+            return equal(events, &[Event::Ended]);
+        }
+        if !recovered.is_empty() {
+            return equal(events, recovered);
+        }
+        let once = |number: &&Number| self.operations.get(number).is_some_and(|o| o.is_once());
+        let asked: Vec<_> =
+            self.asked.iter().filter(once).copied().map(Event::StepStarted).collect();
+        let due = self.due(time);
+        if events.len() < asked.len() + due.len() {
+            return Err(format!("it begins with {asked:?} and ends with {due:?}"));
+        }
+        let (front, rest) = events.split_at(asked.len());
+        let (middle, back) = rest.split_at(rest.len() - due.len());
+        equal(front, &asked)?;
+        equal(back, &due)?;
+        for (index, event) in middle.iter().enumerate() {
+            let Event::Finished(number) = event else {
+                return Err(format!("{event:?} has no place here"));
+            };
+            let operation = self.operations.get(number);
+            if !operation.is_some_and(|operation| operation.started && operation.is_waiting()) {
+                return Err(format!("nothing waits for {number:?}, or its body has not begun"));
+            }
+            if middle[..index].contains(event) {
+                return Err(format!("{number:?} is finished twice"));
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, place: usize, record: Record, (program, x): (&Code, u64)) {
+        let shown = |number| &self.shown[&number];
+        let text = match record.event {
+            Event::Started => "start of workflow \"program\"".into(),
+            Event::StepStarted(number) => format!("start of step {}", super::shown(number)),
+            Event::Finished(number) => format!("outcome of {}", shown(number)),
+            Event::Fired(number) => format!("end of {}", shown(number)),
+            Event::Restarted(number) => format!("restart of step {}", super::shown(number)),
+            Event::Ended => "end of the run with an output".into(),
+        };
+        self.trace.push(format!("deliver {place}: {text}"));
+        if self.output.is_some() {
+            return;
+        }
+        self.now = record.time;
+        match record.event {
+            Event::Started => self.spawn_root(program, x),
+            Event::StepStarted(number) => self.again(number, |operation| operation.begun = true),
+            Event::Restarted(number) => self.again(number, |operation| operation.cut_off += 1),
+            Event::Finished(number) | Event::Fired(number) => self.finish(number),
+            Event::Ended => {}
+        }
+        self.poll_tasks();
+    }
+
+    fn again(&mut self, number: Number, change: impl FnOnce(&mut super::Operation)) {
+        if let Some(operation) = self.operations.get_mut(&number) {
+            change(operation);
+            self.asked.push(number);
+        }
+    }
+
+    /// All is delivered: bodies that were asked for begin, and the starts of those that run at
+    /// most once are left to be recorded.
+    fn work(&mut self) {
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.sort_unstable();
+        for number in asked {
+            let Some(operation) = self.operations.get_mut(&number) else { continue };
+            if !matches!(operation.state, State::Waiting(_)) {
+                continue;
+            }
+            if operation.is_once() && !operation.begun {
+                self.asked.push(number);
+            } else {
+                operation.started = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Steps and sleeps: numbers, asking, outcomes.
+
+use super::super::language::{Body, FAILURE, LIMIT, Step, Value, body_value, error_value, label};
+use super::{Model, Number, Wake};
+
+pub(super) struct Operation {
+    /// With the number that it was given; `None` for a sleep.
+    pub(super) step: Option<(Step, u64)>,
+    pub(super) deadline: u64,
+    pub(super) state: State,
+    /// Its body may have begun in the present process.
+    pub(super) started: bool,
+    /// An `at_most_once` step whose start is recorded.
+    pub(super) begun: bool,
+    pub(super) cut_off: u32,
+    /// Why it is given up after a restart.
+    pub(super) interrupted: Option<&'static str>,
+}
+
+pub(super) enum State {
+    Built,
+    Waiting(Wake),
+    Delivered(Value),
+}
+
+pub(super) fn shown((task, local): Number) -> String {
+    match task {
+        0 => local.to_string(),
+        _ => format!("{task}.{local}"),
+    }
+}
+
+impl Operation {
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
+    pub(super) fn is_once(&self) -> bool {
+        self.step.as_ref().is_some_and(|(step, _)| step.body == Body::Once)
+    }
+
+    /// The attempts after which a restart gives it up.
+    pub(super) fn cut_off_limit(&self) -> u32 {
+        self.step.as_ref().and_then(|(step, _)| step.body.attempts()).unwrap_or(10)
+    }
+
+    /// What its body gives, and how often it ran in this process.
+    fn outcome(&self, shown: &str) -> (Value, u32) {
+        let Some((step, x)) = &self.step else { return (Ok(0), 0) };
+        let mut attempt = self.cut_off + 1;
+        let fails = |attempt, why: &str| {
+            let message = match attempt {
+                1 => format!("{shown} failed: {why}"),
+                _ => format!("{shown} failed {attempt} times: {why}"),
+            };
+            Err(error_value(&message))
+        };
+        if let Some(why) = self.interrupted {
+            return (fails(attempt, why), 0);
+        }
+        let last = step.body.attempts().unwrap_or(1);
+        while step.body.fails(attempt) && step.body != Body::Permanent && attempt < last {
+            attempt += 1;
+        }
+        let elapsed = format!("not ready within {LIMIT:?}");
+        let value = match step.body {
+            body if !body.fails(attempt) => Ok(body_value(step, *x)),
+            Body::Endless => fails(attempt, &elapsed),
+            _ => fails(attempt, FAILURE),
+        };
+        (value, attempt - self.cut_off)
+    }
+}
+
+impl Model {
+    fn build(&mut self, step: Option<(Step, u64)>, deadline: u64) -> Number {
+        let (task, own) = self.own();
+        task.built += 1;
+        let number = (own, task.built);
+        let text = match &step {
+            None => format!("sleep {}", shown(number)),
+            Some((step, x)) if step.labelled => {
+                format!("step {} {:?} [{}]", shown(number), step.name, label(*x))
+            }
+            Some((step, _)) => format!("step {} {:?}", shown(number), step.name),
+        };
+        self.shown.insert(number, text);
+        let operation = Operation {
+            step,
+            deadline,
+            state: State::Built,
+            started: false,
+            begun: false,
+            cut_off: 0,
+            interrupted: None,
+        };
+        self.operations.insert(number, operation);
+        number
+    }
+
+    pub(super) fn build_step(&mut self, step: &Step, x: u64) -> Number {
+        self.build(Some((step.clone(), x)), 0)
+    }
+
+    pub(super) fn build_sleep(&mut self, millis: u64) -> Number {
+        self.build(None, self.now + millis * 1_000_000)
+    }
+
+    /// The first poll asks; a later one takes what was delivered.
+    pub(super) fn poll_operation(&mut self, number: Number, wake: Wake) -> Option<Value> {
+        let operation = self.operations.get_mut(&number).expect("it is alive");
+        if let State::Delivered(value) = operation.state {
+            self.operations.remove(&number);
+            return Some(value);
+        }
+        if !operation.is_waiting() {
+            self.trace.push(format!("ask {}", self.shown[&number]));
+            self.asked.push(number);
+        }
+        operation.state = State::Waiting(wake);
+        None
+    }
+
+    /// Whoever held it is gone.
+    pub(super) fn forget(&mut self, number: Number) {
+        self.operations.remove(&number);
+    }
+
+    /// Hands over the outcome, if somebody still waits for it.
+    pub(super) fn finish(&mut self, number: Number) {
+        let shown = &self.shown[&number];
+        let Some(operation) = self.operations.get_mut(&number) else { return };
+        let (value, ran) = operation.outcome(shown);
+        if operation.step.is_some() {
+            self.ran.insert(number, ran);
+        }
+        let before = std::mem::replace(&mut operation.state, State::Delivered(value));
+        if let State::Waiting(wake) = before {
+            self.wake(wake);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Random programs with fixed seeds; see `fuzz/src/programs`.
+
+use std::collections::BTreeMap;
+
+#[path = "../fuzz/src/programs/mod.rs"]
+mod random;
+pub(super) use random::{check, crash};
+
+use random::language::{Code, Kind};
+use random::{Report, decode, generate};
+
+const PROGRAMS: u64 = 3_000;
+
+#[test]
+fn random_programs_do_what_the_reference_says_wherever_they_crash() {
+    let mut report = Report::default();
+    for seed in 0..PROGRAMS {
+        let bytes = generate(seed);
+        let checked = if seed % 4 == 3 { crash(&bytes) } else { check(&bytes) };
+        match checked {
+            Ok(checked) => report.add(checked),
+            Err(wrong) => panic!("seed {seed}: {wrong}\n{:#?}", decode(&bytes)),
+        }
+    }
+    // With `--nocapture` this is what was covered.
+    println!("{report:?}");
+    assert_eq!(report.programs, PROGRAMS);
+    assert!(report.with_reference > PROGRAMS * 3 / 4, "{report:?}");
+    assert!(report.crashes > 3 * PROGRAMS && report.in_recovery > PROGRAMS / 20, "{report:?}");
+    assert!(report.replays > 4 * PROGRAMS, "{report:?}");
+}
+
+/// A construct, as the report on what was covered calls it.
+fn name(kind: &Kind) -> String {
+    match kind {
+        Kind::Step(step) => format!("step {:?}", step.body),
+        Kind::Join(lib, _) => format!("join {lib:?}"),
+        Kind::TryJoin(lib, _) => format!("try_join {lib:?}"),
+        Kind::Race(lib, ..) => format!("race {lib:?}"),
+        Kind::Lock(lib, ..) => format!("lock {lib:?}"),
+        Kind::Pipe(pipe) => format!("pipe {:?}, spawned: {}", pipe.lib, pipe.spawned),
+        Kind::Unordered(set) => {
+            format!("unordered, again: {}, then: {}", set.again.is_some(), set.then.is_some())
+        }
+        Kind::Buffered(set) => {
+            format!("buffered, ordered: {}, then: {}", set.ordered, set.then.is_some())
+        }
+        other => {
+            let shown = format!("{other:?}");
+            shown.split(['(', ' ']).next().unwrap_or_default().to_lowercase()
+        }
+    }
+}
+
+fn count(code: &Code, counts: &mut BTreeMap<String, u64>) {
+    *counts.entry(name(&code.kind)).or_default() += 1;
+    code.kind.children().into_iter().for_each(|child| count(child, counts));
+}
+
+#[test]
+fn every_construct_is_generated() {
+    let mut counts = BTreeMap::new();
+    (0..PROGRAMS).for_each(|seed| count(&decode(&generate(seed)).1, &mut counts));
+    println!("{counts:#?}");
+    assert_eq!(counts.len(), 50, "{counts:#?}");
+    assert!(counts.values().all(|count| *count >= 30), "{counts:#?}");
+}
