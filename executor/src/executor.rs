@@ -239,10 +239,11 @@ impl FifoExecutor {
         self.core.wake(id);
     }
 
-    /// How long the queue is: the round that begins now.
+    /// How many tasks are queued: the round that begins now.
     ///
-    /// Ticking that often polls these tasks. Tasks that ended in the queue are counted, so the last
-    /// ticks may go to the first tasks of the next round.
+    /// Ticking that often polls these tasks and none that they queue. (Should some of them be
+    /// cancelled before their turn, the last ticks go to the next round's first tasks.) Counting
+    /// takes as many steps as tasks are queued.
     ///
     /// ```
     /// use dacapo_executor::{FifoExecutor, yield_now};
@@ -253,6 +254,21 @@ impl FifoExecutor {
     /// ```
     pub fn queued(&self) -> usize {
         self.core.queued()
+    }
+
+    /// How long the queue is, with the tasks that ended while they were in it.
+    ///
+    /// It is [`queued`](Self::queued) without the counting, and may be larger.
+    ///
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    ///
+    /// let executor = FifoExecutor::new();
+    /// drop(executor.spawn(async {}));
+    /// assert_eq!((executor.queued(), executor.queue_len()), (0, 1));
+    /// ```
+    pub fn queue_len(&self) -> usize {
+        self.core.queue_len()
     }
 
     /// Has `waker` woken, once, when a task becomes ready by a wake or a spawn.

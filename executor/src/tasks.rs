@@ -163,8 +163,14 @@ impl Core {
         !self.ready.borrow().is_empty() || !self.inbox.is_empty()
     }
 
-    /// How long the queue is, with tasks that ended there.
+    /// How many tasks are in the queue, those not counted that ended there.
     pub(crate) fn queued(&self) -> usize {
+        let mut slots = self.slots.borrow_mut();
+        self.gather().iter().filter(|id| Slot::find(&mut slots, **id).is_some()).count()
+    }
+
+    /// How long the queue is, with tasks that ended there.
+    pub(crate) fn queue_len(&self) -> usize {
         self.gather().len()
     }
 

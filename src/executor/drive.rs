@@ -121,7 +121,7 @@ impl Engine {
             timers.advance();
         }
         let mut is_busy = false;
-        for _ in 0..self.world.bodies.queued() {
+        for _ in 0..self.world.bodies.queue_len() {
             if self.world.produced.borrow().len() >= OUTCOMES_PER_COMMIT {
                 break;
             }
