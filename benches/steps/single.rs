@@ -79,11 +79,7 @@ fn in_memory(workflow: Workflow<u32, u64>, steps: u32) -> (Duration, Executor) {
     run_in(build().in_memory(), workflow, steps)
 }
 
-fn run_in(
-    executor: Executor,
-    workflow: Workflow<u32, u64>,
-    steps: u32,
-) -> (Duration, Executor) {
+fn run_in(executor: Executor, workflow: Workflow<u32, u64>, steps: u32) -> (Duration, Executor) {
     let start = Instant::now();
     let run = executor.start(workflow, "run", steps).expect("new");
     let sum = executor.block_on(run).expect("it ends");
