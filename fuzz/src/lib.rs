@@ -27,3 +27,14 @@ pub fn crash(data: &[u8]) {
         panic!("{wrong}");
     }
 }
+
+/// Carries out the program that the bytes stand for, over a disk that fails where they say.
+///
+/// # Panics
+///
+/// Panics if something is not as it should be.
+pub fn disk(data: &[u8]) {
+    if let Err(wrong) = programs::disk(data) {
+        panic!("{wrong}");
+    }
+}

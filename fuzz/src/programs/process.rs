@@ -3,14 +3,15 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use dacapo::sim::{Recorder, Sim, Snapshots, VirtualClock};
-use dacapo::store::{Entry, MemoryStore, RunKey, Store};
-use dacapo::{Clock, Executor, Timestamp};
+use dacapo::sim::{Recorder, Sim, VirtualClock};
+use dacapo::store::{Entry, RunKey, Store};
+use dacapo::{Clock, Error, Executor, Timestamp};
 
 use super::Report;
 use super::language::Code;
 use super::live::{Output, WORKFLOW, build};
 use super::reference::{Event, Record, Restart, expect, split_mix};
+use super::storage::Storage;
 
 /// What must never be.
 #[derive(Debug)]
@@ -40,18 +41,27 @@ const KEY: RunKey = RunKey(0);
 const POLLS: u64 = 20_000;
 const TURNS: u64 = 100_000;
 
-pub(crate) struct Process<'a> {
+/// One process over a store, and what it must do.
+pub(crate) struct Process<'a, S> {
     program: &'a Code,
-    /// That of the first process, which gave the run its own and its input.
+    /// That of the first process: it gives the run its own and its input.
     seed: u64,
     executor: Executor,
     sim: Sim,
     recorder: Recorder,
-    store: Snapshots,
-    /// What it began with.
-    opened: MemoryStore,
+    pub(crate) storage: S,
+    /// The history that it began with.
+    opened: Vec<Entry>,
     restarts: Vec<Restart>,
     output: OnceCell<Output>,
+}
+
+/// What a process leaves to the next one besides what is stored.
+#[derive(Clone, Default)]
+pub(crate) struct Left {
+    /// Its trace, which ends where its last commit was delivered.
+    trace: Vec<String>,
+    restarts: Vec<Restart>,
 }
 
 /// Virtual time that does not wait for ever.
@@ -73,76 +83,71 @@ impl Clock for Impatient {
     }
 }
 
-impl<'a> Process<'a> {
-    pub(crate) fn start(program: &'a Code, seed: u64) -> Self {
-        Self::open(program, (seed, seed), &MemoryStore::new(), Timestamp::default(), Vec::new())
-    }
-
-    /// A process that finds what another had stored when it crashed.
-    pub(crate) fn restart(
-        before: &Self,
-        stored: &MemoryStore,
-        seed: u64,
-        outage_ms: u64,
-    ) -> Result<Self, Wrong> {
-        let now = Timestamp::from_nanos(stored.time()) + Duration::from_millis(outage_ms);
-        let mut restarts = before.restarts.clone();
-        let place = stored.history(KEY).expect("memory can be read").len();
-        restarts.push(Restart { place, time: now.as_nanos() });
-        let process = Self::open(before.program, (before.seed, seed), stored, now, restarts);
-        process.compare_opening(before, place)?;
-        Ok(process)
-    }
-
-    fn open(
+impl<'a, S: Storage> Process<'a, S> {
+    /// A process that finds what others have stored.
+    ///
+    /// The storage may be told to fail: then it is `None`, if that was in the opening.
+    pub(crate) fn open(
         program: &'a Code,
         (seed, own_seed): (u64, u64),
-        stored: &MemoryStore,
-        now: Timestamp,
-        restarts: Vec<Restart>,
-    ) -> Self {
+        storage: S,
+        outage_ms: u64,
+        left: &Left,
+    ) -> Result<Option<Self>, Wrong> {
+        let Ok(store) = storage.open() else { return Ok(None) };
+        let now = Timestamp::from_nanos(store.time()) + Duration::from_millis(outage_ms);
+        let Ok(opened) = store.history(KEY) else { return Ok(None) };
+        let mut restarts = left.restarts.clone();
+        if !opened.is_empty() {
+            restarts.push(Restart { place: opened.len(), time: now.as_nanos() });
+        }
         let clock = VirtualClock::new(now);
         let (sim, recorder) = (Sim::new(own_seed, clock.clone()), Recorder::default());
-        let store = Snapshots::new(stored.snapshot());
-        let builder = build(program, &sim).seed(own_seed).poll_budget(POLLS);
+        let builder = build(program, &sim).seed(seed).poll_budget(POLLS);
         let builder = builder.clock(Impatient { clock, turns: Cell::new(0) });
-        let builder = builder.observer(recorder.clone());
-        let executor = builder.open_with(store.clone()).expect("memory can be read");
-        let (opened, output) = (stored.snapshot(), OnceCell::new());
-        Self { program, seed, executor, sim, recorder, store, opened, restarts, output }
+        let Ok(executor) = builder.observer(recorder.clone()).open_with(store) else {
+            return Ok(None);
+        };
+        let output = OnceCell::new();
+        let process =
+            Self { program, seed, executor, sim, recorder, storage, opened, restarts, output };
+        process.compare_opening(left)?;
+        Ok(Some(process))
     }
 
-    /// What its replay at the start did must be what the process before had done by then.
-    fn compare_opening(&self, before: &Self, place: usize) -> Result<(), Wrong> {
+    /// What the process before was told is there, and what its replay at the start does is what
+    /// that one had done by then.
+    fn compare_opening(&self, left: &Left) -> Result<(), Wrong> {
+        let delivered = left.trace.iter().filter(|line| event(line).is_some()).count();
+        let place = self.opened.len();
+        // A process that found a run at its end shows nothing; one that was cut off may have
+        // written a commit that it was not told of.
+        if place < delivered && !self.storage.is_snapshot() {
+            return Err(Wrong::Lost(format!("{place} records of {delivered} that were delivered")));
+        }
         let replayed = self.recorder.trace(RUN);
         if replayed.is_empty() {
             return Ok(());
         }
-        let trace = before.recorder.trace(RUN);
-        let next = format!("deliver {place}: ");
-        let end = trace.iter().position(|line| line.starts_with(&next)).unwrap_or(trace.len());
-        compare("the replay at the start", &trace[..end], &replayed)
+        let is_next = |line: &String| line.starts_with(&format!("deliver {place}: "));
+        let end = left.trace.iter().position(is_next).unwrap_or(left.trace.len());
+        let begun = if place > delivered { end.min(replayed.len()) } else { replayed.len() };
+        compare("the replay at the start", &left.trace[..end], &replayed[..begun])
     }
 
-    /// What it began with, and what the store held after each of its commits.
-    pub(crate) fn commits(&self) -> Vec<MemoryStore> {
-        let taken = self.store.take();
-        let opened = self.opened.snapshot();
-        let has_run = !opened.history(KEY).expect("memory can be read").is_empty();
-        has_run.then_some(opened).into_iter().chain(taken).collect()
+    pub(crate) fn left(&self) -> Left {
+        Left { trace: self.recorder.trace(RUN), restarts: self.restarts.clone() }
     }
 
-    /// Drives the run to its end, and compares all that there is to be compared.
-    pub(crate) fn finish(&self, report: &mut Report) -> Result<(), Wrong> {
+    /// Drives the run to its end, and compares all that there is to be compared. `false`: it was
+    /// cut off by the storage, which was told to fail.
+    pub(crate) fn finish(&self, report: &mut Report) -> Result<bool, Wrong> {
         let run = self.executor.start(WORKFLOW, RUN, self.seed);
-        let output = run.and_then(|run| self.executor.block_on(run)).map_err(|error| {
-            let trace = self.recorder.trace(RUN).join("\n  ");
-            let message = format!("{error:?}\n  {trace}");
-            match message.contains("diverged") {
-                true => Wrong::Diverged(message),
-                false => Wrong::Lost(message),
-            }
-        })?;
+        let output = match run.and_then(|run| self.executor.block_on(run)) {
+            Ok(output) => output,
+            Err(error) if error.is_store() && self.storage.may_fail() => return Ok(false),
+            Err(error) => return Err(self.wrong(&error)),
+        };
         let history = self.history();
         report.runs += 1;
         report.records += history.len() as u64;
@@ -154,29 +159,39 @@ impl<'a> Process<'a> {
             self.replay(&trace)?;
             report.replays += 1;
         }
-        self.compare_with_reference(&trace, &history)
+        self.compare_with_reference(&trace, &history)?;
+        Ok(true)
+    }
+
+    fn wrong(&self, error: &Error) -> Wrong {
+        let message = format!("{error:?}\n  {}", self.recorder.trace(RUN).join("\n  "));
+        match message.contains("diverged") {
+            true => Wrong::Diverged(message),
+            false => Wrong::Lost(message),
+        }
     }
 
     fn history(&self) -> Vec<Entry> {
-        self.store.now().history(KEY).expect("memory can be read")
+        self.storage.copy().history(KEY).expect("a copy does not fail")
     }
 
     fn compare_prefix(&self, history: &[Entry]) -> Result<(), Wrong> {
-        let opened = self.opened.history(KEY).expect("memory can be read");
-        match history.starts_with(&opened) {
+        match history.starts_with(&self.opened) {
             true => Ok(()),
-            false => Err(Wrong::Lost(format!("of {opened:?} there is {history:?}"))),
+            false => Err(Wrong::Lost(format!("of {:?} there is {history:?}", self.opened))),
         }
     }
 
     /// The same run again, from its whole history and in a process of its own.
     fn replay(&self, trace: &[String]) -> Result<(), Wrong> {
-        let stored = self.store.now();
-        let now = Timestamp::from_nanos(stored.time());
-        let replay = Self::open(self.program, (self.seed, 0), &stored, now, Vec::new());
-        let verified = replay.executor.verify(RUN);
+        let store = self.storage.copy();
+        let clock = VirtualClock::new(Timestamp::from_nanos(store.time()));
+        let (sim, recorder) = (Sim::new(0, clock.clone()), Recorder::default());
+        let builder = build(self.program, &sim).poll_budget(POLLS).clock(clock);
+        let executor = builder.observer(recorder.clone()).open_with(store);
+        let verified = executor.and_then(|executor| executor.verify(RUN));
         verified.map_err(|error| Wrong::Diverged(format!("replayed: {error:?}")))?;
-        compare("the replay", trace, &replay.recorder.trace(RUN))
+        compare("the replay", trace, &recorder.trace(RUN))
     }
 
     fn compare_with_reference(&self, trace: &[String], history: &[Entry]) -> Result<(), Wrong> {
