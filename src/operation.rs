@@ -23,7 +23,8 @@ pub(crate) struct Operation {
     pub(crate) kind: Kind,
     pub(crate) name: &'static str,
     label: OnceCell<Box<str>>,
-    pub(crate) policy: Cell<Policy>,
+    /// `None` for what is tried once, and for all that has no body: most operations.
+    policy: RefCell<Option<Box<Policy>>>,
     /// Attempts that the end of a process cut off, as the history tells.
     pub(crate) cut_off: Cell<u32>,
     /// Whether the history says that an `at_most_once` body may have begun.
@@ -75,19 +76,30 @@ pub(crate) enum Effort {
     Timer(Timestamp),
 }
 
+impl Policy {
+    const ONCE: Self = Self { retry: Retry::never(), timeout: None, at_most_once: false };
+}
+
 impl Operation {
     pub(crate) fn new(number: Number, kind: Kind, name: &'static str) -> Rc<Self> {
-        let policy = Policy { retry: Retry::never(), timeout: None, at_most_once: false };
         Rc::new(Self {
             number,
             kind,
             name,
             label: OnceCell::new(),
-            policy: Cell::new(policy),
+            policy: RefCell::default(),
             cut_off: Cell::new(0),
             begun: Cell::new(false),
             state: RefCell::new(State::Built),
         })
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        self.policy.borrow().as_deref().copied().unwrap_or(Policy::ONCE)
+    }
+
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        self.policy.replace(Some(Box::new(policy)));
     }
 
     pub(crate) fn label(&self) -> Option<&str> {

@@ -228,7 +228,7 @@ impl Run {
         }
         // Dropped since.
         let Some(step) = operations.waiting(number) else { return };
-        if step.policy.get().at_most_once && !step.begun.get() {
+        if step.policy().at_most_once && !step.begun.get() {
             records.push(Record::StepStarted { number });
         } else {
             operations.start(number, |body| run.world.bodies.spawn_boxed(body));
@@ -269,7 +269,7 @@ fn handed_over(record: Record<'_>) -> Delivered {
 /// What is recorded of a step whose body was cut off by the end of a process, or may have been.
 fn cut_off(step: &Operation, now: Timestamp) -> Record<'static> {
     let attempts = step.cut_off.get() + 1;
-    let policy = step.policy.get();
+    let policy = step.policy();
     let failure = match (policy.at_most_once, step.begun.get()) {
         (true, false) => return Record::StepStarted { number: step.number },
         (true, true) => "the process ended after it began, and it may run at most once",

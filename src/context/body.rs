@@ -79,7 +79,7 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     body: impl AsyncFn(Attempt) -> Result<T, E>,
 ) {
     let timers = &job.instance.world.timers;
-    let policy = job.operation.policy.get();
+    let policy = job.operation.policy();
     let started_at = timers.now();
     let mut attempts = job.operation.cut_off.get();
     let outcome = loop {

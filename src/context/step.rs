@@ -142,8 +142,8 @@ impl<T> Step<T> {
 
     fn set(self, what: &str, change: impl FnOnce(Policy) -> Policy) -> Self {
         self.awaited.assert_unpolled(what);
-        let policy = &self.awaited.operation.policy;
-        policy.set(change(policy.get()));
+        let operation = &self.awaited.operation;
+        operation.set_policy(change(operation.policy()));
         self
     }
 }

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 use dacapo_executor::Guest;
 
 use super::Executor;
-use super::engine::Engine;
+use super::engine::{Engine, OUTCOMES_PER_COMMIT};
 use crate::clock::Timestamp;
 
 /// What came of a turn.
@@ -108,10 +108,6 @@ impl Executor {
         .await
     }
 }
-
-/// A round stops early for a commit of so many outcomes: more of them make it no cheaper, but all
-/// that have an effect and no record yet are done again after a crash.
-const OUTCOMES_PER_COMMIT: usize = 10_000;
 
 impl Engine {
     /// One round of bodies, the main future among them, and a commit of what came of it.

@@ -20,6 +20,10 @@ use crate::replay::Delivery;
 use crate::run::finished;
 use crate::world::{Produced, World};
 
+/// A round of bodies stops early for a commit of so many outcomes: more of them make it no cheaper,
+/// but all that have an effect and no record yet are done again after a crash.
+pub(super) const OUTCOMES_PER_COMMIT: usize = 10_000;
+
 /// Everything behind an `Executor`.
 pub(super) struct Engine {
     pub(super) world: Rc<World>,
@@ -51,6 +55,16 @@ struct Spare {
     touched: Vec<Rc<Resident>>,
     records: Vec<Record<'static>>,
     produced: Vec<Produced>,
+}
+
+impl Spare {
+    /// Gives back what only a burst needed.
+    fn shrink(&mut self) {
+        self.entries.shrink_to(OUTCOMES_PER_COMMIT);
+        self.touched.shrink_to(OUTCOMES_PER_COMMIT);
+        self.records.shrink_to(OUTCOMES_PER_COMMIT);
+        self.produced.shrink_to(OUTCOMES_PER_COMMIT);
+    }
 }
 
 /// One thing that a commit writes of a run.
@@ -149,6 +163,7 @@ impl Engine {
             touched.for_each(|resident| self.work(&resident, &mut spare.records));
         }
         spare.entries = entries;
+        spare.shrink();
         Ok(has_entries)
     }
 
@@ -225,14 +240,14 @@ impl Engine {
             Entry::Resumed => return,
             Entry::Parked(fault) => {
                 self.residents.remove(resident);
-                return resident.watch.end(Err(parked_error(&instance.id, &fault)));
+                return resident.end(Err(parked_error(&instance.id, &fault)));
             }
         };
         let is_start = matches!(record, Record::Started { .. });
         let is_end = matches!(record, Record::Finished { .. });
         let place = instance.delivered.get();
         match resident.run.deliver(Delivery { place, commit, time, record }) {
-            Ok(()) if is_start => resident.watch.accept(),
+            Ok(()) if is_start => resident.accept(),
             Ok(()) if is_end => self.end(resident),
             Ok(()) => {}
             Err(fault) => self.park(resident, fault),
@@ -245,7 +260,7 @@ impl Engine {
         instance.close();
         self.residents.remove(resident);
         let outcome = instance.outcome.get().expect("an ended run has an outcome").clone();
-        resident.watch.end(Ok(outcome));
+        resident.end(Ok(outcome));
     }
 
     /// Has a run, to which all that was committed has been delivered, take up its work. `records`
@@ -281,7 +296,7 @@ impl Engine {
         self.pending.take();
         for resident in self.residents.take() {
             resident.run.instance.close();
-            resident.watch.end(Err(why.clone()));
+            resident.end(Err(why.clone()));
         }
         self.world.produced.take();
     }

@@ -145,7 +145,7 @@ impl Executor {
         };
         self.engine.record(&resident, started);
         self.engine.world.bodies.rouse();
-        Ok(Handle::new(id, resident.watch.clone()))
+        Ok(Handle::new(id, resident.watch()))
     }
 
     /// Attaches to a run that was started before, in this process or an earlier one.
@@ -177,7 +177,7 @@ impl Executor {
         if let Some(resident) = self.engine.residents.with_id(id) {
             let instance = &resident.run.instance;
             same_workflow(id, instance.workflow, workflow.name())?;
-            return Ok(Some(Handle::new(instance.id.clone(), resident.watch.clone())));
+            return Ok(Some(Handle::new(instance.id.clone(), resident.watch())));
         }
         let Some(row) = self.engine.find(id)? else { return Ok(None) };
         same_workflow(id, &row.workflow, workflow.name())?;

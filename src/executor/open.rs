@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use dacapo_store::{Filter, RunRow, RunState};
+use dacapo_store::{Entry, Filter, RunRow, RunState};
 
 use super::engine::Engine;
 use super::residents::Resident;
@@ -50,7 +50,7 @@ impl Engine {
         self.world.timers.advance();
         for row in self.list(&Filter::new().states(&[RunState::Running]))? {
             if let Some((name, code)) = self.registry.find(&row.workflow) {
-                let (resident, replayed) = self.replay(&row, name, code);
+                let (resident, replayed) = self.replay(&row, name, code)?;
                 self.residents.add(&resident);
                 match replayed {
                     Ok(()) => self.work(&resident, &mut Vec::new()),
@@ -66,7 +66,7 @@ impl Engine {
         let found = self.registry.find(&row.workflow);
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
         self.world.timers.advance();
-        let (resident, replayed) = self.replay(row, name, code);
+        let (resident, replayed) = self.replay(row, name, code)?;
         self.residents.add(&resident);
         self.world.bodies.rouse();
         match replayed {
@@ -88,41 +88,49 @@ impl Engine {
         row: &RunRow,
         name: &'static str,
         code: Rc<Code>,
-    ) -> (Rc<Resident>, Result<(), Fault>) {
+    ) -> Result<(Rc<Resident>, Result<(), Fault>)> {
+        let history = self.history(row)?;
         let run = restored(self.world.clone(), row, name, code);
         run.instance.started_at.set(Timestamp::from_nanos(row.started_at));
-        let replayed = self.deliver_history(&run, row);
-        let resident = Resident::new(run);
-        resident.watch.accept();
-        (resident, replayed)
+        let replayed = history.and_then(|history| deliver_history(&run, &history));
+        Ok((Resident::new(run), replayed))
     }
 
-    /// Delivers all that was committed of a run.
-    fn deliver_history(&self, run: &Run, row: &RunRow) -> Result<(), Fault> {
-        let history = self.store.borrow().history(row.key);
-        let history = history.map_err(|error| Fault::new(ParkReason::Damaged, error))?;
-        if history.is_empty() {
-            return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
+    /// All that was committed of a run, or what is wrong with that. That the disk did not answer
+    /// says nothing about the run: the next open may find it whole.
+    fn history(&self, row: &RunRow) -> Result<Result<Vec<Entry>, Fault>> {
+        match self.store.borrow().history(row.key) {
+            Err(error) if error.is_refused() => Err(Error::store(&error)),
+            history => Ok(history.map_err(|error| Fault::new(ParkReason::Damaged, error))),
         }
-        for (place, entry) in (0..).zip(&history) {
-            run.deliver(replay::read(entry, place)?)?;
-        }
-        run.instance.places.set(history.len() as u64);
-        Ok(())
     }
 
     /// Replays a run by itself, beside the others, and forgets it.
     pub(super) fn verify(&self, row: &RunRow) -> Result<()> {
         let found = self.registry.find(&row.workflow);
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let history = self.history(row)?;
         let timers = Timers::new(self.world.timers.clock.clone(), Timestamp::default());
         let world = World::new(timers, self.world.poll_budget, self.world.observer.clone());
         let run = restored(world, row, name, code);
-        let verified =
-            self.deliver_history(&run, row).and_then(|()| run.check_end(row.state.has_ended()));
+        let verified = history
+            .and_then(|history| deliver_history(&run, &history))
+            .and_then(|()| run.check_end(row.state.has_ended()));
         run.instance.close();
         verified.map_err(|fault| parked_error(&row.id, &fault))
     }
+}
+
+/// Delivers all that was committed of a run.
+fn deliver_history(run: &Run, history: &[Entry]) -> Result<(), Fault> {
+    if history.is_empty() {
+        return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
+    }
+    for (place, entry) in (0..).zip(history) {
+        run.deliver(replay::read(entry, place)?)?;
+    }
+    run.instance.places.set(history.len() as u64);
+    Ok(())
 }
 
 fn restored(world: Rc<World>, row: &RunRow, name: &'static str, code: Rc<Code>) -> Run {

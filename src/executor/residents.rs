@@ -8,19 +8,52 @@ use dacapo_store::RunKey;
 use slab::Slab;
 
 use super::handle::Watch;
+use crate::error::Result;
+use crate::record::Outcome;
 use crate::run::Run;
 
 /// A run in memory, and those who wait for it.
 pub(super) struct Resident {
     pub(super) run: Run,
-    pub(super) watch: Rc<Watch>,
+    /// `None` while nobody waits.
+    watch: RefCell<Option<Rc<Watch>>>,
     /// Whether it is among those whose work comes after the deliveries of this commit.
     pub(super) is_touched: Cell<bool>,
 }
 
 impl Resident {
     pub(super) fn new(run: Run) -> Rc<Self> {
-        Rc::new(Self { run, watch: Rc::default(), is_touched: Cell::new(false) })
+        Rc::new(Self { run, watch: RefCell::default(), is_touched: Cell::new(false) })
+    }
+
+    /// Where to wait for the run.
+    pub(super) fn watch(&self) -> Rc<Watch> {
+        let watch = || {
+            let watch = Rc::<Watch>::default();
+            if self.run.instance.delivered.get() > 0 {
+                watch.accept();
+            }
+            watch
+        };
+        self.watch.borrow_mut().get_or_insert_with(watch).clone()
+    }
+
+    /// The start is committed. A run that nobody waits for needs no place to wait at.
+    pub(super) fn accept(&self) {
+        let held = self.watch.take();
+        if let Some(watch) = held {
+            watch.accept();
+            if Rc::strong_count(&watch) > 1 {
+                self.watch.replace(Some(watch));
+            }
+        }
+    }
+
+    /// Ends the wait of all who wait.
+    pub(super) fn end(&self, ended: Result<Outcome<'static>>) {
+        if let Some(watch) = self.watch.take() {
+            watch.end(ended);
+        }
     }
 }
 
