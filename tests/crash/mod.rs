@@ -7,6 +7,7 @@ mod compare;
 mod damage;
 mod double;
 mod process;
+mod reads;
 mod scenario;
 mod scenarios;
 mod sweep;
@@ -71,12 +72,12 @@ fn a_crash_at_every_operation_after_other_processes() {
 fn a_crash_at_every_operation_of_the_recovery() {
     let all = [STEPS, TASKS, TIME, SEVERAL, BEFORE].concat();
     let scenarios = all.iter().enumerate().map(|(index, one)| (one, FOLD_BYTES[index % 2]));
-    cover("C2", scenarios, |sweep| sweep.crash_twice(4));
+    cover("C2", scenarios, |sweep| sweep.crash_twice(8));
 }
 
 #[test]
 fn flipped_bits_and_cut_files() {
     for fold_bytes in FOLD_BYTES {
-        damage::damage(fold_bytes, 400);
+        damage::damage(fold_bytes, 1_000);
     }
 }
