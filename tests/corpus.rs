@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use super::programs;
+
+#[path = "../fuzz/src/executor.rs"]
+mod executor;
 #[path = "../fuzz/src/history.rs"]
 mod history;
 
@@ -22,4 +26,31 @@ fn replay(target: &str, check: impl Fn(&[u8])) -> usize {
 #[test]
 fn histories() {
     assert!(replay("history", history::check) >= 40);
+}
+
+#[test]
+fn executors() {
+    assert!(replay("executor", executor::check) >= 30);
+}
+
+/// The check of a random program as the corpus wants it: a function that panics.
+fn panics<T>(check: impl Fn(&[u8]) -> Result<T, programs::Wrong>) -> impl Fn(&[u8]) {
+    move |bytes| {
+        check(bytes).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}
+
+#[test]
+fn replays() {
+    assert!(replay("replay", panics(programs::check)) >= 60);
+}
+
+#[test]
+fn crashes() {
+    assert!(replay("crash", panics(programs::crash)) >= 60);
+}
+
+#[test]
+fn disks() {
+    assert!(replay("disk", panics(programs::disk)) >= 60);
 }

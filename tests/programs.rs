@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 #[path = "../fuzz/src/programs/mod.rs"]
 mod random;
-pub(super) use random::{check, crash, disk};
+pub(super) use random::{Wrong, check, crash, disk};
 
 use random::language::{Code, Kind};
 use random::{Report, decode, generate};

@@ -1,4 +1,4 @@
-//! Carries out a program of tasks, and compares it with a model. See `dacapo_fuzz::executor`.
+//! Carries out a program of tasks, and compares it with a model. See `fuzz/src/executor.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| dacapo_fuzz::executor::check(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| dacapo_fuzz::executor(data));

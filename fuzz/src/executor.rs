@@ -64,7 +64,7 @@ impl Bytes<'_> {
 }
 
 /// Carries out the program that the bytes stand for, on the executor and on its model.
-pub fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     let program = Bytes(data).program();
     assert_eq!(run(&program), Model::run(&program), "{program:#?}");
 }

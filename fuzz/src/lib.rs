@@ -1,16 +1,34 @@
 //! What the fuzz targets call. The library's own tests include the same files, and replay the
 //! corpus through them on stable.
 
-pub mod executor;
-pub mod history;
+mod executor;
+mod history;
 #[allow(dead_code, reason = "the tests and the soak use more of it")]
 mod programs;
+
+/// Damages a history as the bytes say, and opens it.
+///
+/// # Panics
+///
+/// This one and those below panic if something is not as it should be.
+pub fn history(data: &[u8]) {
+    history::check(data);
+}
+
+/// Carries out a program of tasks, and compares it with the model of the executor.
+///
+/// # Panics
+///
+/// See [`history()`].
+pub fn executor(data: &[u8]) {
+    executor::check(data);
+}
 
 /// Carries out the program that the bytes stand for, with a restart after each of its commits.
 ///
 /// # Panics
 ///
-/// Panics if something is not as it should be.
+/// See [`history()`].
 pub fn replay(data: &[u8]) {
     if let Err(wrong) = programs::check(data) {
         panic!("{wrong}\n{:#?}", programs::decode(data));
@@ -21,7 +39,7 @@ pub fn replay(data: &[u8]) {
 ///
 /// # Panics
 ///
-/// Panics if something is not as it should be.
+/// See [`history()`].
 pub fn crash(data: &[u8]) {
     if let Err(wrong) = programs::crash(data) {
         panic!("{wrong}");
@@ -32,7 +50,7 @@ pub fn crash(data: &[u8]) {
 ///
 /// # Panics
 ///
-/// Panics if something is not as it should be.
+/// See [`history()`].
 pub fn disk(data: &[u8]) {
     if let Err(wrong) = programs::disk(data) {
         panic!("{wrong}");
