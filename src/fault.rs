@@ -29,19 +29,29 @@ pub enum ParkReason {
 impl ParkReason {
     fn remedy(self) -> &'static str {
         match self {
-            Self::Diverged => "bring back the code that made this history, then resume the run",
+            Self::Diverged => {
+                "bring back the code that made this history (if it did not change, it is not \
+                 deterministic), then call `Executor::resume`"
+            }
             Self::ForeignWake => {
                 "a workflow may await operations of its own run and what they feed: put it in a \
                  step (inside tokio, run the executor under tokio::task::unconstrained), \
-                 then resume the run"
+                 then call `Executor::resume`"
             }
-            Self::Stalled => "mend the workflow so that what it awaits can happen, then resume it",
-            Self::LiveLock => "mend the loop that never waits, then resume the run",
-            Self::Panicked => "mend the workflow, then resume the run",
-            Self::Damaged => "restore the file from a backup, or cancel and delete the run",
+            Self::Stalled => {
+                "so it awaits something that nothing in the run can bring about, such as a timer \
+                 or socket of another runtime: put that in a step (inside tokio, run the executor \
+                 under tokio::task::unconstrained), then call `Executor::resume`"
+            }
+            Self::LiveLock => {
+                "mend the loop that never waits (inside tokio, run the executor under \
+                 tokio::task::unconstrained), then call `Executor::resume`"
+            }
+            Self::Panicked => "mend the workflow, then call `Executor::resume`",
+            Self::Damaged => "restore the file from a backup, then call `Executor::resume`",
             Self::Undecodable => {
                 "bring back the type that was recorded (a changed type needs a new name), \
-                 then resume the run"
+                 then call `Executor::resume`"
             }
         }
     }

@@ -1,4 +1,63 @@
 //! Durable execution as ordinary async Rust: crash anywhere, resume where it was.
+//!
+//! A **workflow** is a named `async fn(&Ctx, Input) -> Result<Output>`. A **run** is one execution of
+//! it, with an id. Each side effect is a **step**, whose outcome is checkpointed before the workflow
+//! moves on. When the process ends, the next one replays every unfinished run from its history, poll
+//! for poll, and goes on where it was.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use dacapo::{Ctx, Error, Executor, Result, Retry, Workflow, try_join};
+//!
+//! const TRIP: Workflow<String, (String, String)> = Workflow::new("trip");
+//! const PATIENT: Retry = Retry::exponential(Duration::from_secs(1));
+//!
+//! async fn trip(ctx: &Ctx, to: String) -> Result<(String, String)> {
+//!     let (a, b) = (to.clone(), to);
+//!     let flight = ctx.step("flight", async move || book("flight", &a).await).retry(PATIENT);
+//!     let hotel = ctx.step("hotel", async move || book("hotel", &b).await).retry(PATIENT);
+//!     try_join(flight, hotel).await
+//! }
+//!
+//! async fn book(what: &str, to: &str) -> Result<String, Error> {
+//!     Ok(format!("{what} to {to}"))
+//! }
+//!
+//! # let path = std::env::temp_dir().join(format!("dacapo-crate-{}.redb", std::process::id()));
+//! let executor = Executor::builder().workflow(TRIP, trip).open(&path)?;
+//! let run = executor.start(TRIP, "trip-1", "Oslo".into())?;
+//! assert_eq!(executor.block_on(run)?.1, "hotel to Oslo");
+//! # drop(executor);
+//! # std::fs::remove_file(path).expect("it was created");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`Ctx`]: what a workflow calls. [`Step`]: retries, time limits, labels, `at_most_once`.
+//! - [`Executor`]: start, attach, drive; what is parked, and how it goes on.
+//! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
+//! - [`join`], [`race`] and their kin poll in a fixed order; the combinators of any other crate work,
+//!   too.
+//! - `sim` (feature): simulation, for tests of your own workflows.
+//! - [`store`]: stores, and what one must do.
+//!
+//! # The rules
+//!
+//! Bodies have side effects, and workflow code has none: it takes the time from [`Ctx::now`] and
+//! random numbers from [`Ctx::random`], awaits operations of its own run and what they feed, and
+//! whatever it prints is printed again in each replay. What the compiler cannot see is caught at the
+//! first record that differs, and the run is parked with both sides shown.
+//!
+//! # Features
+//!
+//! - `std` (default): `block_on`, the system's clock, panics kept to their run.
+//! - `redb` (default): the store on disk.
+//! - `sim`: simulation. Not for production.
+//!
+//! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
+//! [`Executor::next_deadline`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

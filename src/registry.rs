@@ -49,7 +49,7 @@ fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
     let body = Rc::new(body);
     Rc::new(move |ctx, input| {
         let input = codec::decode::<I>(input).map_err(|why| {
-            alloc::format!("the input is not a {}: {why}", core::any::type_name::<I>())
+            alloc::format!("the input does not decode as {}: {why}", core::any::type_name::<I>())
         })?;
         let body = body.clone();
         Ok(Box::pin(async move { recorded(body(&ctx, input).await) }))

@@ -7,7 +7,9 @@ use crate::random;
 /// How often a step is tried, and how long it waits in between.
 ///
 /// Every value is `const`, so a policy can stand beside the names it is used with. Attempts count
-/// from 1 and go on after a restart: an attempt that the end of the process cut off counts.
+/// from 1 and go on after a restart: an attempt that the end of the process cut off counts, and so
+/// does one that was waited for. A process that crashes again and again uses up the attempts of all
+/// steps that are under way, so a step that must survive that gets no limit of attempts.
 ///
 /// ```
 /// use std::time::Duration;

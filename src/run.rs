@@ -274,7 +274,7 @@ fn cut_off(step: &Operation, now: Timestamp) -> Record<'static> {
         (true, false) => return Record::StepStarted { number: step.number },
         (true, true) => "the process ended after it began, and it may run at most once",
         (false, _) if policy.retry.gives_up_cut_off(attempts) => {
-            "the process ended during its last attempt"
+            "the process ended during the last of them"
         }
         (false, _) => return Record::Restarted { number: step.number },
     };

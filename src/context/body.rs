@@ -116,7 +116,7 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
 pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) -> Failure {
     match attempts {
         1 => failure.within(format_args!("{operation} failed")),
-        _ => failure.within(format_args!("{operation} failed {attempts} times")),
+        _ => failure.within(format_args!("{operation} failed, after {attempts} attempts")),
     }
 }
 

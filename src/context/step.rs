@@ -36,6 +36,9 @@ pub struct Step<T> {
 impl Ctx {
     /// A step: runs `body`, and records what came of it before anything else goes on.
     ///
+    /// `name` is durable, like the workflow's: what varies belongs into a
+    /// [`label`](Step::label).
+    ///
     /// A step whose outcome is recorded is never run again; in a replay its outcome is delivered
     /// when it was delivered before. A body that was cut off by the end of the process is run
     /// again (at least once). The body owns what it uses, so clone what it needs into it. It lives
@@ -121,11 +124,16 @@ impl<T> Step<T> {
     }
 
     /// Tries the body again when it fails, as `retry` says; without this it is tried once.
+    ///
+    /// The body is called anew for each attempt, so what it uses up it must clone inside. The
+    /// waits between attempts are not recorded: if the process ends meanwhile, the next attempt
+    /// comes at once after the restart, and the one that was waited for counts as cut off.
     pub fn retry(self, retry: Retry) -> Self {
         self.set("the retry policy", |policy| Policy { retry, ..policy })
     }
 
-    /// Gives each attempt at most `limit`; a longer one is dropped and counts as failed.
+    /// Gives each attempt at most `limit`; a longer one is dropped and counts as failed. A body that
+    /// blocks the thread cannot be cut off.
     pub fn timeout(self, limit: Duration) -> Self {
         self.set("the timeout", |policy| Policy { timeout: Some(limit), ..policy })
     }
@@ -163,7 +171,8 @@ impl<T: Value> Future for Step<T> {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(why) => {
                 let (operation, kind) = (&self.awaited.operation, core::any::type_name::<T>());
-                let detail = format_args!("the outcome of {operation} is not a {kind}: {why}");
+                let detail =
+                    format_args!("the outcome of {operation} does not decode as {kind}: {why}");
                 self.awaited.instance.fail(ParkReason::Undecodable, detail);
                 Poll::Pending
             }

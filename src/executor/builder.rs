@@ -36,7 +36,7 @@ impl Builder {
             registry: Registry::default(),
             clock: None,
             seed: None,
-            poll_budget: 10_000_000,
+            poll_budget: 1_000_000,
             observer: None,
         }
     }
@@ -89,8 +89,9 @@ impl Builder {
         Self { seed: Some(seed), ..self }
     }
 
-    /// Parks a run when one delivery takes more than `polls` polls of its tasks; 10 million by
-    /// default, which take about a second.
+    /// Parks a run when one delivery takes more than `polls` polls of its tasks; 1 million by
+    /// default. Other runs wait meanwhile. A run that spawns more tasks than that at once needs
+    /// more.
     pub fn poll_budget(self, polls: u64) -> Self {
         Self { poll_budget: polls, ..self }
     }

@@ -13,8 +13,10 @@ use crate::record::Outcome;
 /// A run to wait for: a future of its result.
 ///
 /// It is given by [`Executor::start`](crate::Executor::start) and
-/// [`Executor::attach`](crate::Executor::attach); any number of them may wait for one run. Await it
-/// in the main future of the executor. Dropping it changes nothing for the run.
+/// [`Executor::attach`](crate::Executor::attach); any number of them may wait for one run. Runs move
+/// only while their executor is driven: await a handle in the main future of
+/// [`block_on`](crate::Executor::block_on) or [`run`](crate::Executor::run), or beside it.
+/// Dropping it changes nothing for the run.
 ///
 /// # Errors
 ///
@@ -111,7 +113,8 @@ impl<O: Value> Future for Handle<O> {
         self.watch.poll(&self.watch.ended, cx).map(|ended| match ended? {
             Ok(bytes) => codec::decode(&bytes.0).map_err(|why| {
                 let (id, kind) = (&self.id, core::any::type_name::<O>());
-                let message = format_args!("the output of run {id:?} is not a {kind}: {why}");
+                let message =
+                    format_args!("the output of run {id:?} does not decode as {kind}: {why}");
                 Error::of(Kind::Usage, message)
             }),
             Err(failure) => Err(failure.into()),

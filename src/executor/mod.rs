@@ -161,7 +161,7 @@ impl Executor {
     /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
     /// let executor = Executor::builder().in_memory();
     /// let error = executor.attach(ECHO, "two").err().expect("nobody started it");
-    /// assert_eq!(error.to_string(), r#"there is no run "two": start it first"#);
+    /// assert_eq!(error.to_string(), r#"there is no run "two": check the id, or start it"#);
     /// ```
     pub fn attach<I: Value, O: Value>(
         &self,
@@ -258,12 +258,15 @@ impl Executor {
     /// ```
     /// let executor = dacapo::Executor::builder().in_memory();
     /// let error = executor.resume("order-7").unwrap_err();
-    /// assert_eq!(error.to_string(), r#"there is no run "order-7": start it first"#);
+    /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
         self.engine.check()?;
         let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
         let is_resident = self.engine.residents.with_key(row.key).is_some();
+        if row.state == RunState::Running && !is_resident {
+            return Err(unregistered(id, &row.workflow));
+        }
         if row.state != RunState::Parked || is_resident {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             return Err(Error::of(Kind::Usage, message));
@@ -343,7 +346,7 @@ fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
 }
 
 fn no_such_run(id: &str) -> Error {
-    Error::of(Kind::Usage, format_args!("there is no run {id:?}: start it first"))
+    Error::of(Kind::Usage, format_args!("there is no run {id:?}: check the id, or start it"))
 }
 
 fn unregistered(id: &str, workflow: &str) -> Error {

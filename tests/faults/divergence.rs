@@ -8,7 +8,8 @@ use dacapo::{Builder, Ctx, Executor, ParkReason, Result, Workflow};
 use super::{assert_parked, history, open};
 
 const W: Workflow<u32, u32> = Workflow::new("w");
-const MEND: &str = "bring back the code that made this history, then resume the run";
+const MEND: &str = "bring back the code that made this history (if it did not change, it is not \
+    deterministic), then call `Executor::resume`";
 
 /// A build, as the workflow that it registers.
 type Build = fn() -> Builder;

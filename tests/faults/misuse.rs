@@ -27,9 +27,9 @@ fn refused<T>(result: Result<T>, message: &str) {
 fn ids_and_workflows_that_do_not_fit() {
     let (executor, store) = open(build(), MemoryStore::new());
     refused(executor.start(W, "", 1), "a run needs an id that is not empty");
-    refused(executor.attach(W, "a"), r#"there is no run "a": start it first"#);
-    refused(executor.resume("a"), r#"there is no run "a": start it first"#);
-    refused(executor.verify("a"), r#"there is no run "a": start it first"#);
+    refused(executor.attach(W, "a"), r#"there is no run "a": check the id, or start it"#);
+    refused(executor.resume("a"), r#"there is no run "a": check the id, or start it"#);
+    refused(executor.verify("a"), r#"there is no run "a": check the id, or start it"#);
     refused(
         executor.start(X, "a", 1),
         r#"run "a" needs the workflow "x", which is not registered: add it with Builder::workflow"#,
@@ -113,7 +113,9 @@ fn an_output_of_another_type() {
     let text = executor.attach(TEXT, "a").expect("the name is the same");
     let error = executor.block_on(text).expect_err("it is a number");
     assert!(
-        error.to_string().starts_with(r#"the output of run "a" is not a alloc::string::String"#)
+        error
+            .to_string()
+            .starts_with(r#"the output of run "a" does not decode as alloc::string::String"#)
     );
 }
 

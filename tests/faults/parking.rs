@@ -60,7 +60,9 @@ fn a_stall() {
         pending().await
     });
     let message = "stalled: the tasks 0, 1 (0 is the root) await no operation of the run; \
-                   mend the workflow so that what it awaits can happen, then resume it";
+                   so it awaits something that nothing in the run can bring about, such as a timer \
+                   or socket of another runtime: put that in a step (inside tokio, run the \
+                   executor under tokio::task::unconstrained), then call `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -70,7 +72,9 @@ fn a_stall_at_the_start() {
     let broken =
         Executor::builder().workflow(W, async |_: &Ctx, _: u32| -> Result<u32> { pending().await });
     let message = "stalled: task 0 (0 is the root) awaits no operation of the run; \
-                   mend the workflow so that what it awaits can happen, then resume it";
+                   so it awaits something that nothing in the run can bring about, such as a timer \
+                   or socket of another runtime: put that in a step (inside tokio, run the \
+                   executor under tokio::task::unconstrained), then call `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -82,7 +86,9 @@ fn a_stall_beside_an_operation_that_is_not_polled() {
         pending().await
     });
     let message = "stalled: task 0 (0 is the root) awaits no operation of the run; \
-                   mend the workflow so that what it awaits can happen, then resume it";
+                   so it awaits something that nothing in the run can bring about, such as a timer \
+                   or socket of another runtime: put that in a step (inside tokio, run the \
+                   executor under tokio::task::unconstrained), then call `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -96,7 +102,8 @@ fn a_live_lock() {
         }
     });
     let message = "live-lock: task 0 and others took 1000 polls for one record; \
-                   mend the loop that never waits, then resume the run";
+                   mend the loop that never waits (inside tokio, run the executor under \
+                   tokio::task::unconstrained), then call `Executor::resume`";
     check(broken, ParkReason::LiveLock, message, mended());
 }
 
@@ -106,7 +113,8 @@ fn a_panic_in_the_root() {
         ctx.step("one", async move || value(n).await).await?;
         panic!("no tea in order {}", ctx.id())
     });
-    let message = "panicked: task 0: no tea in order run; mend the workflow, then resume the run";
+    let message =
+        "panicked: task 0: no tea in order run; mend the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 
@@ -117,7 +125,7 @@ fn a_panic_in_a_spawned_task() {
         ctx.step("one", async move || value(n).await).await?;
         ctx.step("two", async move || value(n + 1).await).await
     });
-    let message = "panicked: task 1: no cup; mend the workflow, then resume the run";
+    let message = "panicked: task 1: no cup; mend the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 
@@ -137,8 +145,8 @@ fn an_outcome_of_another_type() {
         let (executor, store) = open(build, store.now());
         let error = executor.resume("run").expect_err("the type does not fit");
         let message = format!(
-            "undecodable value: the outcome of step 1 \"one\" is not a {kind}: {why}; bring back \
-             the type that was recorded (a changed type needs a new name), then resume the run"
+            "undecodable value: the outcome of step 1 \"one\" does not decode as {kind}: {why}; bring back \
+             the type that was recorded (a changed type needs a new name), then call `Executor::resume`"
         );
         assert_parked(&executor, "run", &error, &message);
         executor.block_on(async {});
@@ -177,9 +185,9 @@ fn an_input_of_another_type() {
     let (executor, _) = open(build, store.now());
     let run = executor.attach(NARROW, "run").expect("it is there");
     let error = executor.block_on(run).expect_err("the type does not fit");
-    let message = "undecodable value: the input is not a bool: Found a bool that wasn't 0 or 1; \
+    let message = "undecodable value: the input does not decode as bool: Found a bool that wasn't 0 or 1; \
                    bring back the type that was recorded (a changed type needs a new name), then \
-                   resume the run";
+                   call `Executor::resume`";
     assert_parked(&executor, "run", &error, message);
 }
 
@@ -204,7 +212,7 @@ fn a_panic_of_a_task_that_is_dropped_at_the_end() {
         ctx.step("one", async move || value(n).await).await
     });
     let message = "panicked: a task that was dropped: dropped a cup; \
-                   mend the workflow, then resume the run";
+                   mend the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 

@@ -68,7 +68,7 @@ fn a_failure_is_retried_with_growing_delays() {
 fn attempts_are_used_up() {
     let error = check(PATIENT, |_| Err(Error::new("busy")), &[(1, 0), (2, 1), (3, 3), (4, 7)]);
     let error = error.expect_err("none succeeds");
-    assert_eq!(error.to_string(), r#"step 1 "try" failed 4 times: busy"#);
+    assert_eq!(error.to_string(), r#"step 1 "try" failed, after 4 attempts: busy"#);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn without_a_policy_a_step_is_tried_once() {
 fn a_permanent_failure_is_not_retried() {
     let attempt = |n| Err(if n < 2 { Error::new("busy") } else { Error::new("gone").permanent() });
     let error = check(PATIENT, attempt, &[(1, 0), (2, 1)]).expect_err("it is gone");
-    assert_eq!(error.to_string(), r#"step 1 "try" failed 2 times: gone"#);
+    assert_eq!(error.to_string(), r#"step 1 "try" failed, after 2 attempts: gone"#);
     assert!(error.is_permanent());
 }
 
@@ -197,8 +197,8 @@ fn a_body_that_ends_the_process_uses_up_its_attempts() {
     assert_eq!(numbers, [1, 2, 3, 4]);
     let error = ended.expect_err("no attempt is left");
     assert!(error.is_interrupted());
-    let why = "the process ended during its last attempt";
-    assert_eq!(error.to_string(), format!(r#"step 1 "fatal" failed 4 times: {why}"#));
+    let why = "the process ended during the last of them";
+    assert_eq!(error.to_string(), format!(r#"step 1 "fatal" failed, after 4 attempts: {why}"#));
     assert_eq!(history(&stored, "run").len(), 6, "a start, three restarts, an outcome, the end");
 }
 

@@ -109,7 +109,7 @@ fn records_that_are_missing_or_in_another_order() {
     for (damage, message) in cases {
         let (reason, found) = open_damaged(damage).expect("it is parked");
         assert_eq!(reason, ParkReason::Damaged);
-        let remedy = "restore the file from a backup, or cancel and delete the run";
+        let remedy = "restore the file from a backup, then call `Executor::resume`";
         assert_eq!(found, format!("damaged history: {message}; {remedy}"));
     }
 }
