@@ -151,7 +151,6 @@ impl Body {
 }
 
 pub(crate) const LIMIT: Duration = Duration::from_millis(5);
-pub(crate) const FAILURE: &str = "no tea";
 pub(crate) const LOCKS: usize = 3;
 /// Few, so that many steps have the same one.
 pub(crate) const NAMES: [&str; 3] = ["fetch", "enrich", "charge"];
@@ -171,9 +170,18 @@ pub(crate) fn label(x: u64) -> u64 {
     x % 10
 }
 
-/// The number of an error: all of its message counts.
-pub(crate) fn error_value(message: &str) -> u64 {
-    message.bytes().fold(1, |value, byte| mix(value, u64::from(byte)))
+/// Why a step fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    Failed,
+    Permanent,
+    Elapsed,
+    Interrupted,
+}
+
+/// The number of a step's failure: which step it was, as messages show it, and why.
+pub(crate) fn failure_value(step: &str, why: Why) -> u64 {
+    step.bytes().fold(why as u64, |value, byte| mix(value, u64::from(byte)))
 }
 
 /// Failures that are looked at become numbers.

@@ -18,8 +18,8 @@ use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 
 use super::language::{
-    Body, Buffered, Code, FAILURE, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value,
-    body_value, error_value, flat, fold, label, mix,
+    Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why, body_value,
+    failure_value, flat, fold, label, mix,
 };
 
 /// What a program gives: its value, and all that it saw, in order.
@@ -148,7 +148,16 @@ fn nanos(ctx: &Ctx) -> u64 {
 }
 
 fn value_of(result: Result<u64>) -> Value {
-    result.map_err(|error| error_value(&error.to_string()))
+    result.map_err(|error| {
+        let why = match () {
+            () if error.is_interrupted() => Why::Interrupted,
+            () if error.is_elapsed() => Why::Elapsed,
+            () if error.is_permanent() => Why::Permanent,
+            () => Why::Failed,
+        };
+        let message = error.to_string();
+        failure_value(message.split(" failed").next().unwrap_or_default(), why)
+    })
 }
 
 fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<u64> {
@@ -160,7 +169,7 @@ fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<u64> {
             Body::Endless => pending().await,
             _ => sim.latency().await,
         }
-        let error = Error::new(FAILURE);
+        let error = Error::new("no tea");
         match owned.body.fails(attempt.number()) {
             true if owned.body == Body::Permanent => Err(error.permanent()),
             true => Err(error),

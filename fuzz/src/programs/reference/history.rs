@@ -78,18 +78,14 @@ impl Model {
             if operation.step.is_none() || !operation.is_waiting() {
                 continue;
             }
+            let attempts = operation.cut_off + 1;
             events.push(match (operation.is_once(), operation.begun) {
                 (true, false) => Event::StepStarted(*number),
-                (true, true) => {
-                    operation.interrupted =
-                        Some("the process ended after it began, and it may run at most once");
+                (false, _) if attempts < operation.cut_off_limit() => Event::Restarted(*number),
+                _ => {
+                    operation.interrupted = true;
                     Event::Finished(*number)
                 }
-                _ if operation.cut_off + 1 >= operation.cut_off_limit() => {
-                    operation.interrupted = Some("the process ended during its last attempt");
-                    Event::Finished(*number)
-                }
-                _ => Event::Restarted(*number),
             });
         }
         self.asked.clear();

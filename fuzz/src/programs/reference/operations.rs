@@ -1,6 +1,6 @@
 //! Steps and sleeps: numbers, asking, outcomes.
 
-use super::super::language::{Body, FAILURE, LIMIT, Step, Value, body_value, error_value, label};
+use super::super::language::{Body, Step, Value, Why, body_value, failure_value, label};
 use super::{Model, Number, Wake};
 
 pub(super) struct Operation {
@@ -13,8 +13,8 @@ pub(super) struct Operation {
     /// An `at_most_once` step whose start is recorded.
     pub(super) begun: bool,
     pub(super) cut_off: u32,
-    /// Why it is given up after a restart.
-    pub(super) interrupted: Option<&'static str>,
+    /// A restart gave it up.
+    pub(super) interrupted: bool,
 }
 
 pub(super) enum State {
@@ -47,26 +47,20 @@ impl Operation {
     /// What its body gives, and how often it ran in this process.
     fn outcome(&self, shown: &str) -> (Value, u32) {
         let Some((step, x)) = &self.step else { return (Ok(0), 0) };
-        let mut attempt = self.cut_off + 1;
-        let fails = |attempt, why: &str| {
-            let message = match attempt {
-                1 => format!("{shown} failed: {why}"),
-                _ => format!("{shown} failed {attempt} times: {why}"),
-            };
-            Err(error_value(&message))
-        };
-        if let Some(why) = self.interrupted {
-            return (fails(attempt, why), 0);
+        let failed = |why| Err(failure_value(shown, why));
+        if self.interrupted {
+            return (failed(Why::Interrupted), 0);
         }
+        let mut attempt = self.cut_off + 1;
         let last = step.body.attempts().unwrap_or(1);
         while step.body.fails(attempt) && step.body != Body::Permanent && attempt < last {
             attempt += 1;
         }
-        let elapsed = format!("not ready within {LIMIT:?}");
         let value = match step.body {
             body if !body.fails(attempt) => Ok(body_value(step, *x)),
-            Body::Endless => fails(attempt, &elapsed),
-            _ => fails(attempt, FAILURE),
+            Body::Endless => failed(Why::Elapsed),
+            Body::Permanent => failed(Why::Permanent),
+            _ => failed(Why::Failed),
         };
         (value, attempt - self.cut_off)
     }
@@ -92,7 +86,7 @@ impl Model {
             started: false,
             begun: false,
             cut_off: 0,
-            interrupted: None,
+            interrupted: false,
         };
         self.operations.insert(number, operation);
         number
