@@ -99,7 +99,10 @@ fn look(disk: Disk, fold_bytes: usize) -> Option<BTreeMap<&'static str, Seen>> {
         let found = match run {
             Err(error) if error.is_store() => Seen::Unreadable,
             Err(error) => {
-                assert_eq!(error.to_string(), format!("there is no run {id:?}: start it first"));
+                assert_eq!(
+                    error.to_string(),
+                    format!("there is no run {id:?}: check the id, or start it")
+                );
                 Seen::Missing
             }
             Ok(run) => match run.await {
