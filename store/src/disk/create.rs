@@ -1,19 +1,24 @@
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use std::ffi::OsString;
+use core::ops::Bound::Unbounded;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
 
 use super::tables;
 use super::trouble::Trouble;
+
+/// The mark that redb's files begin with.
+const MARK_BYTES: usize = 9;
 
 /// Makes a new store at a path where there is nothing.
 ///
@@ -22,7 +27,9 @@ use super::trouble::Trouble;
 /// was faster, theirs stays.
 pub(super) fn create(path: &Path, semantics: u32) -> Result<(), Trouble> {
     let image = image(semantics)?;
-    let draft = draft(path);
+    let Some(draft) = draft(path) else {
+        return Err(io::Error::from(io::ErrorKind::InvalidFilename).into());
+    };
     let result = publish(&image, &draft, path);
     // It may be gone: `clear` of another process can be at work if this one slept in between.
     let _ = fs::remove_file(&draft);
@@ -31,6 +38,9 @@ pub(super) fn create(path: &Path, semantics: u32) -> Result<(), Trouble> {
 
 fn publish(image: &[u8], draft: &Path, path: &Path) -> io::Result<()> {
     let mut file = File::create_new(draft)?;
+    // So that `clear` of another process lets it be, however long the disk takes. Where files
+    // cannot be locked its age has to do.
+    let _ = file.try_lock();
     file.write_all(image)?;
     file.sync_all()?;
     drop(file);
@@ -57,36 +67,91 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn directory(path: &Path) -> &Path {
+/// Where a file with this path lies.
+pub(super) fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn draft_prefix(path: &Path) -> OsString {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".new-");
-    name
+/// What the name of a draft begins with; two numbers with a hyphen between them follow.
+fn draft_prefix(path: &Path) -> Option<OsString> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(".dacapo-draft-");
+    Some(name)
 }
 
-fn draft(path: &Path) -> PathBuf {
+fn draft(path: &Path) -> Option<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut name = draft_prefix(path);
+    let mut name = draft_prefix(path)?;
     name.push(format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    directory(path).join(name)
+    Some(directory(path).join(name))
 }
 
-/// Removes what creations that were killed have left beside the path. One that is under way takes
-/// milliseconds: what is younger than a minute is let be.
-pub(super) fn clear(path: &Path) {
-    let prefix = draft_prefix(path);
+/// Removes what creations that were killed have left beside the path. A draft has its name and its
+/// age, and holds the beginning of a new store that nobody has open: what lacks one of these may be
+/// somebody's, and is let be. So is an empty file.
+pub(super) fn clear(path: &Path, semantics: u32) {
+    let Some(prefix) = draft_prefix(path) else { return };
     let Ok(entries) = fs::read_dir(directory(path)) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let is_draft = name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
-        if is_draft && is_old(&entry) {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_draft_name(&entry.file_name(), &prefix) {
             // If it cannot be removed it is in nobody's way, and the next open tries again.
-            let _ = fs::remove_file(entry.path());
+            let _ = remove_draft(&entry, path, semantics);
         }
     }
+}
+
+fn is_draft_name(name: &OsStr, prefix: &OsStr) -> bool {
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let numbers = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+    numbers.is_some_and(|numbers| {
+        let mut numbers = numbers.split(|byte| *byte == b'-');
+        let (process, number) = (numbers.next(), numbers.next());
+        process.is_some_and(is_number) && number.is_some_and(is_number) && numbers.next().is_none()
+    })
+}
+
+/// Removes a file that has the name of a draft, if it is one.
+fn remove_draft(entry: &fs::DirEntry, path: &Path, semantics: u32) -> Result<(), Trouble> {
+    let draft = &entry.path();
+    if is_same_file(draft, path)? {
+        // The kill came between the link and the removal: the store is safe under its own name.
+        return Ok(fs::remove_file(draft)?);
+    }
+    if !is_old(entry) {
+        return Ok(());
+    }
+    let file = File::options().read(true).write(true).open(draft)?;
+    if file.try_lock().is_err() {
+        return Ok(());
+    }
+    let image = image(semantics)?;
+    let mut bytes = Vec::new();
+    (&file).take(image.len() as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() < MARK_BYTES || !image.starts_with(&bytes) {
+        return Ok(());
+    }
+    // What redb has open is locked in its own way. This is held until the file is gone.
+    let backend = FileBackend::new(file)?;
+    if matches!(backend.try_lock_range(Unbounded, Unbounded), Ok(true)) {
+        fs::remove_file(draft)?;
+    }
+    Ok(())
+}
+
+/// Whether two names, links not followed, are those of one file.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (one, other) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// Elsewhere it is not known; the file is left then, as one that was written to.
+#[cfg(not(unix))]
+fn is_same_file(_one: &Path, _other: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn is_old(entry: &fs::DirEntry) -> bool {

@@ -75,14 +75,15 @@ impl Options {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RedbStore> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        create::clear(path);
         self.prepare(path, &name)?;
-        guarded(|| {
+        let store = guarded(|| {
             self.probe(path)?;
             let db = self.builder().open(path)?;
             self.load(db, &name)
         })
-        .map_err(|trouble| trouble.about(&name))
+        .map_err(|trouble| trouble.about(&name))?;
+        create::clear(path, self.semantics_version);
+        Ok(store)
     }
 
     /// Opens the store in a backend of your own, or makes one if it is empty. A crash while it is

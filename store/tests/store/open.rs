@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use dacapo_store::{Batch, Error, Options, RedbStore, RunKey, Store};
 use redb::{Database, TableDefinition};
 
+use crate::disk::Disk;
 use crate::place::Place;
 
 /// Opens a file that is to be refused, and sees that it stays as it is.
@@ -191,10 +192,114 @@ fn many_that_make_one_store_at_once_do_not_harm_each_other() {
 #[test]
 fn what_a_killed_creation_left_is_removed_when_it_is_old() {
     let place = Place::new();
-    let (old, young) = (place.join("runs.new-1-0"), place.join("runs.new-2-0"));
-    fs::write(&young, "half").unwrap();
-    let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
-    File::create(&old).unwrap().set_modified(hour_ago).unwrap();
+    let path = place.join("runs");
+    let whole = new_store();
+    put(&place, ".runs.dacapo-draft-1-0", &whole, HOUR);
+    put(&place, ".runs.dacapo-draft-23-45", &whole[..whole.len() / 2], HOUR);
+    put(&place, ".runs.dacapo-draft-2-0", &whole, Duration::ZERO);
+    drop(RedbStore::open(&path).unwrap());
+    assert_eq!(place.files(), [".runs.dacapo-draft-2-0", "runs"]);
+}
+
+/// The kill came when the file had its own name already.
+#[cfg(unix)]
+#[test]
+fn the_second_name_that_a_killed_creation_left_is_removed() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let mut store = RedbStore::open(&path).unwrap();
+    let mut batch = Batch::new();
+    batch.push(RunKey(0), 0, |bytes| bytes.push(1));
+    store.commit(&batch).unwrap();
+    store.close().unwrap();
+    fs::hard_link(&path, place.join(".runs.dacapo-draft-1-0")).unwrap();
+    make_old(&path, HOUR);
+    assert_eq!(RedbStore::open(&path).unwrap().next_run(), RunKey(1));
+    assert_eq!(place.files(), ["runs"]);
+}
+
+#[test]
+fn files_with_names_like_that_of_a_draft_survive() {
+    let place = Place::new();
+    let whole = new_store();
+    // Not the name of a draft, whatever is in them.
+    let names = [
+        "orders.new-prices.csv",
+        "orders.new-1-0",
+        "orders.dacapo-draft-1-0",
+        ".orders.dacapo-draft-",
+        ".orders.dacapo-draft-1",
+        ".orders.dacapo-draft-1-",
+        ".orders.dacapo-draft--1",
+        ".orders.dacapo-draft-1-0-2",
+        ".orders.dacapo-draft-1-0.csv",
+        ".orders.dacapo-draft-1-0 ",
+        ".orders.dacapo-draft-+1-0",
+        ".orders.dacapo-draft-1-x",
+        ".orders2.dacapo-draft-1-0",
+        "x.orders.dacapo-draft-1-0",
+    ];
+    names.iter().for_each(|name| put(&place, name, &whole, HOUR));
+    // Named like one, and something else.
+    put(&place, ".orders.dacapo-draft-2-0", b"price,amount\n", HOUR);
+    put(&place, ".orders.dacapo-draft-2-1", b"", HOUR);
+    put(&place, ".orders.dacapo-draft-2-2", &[&whole[..], b"more"].concat(), HOUR);
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    put(&place, ".orders.dacapo-draft-2-3", &changed, HOUR);
+    fs::create_dir(place.join(".orders.dacapo-draft-2-4")).unwrap();
+    // Stores, one of them open and without a commit.
+    let mut used = RedbStore::open(place.join("orders.new-customers")).unwrap();
+    let mut batch = Batch::new();
+    batch.push(RunKey(0), 0, |bytes| bytes.push(1));
+    used.commit(&batch).unwrap();
+    let also_used = place.join(".orders.dacapo-draft-3-0");
+    RedbStore::open(&also_used).unwrap().commit(&batch).unwrap();
+    let open = RedbStore::open(place.join(".orders.dacapo-draft-3-1")).unwrap();
+    // A draft that is being written.
+    put(&place, ".orders.dacapo-draft-4-0", &whole, HOUR);
+    let draft = File::open(place.join(".orders.dacapo-draft-4-0")).unwrap();
+    draft.lock().unwrap();
+    for path in [place.join("orders.new-customers"), also_used] {
+        make_old(&path, HOUR);
+    }
+    make_old(&place.join(".orders.dacapo-draft-3-1"), HOUR);
+
+    let before = place.files();
+    drop(RedbStore::open(place.join("orders")).unwrap());
+    drop(RedbStore::open(place.join("orders")).unwrap());
+    let after: Vec<_> = place.files().into_iter().filter(|name| name != "orders").collect();
+    assert_eq!(after, before);
+    drop((used, open, draft));
+}
+
+/// A link with the name of a draft is none, though what it leads to is.
+#[cfg(unix)]
+#[test]
+fn a_link_with_the_name_of_a_draft_survives() {
+    let place = Place::new();
+    let whole = new_store();
+    put(&place, "mine", &whole, HOUR);
+    std::os::unix::fs::symlink("mine", place.join(".runs.dacapo-draft-1-0")).unwrap();
     drop(RedbStore::open(place.join("runs")).unwrap());
-    assert_eq!(place.files(), ["runs", "runs.new-2-0"]);
+    assert_eq!(place.files(), [".runs.dacapo-draft-1-0", "mine", "runs"]);
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn put(place: &Place, name: &str, bytes: &[u8], age: Duration) {
+    fs::write(place.join(name), bytes).unwrap();
+    make_old(&place.join(name), age);
+}
+
+fn make_old(path: &Path, age: Duration) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - age).unwrap();
+}
+
+/// What the draft of a store is written from. One that was opened as a file differs from it.
+fn new_store() -> Vec<u8> {
+    let disk = Disk::new(Vec::new());
+    RedbStore::from_backend(disk.clone()).unwrap().close().unwrap();
+    disk.bytes()
 }
