@@ -181,7 +181,8 @@ impl Wake for GateWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.gate.admits(self.instance) {
             self.task.wake_by_ref();
-        } else if self.alive.load(Ordering::Acquire) {
+        } else if self.alive.swap(false, Ordering::AcqRel) {
+            // Once is enough: the run is parked for it.
             self.gate.note_stray(self.run, self.instance);
         }
     }

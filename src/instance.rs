@@ -224,6 +224,10 @@ impl Instance {
             return;
         }
         let asked = self.operations.borrow_mut().forget(operation.number);
+        if asked.is_some() && self.is_running() && !self.is_open() {
+            // Something outside dropped it, as no replay will.
+            self.world.gate.note_stray(self.key, self.number);
+        }
         self.end_effort(operation, effort.or(asked));
     }
 

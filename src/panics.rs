@@ -14,7 +14,12 @@ fn message(panic: &(dyn core::any::Any + Send)) -> &str {
 #[cfg(feature = "std")]
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     let code = core::panic::AssertUnwindSafe(code);
-    std::panic::catch_unwind(code).map_err(|panic| message(&*panic).into())
+    std::panic::catch_unwind(code).map_err(|panic| {
+        let message = message(&*panic).into();
+        // What is neither text nor ours may panic again when it is dropped.
+        core::mem::forget(panic);
+        message
+    })
 }
 
 /// Without `std` a panic ends the process, or whatever there is in the place of one.

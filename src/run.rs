@@ -187,7 +187,7 @@ impl Run {
                 return;
             }
         }
-        if run.outcome.get().is_none() && run.world.tasks.has_ready() {
+        if run.outcome.get().is_none() && run.world.tasks.queued() > 0 {
             let task = run.polled_task();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
             run.fail(ParkReason::LiveLock, detail);
@@ -272,9 +272,9 @@ fn cut_off(step: &Operation, now: Timestamp) -> Record<'static> {
     let policy = step.policy();
     let failure = match (policy.at_most_once, step.begun.get()) {
         (true, false) => return Record::StepStarted { number: step.number },
-        (true, true) => "the process ended after it began, and it may run at most once",
+        (true, true) => "it was cut off after it began, and it may run at most once",
         (false, _) if policy.retry.gives_up_cut_off(attempts) => {
-            "the process ended during the last of them"
+            "it was cut off in the last of them"
         }
         (false, _) => return Record::Restarted { number: step.number },
     };

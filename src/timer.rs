@@ -25,10 +25,13 @@ pub(crate) struct RunTimer {
 pub(crate) struct Timers {
     pub(crate) clock: Rc<dyn Clock>,
     runs: RefCell<BTreeMap<RunTimer, ()>>,
-    /// Bodies that wait, by deadline and number of registration.
+    /// Bodies that wait, by deadline and number of registration. Their deadlines are in the clock's
+    /// own time, which may go back: what a run remembers of a clock that was wrong is not theirs.
     bodies: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
     registered: Cell<u64>,
     now: Cell<Timestamp>,
+    /// The clock's own time as of the last advance.
+    clock_now: Cell<Timestamp>,
 }
 
 impl Timers {
@@ -40,6 +43,7 @@ impl Timers {
             bodies: RefCell::default(),
             registered: Cell::default(),
             now: Cell::new(last_commit),
+            clock_now: Cell::default(),
         })
     }
 
@@ -53,21 +57,26 @@ impl Timers {
 
     /// Moves the time forward, and never back, and wakes the bodies that are due.
     pub(crate) fn advance(&self) {
-        self.now.set(self.read_clock());
+        self.clock_now.set(self.clock.now());
+        self.now.set(self.now.get().max(self.clock_now.get()));
         while let Some(waker) = self.next_due_body() {
             waker.wake();
         }
     }
 
-    /// The time of this moment.
-    pub(crate) fn read_clock(&self) -> Timestamp {
-        self.clock.now().max(self.now.get())
+    /// How long it is from this moment to the next timer of any kind; `None`: there is none.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let clock_now = self.clock.now();
+        let run = self.next_run_deadline();
+        let run = run.map(|deadline| deadline.since(self.now.get().max(clock_now)));
+        let body = self.next_body_deadline().map(|deadline| deadline.since(clock_now));
+        run.into_iter().chain(body).min()
     }
 
     fn next_due_body(&self) -> Option<Waker> {
         let mut bodies = self.bodies.borrow_mut();
         let first = bodies.first_entry()?;
-        (first.key().0 <= self.now.get()).then(|| first.remove())
+        (first.key().0 <= self.clock_now.get()).then(|| first.remove())
     }
 
     /// Takes the next run's timer that is due, in the order of firing.
@@ -79,9 +88,15 @@ impl Timers {
 
     /// When the next timer of any kind is due.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let run = self.runs.borrow().first_key_value().map(|(timer, ())| timer.deadline);
-        let body = self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline);
-        run.into_iter().chain(body).min()
+        self.next_run_deadline().into_iter().chain(self.next_body_deadline()).min()
+    }
+
+    fn next_run_deadline(&self) -> Option<Timestamp> {
+        self.runs.borrow().first_key_value().map(|(timer, ())| timer.deadline)
+    }
+
+    fn next_body_deadline(&self) -> Option<Timestamp> {
+        self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
     /// The time as of the last [`advance`](Self::advance).
@@ -92,7 +107,7 @@ impl Timers {
     /// A wait of a body, which begins at this moment.
     pub(crate) fn sleep(self: &Rc<Self>, duration: Duration) -> BodyTimer {
         let number = self.registered.replace(self.registered.get() + 1);
-        BodyTimer { timers: self.clone(), key: (self.read_clock() + duration, number) }
+        BodyTimer { timers: self.clone(), key: (self.clock.now() + duration, number) }
     }
 }
 
@@ -106,7 +121,7 @@ impl Future for BodyTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.key.0 <= self.timers.now() {
+        if self.key.0 <= self.timers.clock.now() {
             return Poll::Ready(());
         }
         let _replaced = self.timers.bodies.borrow_mut().insert(self.key, cx.waker().clone());

@@ -13,7 +13,7 @@ use crate::report::{Report, median, nanos_each};
 const BATCH: u64 = 1_000;
 const BATCHES: u64 = 500;
 
-pub fn measure(report: &mut Report) {
+pub(crate) fn measure(report: &mut Report) {
     let fifo = FifoExecutor::new();
     report.row("executor_spawn", "ns", || {
         batches(|| {

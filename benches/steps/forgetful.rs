@@ -4,7 +4,7 @@ use dacapo::store::{Batch, Entry, Filter, Result, RunKey, RunRow, Store};
 
 /// Takes every commit, and forgets it.
 #[derive(Default)]
-pub struct Forgetful {
+pub(crate) struct Forgetful {
     next_run: u64,
 }
 

@@ -51,7 +51,7 @@ fn build() -> Builder {
     Executor::builder().workflow(LONG, long).workflow(SLEEPER, sleeper).workflow(IO, io)
 }
 
-pub fn measure(options: &Options, report: &mut Report) {
+pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.row("growth_last_over_first", "ratio", || growth(options));
     report.row("bytes_per_sleeping_run", "bytes", || bytes_per_sleeper(options));
     report.row("body_of_1ms_x10000", "steps/s", bodies_with_io);

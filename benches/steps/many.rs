@@ -8,7 +8,7 @@ use crate::Options;
 use crate::report::{Report, per_second};
 use crate::single::{SEQUENCE, build};
 
-pub fn measure(options: &Options, report: &mut Report) {
+pub(crate) fn measure(options: &Options, report: &mut Report) {
     for (runs, steps) in [(1, 200), (100, 200), (10_000, 50)] {
         report.row(&format!("concurrent_{runs}x{steps}"), "steps/s", || {
             let executor = build().open(options.file("concurrent.redb")).expect("it is created");

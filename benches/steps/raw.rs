@@ -16,7 +16,7 @@ const RECORD_BYTES: usize = 120;
 /// Records of one packed commit.
 const PACKED: usize = 10_000;
 
-pub fn measure(options: &Options, report: &mut Report) {
+pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.row("fdatasync", "us", || fdatasync(options));
     report.row("redb_one_row_commit", "us", || one_row_commit(options));
     report.row("packed_journal", "records/s", || packed_journal(options));

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 /// Where rows go.
 #[derive(Default)]
-pub struct Report {
-    pub is_json: bool,
-    pub only: String,
+pub(crate) struct Report {
+    pub(crate) is_json: bool,
+    pub(crate) only: String,
 }
 
 impl Report {
     /// Whether a row is asked for; measuring costs time.
-    pub fn wants(&self, name: &str) -> bool {
+    pub(crate) fn wants(&self, name: &str) -> bool {
         name.starts_with(&self.only)
     }
 
     /// Measures and prints a row.
-    pub fn row(&self, name: &str, unit: &str, measure: impl FnOnce() -> f64) {
+    pub(crate) fn row(&self, name: &str, unit: &str, measure: impl FnOnce() -> f64) {
         if self.wants(name) {
             self.print(name, measure(), unit);
         }
     }
 
     /// Prints a row.
-    pub fn print(&self, name: &str, value: f64, unit: &str) {
+    pub(crate) fn print(&self, name: &str, value: f64, unit: &str) {
         if self.is_json {
             println!(r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}"}}"#);
         } else {
@@ -49,21 +49,21 @@ fn grouped(value: f64) -> String {
 }
 
 /// The median of some measurements.
-pub fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
 
-pub fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
 /// Nanoseconds for each of `count`.
-pub fn nanos_each(time: Duration, count: u64) -> f64 {
+pub(crate) fn nanos_each(time: Duration, count: u64) -> f64 {
     time.as_secs_f64() * 1e9 / count as f64
 }
 
 /// How many of `count` in a second.
-pub fn per_second(time: Duration, count: u64) -> f64 {
+pub(crate) fn per_second(time: Duration, count: u64) -> f64 {
     count as f64 / time.as_secs_f64()
 }

@@ -8,8 +8,8 @@ use crate::Options;
 use crate::forgetful::Forgetful;
 use crate::report::{Report, median, micros, nanos_each, per_second};
 
-pub const SEQUENCE: Workflow<u32, u64> = Workflow::new("sequence");
-pub const FAN_OUT: Workflow<u32, u64> = Workflow::new("fan-out");
+pub(crate) const SEQUENCE: Workflow<u32, u64> = Workflow::new("sequence");
+pub(crate) const FAN_OUT: Workflow<u32, u64> = Workflow::new("fan-out");
 /// Gives the nanoseconds that each of its steps took.
 const TIMED: Workflow<u32, Vec<u64>> = Workflow::new("timed");
 
@@ -37,12 +37,12 @@ async fn timed(ctx: &Ctx, steps: u32) -> Result<Vec<u64>> {
     Ok(times)
 }
 
-pub fn build() -> Builder {
+pub(crate) fn build() -> Builder {
     let builder = Executor::builder().workflow(SEQUENCE, sequence);
     builder.workflow(FAN_OUT, fan_out).workflow(TIMED, timed)
 }
 
-pub fn measure(options: &Options, report: &mut Report) {
+pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.row("sequential_step", "us", || {
         let executor = build().open(options.file("sequential.redb")).expect("it is created");
         let run = executor.start(TIMED, "run", options.size(500, 2_000)).expect("new");

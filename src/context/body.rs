@@ -9,6 +9,8 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use dacapo_executor::yield_now;
+
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::Instance;
@@ -85,16 +87,16 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let outcome = loop {
         attempts += 1;
         let attempt = Attempt { number: attempts, job: job.clone(), key: OnceCell::new() };
-        let ended = {
-            // Awaited in place: what wraps a future in another moves it, and makes a step larger.
-            let mut attempt = pin!(body(attempt));
-            let mut timer = policy.timeout.map(|limit| (limit, timers.sleep(limit)));
-            let poll = |cx: &mut Context<'_>| match panics::catch(|| attempt.as_mut().poll(cx)) {
-                Ok(Poll::Ready(result)) => Poll::Ready(encoded(result)),
-                Ok(Poll::Pending) => poll_timer(&mut timer, cx).map(Err),
-                Err(message) => Poll::Ready(Err(panicked(&message))),
-            };
-            poll_fn(poll).await
+        let ended = match panics::catch(|| body(attempt)) {
+            Err(message) => Err(panicked(&message)),
+            Ok(attempt) => {
+                // Awaited in place: what wraps a future in another moves it.
+                let mut attempt = pin!(Some(attempt));
+                let mut timer = policy.timeout.map(|limit| (limit, timers.sleep(limit)));
+                let ended = poll_fn(|cx| poll_attempt(attempt.as_mut(), &mut timer, cx)).await;
+                let dropped = panics::catch(|| attempt.set(None));
+                dropped.map_err(|message| panicked(&message)).and(ended)
+            }
         };
         let failure = match ended {
             Ok(bytes) => break Ok(bytes.into()),
@@ -102,7 +104,11 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
         };
         let delay = policy.retry.delay_after(attempts, job.seed());
         match delay.filter(|_| !failure.is_permanent()) {
-            Some(delay) => timers.sleep(delay).await,
+            Some(delay) => {
+                // At least one turn for the others, also if there is nothing to wait for.
+                yield_now().await;
+                timers.sleep(delay).await;
+            }
             None => break Err(explain(failure, &job.operation, attempts)),
         }
     };
@@ -110,6 +116,8 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let operation = job.operation.clone();
     let produced = Produced { run, slot, operation, outcome, attempts, started_at, ended_at };
     job.instance.world.produced.borrow_mut().push(produced);
+    // What it owned is dropped with it; a panic in that comes too late to matter.
+    let _ = panics::catch(|| drop(body));
 }
 
 /// Puts the step before a failure's message.
@@ -117,6 +125,20 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
     match attempts {
         1 => failure.within(format_args!("{operation} failed")),
         _ => failure.within(format_args!("{operation} failed, after {attempts} attempts")),
+    }
+}
+
+/// One poll of an attempt, and of its time limit.
+fn poll_attempt<T: Value, E: Into<BoxError>>(
+    mut attempt: Pin<&mut Option<impl Future<Output = Result<T, E>>>>,
+    timer: &mut Option<(Duration, BodyTimer)>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Vec<u8>, Failure>> {
+    let attempt = attempt.as_mut().as_pin_mut().expect("it is dropped after its last poll");
+    match panics::catch(|| attempt.poll(cx).map(encoded)) {
+        Ok(Poll::Ready(ended)) => Poll::Ready(ended),
+        Ok(Poll::Pending) => poll_timer(timer, cx).map(Err),
+        Err(message) => Poll::Ready(Err(panicked(&message))),
     }
 }
 

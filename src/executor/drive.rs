@@ -52,7 +52,7 @@ impl Executor {
             }
             match turn {
                 Turn::Idle(deadline) if self.engine.sleeps_until(deadline, &waker) => {
-                    match self.engine.wait_for(deadline) {
+                    match self.engine.world.timers.wait() {
                         Some(wait) => parker.park_timeout(wait),
                         None => parker.park(),
                     }
@@ -99,7 +99,7 @@ impl Executor {
             match turn {
                 Turn::Idle(deadline) if self.engine.sleeps_until(deadline, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    alarm.set(self.engine.wait_for(deadline), cx.waker());
+                    alarm.set(self.engine.world.timers.wait(), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -126,7 +126,10 @@ impl Engine {
         timers.advance();
         self.park_strays();
         // A failure of the store has ended every handle with it; nothing else is left to do here.
-        is_busy |= self.commit().unwrap_or(false);
+        is_busy |= self.commit().unwrap_or_else(|failure| {
+            self.close(&failure);
+            false
+        });
         if is_busy { Turn::Busy } else { Turn::Idle(timers.next_deadline()) }
     }
 
@@ -137,11 +140,6 @@ impl Engine {
         let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_strays();
         self.has_waited.set(true);
         is_quiet && !self.world.timers.clock.skip_to(deadline)
-    }
-
-    #[cfg(feature = "std")]
-    fn wait_for(&self, deadline: Option<Timestamp>) -> Option<core::time::Duration> {
-        Some(deadline?.since(self.world.timers.read_clock()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 
@@ -12,8 +12,9 @@ use super::residents::{Resident, Residents};
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
-use crate::fault::Fault;
+use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
+use crate::panics;
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::replay::Delivery;
@@ -23,6 +24,9 @@ use crate::world::{Produced, World};
 /// A round of bodies stops early for a commit of so many outcomes: more of them make it no cheaper,
 /// but all that have an effect and no record yet are done again after a crash.
 pub(super) const OUTCOMES_PER_COMMIT: usize = 10_000;
+
+/// A commit takes no further run when its records have so many bytes.
+const BYTES_PER_COMMIT: usize = 1 << 26;
 
 /// Everything behind an `Executor`.
 pub(super) struct Engine {
@@ -74,6 +78,16 @@ enum Entry {
     Parked(Fault),
     /// The run is taken up again: likewise.
     Resumed,
+}
+
+/// Stops the executor if a panic leaves a commit: some of it may not have been delivered.
+struct StopOnUnwind<'a>(&'a Engine);
+
+impl Drop for StopOnUnwind<'_> {
+    fn drop(&mut self) {
+        let why = "a panic cut off a delivery, so the executor stopped: open the store again";
+        let _ = self.0.failure.set(Error::of(Kind::Closed, why));
+    }
 }
 
 impl Engine {
@@ -154,14 +168,25 @@ impl Engine {
             entries.retain(|(resident, entry)| is_row(entry) || is_open(resident));
         }
         let has_entries = !entries.is_empty();
+        let unwound = StopOnUnwind(self);
         if has_entries {
             let now = self.world.timers.now();
-            self.write(&entries, now).map_err(|error| self.fail(&error))?;
+            match self.write(&entries, now) {
+                Ok(written) => self.put_back(entries.split_off(written)),
+                Err(error) => {
+                    core::mem::forget(unwound);
+                    return Err(self.fail(&error));
+                }
+            }
             let commit = self.commits.replace(self.commits.get() + 1);
             self.deliver_all(&mut entries, &mut spare.touched, (commit, now));
             let touched = spare.touched.drain(..);
-            touched.for_each(|resident| self.work(&resident, &mut spare.records));
+            for resident in touched {
+                // What parks a run is in its row, and in its handles.
+                let _ = self.work(&resident, &mut spare.records);
+            }
         }
+        core::mem::forget(unwound);
         spare.entries = entries;
         spare.shrink();
         Ok(has_entries)
@@ -204,15 +229,37 @@ impl Engine {
         }
     }
 
-    fn write(&self, entries: &[(Rc<Resident>, Entry)], now: Timestamp) -> dacapo_store::Result<()> {
+    /// What a commit had no room for comes first in the next one.
+    fn put_back(&self, rest: Vec<(Rc<Resident>, Entry)>) {
+        if !rest.is_empty() {
+            let later = self.pending.replace(rest);
+            self.pending.borrow_mut().extend(later);
+        }
+    }
+
+    /// Commits entries up to the limit of a commit's size, and says how many: what one run asks
+    /// for at one point is not split.
+    fn write(
+        &self,
+        entries: &[(Rc<Resident>, Entry)],
+        now: Timestamp,
+    ) -> dacapo_store::Result<usize> {
         let mut batch = self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
+        let (mut size, mut written, mut before) = (0, 0, None);
         for (resident, entry) in entries {
             let instance = &resident.run.instance;
+            if size > BYTES_PER_COMMIT && before != Some(instance.key) {
+                break;
+            }
+            (written, before) = (written + 1, Some(instance.key));
             if let Entry::Record(record) = entry {
                 let place = instance.places.replace(instance.places.get() + 1);
-                batch.push(instance.key, place, |bytes| codec::append(record, bytes));
+                batch.push(instance.key, place, |bytes| {
+                    codec::append(record, bytes);
+                    size = bytes.len();
+                });
             }
             if let Some((state, note)) = row_change(entry) {
                 if matches!(entry, Entry::Record(Record::Started { .. })) {
@@ -229,7 +276,8 @@ impl Engine {
                 });
             }
         }
-        self.store.borrow_mut().commit(&batch)
+        self.store.borrow_mut().commit(&batch)?;
+        Ok(written)
     }
 
     fn deliver(&self, resident: &Rc<Resident>, entry: Entry, (commit, time): (u64, Timestamp)) {
@@ -243,11 +291,14 @@ impl Engine {
                 return resident.end(Err(parked_error(&instance.id, &fault)));
             }
         };
-        let is_start = matches!(record, Record::Started { .. });
+        if matches!(record, Record::Started { .. }) {
+            // It is committed, whatever the workflow makes of it.
+            resident.accept();
+        }
         let is_end = matches!(record, Record::Finished { .. });
         let place = instance.delivered.get();
-        match resident.run.deliver(Delivery { place, commit, time, record }) {
-            Ok(()) if is_start => resident.accept(),
+        let delivery = Delivery { place, commit, time, record };
+        match caught(|| resident.run.deliver(delivery)) {
             Ok(()) if is_end => self.end(resident),
             Ok(()) => {}
             Err(fault) => self.park(resident, fault),
@@ -265,13 +316,25 @@ impl Engine {
 
     /// Has a run, to which all that was committed has been delivered, take up its work. `records`
     /// is an empty list.
-    pub(super) fn work(&self, resident: &Rc<Resident>, records: &mut Vec<Record<'static>>) {
+    ///
+    /// # Errors
+    ///
+    /// If that parks it.
+    pub(super) fn work(
+        &self,
+        resident: &Rc<Resident>,
+        records: &mut Vec<Record<'static>>,
+    ) -> Result<(), Fault> {
         resident.is_touched.set(false);
-        match resident.run.work(records) {
-            Ok(()) => records.drain(..).for_each(|record| self.record(resident, record)),
+        match caught(|| resident.run.work(records)) {
+            Ok(()) => {
+                records.drain(..).for_each(|record| self.record(resident, record));
+                Ok(())
+            }
             Err(fault) => {
                 records.clear();
-                self.park(resident, fault);
+                self.park(resident, fault.clone());
+                Err(fault)
             }
         }
     }
@@ -300,6 +363,12 @@ impl Engine {
         }
         self.world.produced.take();
     }
+}
+
+/// What a run is asked for; a panic that its own catches missed is a fault of it, too.
+pub(super) fn caught(ask: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    let panicked = |message| Fault::new(ParkReason::Panicked, message);
+    panics::catch(ask).unwrap_or_else(|message: String| Err(panicked(message)))
 }
 
 /// How the run's row changes with this entry: its state, and its note.

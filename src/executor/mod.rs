@@ -262,16 +262,27 @@ impl Executor {
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
         self.engine.check()?;
-        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
-        let is_resident = self.engine.residents.with_key(row.key).is_some();
-        if row.state == RunState::Running && !is_resident {
-            return Err(unregistered(id, &row.workflow));
-        }
-        if row.state != RunState::Parked || is_resident {
-            let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
+        if self.engine.world.tasks.current().is_some() {
+            let message = format_args!("run {id:?} cannot be resumed by a workflow: use a body");
             return Err(Error::of(Kind::Usage, message));
         }
-        self.engine.resume(&row)
+        let is_not_parked = || {
+            let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
+            Error::of(Kind::Usage, message)
+        };
+        if let Some(resident) = self.engine.residents.with_id(id) {
+            if resident.run.instance.phase.get() != Phase::Closed {
+                return Err(is_not_parked());
+            }
+            // It is parked, and that is not committed yet.
+            self.engine.commit()?;
+        }
+        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        match row.state {
+            RunState::Parked => self.engine.resume(&row),
+            RunState::Running => Err(unregistered(id, &row.workflow)),
+            RunState::Completed | RunState::Failed | RunState::Cancelled => Err(is_not_parked()),
+        }
     }
 
     /// Replays a run against the code of this build, without starting any body and without
@@ -295,8 +306,12 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn verify(&self, id: &str) -> Result<()> {
-        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
-        self.engine.verify(&row)
+        match self.engine.find(id)? {
+            Some(row) => self.engine.verify(&row),
+            // Nothing of it is committed, so nothing can differ.
+            None if self.engine.residents.with_id(id).is_some() => Ok(()),
+            None => Err(no_such_run(id)),
+        }
     }
 
     /// When the next timer is due, of runs and of bodies.

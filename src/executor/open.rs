@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Entry, Filter, RunRow, RunState};
 
-use super::engine::Engine;
+use super::engine::{Engine, caught};
 use super::residents::Resident;
 use super::{parked_error, unregistered};
 use crate::clock::Timestamp;
@@ -53,7 +53,8 @@ impl Engine {
                 let (resident, replayed) = self.replay(&row, name, code)?;
                 self.residents.add(&resident);
                 match replayed {
-                    Ok(()) => self.work(&resident, &mut Vec::new()),
+                    // What parks a run is found in the list of the parked.
+                    Ok(()) => drop(self.work(&resident, &mut Vec::new())),
                     Err(fault) => self.park(&resident, fault),
                 }
             }
@@ -72,8 +73,8 @@ impl Engine {
         match replayed {
             Ok(()) => {
                 self.mark_resumed(&resident);
-                self.work(&resident, &mut Vec::new());
-                Ok(())
+                let worked = self.work(&resident, &mut Vec::new());
+                worked.map_err(|fault| parked_error(&row.id, &fault))
             }
             Err(fault) => {
                 let error = parked_error(&row.id, &fault);
@@ -92,7 +93,7 @@ impl Engine {
         let history = self.history(row)?;
         let run = restored(self.world.clone(), row, name, code);
         run.instance.started_at.set(Timestamp::from_nanos(row.started_at));
-        let replayed = history.and_then(|history| deliver_history(&run, &history));
+        let replayed = history.and_then(|history| caught(|| deliver_history(&run, &history)));
         Ok((Resident::new(run), replayed))
     }
 
@@ -114,7 +115,7 @@ impl Engine {
         let world = World::new(timers, self.world.poll_budget, self.world.observer.clone());
         let run = restored(world, row, name, code);
         let verified = history
-            .and_then(|history| deliver_history(&run, &history))
+            .and_then(|history| caught(|| deliver_history(&run, &history)))
             .and_then(|()| run.check_end(row.state.has_ended()));
         run.instance.close();
         verified.map_err(|fault| parked_error(&row.id, &fault))

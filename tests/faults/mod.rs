@@ -3,6 +3,7 @@
 mod divergence;
 mod foreign_wake;
 mod misuse;
+mod panics;
 mod parking;
 mod retries;
 mod storage;

@@ -230,3 +230,27 @@ fn a_panic_of_a_body_that_is_dropped() {
     assert_eq!(executor.block_on(executor.start(W, "run", 9).expect("new")).expect("ends"), 9);
     executor.verify("run").expect("it replays");
 }
+
+/// Resuming finds out at once whether it helped, also before the parking is committed.
+#[test]
+fn resuming_in_vain() {
+    let build = || {
+        Executor::builder().workflow(W, async |ctx: &Ctx, n: u32| -> Result<u32> {
+            ctx.step("one", async move || value(n).await).await?;
+            pending().await
+        })
+    };
+    let (executor, store) = open(build(), MemoryStore::new());
+    let run = executor.start(W, "run", 1).expect("new");
+    assert!(executor.resume("run").is_err_and(|error| !error.is_parked()), "it is not parked");
+    executor.verify("run").expect("nothing of it is committed");
+    assert!(executor.block_on(run).expect_err("it stalls").is_parked());
+    for _ in 0..3 {
+        assert!(executor.resume("run").expect_err("it stalls again").is_parked());
+        assert_eq!(executor.parked().expect("readable").len(), 1);
+    }
+    executor.block_on(async {});
+    drop(executor);
+    let (executor, _) = open(with_other(build()), store.now());
+    assert!(executor.resume("run").expect_err("it stalls again").is_parked());
+}

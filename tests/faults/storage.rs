@@ -41,10 +41,15 @@ fn a_commit_that_is_refused() {
     }
 }
 
+/// A change of a history.
+trait Damage: Fn(&mut Vec<Entry>) {}
+
+impl<F: Fn(&mut Vec<Entry>)> Damage for F {}
+
 /// A store that hands out a history other than the one that was written.
 struct Damaged {
     store: MemoryStore,
-    damage: Box<dyn Fn(&mut Vec<Entry>)>,
+    damage: Box<dyn Damage>,
 }
 
 impl Store for Damaged {
@@ -96,7 +101,8 @@ fn open_damaged(damage: impl Fn(&mut Vec<Entry>) + 'static) -> Option<(ParkReaso
 
 #[test]
 fn records_that_are_missing_or_in_another_order() {
-    let cases: [(fn(&mut Vec<Entry>), &str); 5] = [
+    type Case = (fn(&mut Vec<Entry>), &'static str);
+    let cases: [Case; 5] = [
         (|history| history.clear(), "the history is missing"),
         (|history| drop(history.remove(0)), "record 0 is missing, record 1 is in its place"),
         (|history| drop(history.remove(1)), "record 1 is missing, record 2 is in its place"),

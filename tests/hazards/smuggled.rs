@@ -45,8 +45,8 @@ fn a_task_that_is_dropped_by_a_body() {
     assert!(found(program).contains("a task was woken or dropped while nothing was delivered"));
 }
 
-/// A body that drops a step which the workflow had begun ends that step's body, and no more: its
-/// outcome is in no history, and nobody awaits it.
+/// A body that drops a step which the workflow had begun: no replay does that, and the run would
+/// wait for nothing if it were the last one. It is parked.
 #[test]
 fn a_step_that_is_dropped_by_a_body() {
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<String> {
@@ -62,7 +62,7 @@ fn a_step_that_is_dropped_by_a_body() {
         .await?;
         named(ctx, sim, "after").await
     }
-    check(0..40, 1, program, |after| assert_eq!(after, "after"));
+    assert!(found(program).contains("a task was woken or dropped while nothing was delivered"));
 }
 
 /// A body that awaits a step of its run: here the gate is shut, and the run is parked.
