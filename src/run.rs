@@ -123,6 +123,23 @@ impl Run {
         self.check_stall()
     }
 
+    /// Whether a record that is not committed yet still has its place in the history: a parked run
+    /// keeps its history as it is, and what was dropped leaves no record.
+    pub(crate) fn expects(&self, record: &Record<'_>) -> bool {
+        let run = &*self.instance;
+        let is_open = run.phase.get() != Phase::Closed;
+        is_open
+            && match *record {
+                Record::StepStarted { number }
+                | Record::Restarted { number }
+                | Record::StepFinished { number, .. }
+                | Record::TimerFired { number } => {
+                    run.operations.borrow().waiting(number).is_some()
+                }
+                _ => true,
+            }
+    }
+
     /// Something outside touched the run: why it is parked, unless that no longer matters.
     pub(crate) fn foreign_wake(&self) -> Option<Fault> {
         let run = &*self.instance;

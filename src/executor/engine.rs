@@ -26,7 +26,7 @@ use crate::world::{Produced, World};
 pub(super) const OUTCOMES_PER_COMMIT: usize = 10_000;
 
 /// A commit takes no further run when its records have so many bytes.
-const BYTES_PER_COMMIT: usize = 1 << 26;
+const BYTES_PER_COMMIT: usize = 1 << 24;
 
 /// Everything behind an `Executor`.
 pub(super) struct Engine {
@@ -38,8 +38,9 @@ pub(super) struct Engine {
     pub(super) next_run: Cell<u64>,
     /// What the next commit writes, in this order.
     pending: RefCell<Vec<(Rc<Resident>, Entry)>>,
-    /// Whether a run was parked since the last commit, some of whose records may be pending.
-    has_parked: Cell<bool>,
+    /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
+    /// between.
+    has_stale: Cell<bool>,
     /// Memory of former commits, to be used again.
     spare: RefCell<Spare>,
     batch: RefCell<Batch>,
@@ -105,7 +106,7 @@ impl Engine {
             store: RefCell::new(store),
             residents: Residents::default(),
             pending: RefCell::default(),
-            has_parked: Cell::default(),
+            has_stale: Cell::default(),
             spare: RefCell::default(),
             batch: RefCell::default(),
             commits: Cell::default(),
@@ -123,7 +124,7 @@ impl Engine {
     /// Stops a run without ending it. Its history stays as it is.
     pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
         resident.run.instance.close();
-        self.has_parked.set(true);
+        self.has_stale.set(true);
         self.pending.borrow_mut().push((resident.clone(), Entry::Parked(fault)));
     }
 
@@ -161,11 +162,11 @@ impl Engine {
         let spare = &mut *self.spare.borrow_mut();
         self.gather(&mut spare.produced);
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
-        if self.has_parked.take() {
-            // A run that was parked since keeps its history as it is.
-            let is_open = |resident: &Resident| resident.run.instance.phase.get() != Phase::Closed;
-            let is_row = |entry: &Entry| !matches!(entry, Entry::Record(_));
-            entries.retain(|(resident, entry)| is_row(entry) || is_open(resident));
+        if self.has_stale.take() {
+            entries.retain(|(resident, entry)| match entry {
+                Entry::Record(record) => resident.run.expects(record),
+                Entry::Parked(_) | Entry::Resumed => true,
+            });
         }
         let has_entries = !entries.is_empty();
         let unwound = StopOnUnwind(self);
@@ -229,9 +230,10 @@ impl Engine {
         }
     }
 
-    /// What a commit had no room for comes first in the next one.
+    /// What a commit had no room for comes first in the next one, if its run still expects it.
     fn put_back(&self, rest: Vec<(Rc<Resident>, Entry)>) {
         if !rest.is_empty() {
+            self.has_stale.set(true);
             let later = self.pending.replace(rest);
             self.pending.borrow_mut().extend(later);
         }

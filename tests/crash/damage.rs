@@ -6,8 +6,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use dacapo::sim::{Disk, Sim, VirtualClock};
-use dacapo::store::Store;
-use dacapo::{Builder, Error, Executor, Result, Timestamp, Workflow};
+use dacapo::{Builder, Error, Executor, Timestamp, Workflow};
 
 use super::process::{Conditions, Outcome, Process, store};
 use super::scenario::{Lines, add, ms, say};

@@ -22,7 +22,7 @@ fn with_other(builder: Builder) -> Builder {
     builder.workflow(OTHER, async |ctx: &Ctx, ()| -> Result<u32> {
         let (a, b) =
             (ctx.step("a", async || value(1).await), ctx.step("b", async || value(2).await));
-        Ok(dacapo::join(a, b).await.0?)
+        dacapo::join(a, b).await.0
     })
 }
 

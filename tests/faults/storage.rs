@@ -1,7 +1,12 @@
 //! Refused commits, damaged histories, files in use.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use dacapo::store::{Batch, Entry, Filter, MemoryStore, RunKey, RunRow, Store};
 use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Workflow};
+use futures::channel::oneshot;
 
 use super::{history, open};
 
@@ -155,4 +160,63 @@ fn a_file_in_use() {
     drop(executor);
     let executor = build().open(&path).expect("it is free again");
     assert_eq!(executor.block_on(executor.start(W, "run", 9).expect("ended")).expect("ended"), 2);
+}
+
+/// A commit that has no room for all outcomes: those that are left are committed with the next one,
+/// unless a delivery in between dropped their operations or ended their run.
+#[test]
+fn outcomes_that_do_not_fit_into_one_commit() {
+    const RACE: Workflow<(), usize> = Workflow::new("race");
+    const OTHER: Workflow<(), usize> = Workflow::new("other");
+    const BIG: usize = 17 << 20;
+    type Ends = Rc<RefCell<BTreeMap<u32, oneshot::Sender<()>>>>;
+    let build = |ends: &Ends| {
+        let ends = ends.clone();
+        // A body that ends when it is told to, or after a while.
+        let body = move |place: u32, size: usize| {
+            let ends = ends.clone();
+            async move || -> Result<String> {
+                let (end, ended) = oneshot::channel();
+                ends.borrow_mut().insert(place, end);
+                let limit = smol::Timer::after(std::time::Duration::from_millis(200));
+                futures::future::select(ended, limit).await;
+                Ok("x".repeat(size))
+            }
+        };
+        let other = body.clone();
+        Executor::builder()
+            .seed(1)
+            .workflow(RACE, async move |ctx: &Ctx, ()| -> Result<usize> {
+                let (big, loser) = (ctx.step("big", body(1, BIG)), ctx.step("loser", body(3, 1)));
+                Ok(dacapo::race(big, loser).await?.len())
+            })
+            .workflow(OTHER, async move |ctx: &Ctx, ()| -> Result<usize> {
+                Ok(ctx.step("small", other(2, 2)).await?.len())
+            })
+    };
+    let store = dacapo::sim::Snapshots::default();
+    let ends = Ends::default();
+    let executor = build(&ends).open_with(store.clone()).expect("it opens");
+    let race = executor.start(RACE, "race", ()).expect("new");
+    let other = executor.start(OTHER, "other", ()).expect("new");
+    let both = executor.block_on(async {
+        while ends.borrow().len() < 3 {
+            dacapo::yield_now().await;
+        }
+        // In one round, in this order: the big one, another run's, the loser.
+        ends.take().into_values().for_each(|end| end.send(()).expect("it waits"));
+        dacapo::try_join(race, other).await
+    });
+    assert_eq!(both.expect("they end"), (BIG, 2));
+    executor.verify("race").expect("it replays");
+    executor.verify("other").expect("it replays");
+    let commits = store.take();
+    assert_eq!(history(&commits[1], "other").len(), 1, "its outcome had no room");
+    assert_eq!(history(&store.now(), "race").len(), 3, "the loser left no record");
+    drop(executor);
+    let (executor, store) = open(build(&ends), commits[1].snapshot());
+    let race = executor.start(RACE, "race", ()).expect("the same");
+    assert_eq!(executor.block_on(race).expect("it ends"), BIG);
+    executor.verify("race").expect("it replays");
+    assert_eq!(history(&store.now(), "race").len(), 3);
 }
