@@ -119,6 +119,15 @@ impl Batch {
         self.bytes.len() + 40 * self.slots.len() + rows.sum::<usize>() + 64
     }
 
+    /// The run with the largest record or row, and how many bytes that has.
+    #[cfg(feature = "redb")]
+    pub(crate) fn largest(&self) -> Option<(RunKey, usize)> {
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| (row.key, row.id.len() + row.workflow.len() + row.note.len()));
+        let records = self.records().map(|(run, _, record)| (run, record.len()));
+        records.chain(rows).max_by_key(|(_, bytes)| *bytes)
+    }
+
     /// The smallest key that is larger than all keys in the batch.
     pub(crate) fn next_run(&self) -> RunKey {
         let rows = self.rows.iter().map(|row| row.key);

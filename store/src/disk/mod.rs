@@ -138,6 +138,24 @@ impl RedbStore {
         Ok(())
     }
 
+    /// The error for a batch that no commit can hold. It names the largest part of it: the engine
+    /// commits large records alone.
+    fn too_large(&self, batch: &Batch) -> Error {
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        let (run, bytes) = batch.largest().unwrap_or((RunKey(0), 0));
+        // The id may be in the batch, or in the store; the key has to do if neither can be read.
+        let row = batch.rows().iter().rfind(|row| row.key == run).cloned();
+        let row = row.or_else(|| self.row(run).ok().flatten());
+        let id = row.map(|row| format!(" ({:?})", row.id)).unwrap_or_default();
+        Error::other(format!(
+            "{}: a commit of {} MiB is larger than the {} MiB it may have; run {run}{id} has the largest record in it, of {} MiB: give the step a smaller outcome",
+            self.name,
+            mib(batch.size()),
+            MAX_BYTES >> 20,
+            mib(bytes),
+        ))
+    }
+
     /// Folds the journal and forgets some runs on the way.
     fn fold_without(&mut self, forgotten: &[RunRow]) -> Result<(), Trouble> {
         if self.tail.is_empty() && forgotten.is_empty() {
@@ -161,10 +179,7 @@ impl Store for RedbStore {
             return self.read(|| Ok(()));
         }
         if batch.size() > MAX_BYTES {
-            let limit = MAX_BYTES >> 20;
-            return Err(Error::other(format!(
-                "a batch of more than {limit} MiB cannot be committed: split it"
-            )));
+            return Err(self.too_large(batch));
         }
         self.write(|store| {
             // Before the commit, so that an error leaves nothing of the batch.

@@ -107,21 +107,38 @@ impl Options {
     fn prepare(&self, path: &Path, name: &str) -> Result<()> {
         let complain =
             |why: &str| Err(Error::new(Kind::Other, format!("cannot open {name}: {why}")));
-        match fs::metadata(path) {
-            Ok(data) if data.is_dir() => complain("it is a directory; name a file in it"),
-            Ok(data) if data.len() == 0 => Err(Trouble::NotAStore("it is empty").about(name)),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match create::create(path, self.semantics_version) {
-                    Err(Trouble::Redb(redb::Error::Io(error)))
-                        if error.kind() == io::ErrorKind::NotFound =>
-                    {
-                        complain("its directory does not exist; create that first")
-                    }
-                    result => result.map_err(|trouble| trouble.about(name)),
-                }
+        if name.is_empty() {
+            return Err(Error::other("cannot open a store: its path is empty; name a file"));
+        }
+        let error = match fs::metadata(path) {
+            Ok(data) if data.is_dir() => {
+                return complain("it is a directory; name a file in it");
             }
-            Err(error) => Err(Trouble::from(error).about(name)),
+            Ok(data) if !data.is_file() => {
+                return Err(Trouble::NotAStore("it is no regular file").about(name));
+            }
+            Ok(data) if data.len() == 0 => {
+                return Err(Trouble::NotAStore("it is empty").about(name));
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        if let Ok(target) = fs::read_link(path) {
+            let target = target.display();
+            return complain(&format!(
+                "it is a link to {target}, which cannot be reached ({error}); mend the link or name the file itself"
+            ));
+        }
+        if name.ends_with(std::path::is_separator) {
+            return complain("its last character makes it a directory; name a file");
+        }
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(explain(path, error, name));
+        }
+        match create::create(path, self.semantics_version) {
+            Ok(()) => Ok(()),
+            Err(Trouble::Redb(redb::Error::Io(error))) => Err(explain(path, error, name)),
+            Err(trouble) => Err(trouble.about(name)),
         }
     }
 
@@ -186,4 +203,27 @@ impl Options {
             refused: None,
         })
     }
+}
+
+/// The error for a path that could not be looked at, or made: the path's fault, or the disk's.
+fn explain(path: &Path, error: io::Error, name: &str) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound if !create::directory(path).exists() => {
+            String::from("its directory does not exist; create that first")
+        }
+        io::ErrorKind::NotADirectory => {
+            match path.ancestors().skip(1).find(|part| part.is_file()) {
+                Some(file) => {
+                    format!("{} is a file and no directory; name another", file.display())
+                }
+                None => String::from("a part of it is no directory; name another"),
+            }
+        }
+        io::ErrorKind::InvalidFilename => {
+            String::from("its name is too long or not allowed here; choose a shorter one")
+        }
+        io::ErrorKind::InvalidInput => format!("no file can have this path ({error})"),
+        _ => return Trouble::from(error).about(name),
+    };
+    Error::new(Kind::Other, format!("cannot open {name}: {why}"))
 }

@@ -17,7 +17,7 @@ use crate::{Batch, RunKey, RunRow};
 
 const HEAD: usize = 32;
 
-/// A commit holds less than this many bytes: redb takes no value above 3 GiB.
+/// A commit holds no more than this many bytes: redb takes no value above 3 GiB.
 pub(crate) const MAX_BYTES: usize = 1 << 31;
 
 /// Appends a batch as the row of a commit.

@@ -114,7 +114,46 @@ fn a_path_that_cannot_be_is_explained() {
     assert!(error.to_string().contains("it is a directory"), "{error}");
     let error = RedbStore::open(place.join("no/such/place")).unwrap_err();
     assert!(error.to_string().contains("directory does not exist"), "{error}");
+    let error = RedbStore::open("").unwrap_err();
+    assert!(error.to_string().contains("its path is empty"), "{error}");
+    let error = RedbStore::open(place.join("slash/")).unwrap_err();
+    assert!(error.to_string().contains("name a file"), "{error}");
+    let error = RedbStore::open(place.join("nul\0")).unwrap_err();
+    assert!(error.to_string().contains("no file can have this path"), "{error}");
     assert!(place.files().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_through_files_and_links_is_explained() {
+    use std::os::unix::fs::symlink;
+    let place = Place::new();
+    fs::write(place.join("file"), "text").unwrap();
+    symlink("nowhere", place.join("dangling")).unwrap();
+    symlink("loop", place.join("loop")).unwrap();
+    let before = place.files();
+    let cases = [
+        ("file/x", "/file is a file and no directory"),
+        ("file/x/y", "/file is a file and no directory"),
+        ("file/", "its last character makes it a directory"),
+        ("dangling", "it is a link to nowhere, which cannot be reached"),
+        ("dangling/x", "its directory does not exist"),
+        ("loop", "it is a link to loop, which cannot be reached"),
+        (&"n".repeat(240), "too long"),
+        (&"n".repeat(300), "too long"),
+    ];
+    for (path, expected) in cases {
+        let error = RedbStore::open(place.join(path)).unwrap_err();
+        assert!(error.to_string().contains(expected), "{path}: {error}");
+        assert!(!error.is_refused() && !error.is_damaged(), "{path}: {error}");
+    }
+    assert_eq!(place.files(), before);
+    assert!(RedbStore::open("/dev/null").unwrap_err().is_not_a_store());
+
+    // One that leads somewhere is followed.
+    drop(RedbStore::open(place.join("runs")).unwrap());
+    symlink("runs", place.join("link")).unwrap();
+    drop(RedbStore::open(place.join("link")).unwrap());
 }
 
 #[test]

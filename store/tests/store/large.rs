@@ -1,0 +1,92 @@
+//! Records of a size that no step should have.
+
+use dacapo_store::{Batch, RedbStore, RunKey, RunRow, RunState, Store};
+
+use crate::place::Place;
+
+/// Adds a record of zeros, which take no memory until they are read.
+fn push(batch: &mut Batch, run: RunKey, place: u64, mib: usize) {
+    batch.push(run, place, |bytes| match bytes.is_empty() {
+        true => *bytes = vec![0; mib << 20],
+        false => bytes.resize(bytes.len() + (mib << 20), 0),
+    });
+}
+
+fn row(key: RunKey, id: &str) -> RunRow {
+    RunRow {
+        key,
+        id: id.into(),
+        workflow: "order".into(),
+        state: RunState::Running,
+        started_at: 1,
+        changed_at: 1,
+        note: vec![],
+    }
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_batch_that_is_too_large_is_refused_with_the_name_of_the_run() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let mut store = RedbStore::open(&path).unwrap();
+    let mut batch = Batch::new();
+    (0..2).for_each(|run| batch.put_row(row(RunKey(run), &format!("order-{run}"))));
+    store.commit(&batch).unwrap();
+
+    batch.clear();
+    push(&mut batch, RunKey(1), 0, 2_100);
+    batch.push(RunKey(0), 0, |bytes| bytes.push(1));
+    let error = store.commit(&batch).unwrap_err();
+    let text = error.to_string();
+    for part in [
+        &*path.display().to_string(),
+        "run 1 (\"order-1\")",
+        "largest record in it, of 2100 MiB",
+        "2048 MiB it may have",
+        "give the step a smaller outcome",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(!error.is_refused());
+
+    // Nothing of it was committed, and the store goes on.
+    batch.clear();
+    batch.push(RunKey(0), 0, |bytes| bytes.push(1));
+    store.commit(&batch).unwrap();
+    assert_eq!(store.history(RunKey(1)).unwrap(), []);
+    assert_eq!(store.history(RunKey(0)).unwrap().len(), 1);
+}
+
+/// Takes some gigabytes of memory and of disk, and a while.
+#[test]
+#[ignore = "takes gigabytes of memory and of disk"]
+fn a_giant_record_is_committed_folded_and_found_again() {
+    for mib in [1_024, 2_047] {
+        let place = Place::new();
+        let path = place.join("runs");
+        let mut store = RedbStore::open(&path).unwrap();
+        let mut batch = Batch::new();
+        batch.put_row(row(RunKey(0), "order-0"));
+        push(&mut batch, RunKey(0), 0, mib);
+        store.commit(&batch).unwrap();
+        drop(batch);
+        let is_there = |store: &RedbStore| {
+            let entry = store.last(RunKey(0)).unwrap().unwrap();
+            assert!(entry.record == vec![0; mib << 20]);
+        };
+        is_there(&store);
+        drop(store);
+        let mut store = RedbStore::open(&path).unwrap();
+        is_there(&store);
+        store.fold().unwrap();
+        is_there(&store);
+        drop(store);
+        let mut store = RedbStore::open(&path).unwrap();
+        is_there(&store);
+        let mut batch = Batch::new();
+        batch.push(RunKey(0), 1, |bytes| bytes.push(1));
+        store.commit(&batch).unwrap();
+        assert_eq!(store.last(RunKey(0)).unwrap().unwrap().place, 1);
+    }
+}
