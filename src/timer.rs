@@ -65,6 +65,7 @@ impl Timers {
     }
 
     /// How long it is from this moment to the next timer of any kind; `None`: there is none.
+    #[cfg(feature = "std")]
     pub(crate) fn wait(&self) -> Option<Duration> {
         let clock_now = self.clock.now();
         let run = self.next_run_deadline();

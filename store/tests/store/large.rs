@@ -57,36 +57,3 @@ fn a_batch_that_is_too_large_is_refused_with_the_name_of_the_run() {
     assert_eq!(store.history(RunKey(1)).unwrap(), []);
     assert_eq!(store.history(RunKey(0)).unwrap().len(), 1);
 }
-
-/// Takes some gigabytes of memory and of disk, and a while.
-#[test]
-#[ignore = "takes gigabytes of memory and of disk"]
-fn a_giant_record_is_committed_folded_and_found_again() {
-    for mib in [1_024, 2_047] {
-        let place = Place::new();
-        let path = place.join("runs");
-        let mut store = RedbStore::open(&path).unwrap();
-        let mut batch = Batch::new();
-        batch.put_row(row(RunKey(0), "order-0"));
-        push(&mut batch, RunKey(0), 0, mib);
-        store.commit(&batch).unwrap();
-        drop(batch);
-        let is_there = |store: &RedbStore| {
-            let entry = store.last(RunKey(0)).unwrap().unwrap();
-            assert!(entry.record == vec![0; mib << 20]);
-        };
-        is_there(&store);
-        drop(store);
-        let mut store = RedbStore::open(&path).unwrap();
-        is_there(&store);
-        store.fold().unwrap();
-        is_there(&store);
-        drop(store);
-        let mut store = RedbStore::open(&path).unwrap();
-        is_there(&store);
-        let mut batch = Batch::new();
-        batch.push(RunKey(0), 1, |bytes| bytes.push(1));
-        store.commit(&batch).unwrap();
-        assert_eq!(store.last(RunKey(0)).unwrap().unwrap().place, 1);
-    }
-}
