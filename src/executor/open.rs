@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Entry, Filter, RunRow, RunState};
 
-use super::engine::{Engine, caught};
+use super::commit::caught;
+use super::engine::Engine;
 use super::residents::Resident;
 use super::{parked_error, unregistered};
 use crate::clock::Timestamp;

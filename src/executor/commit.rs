@@ -1,0 +1,243 @@
+//! The commit that all runs share: gathered, written, delivered, and the work that follows.
+
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use dacapo_store::{RunRow, RunState};
+
+use super::engine::{Engine, Entry, parked_error};
+use super::residents::Resident;
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::Phase;
+use crate::panics;
+use crate::record::Record;
+use crate::replay::Delivery;
+use crate::run::finished;
+use crate::world::Produced;
+
+/// A commit takes no further run when its records have so many bytes.
+const BYTES_PER_COMMIT: usize = 1 << 24;
+
+/// Stops the executor if a panic leaves a commit: some of it may not have been delivered.
+struct StopOnUnwind<'a>(&'a Engine);
+
+impl Drop for StopOnUnwind<'_> {
+    fn drop(&mut self) {
+        let why = "a panic cut off a delivery, so the executor stopped: open the store again";
+        let _ = self.0.failure.set(Error::of(Kind::Closed, why));
+    }
+}
+
+impl Engine {
+    /// Commits all that there is, delivers it, and takes up the work that follows. `false`: there
+    /// was nothing.
+    pub(super) fn commit(&self) -> Result<bool> {
+        self.check()?;
+        // Nothing that runs below comes back here, so the borrow is safe to hold.
+        let spare = &mut *self.spare.borrow_mut();
+        self.gather(&mut spare.produced);
+        let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
+        if self.has_stale.take() {
+            entries.retain(|(resident, entry)| match entry {
+                Entry::Record(record) => resident.run.expects(record),
+                Entry::Parked(_) | Entry::Resumed => true,
+            });
+        }
+        let has_entries = !entries.is_empty();
+        let unwound = StopOnUnwind(self);
+        if has_entries {
+            let now = self.world.timers.now();
+            match self.write(&entries, now) {
+                Ok(written) => self.put_back(entries.split_off(written)),
+                Err(error) => {
+                    core::mem::forget(unwound);
+                    return Err(self.fail(&error));
+                }
+            }
+            let commit = self.commits.replace(self.commits.get() + 1);
+            self.deliver_all(&mut entries, &mut spare.touched, (commit, now));
+            let touched = spare.touched.drain(..);
+            for resident in touched {
+                // What parks a run is in its row, and in its handles.
+                let _ = self.work(&resident, &mut spare.records);
+            }
+        }
+        core::mem::forget(unwound);
+        spare.entries = entries;
+        spare.shrink();
+        Ok(has_entries)
+    }
+
+    /// Delivers what was committed, in its order, and lists each run once.
+    fn deliver_all(
+        &self,
+        entries: &mut Vec<(Rc<Resident>, Entry)>,
+        touched: &mut Vec<Rc<Resident>>,
+        commit: (u64, Timestamp),
+    ) {
+        for (resident, entry) in entries.drain(..) {
+            self.deliver(&resident, entry, commit);
+            if !resident.is_touched.replace(true) {
+                touched.push(resident);
+            }
+        }
+    }
+
+    /// Moves the outcomes of bodies, and the timers that are due, to what is pending. `produced`
+    /// is an empty list.
+    fn gather(&self, produced: &mut Vec<Produced>) {
+        let now = self.world.timers.now();
+        let mut ended = self.world.produced.replace(core::mem::take(produced));
+        for produced in ended.drain(..) {
+            // A body that was dropped after it had ended leaves no record either.
+            let is_dropped = produced.operation.is_dropped();
+            let resident = self.residents.at(produced.slot, produced.run);
+            if let Some(resident) = resident.filter(|_| !is_dropped) {
+                let times = (produced.started_at, produced.ended_at);
+                let (step, attempts) = (&produced.operation, produced.attempts);
+                self.record(&resident, finished(step, produced.outcome, attempts, times, now));
+            }
+        }
+        *produced = ended;
+        while let Some(timer) = self.world.timers.next_due() {
+            let Some(resident) = self.residents.with_key(timer.run) else { continue };
+            self.record(&resident, Record::TimerFired { number: timer.number });
+        }
+    }
+
+    /// What a commit had no room for comes first in the next one, if its run still expects it.
+    fn put_back(&self, rest: Vec<(Rc<Resident>, Entry)>) {
+        if !rest.is_empty() {
+            self.has_stale.set(true);
+            let later = self.pending.replace(rest);
+            self.pending.borrow_mut().extend(later);
+        }
+    }
+
+    /// Commits entries up to the limit of a commit's size, and says how many: what one run asks
+    /// for at one point is not split.
+    fn write(
+        &self,
+        entries: &[(Rc<Resident>, Entry)],
+        now: Timestamp,
+    ) -> dacapo_store::Result<usize> {
+        let mut batch = self.batch.borrow_mut();
+        batch.clear();
+        batch.set_time(now.as_nanos());
+        let (mut size, mut written, mut before) = (0, 0, None);
+        for (resident, entry) in entries {
+            let instance = &resident.run.instance;
+            if size > BYTES_PER_COMMIT && before != Some(instance.key) {
+                break;
+            }
+            (written, before) = (written + 1, Some(instance.key));
+            if let Entry::Record(record) = entry {
+                let place = instance.places.replace(instance.places.get() + 1);
+                batch.push(instance.key, place, |bytes| {
+                    codec::append(record, bytes);
+                    size = bytes.len();
+                });
+            }
+            if let Some((state, note)) = row_change(entry) {
+                if matches!(entry, Entry::Record(Record::Started { .. })) {
+                    instance.started_at.set(now);
+                }
+                batch.put_row(RunRow {
+                    key: instance.key,
+                    id: instance.id.to_string(),
+                    workflow: instance.workflow.into(),
+                    state,
+                    started_at: instance.started_at.get().as_nanos(),
+                    changed_at: now.as_nanos(),
+                    note,
+                });
+            }
+        }
+        self.store.borrow_mut().commit(&batch)?;
+        Ok(written)
+    }
+
+    fn deliver(&self, resident: &Rc<Resident>, entry: Entry, (commit, time): (u64, Timestamp)) {
+        let instance = &resident.run.instance;
+        let record = match entry {
+            Entry::Record(_) if instance.phase.get() == Phase::Closed => return,
+            Entry::Record(record) => record,
+            Entry::Resumed => return,
+            Entry::Parked(fault) => {
+                self.residents.remove(resident);
+                return resident.end(Err(parked_error(&instance.id, &fault)));
+            }
+        };
+        if matches!(record, Record::Started { .. }) {
+            // It is committed, whatever the workflow makes of it.
+            resident.accept();
+        }
+        let is_end = matches!(record, Record::Finished { .. });
+        let place = instance.delivered.get();
+        let delivery = Delivery { place, commit, time, record };
+        match caught(|| resident.run.deliver(delivery)) {
+            Ok(()) if is_end => self.end(resident),
+            Ok(()) => {}
+            Err(fault) => self.park(resident, fault),
+        }
+    }
+
+    /// The end of a run is committed: it leaves memory.
+    fn end(&self, resident: &Rc<Resident>) {
+        let instance = &resident.run.instance;
+        instance.close();
+        self.residents.remove(resident);
+        let outcome = instance.outcome.get().expect("an ended run has an outcome").clone();
+        resident.end(Ok(outcome));
+    }
+
+    /// Has a run, to which all that was committed has been delivered, take up its work. `records`
+    /// is an empty list.
+    ///
+    /// # Errors
+    ///
+    /// If that parks it.
+    pub(super) fn work(
+        &self,
+        resident: &Rc<Resident>,
+        records: &mut Vec<Record<'static>>,
+    ) -> Result<(), Fault> {
+        resident.is_touched.set(false);
+        match caught(|| resident.run.work(records)) {
+            Ok(()) => {
+                records.drain(..).for_each(|record| self.record(resident, record));
+                Ok(())
+            }
+            Err(fault) => {
+                records.clear();
+                self.park(resident, fault.clone());
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// What a run is asked for; a panic that its own catches missed is a fault of it, too.
+pub(super) fn caught(ask: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    let panicked = |message| Fault::new(ParkReason::Panicked, message);
+    panics::catch(ask).unwrap_or_else(|message: String| Err(panicked(message)))
+}
+
+/// How the run's row changes with this entry: its state, and its note.
+fn row_change(entry: &Entry) -> Option<(RunState, Vec<u8>)> {
+    let state = match entry {
+        Entry::Record(Record::Started { .. }) | Entry::Resumed => RunState::Running,
+        Entry::Record(Record::Finished { outcome: Ok(_) }) => RunState::Completed,
+        Entry::Record(Record::Finished { outcome: Err(_) }) => RunState::Failed,
+        Entry::Record(_) => return None,
+        Entry::Parked(fault) => {
+            let note = codec::encode(fault).expect("faults are plain data");
+            return Some((RunState::Parked, note));
+        }
+    };
+    Some((state, Vec::new()))
+}

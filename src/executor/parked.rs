@@ -1,0 +1,174 @@
+//! Runs that do not go on: listed, taken up again, rehearsed.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use dacapo_store::{Filter, RunRow, RunState};
+
+use super::{Executor, no_such_run, unregistered};
+use crate::codec;
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::Phase;
+
+/// A run that was stopped without having ended; see [`Executor::parked`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ParkedRun {
+    /// The run's id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Why it is parked.
+    pub reason: ParkReason,
+    /// Why in particular, and what to do about it.
+    pub message: String,
+}
+
+/// An unfinished run whose workflow this build does not have; see [`Executor::unregistered`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct UnregisteredRun {
+    /// The run's id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+}
+
+impl Executor {
+    /// The runs that are parked, with the reasons, in the order in which they were started.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, ParkReason, Result, Workflow};
+    /// const STUCK: Workflow<(), ()> = Workflow::new("stuck");
+    /// let executor = Executor::builder()
+    ///     .workflow(STUCK, async |_: &Ctx, ()| {
+    ///         std::future::pending::<()>().await;
+    ///         Ok::<_, dacapo::Error>(())
+    ///     })
+    ///     .in_memory();
+    /// let error = executor.block_on(executor.start(STUCK, "stuck-1", ())?).unwrap_err();
+    /// assert!(error.is_parked());
+    /// let parked = executor.parked()?;
+    /// assert_eq!((parked[0].id.as_str(), parked[0].reason), ("stuck-1", ParkReason::Stalled));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn parked(&self) -> Result<Vec<ParkedRun>> {
+        let rows = self.engine.list(&Filter::new().states(&[RunState::Parked]))?;
+        let mut parked: Vec<_> = rows
+            .into_iter()
+            .map(|row| (row.key, ParkedRun::new(&row.id, &row.workflow, &fault_of(&row))))
+            .collect();
+        let pending = self.engine.pending_parks(|instance, fault| {
+            (instance.key, ParkedRun::new(&instance.id, instance.workflow, fault))
+        });
+        parked.retain(|(key, _)| !pending.iter().any(|(parked, _)| parked == key));
+        parked.extend(pending);
+        parked.sort_by_key(|&(key, _)| key);
+        Ok(parked.into_iter().map(|(_, parked)| parked).collect())
+    }
+
+    /// The unfinished runs whose workflows this build does not have. They stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.unregistered()?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
+        let rows = self.engine.list(&Filter::new().states(&[RunState::Running]))?;
+        let unknown = |row: &RunRow| self.engine.registry.find(&row.workflow).is_none();
+        let rows = rows.into_iter().filter(unknown);
+        Ok(rows.map(|row| UnregisteredRun { id: row.id, workflow: row.workflow }).collect())
+    }
+
+    /// Takes a parked run up again: replays it from its start, with the code of this build.
+    ///
+    /// # Errors
+    ///
+    /// If there is no parked run with this id, if its workflow is not registered, or if the store
+    /// failed. If the replay finds something wrong again, the run stays parked, with the new
+    /// reason, and the error says so ([`Error::is_parked`]).
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.resume("order-7").unwrap_err();
+    /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
+    /// ```
+    pub fn resume(&self, id: &str) -> Result<()> {
+        self.engine.check()?;
+        if self.engine.world.tasks.current().is_some() {
+            let message = format_args!("run {id:?} cannot be resumed by a workflow: use a body");
+            return Err(Error::of(Kind::Usage, message));
+        }
+        let is_not_parked = || {
+            let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
+            Error::of(Kind::Usage, message)
+        };
+        if let Some(resident) = self.engine.residents.with_id(id) {
+            if resident.run.instance.phase.get() != Phase::Closed {
+                return Err(is_not_parked());
+            }
+            // It is parked, and that is not committed yet.
+            self.engine.commit()?;
+        }
+        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        match row.state {
+            RunState::Parked => self.engine.resume(&row),
+            RunState::Running => Err(unregistered(id, &row.workflow)),
+            RunState::Completed | RunState::Failed | RunState::Cancelled => Err(is_not_parked()),
+        }
+    }
+
+    /// Replays a run against the code of this build, without starting any body and without
+    /// changing anything: a rehearsal before a deployment.
+    ///
+    /// An ended run must end again with the recorded outcome.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run, or its workflow is not registered; or what the run would be parked
+    /// for ([`Error::is_parked`]).
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// executor.verify("one")?;
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn verify(&self, id: &str) -> Result<()> {
+        match self.engine.find(id)? {
+            Some(row) => self.engine.verify(&row),
+            // Nothing of it is committed, so nothing can differ.
+            None if self.engine.residents.with_id(id).is_some() => Ok(()),
+            None => Err(no_such_run(id)),
+        }
+    }
+}
+
+impl ParkedRun {
+    fn new(id: &str, workflow: &str, fault: &Fault) -> Self {
+        let message = alloc::format!("{}", fault);
+        Self { id: id.to_owned(), workflow: workflow.to_owned(), reason: fault.reason, message }
+    }
+}
+
+/// The reason in a parked run's row.
+pub(super) fn fault_of(row: &RunRow) -> Fault {
+    codec::decode(&row.note).unwrap_or_else(|why| {
+        Fault::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
+    })
+}
