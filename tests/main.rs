@@ -6,6 +6,7 @@ mod corpus;
 mod crash;
 mod faults;
 mod hazards;
+mod histories;
 mod kill;
 mod programs;
 mod scale;

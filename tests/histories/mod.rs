@@ -1,0 +1,96 @@
+//! A file of every version of the rules there was, replayed by the present build (C10).
+//!
+//! `DACAPO_WRITE_HISTORIES=1 cargo test histories` writes the file of the present version anew. That
+//! is for a new version only: a file that was released stays as it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dacapo::sim::VirtualClock;
+use dacapo::{Builder, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow};
+use dacapo::{join, race, try_join_all};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+
+const W: Workflow<u32, Vec<u32>> = Workflow::new("golden");
+const HOUR: Duration = Duration::from_secs(3600);
+/// When the recorded file was written: in the spring of 2033.
+const BEGIN: Timestamp = Timestamp::from_nanos(2_000_000_000_000_000_000);
+
+/// Every kind of record that this build writes, and the shapes that depend on their order.
+async fn golden(ctx: &Ctx, clock: &VirtualClock, n: u32) -> Result<Vec<u32>> {
+    let step = |name, n: u32, millis| {
+        let clock = clock.clone();
+        ctx.step(name, async move || {
+            clock.sleep(Duration::from_millis(millis)).await;
+            Ok::<_, Error>(n)
+        })
+    };
+    let (a, b) = join(step("left", n, 9).label("slow"), step("right", n + 1, 3)).await;
+    let refused = ctx.step("refuse", async || Err::<u32, _>(Error::new("no").permanent())).await;
+    let first = race(step("hare", 7, 2), step("tortoise", 8, 5)).await?;
+    let once = step("once", 11, 1).at_most_once().retry(Retry::exponential(HOUR)).await?;
+    let task = ctx.spawn(async move |ctx: &Ctx| {
+        ctx.sleep(Duration::from_millis(4)).await;
+        ctx.step("spawned", async || Ok::<_, Error>(12)).await
+    });
+    let mut found = vec![a?, b?, first, once, u32::from(refused.is_err()), ctx.random() as u32];
+    found.extend(try_join_all((0..3).map(|n| step("all", n, 3 - u64::from(n)))).await?);
+    let mut loops: FuturesUnordered<_> =
+        (0..3).map(|n| step("loop", n, u64::from(7 - n))).collect();
+    while let Some(n) = loops.next().await {
+        found.push(step("after", n? + 20, 1).await?);
+    }
+    found.push(task.await?);
+    let late = ctx.timeout(HOUR, ctx.sleep(2 * HOUR)).await;
+    found.push(u32::from(late.is_err()));
+    found.push(step("last", 99, 1).await?);
+    Ok(found)
+}
+
+fn build(clock: &VirtualClock) -> Builder {
+    let bodies = clock.clone();
+    let golden = async move |ctx: &Ctx, n| golden(ctx, &bodies, n).await;
+    Executor::builder().seed(1).clock(clock.clone()).workflow(W, golden)
+}
+
+fn recorded(version: u32) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+    folder.join(format!("semantics-{version}.redb"))
+}
+
+/// A finished run, and one that waits for its time limit.
+fn write(path: &Path) {
+    let clock = VirtualClock::new(BEGIN);
+    let executor = build(&clock).open(path).expect("it is created");
+    let finished = executor.start(W, "finished", 1).expect("new");
+    executor.block_on(finished).expect("it ends");
+    executor.start(W, "waiting", 2).expect("new");
+    // Half an hour later nothing is left but its limit.
+    executor.block_on(clock.sleep(HOUR / 2));
+}
+
+#[test]
+fn the_rules_of_version_1_are_kept() {
+    let path = recorded(1);
+    if std::env::var_os("DACAPO_WRITE_HISTORIES").is_some() {
+        let _ = fs::remove_file(&path);
+        write(&path);
+    }
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("semantics-1.redb");
+    fs::copy(&path, &copy).expect("the recorded file is there");
+    let clock = VirtualClock::new(BEGIN);
+    let executor = build(&clock).open(&copy).expect("the format is read");
+    executor.verify("finished").expect("it replays");
+    executor.verify("waiting").expect("it replays");
+    let get = |id| executor.block_on(executor.attach(W, id).expect("it is there"));
+    let (finished, waiting) = (get("finished").expect("ended"), get("waiting").expect("it ends"));
+    // Written down once: what the build of that version returned.
+    let tail = [0, 1, 2, 22, 21, 20, 12, 1, 99];
+    assert_eq!(finished[..5], [1, 2, 7, 11, 1]);
+    assert_eq!(waiting[..5], [2, 3, 7, 11, 1]);
+    assert_eq!((&finished[6..], &waiting[6..]), (&tail[..], &tail[..]));
+    assert!(executor.parked().expect("readable").is_empty());
+    executor.verify("waiting").expect("it replays to its end");
+}
