@@ -125,7 +125,7 @@ impl Engine {
         }
         timers.advance();
         self.park_strays();
-        // A failure of the store has ended every handle with it; nothing else is left to do here.
+        // What stopped the executor is told to everybody who waits; the main future goes on.
         is_busy |= self.commit().unwrap_or_else(|failure| {
             self.close(&failure);
             false
