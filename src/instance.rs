@@ -25,8 +25,8 @@ use crate::world::World;
 
 /// One run, from its start or replay until it ends or is parked.
 ///
-/// Workflow code reaches it through its `Ctx`s and operations only. Phase, places and time are
-/// written by `run`, the module that delivers, works and commits, and by nothing else.
+/// Workflow code reaches it through its `Ctx`s and operations only. What was delivered, and the
+/// run's time, are written by `run`, the module that delivers and works, and by nothing else.
 pub(crate) struct Instance {
     pub(crate) world: Rc<World>,
     pub(crate) key: RunKey,
