@@ -172,6 +172,23 @@ impl Instance {
         tasks.push((number, task));
     }
 
+    /// In a simulation, wakes some tasks of a quiescent run although nothing happened, and says
+    /// whether it did.
+    pub(crate) fn wake_for_no_reason(&self) -> bool {
+        let Some(choices) = &self.world.choices else { return false };
+        if self.outcome.get().is_some() || self.fault.get().is_some() {
+            return false;
+        }
+        let tasks = self.tasks.borrow();
+        let chosen = choices.wakes(self.key, self.delivered.get(), self.next_task.get());
+        for number in &chosen {
+            if let Ok(index) = tasks.binary_search_by_key(number, |&(number, _)| number) {
+                self.world.tasks.wake(tasks[index].1);
+            }
+        }
+        !chosen.is_empty()
+    }
+
     /// Whether an operation may be built, polled or dropped with an effect.
     fn is_running(&self) -> bool {
         matches!(self.phase.get(), Phase::Replaying | Phase::Live)

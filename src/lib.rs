@@ -81,6 +81,7 @@ mod trace;
 // What surrounds a run.
 mod gate;
 mod timer;
+mod choices;
 mod table;
 mod operation;
 mod world;

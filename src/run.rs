@@ -185,7 +185,13 @@ impl Run {
 
     fn poll_to_quiescence(&self) -> Result<(), Fault> {
         let run = &*self.instance;
-        if let Err(message) = panics::catch(|| run.open(|| self.poll_tasks())) {
+        let poll = || {
+            self.poll_tasks();
+            if run.wake_for_no_reason() {
+                self.poll_tasks();
+            }
+        };
+        if let Err(message) = panics::catch(|| run.open(poll)) {
             run.fail(ParkReason::Panicked, format_args!("task {}: {message}", run.polled_task()));
         }
         if run.outcome.get().is_some() && run.fault().is_none() {
@@ -248,7 +254,7 @@ impl Run {
         if step.policy().at_most_once && !step.begun.get() {
             records.push(Record::StepStarted { number });
         } else {
-            operations.start(number, |body| run.world.bodies.spawn_boxed(body));
+            operations.start(number, |body| run.world.spawn_body(body));
         }
     }
 

@@ -6,9 +6,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
-use dacapo_executor::FifoExecutor;
+use dacapo_executor::{FifoExecutor, TaskId};
 use dacapo_store::RunKey;
+use futures::future::LocalBoxFuture;
 
+use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
 use crate::gate::{Gate, InstanceId};
 use crate::operation::Operation;
@@ -29,6 +31,8 @@ pub(crate) struct World {
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
+    /// `None` outside of simulations.
+    pub(crate) choices: Option<Rc<dyn Choices>>,
     instances: Cell<usize>,
 }
 
@@ -49,6 +53,7 @@ impl World {
         timers: Rc<Timers>,
         poll_budget: u64,
         observer: Option<Rc<dyn Observer>>,
+        choices: Option<Rc<dyn Choices>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             tasks: FifoExecutor::new(),
@@ -58,8 +63,23 @@ impl World {
             produced: RefCell::default(),
             poll_budget,
             observer,
+            choices,
             instances: Cell::new(1),
         })
+    }
+
+    /// Has a body begin, at the tail of the queue.
+    pub(crate) fn spawn_body(&self, body: LocalBoxFuture<'static, ()>) -> TaskId {
+        self.bodies.spawn_boxed(match &self.choices {
+            None => body,
+            Some(choices) => hesitant(body, choices.clone()),
+        })
+    }
+
+    /// How many polls of bodies come before the next commit: a round.
+    pub(crate) fn polls_per_turn(&self) -> usize {
+        let queued = self.bodies.queue_len();
+        self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }
 
     /// A number that no run in memory had before.

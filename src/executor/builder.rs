@@ -8,6 +8,7 @@ use dacapo_store::{MemoryStore, Store};
 
 use super::Executor;
 use super::engine::Engine;
+use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Value;
 use crate::context::Ctx;
@@ -28,6 +29,7 @@ pub struct Builder {
     seed: Option<u64>,
     poll_budget: u64,
     observer: Option<Rc<dyn Observer>>,
+    choices: Option<Rc<dyn Choices>>,
 }
 
 impl Builder {
@@ -38,6 +40,7 @@ impl Builder {
             seed: None,
             poll_budget: 1_000_000,
             observer: None,
+            choices: None,
         }
     }
 
@@ -101,6 +104,12 @@ impl Builder {
         Self { observer: Some(Rc::new(observer)), ..self }
     }
 
+    /// Has a simulation decide what circumstance decides otherwise.
+    #[cfg(feature = "sim")]
+    pub(crate) fn choices(self, choices: impl Choices + 'static) -> Self {
+        Self { choices: Some(Rc::new(choices)), ..self }
+    }
+
     /// Opens the file at `path`, or creates it, and replays every unfinished run in it.
     ///
     /// # Errors
@@ -140,7 +149,7 @@ impl Builder {
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
         let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
-        let world = World::new(timers, self.poll_budget, self.observer);
+        let world = World::new(timers, self.poll_budget, self.observer, self.choices);
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(world, self.registry, seed, Box::new(store));
         engine.recover()?;

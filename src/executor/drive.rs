@@ -117,7 +117,7 @@ impl Engine {
             timers.advance();
         }
         let mut is_busy = false;
-        for _ in 0..self.world.bodies.queue_len() {
+        for _ in 0..self.world.polls_per_turn() {
             if self.world.produced.borrow().len() >= OUTCOMES_PER_COMMIT {
                 break;
             }

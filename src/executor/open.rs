@@ -113,7 +113,8 @@ impl Engine {
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
         let history = self.history(row)?;
         let timers = Timers::new(self.world.timers.clock.clone(), Timestamp::default());
-        let world = World::new(timers, self.world.poll_budget, self.world.observer.clone());
+        let World { poll_budget, observer, choices, .. } = &*self.world;
+        let world = World::new(timers, *poll_budget, observer.clone(), choices.clone());
         let run = restored(world, row, name, code);
         let verified = history
             .and_then(|history| caught(|| deliver_history(&run, &history)))

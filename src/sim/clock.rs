@@ -49,6 +49,13 @@ pub struct VirtualSleep {
     key: (Timestamp, u64),
 }
 
+/// A clock that stands at the beginning of 1970.
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new(Timestamp::default())
+    }
+}
+
 impl VirtualClock {
     /// A clock that stands at `now`.
     #[must_use]

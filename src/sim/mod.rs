@@ -35,6 +35,7 @@
 //! ```
 
 mod check;
+mod chosen;
 mod clock;
 mod disk;
 mod recorder;
@@ -53,9 +54,11 @@ pub use recorder::Recorder;
 pub use snapshots::Snapshots;
 
 use crate::context::Attempt;
+use crate::executor::Builder;
 use crate::random;
+use chosen::Chosen;
 
-/// One simulated process: its virtual time, its random numbers, and what its bodies noted.
+/// One simulated process: its virtual time, its choices, and what its bodies noted.
 #[derive(Clone)]
 pub struct Sim {
     shared: Rc<Shared>,
@@ -64,16 +67,59 @@ pub struct Sim {
 struct Shared {
     clock: VirtualClock,
     seed: u64,
+    wakes: Option<u64>,
     drawn: Cell<u64>,
     noted: RefCell<BTreeMap<String, u32>>,
 }
 
 impl Sim {
     /// A process whose choices all follow from `seed`, and whose time begins at `clock`'s.
+    ///
+    /// Tasks are not woken without a reason.
     #[must_use]
     pub fn new(seed: u64, clock: VirtualClock) -> Self {
+        Self::with_wakes(seed, None, clock)
+    }
+
+    /// The same, with spurious wakes: a second seed decides which tasks of a run are polled once more,
+    /// and for no reason, when a delivery has been dealt with.
+    ///
+    /// They are a function of the seed and the place in the history. So processes that are to make the
+    /// same polls, a replay among them, must be given the same one.
+    #[must_use]
+    pub fn with_wakes(seed: u64, wakes: Option<u64>, clock: VirtualClock) -> Self {
         let noted = RefCell::default();
-        Self { shared: Rc::new(Shared { clock, seed, drawn: Cell::new(0), noted }) }
+        Self { shared: Rc::new(Shared { clock, seed, wakes, drawn: Cell::new(0), noted }) }
+    }
+
+    /// Has an executor take its time and all its choices from this process: which of the bodies that
+    /// are ready is polled next, how many outcomes share a commit, and spurious wakes.
+    ///
+    /// ```
+    /// use dacapo::sim::{Recorder, Sim, VirtualClock};
+    /// use dacapo::{Ctx, Executor, Result, Workflow, join_all};
+    ///
+    /// const ALL: Workflow<(), ()> = Workflow::new("all");
+    ///
+    /// async fn all(ctx: &Ctx, (): ()) -> Result<()> {
+    ///     let step = |n| ctx.step("step", async || Ok::<_, dacapo::Error>(())).label(n);
+    ///     join_all((0..4).map(step)).await.into_iter().collect()
+    /// }
+    ///
+    /// let trace = |seed| {
+    ///     let (sim, recorder) = (Sim::new(seed, VirtualClock::default()), Recorder::default());
+    ///     let builder = Executor::builder().workflow(ALL, all).observer(recorder.clone());
+    ///     let executor = sim.apply(builder).in_memory();
+    ///     executor.block_on(executor.start(ALL, "all-1", ()).unwrap()).unwrap();
+    ///     recorder.trace("all-1")
+    /// };
+    /// assert_eq!(trace(1), trace(1));
+    /// let traces: std::collections::HashSet<_> = (0..1_000).map(trace).collect();
+    /// assert_eq!(traces.len(), 24, "all orders");
+    /// ```
+    pub fn apply(&self, builder: Builder) -> Builder {
+        let Shared { clock, seed, wakes, .. } = &*self.shared;
+        builder.clock(clock.clone()).choices(Chosen::new(*seed, *wakes))
     }
 
     /// The virtual time.

@@ -36,7 +36,7 @@ impl std::fmt::Display for Wrong {
 }
 
 const RUN: &str = "run";
-const KEY: RunKey = RunKey(0);
+pub(super) const KEY: RunKey = RunKey(0);
 /// No program of the language needs so many.
 const POLLS: u64 = 20_000;
 const TURNS: u64 = 100_000;
@@ -102,8 +102,9 @@ impl<'a, S: Storage> Process<'a, S> {
             restarts.push(Restart { place: opened.len(), time: now.as_nanos() });
         }
         let clock = VirtualClock::new(now);
-        let (sim, recorder) = (Sim::new(own_seed, clock.clone()), Recorder::default());
-        let builder = build(program, &sim).seed(seed).poll_budget(POLLS);
+        let sim = Sim::with_wakes(own_seed, Some(wakes(seed)), clock.clone());
+        let recorder = Recorder::default();
+        let builder = sim.apply(build(program, &sim)).seed(seed).poll_budget(POLLS);
         let builder = builder.clock(Impatient { clock, turns: Cell::new(0) });
         let Ok(executor) = builder.observer(recorder.clone()).open_with(store) else {
             return Ok(None);
@@ -184,10 +185,11 @@ impl<'a, S: Storage> Process<'a, S> {
 
     /// The same run again, from its whole history and in a process of its own.
     fn replay(&self, trace: &[String]) -> Result<(), Wrong> {
+        let wakes = Some(wakes(self.seed));
         let store = self.storage.copy();
         let clock = VirtualClock::new(Timestamp::from_nanos(store.time()));
-        let (sim, recorder) = (Sim::new(0, clock.clone()), Recorder::default());
-        let builder = build(self.program, &sim).poll_budget(POLLS).clock(clock);
+        let (sim, recorder) = (Sim::with_wakes(0, wakes, clock), Recorder::default());
+        let builder = sim.apply(build(self.program, &sim)).poll_budget(POLLS);
         let executor = builder.observer(recorder.clone()).open_with(store);
         let verified = executor.and_then(|executor| executor.verify(RUN));
         verified.map_err(|error| Wrong::Diverged(format!("replayed: {error:?}")))?;
@@ -207,8 +209,8 @@ impl<'a, S: Storage> Process<'a, S> {
         let records: Vec<Record> = records
             .map(|(entry, event)| Record { commit: entry.commit, time: entry.time, event })
             .collect();
-        let seed = split_mix(self.seed, KEY.0);
-        let expected = expect(self.program, self.seed, seed, &records, &self.restarts);
+        let seeds = (split_mix(self.seed, KEY.0), wakes(self.seed));
+        let expected = expect(self.program, self.seed, seeds, &records, &self.restarts);
         let expected = expected.map_err(Wrong::Diverged)?;
         compare("the run (first: the reference)", &expected.trace, trace)?;
         if expected.output.as_ref() != self.output.get() {
@@ -230,6 +232,11 @@ impl<'a, S: Storage> Process<'a, S> {
         }
         Ok(())
     }
+}
+
+/// The seed of spurious wakes: one for all processes of a program.
+fn wakes(seed: u64) -> u64 {
+    split_mix(seed, 77)
 }
 
 fn compare(what: &str, expected: &[String], found: &[String]) -> Result<(), Wrong> {

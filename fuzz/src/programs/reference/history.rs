@@ -29,16 +29,16 @@ pub(crate) struct Restart {
     pub(crate) time: u64,
 }
 
-/// Carries a program out in the order of a whole history. An error says which rule the history
-/// does not keep.
+/// Carries a program out in the order of a whole history, with the run's seed and the one of polls for
+/// no reason. An error says which rule the history does not keep.
 pub(crate) fn expect(
     program: &Code,
     x: u64,
-    seed: u64,
+    seeds: (u64, u64),
     history: &[Record],
     restarts: &[Restart],
 ) -> Result<Expected, String> {
-    let mut model = Model::new(seed);
+    let mut model = Model::new(seeds);
     let mut place = 0;
     for commit in history.chunk_by(|record, next| record.commit == next.commit) {
         let restart = restarts.iter().rfind(|restart| restart.place == place);
@@ -170,6 +170,7 @@ impl Model {
             Event::Ended => {}
         }
         self.poll_tasks();
+        self.poll_for_no_reason(place + 1);
     }
 
     fn again(&mut self, number: Number, change: impl FnOnce(&mut super::Operation)) {

@@ -20,6 +20,7 @@ mod shared;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::language::{Code, LOCKS, Value};
+use super::process::KEY;
 pub(crate) use history::{Event, Record, Restart, expect};
 use operations::{Operation, shown};
 use poll::Part;
@@ -41,6 +42,8 @@ pub(crate) struct Expected {
 /// A run at one moment.
 struct Model {
     seed: u64,
+    /// That of the polls for no reason.
+    wakes: u64,
     /// The time of the last delivered record.
     now: u64,
     tasks: Vec<Task>,
@@ -84,9 +87,10 @@ enum Wake {
 }
 
 impl Model {
-    fn new(seed: u64) -> Self {
+    fn new((seed, wakes): (u64, u64)) -> Self {
         Self {
             seed,
+            wakes,
             now: 0,
             tasks: Vec::new(),
             queue: VecDeque::new(),
@@ -145,6 +149,20 @@ impl Model {
                 self.poll_task(number);
             }
         }
+    }
+
+    /// What the simulation adds: some tasks are polled once more, though nothing happened.
+    fn poll_for_no_reason(&mut self, place: usize) {
+        if self.output.is_some() || self.tasks.is_empty() {
+            return;
+        }
+        let seed = split_mix(split_mix(self.wakes, KEY.0), place as u64);
+        let wakes = [0, 0, 1, 3][(split_mix(seed, 0) % 4) as usize];
+        let tasks = self.tasks.len() as u64;
+        for index in 1..=wakes {
+            self.wake(Wake::Task((split_mix(seed, index) % tasks) as usize));
+        }
+        self.poll_tasks();
     }
 
     fn poll_task(&mut self, number: usize) {
