@@ -6,10 +6,11 @@
 //! store that programs really use. All of them hold every process to
 //! - the **reference**, which computes trace, output and commits from the order of the records
 //!   (programs with parts that it does not know are held to the rest only);
-//! - its **replay**: the whole history once more, poll for poll;
+//! - its **replay**: the whole history once more, poll for poll; and again, polled more and less often;
 //! - the process before it: what was stored stays, and what was recorded does not run again;
 //! - **liveness**: it ends, within a bounded number of turns.
 
+mod compare;
 mod decode;
 pub(crate) mod language;
 mod live;
@@ -43,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) storage_faults: u64,
     /// Whole histories that were replayed.
     pub(crate) replays: u64,
+    /// Those of them with other polls for no reason.
+    pub(crate) polled_otherwise: u64,
     /// Records of all runs.
     pub(crate) records: u64,
 }
@@ -56,6 +59,7 @@ impl Report {
         self.in_recovery += other.in_recovery;
         self.storage_faults += other.storage_faults;
         self.replays += other.replays;
+        self.polled_otherwise += other.polled_otherwise;
         self.records += other.records;
     }
 }

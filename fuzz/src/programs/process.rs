@@ -8,6 +8,7 @@ use dacapo::store::{Entry, RunKey, Store};
 use dacapo::{Clock, Error, Executor, Timestamp};
 
 use super::Report;
+use super::compare::{compare, event, without_polls};
 use super::language::Code;
 use super::live::{Output, WORKFLOW, build};
 use super::reference::{Event, Record, Restart, expect, split_mix};
@@ -157,8 +158,18 @@ impl<'a, S: Storage> Process<'a, S> {
         let trace = self.recorder.trace(RUN);
         // Whoever finds a run at its end reads its output from the history.
         if !trace.is_empty() {
-            self.replay(&trace)?;
-            report.replays += 1;
+            let replayed = self.replay(wakes(self.seed))?;
+            compare("the replay", &trace, &replayed)?;
+            // Polled more often, or less, it does the same.
+            let elsewise = self.replay(!wakes(self.seed))?;
+            let polled_as_often = elsewise == trace;
+            compare(
+                "the replay with other polls",
+                &without_polls(&trace),
+                &without_polls(&elsewise),
+            )?;
+            report.replays += 2;
+            report.polled_otherwise += u64::from(!polled_as_often);
         }
         self.compare_with_reference(&trace, &history)?;
         Ok(true)
@@ -184,16 +195,15 @@ impl<'a, S: Storage> Process<'a, S> {
     }
 
     /// The same run again, from its whole history and in a process of its own.
-    fn replay(&self, trace: &[String]) -> Result<(), Wrong> {
-        let wakes = Some(wakes(self.seed));
+    fn replay(&self, wakes: u64) -> Result<Vec<String>, Wrong> {
         let store = self.storage.copy();
         let clock = VirtualClock::new(Timestamp::from_nanos(store.time()));
-        let (sim, recorder) = (Sim::with_wakes(0, wakes, clock), Recorder::default());
+        let (sim, recorder) = (Sim::with_wakes(0, Some(wakes), clock), Recorder::default());
         let builder = sim.apply(build(self.program, &sim)).poll_budget(POLLS);
         let executor = builder.observer(recorder.clone()).open_with(store);
         let verified = executor.and_then(|executor| executor.verify(RUN));
         verified.map_err(|error| Wrong::Diverged(format!("replayed: {error:?}")))?;
-        compare("the replay", trace, &recorder.trace(RUN))
+        Ok(recorder.trace(RUN))
     }
 
     fn compare_with_reference(&self, trace: &[String], history: &[Entry]) -> Result<(), Wrong> {
@@ -237,38 +247,4 @@ impl<'a, S: Storage> Process<'a, S> {
 /// The seed of spurious wakes: one for all processes of a program.
 fn wakes(seed: u64) -> u64 {
     split_mix(seed, 77)
-}
-
-fn compare(what: &str, expected: &[String], found: &[String]) -> Result<(), Wrong> {
-    if expected == found {
-        return Ok(());
-    }
-    let same = expected.iter().zip(found).take_while(|(expected, found)| expected == found).count();
-    let line = |trace: &[String]| trace.get(same).cloned().unwrap_or("nothing more".into());
-    let (before, one, other) = (expected[..same].join("\n  "), line(expected), line(found));
-    let message = format!("{what}: after\n  {before}\ncame first\n  {one}\nand now\n  {other}");
-    Err(Wrong::Diverged(message))
-}
-
-/// What was delivered, if the line of a trace is a delivery.
-fn event(line: &str) -> Option<Event> {
-    let (_, record) = line.strip_prefix("deliver ")?.split_once(": ")?;
-    let number = |rest: &str| {
-        let number = rest.split(' ').next().expect("a number");
-        let (task, local) = number.split_once('.').unwrap_or(("0", number));
-        (task.parse().expect("a task"), local.parse().expect("a place"))
-    };
-    type Make = fn((u32, u32)) -> Event;
-    let kinds: [(&str, Make); 4] = [
-        ("start of step ", Event::StepStarted),
-        ("outcome of step ", Event::Finished),
-        ("end of sleep ", Event::Fired),
-        ("restart of step ", Event::Restarted),
-    ];
-    let found =
-        kinds.iter().find_map(|(prefix, make)| Some(make(number(record.strip_prefix(prefix)?))));
-    found.or(match record {
-        "end of the run with an output" => Some(Event::Ended),
-        _ => record.starts_with("start of workflow").then_some(Event::Started),
-    })
 }
