@@ -7,7 +7,7 @@ use dacapo_executor::{FifoExecutor, yield_now};
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt;
 
-use crate::report::{Report, median, nanos_each};
+use super::report::{Report, median, nanos_each};
 
 /// So many are timed together, so often.
 const BATCH: u64 = 1_000;
@@ -54,7 +54,7 @@ async fn yields() {
 fn local_pool(report: &Report) {
     let mut pool = LocalPool::new();
     let spawner = pool.spawner();
-    report.row("peer_localpool_spawn", "ns", || {
+    report.row("peer_local_pool_spawn", "ns", || {
         batches(|| {
             for _ in 0..BATCH {
                 spawner.spawn_local(yield_now()).expect("the pool is there");
@@ -62,7 +62,7 @@ fn local_pool(report: &Report) {
             }
         })
     });
-    report.row("peer_localpool_yield", "ns", || {
+    report.row("peer_local_pool_yield", "ns", || {
         batches(|| {
             spawner.spawn_local(yields()).expect("the pool is there");
             pool.run_until_stalled();
@@ -93,7 +93,7 @@ fn local_set(report: &Report) {
     let in_set = |batch: fn() -> Box<dyn Future<Output = ()> + Unpin>| {
         batches(|| tokio::task::LocalSet::new().block_on(&runtime, batch()))
     };
-    report.row("peer_localset_spawn", "ns", || {
+    report.row("peer_local_set_spawn", "ns", || {
         in_set(|| {
             Box::new(Box::pin(async {
                 for _ in 0..BATCH {
@@ -102,7 +102,7 @@ fn local_set(report: &Report) {
             }))
         })
     });
-    report.row("peer_localset_yield", "ns", || {
+    report.row("peer_local_set_yield", "ns", || {
         in_set(|| {
             Box::new(Box::pin(async {
                 let _ = tokio::task::spawn_local(yields()).await;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use dacapo::store::{Filter, Options as StoreOptions, Store};
 use dacapo::{Builder, Ctx, Executor, Result, Workflow, join_all, try_join_all};
 
-use crate::Options;
-use crate::forgetful::Forgetful;
-use crate::report::Report;
+use super::Options;
+use super::forgetful::Forgetful;
+use super::report::Report;
 
 const LONG: Workflow<u32, Vec<u64>> = Workflow::new("long");
 const SLEEPER: Workflow<u32, ()> = Workflow::new("sleeper");

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-/// Where rows go.
+use super::curve::Curve;
+use super::raw::Limits;
+
+/// Where rows go, and what a plot is drawn from.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) is_json: bool,
     pub(crate) only: String,
+    pub(crate) limits: Limits,
+    pub(crate) curves: Vec<Curve>,
 }
 
 impl Report {
@@ -15,11 +20,13 @@ impl Report {
         name.starts_with(&self.only)
     }
 
-    /// Measures and prints a row.
-    pub(crate) fn row(&self, name: &str, unit: &str, measure: impl FnOnce() -> f64) {
-        if self.wants(name) {
-            self.print(name, measure(), unit);
-        }
+    /// Measures and prints a row, and gives its value.
+    pub(crate) fn row(&self, name: &str, unit: &str, measure: impl FnOnce() -> f64) -> Option<f64> {
+        self.wants(name).then(|| {
+            let value = measure();
+            self.print(name, value, unit);
+            value
+        })
     }
 
     /// Prints a row.
@@ -27,7 +34,7 @@ impl Report {
         if self.is_json {
             println!(r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}"}}"#);
         } else {
-            println!("{name:32} {:>16} {unit}", grouped(value));
+            println!("{name:40} {:>16} {unit}", grouped(value));
         }
     }
 }
