@@ -30,6 +30,7 @@ pub(crate) fn main(peers: &[fn(&Options, &mut Report)]) {
     let (options, mut report) = parse();
     let _ = fs::remove_dir_all(&options.directory);
     fs::create_dir_all(&options.directory).expect("the directory can be created");
+    growth::measure_memory(&options, &mut report);
     raw::measure(&options, &mut report);
     many::measure(&options, &mut report);
     single::measure(&options, &mut report);
