@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bytes::{Bytes, BytesWriter};
+
 /// What can be an input, an output or an outcome: anything that serde can write and read back.
 ///
 /// Implemented for every such type; there is nothing to write. The format is
@@ -28,10 +30,9 @@ pub trait Value: Serialize + DeserializeOwned + 'static {}
 impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 
 /// Encodes `value`, or says why it cannot be written.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, String> {
-    // Most values are small; growing from nothing would take an allocation for every few bytes.
-    let bytes = Vec::with_capacity(32);
-    postcard::to_extend(value, bytes).map_err(|error| error.to_string())
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes<'static>, String> {
+    let bytes = postcard::serialize_with_flavor(value, BytesWriter::default());
+    bytes.map_err(|error| error.to_string())
 }
 
 /// Appends the encoding of `value`, which is a type of ours and always encodes.
@@ -58,8 +59,9 @@ mod tests {
     #[test]
     fn bytes_left_over_are_an_error() {
         let bytes = encode(&(7u32, 9u32)).expect("plain data");
-        assert_eq!(decode::<(u32, u32)>(&bytes), Ok((7, 9)));
-        assert_eq!(decode::<u32>(&bytes), Err("1 of 2 bytes are left over".into()));
-        assert!(decode::<(u32, u32, u32)>(&bytes).is_err());
+        let bytes = bytes.as_slice();
+        assert_eq!(decode::<(u32, u32)>(bytes), Ok((7, 9)));
+        assert_eq!(decode::<u32>(bytes), Err("1 of 2 bytes are left over".into()));
+        assert!(decode::<(u32, u32, u32)>(bytes).is_err());
     }
 }

@@ -31,14 +31,18 @@ pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
 /// assert!(refused.is_permanent() && !refused.is_parked());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Error(Arc<Failure>);
+pub struct Error(Failure);
 
-/// What is recorded of an error.
+/// What is recorded of an error. A clone shares it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Failure {
-    pub(crate) kind: Kind,
+#[serde(from = "Parts", into = "Parts")]
+pub(crate) struct Failure(Arc<Parts>);
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Parts {
+    kind: Kind,
     /// The message, without the causes.
-    pub(crate) message: String,
+    message: String,
     causes: Causes,
     /// A retry cannot help.
     permanent: bool,
@@ -124,15 +128,13 @@ impl Error {
     /// The same error, marked so that no retry policy tries again.
     #[must_use]
     pub fn permanent(self) -> Self {
-        let mut failure = Arc::unwrap_or_clone(self.0);
-        failure.permanent = true;
-        Self(Arc::new(failure))
+        Self(self.0.with(|parts| parts.permanent = true))
     }
 
     /// Whether [`permanent`](Self::permanent) marked it.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        self.0.permanent
+        self.0.is_permanent()
     }
 
     /// Whether a run is parked: stopped without having ended, its history untouched.
@@ -140,13 +142,13 @@ impl Error {
     /// The message says why. [`Executor::resume`](crate::Executor::resume) tries again.
     #[must_use]
     pub fn is_parked(&self) -> bool {
-        self.0.kind == Kind::Parked
+        self.0.0.kind == Kind::Parked
     }
 
     /// Whether a run was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.kind == Kind::Cancelled
+        self.0.0.kind == Kind::Cancelled
     }
 
     /// Whether a step was cut off by the end of its process and may not be tried (again).
@@ -154,40 +156,51 @@ impl Error {
     /// Nobody knows whether its effect took place: ask the system that it was meant for.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        self.0.kind == Kind::Interrupted
+        self.0.0.kind == Kind::Interrupted
     }
 
     /// Whether a limit of time passed: a step's own, or one set with
     /// [`Ctx::timeout`](crate::Ctx::timeout).
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
-        self.0.kind == Kind::Elapsed
+        self.0.0.kind == Kind::Elapsed
     }
 
     /// Whether a body or a workflow panicked.
     #[must_use]
     pub fn is_panic(&self) -> bool {
-        self.0.kind == Kind::Panicked
+        self.0.0.kind == Kind::Panicked
     }
 
     /// Whether the store failed: the disk refused a commit, a file is in use or damaged.
     #[must_use]
     pub fn is_store(&self) -> bool {
-        self.0.kind == Kind::Store
+        self.0.0.kind == Kind::Store
     }
 
     pub(crate) fn of(kind: Kind, message: impl fmt::Display) -> Self {
         let message = message.to_string();
-        Self(Arc::new(Failure { kind, message, causes: Causes::default(), permanent: false }))
+        Self(Parts { kind, message, causes: Causes::default(), permanent: false }.into())
     }
 
     pub(crate) fn store(error: &dacapo_store::Error) -> Self {
-        let failure = Failure { kind: Kind::Store, ..Failure::from_chain(error) };
-        Self(Arc::new(failure))
+        Self(Failure::from_chain(error).with(|parts| parts.kind = Kind::Store))
     }
 
     pub(crate) fn into_failure(self) -> Failure {
-        Arc::unwrap_or_clone(self.0)
+        self.0
+    }
+}
+
+impl From<Parts> for Failure {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl From<Failure> for Parts {
+    fn from(failure: Failure) -> Self {
+        Arc::unwrap_or_clone(failure.0)
     }
 }
 
@@ -195,7 +208,7 @@ impl Failure {
     /// What is kept of an error of any type.
     pub(crate) fn from_error(error: &(dyn core::error::Error + 'static)) -> Self {
         match error.downcast_ref::<Error>() {
-            Some(ours) => (*ours.0).clone(),
+            Some(ours) => ours.0.clone(),
             None => Self::from_chain(error),
         }
     }
@@ -204,23 +217,33 @@ impl Failure {
         let chain = core::iter::successors(error.source(), |cause| cause.source());
         let causes: Vec<_> = chain.take(Causes::MAX).map(ToString::to_string).collect();
         let message = error.to_string();
-        Self { kind: Kind::Failed, message, causes: causes.into(), permanent: false }
+        Parts { kind: Kind::Failed, message, causes: causes.into(), permanent: false }.into()
     }
 
     /// Puts `context` before the message.
-    pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
-        self.message = alloc::format!("{context}: {}", self.message);
-        self
+    pub(crate) fn within(self, context: impl fmt::Display) -> Self {
+        self.with(|parts| parts.message = alloc::format!("{context}: {}", parts.message))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Parts::from(self);
+        change(&mut parts);
+        parts.into()
+    }
+
+    /// The message, without the causes.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
     }
 
     pub(crate) fn is_permanent(&self) -> bool {
-        self.permanent
+        self.0.permanent
     }
 }
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Self(Arc::new(failure))
+        Self(failure)
     }
 }
 
@@ -238,14 +261,14 @@ impl From<Elapsed> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(self.0.message())
     }
 }
 
 /// The message with its causes, as `fn main() -> dacapo::Result<()>` prints it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
+        f.write_str(self.0.message())?;
         let first = core::error::Error::source(self);
         let mut chain = core::iter::successors(first, |cause| cause.source());
         chain.try_for_each(|cause| write!(f, ": {cause}"))
@@ -254,7 +277,7 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        self.0.causes.0.as_deref().map(|cause| cause as _)
+        self.0.0.causes.0.as_deref().map(|cause| cause as _)
     }
 }
 

@@ -68,6 +68,7 @@ extern crate std;
 
 // In reading order, which is the direction of dependencies: a module uses only modules above it.
 // What is remembered.
+mod bytes;
 mod codec;
 mod error;
 mod name;
@@ -84,7 +85,6 @@ mod timer;
 mod choices;
 mod table;
 mod operation;
-mod world;
 mod instance;
 // What a run is.
 mod replay;

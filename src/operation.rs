@@ -6,6 +6,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
+use core::mem;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
@@ -13,7 +14,7 @@ use dacapo_executor::TaskId;
 use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
-use crate::record::{Kind, Number, Outcome, Shown};
+use crate::record::{Kind, Number, Outcome, Record, Shown};
 use crate::retry::Retry;
 use crate::table::Table;
 
@@ -30,6 +31,17 @@ pub(crate) struct Operation {
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) begun: Cell<bool>,
     state: RefCell<State>,
+    /// What came of the body, until that is committed and after.
+    ended: OnceCell<Ended>,
+}
+
+/// The end of a body's last attempt.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome<'static>,
+    pub(crate) attempts: u32,
+    /// When the first attempt of this process began.
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
 }
 
 /// How a step is carried out.
@@ -76,6 +88,17 @@ pub(crate) enum Effort {
     Timer(Timestamp),
 }
 
+impl Effort {
+    /// Starts a body, unless it has begun.
+    pub(crate) fn start(&mut self, spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId) {
+        let held = mem::replace(self, Self::Timer(Timestamp::default()));
+        *self = match held {
+            Self::Unstarted(body) => Self::Body(spawn(body)),
+            begun => begun,
+        };
+    }
+}
+
 impl Policy {
     const ONCE: Self = Self { retry: Retry::never(), timeout: None, at_most_once: false };
 }
@@ -91,7 +114,36 @@ impl Operation {
             cut_off: Cell::new(0),
             begun: Cell::new(false),
             state: RefCell::new(State::Built),
+            ended: OnceCell::new(),
         })
+    }
+
+    /// Keeps what came of the body for a commit.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is something already.
+    pub(crate) fn set_ended(&self, ended: Ended) {
+        assert!(self.ended.set(ended).is_ok(), "{self} ends twice");
+    }
+
+    /// The record of what came of the body, for a commit at `now`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it has not ended.
+    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
+        let Ended { outcome, attempts, started_at, ended_at } =
+            self.ended.get().expect("the body has ended");
+        Record::StepFinished {
+            number: self.number,
+            name: self.name,
+            label: self.label(),
+            outcome: outcome.clone(),
+            attempts: *attempts,
+            started_before: now.nanos_since(*started_at),
+            took: ended_at.nanos_since(*started_at),
+        }
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -114,10 +166,6 @@ impl Operation {
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
     }
 
-    pub(crate) fn is_dropped(&self) -> bool {
-        matches!(*self.state.borrow(), State::Dropped)
-    }
-
     /// Marks the end of its future, whatever it was doing.
     pub(crate) fn set_dropped(&self) {
         let _before = self.state.replace(State::Dropped);
@@ -129,12 +177,18 @@ impl Operation {
     ///
     /// Panics if it was taken before.
     pub(crate) fn poll_delivered(&self, waiter: impl FnOnce() -> Waiter) -> Poll<Delivered> {
-        match self.state.replace(State::Taken) {
-            State::Delivered(delivered) => return Poll::Ready(delivered),
+        match &mut *self.state.borrow_mut() {
             State::Built | State::Waiting(_) => {}
+            delivered @ State::Delivered(_) => {
+                let State::Delivered(delivered) = mem::replace(delivered, State::Taken) else {
+                    unreachable!("it was just seen");
+                };
+                return Poll::Ready(delivered);
+            }
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
         }
-        let _taken = self.state.replace(State::Waiting(waiter()));
+        // A foreign waker is cloned, and the one before dropped, while nothing is borrowed.
+        let _before = self.state.replace(State::Waiting(waiter()));
         Poll::Pending
     }
 
@@ -268,18 +322,10 @@ impl Operations {
         }
     }
 
-    /// Starts a body that waits, unless it has begun.
-    pub(crate) fn start(
-        &mut self,
-        number: Number,
-        spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId,
-    ) {
-        let Some(Waiting { effort, .. }) = self.waiting.get_mut(number) else { return };
-        let held = core::mem::replace(effort, Effort::Timer(Timestamp::default()));
-        *effort = match held {
-            Effort::Unstarted(body) => Effort::Body(spawn(body)),
-            begun => begun,
-        };
+    /// An operation that waits, and what is done for it.
+    pub(crate) fn waiting_mut(&mut self, number: Number) -> Option<(&Operation, &mut Effort)> {
+        let Waiting { operation, effort } = self.waiting.get_mut(number)?;
+        Some((operation, effort))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -27,3 +27,11 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     Ok(code())
 }
+
+/// Drops `value`; a panic in that comes back as its message.
+pub(crate) fn catch_drop<T>(value: T) -> Result<(), String> {
+    match core::mem::needs_drop::<T>() {
+        true => catch(|| drop(value)),
+        false => Ok(()),
+    }
+}

@@ -59,9 +59,8 @@ fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
 /// The form in which a run's result is recorded.
 fn recorded<O: Value, E: Into<BoxError>>(result: Result<O, E>) -> Outcome<'static> {
     let output = result.map_err(|error| Failure::from_error(&*error.into()))?;
-    let bytes = codec::encode(&output).map_err(|why| {
+    codec::encode(&output).map_err(|why| {
         let kind = core::any::type_name::<O>();
         Error::new(alloc::format!("the output, a {kind}, cannot be encoded: {why}")).into_failure()
-    })?;
-    Ok(bytes.into())
+    })
 }

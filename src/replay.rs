@@ -66,7 +66,7 @@ fn speaks_of(record: &Record<'_>, operation: &Operation) -> bool {
         Record::TimerFired { .. } => operation.kind == Kind::Sleep,
         Record::StepStarted { .. } | Record::Restarted { .. } => operation.kind == Kind::Step,
         Record::StepFinished { name, label, .. } => {
-            let same_name = name == operation.name && label.as_deref() == operation.label();
+            let same_name = *name == operation.name && *label == operation.label();
             operation.kind == Kind::Step && same_name
         }
         _ => false,

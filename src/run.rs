@@ -16,22 +16,67 @@
 //! through the same code. So the state of a run, and the sequence of its polls, is a function of
 //! its code, its input and its history.
 
-use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::context::{Ctx, explain};
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
-use crate::operation::{Delivered, Operation};
+use crate::operation::{Delivered, Effort, Ended, Operation};
 use crate::panics;
-use crate::record::{Bytes, Kind, Number, Outcome, Record, SEMANTICS_VERSION};
+use crate::record::{Kind, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::registry::Code;
 use crate::replay::{Delivery, claim, diverged};
 use crate::timer::RunTimer;
 use crate::trace::{Event, Recorded};
+
+/// A record on its way into a commit.
+pub(crate) enum Draft {
+    /// What came of a step, as its operation holds it.
+    Outcome(Rc<Operation>),
+    Record(Box<Record<'static>>),
+}
+
+impl Draft {
+    /// The record, for a commit at `now`.
+    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
+        match self {
+            Self::Outcome(step) => step.record(now),
+            Self::Record(record) => Record::clone(record),
+        }
+    }
+
+    /// Whether it still has its place in the run's history: a parked run keeps its history as it
+    /// is, and what was dropped leaves no record.
+    pub(crate) fn is_expected(&self, run: &Instance) -> bool {
+        let waits = |number| run.operations.borrow().waiting(number).is_some();
+        let is_open = run.phase.get() != Phase::Closed;
+        is_open
+            && match self {
+                Self::Outcome(step) => waits(step.number),
+                Self::Record(record) => match **record {
+                    Record::StepStarted { number }
+                    | Record::Restarted { number }
+                    | Record::TimerFired { number } => waits(number),
+                    _ => true,
+                },
+            }
+    }
+
+    pub(crate) fn is_start(&self) -> bool {
+        matches!(self, Self::Record(record) if matches!(**record, Record::Started { .. }))
+    }
+}
+
+impl From<Record<'static>> for Draft {
+    fn from(record: Record<'static>) -> Self {
+        Self::Record(Box::new(record))
+    }
+}
 
 /// A run in memory, and the code that it runs.
 pub(crate) struct Run {
@@ -103,41 +148,24 @@ impl Run {
     }
 
     /// Takes up what the run asked for since the last time, and leaves what must be recorded
-    /// first in `records`. An error parks the run.
-    pub(crate) fn work(&self, records: &mut Vec<Record<'static>>) -> Result<(), Fault> {
+    /// first in `drafts`. An error parks the run.
+    pub(crate) fn work(&self, drafts: &mut Vec<Draft>) -> Result<(), Fault> {
         let run = &*self.instance;
         match run.phase.get() {
             Phase::Replaying => {
                 run.operations.borrow_mut().end_replay();
                 run.phase.set(Phase::Live);
-                self.recover(records);
+                self.recover(drafts);
             }
-            Phase::Live => self.begin_asked(records),
+            Phase::Live => self.begin_asked(drafts),
             Phase::Ended => {
                 let outcome = run.outcome.get().expect("an ended run has an outcome").clone();
-                records.push(Record::Finished { outcome });
+                drafts.push(Record::Finished { outcome }.into());
                 return Ok(());
             }
             Phase::Closed => return Ok(()),
         }
         self.check_stall()
-    }
-
-    /// Whether a record that is not committed yet still has its place in the history: a parked run
-    /// keeps its history as it is, and what was dropped leaves no record.
-    pub(crate) fn expects(&self, record: &Record<'_>) -> bool {
-        let run = &*self.instance;
-        let is_open = run.phase.get() != Phase::Closed;
-        is_open
-            && match *record {
-                Record::StepStarted { number }
-                | Record::Restarted { number }
-                | Record::StepFinished { number, .. }
-                | Record::TimerFired { number } => {
-                    run.operations.borrow().waiting(number).is_some()
-                }
-                _ => true,
-            }
     }
 
     /// Something outside touched the run: why it is parked, unless that no longer matters.
@@ -172,7 +200,7 @@ impl Run {
     fn spawn_root(&self, input: &Bytes<'_>) -> Result<(), Fault> {
         let ctx = Ctx::next(self.instance.clone());
         let number = ctx.task();
-        let root = (self.code)(ctx, &input.0);
+        let root = (self.code)(ctx, input.as_slice());
         let root = root.map_err(|why| Fault::new(ParkReason::Undecodable, why))?;
         let run = self.instance.clone();
         let root = async move {
@@ -223,7 +251,7 @@ impl Run {
         let outcome = run.outcome.get().expect("an ended run has an outcome");
         let ended = |outcome: &Outcome<'_>| match outcome {
             Ok(_) => "ends here with another output".into(),
-            Err(failure) => alloc::format!("ends here with the error {:?}", failure.message),
+            Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
         match &record {
             Record::Finished { outcome: recorded } if recorded == outcome => Ok(()),
@@ -234,33 +262,31 @@ impl Run {
     }
 
     /// Begins what was asked for, in the order of the numbers.
-    fn begin_asked(&self, records: &mut Vec<Record<'static>>) {
+    fn begin_asked(&self, drafts: &mut Vec<Draft>) {
         let asked = self.instance.operations.borrow_mut().take_asked();
         for &number in &asked {
-            self.begin(number, records);
+            self.begin(number, drafts);
         }
         self.instance.operations.borrow_mut().reuse(asked);
     }
 
-    fn begin(&self, number: Number, records: &mut Vec<Record<'static>>) {
+    fn begin(&self, number: Number, drafts: &mut Vec<Draft>) {
         let run = &*self.instance;
         let mut operations = run.operations.borrow_mut();
-        if let Some(deadline) = operations.deadline(number) {
-            run.world.timers.add(RunTimer { deadline, run: run.key, number });
-            return;
-        }
         // Dropped since.
-        let Some(step) = operations.waiting(number) else { return };
-        if step.policy().at_most_once && !step.begun.get() {
-            records.push(Record::StepStarted { number });
+        let Some((operation, effort)) = operations.waiting_mut(number) else { return };
+        if let Effort::Timer(deadline) = *effort {
+            run.world.timers.add(RunTimer { deadline, run: run.key, number });
+        } else if operation.policy().at_most_once && !operation.begun.get() {
+            drafts.push(Record::StepStarted { number }.into());
         } else {
-            operations.start(number, |body| run.world.spawn_body(body));
+            effort.start(|body| run.world.spawn_body(body));
         }
     }
 
     /// The first work after a replay. Timers that are due come first; no body begins before it is
     /// recorded that it may have begun before, since it counts as an attempt.
-    fn recover(&self, records: &mut Vec<Record<'static>>) {
+    fn recover(&self, drafts: &mut Vec<Draft>) {
         let run = &*self.instance;
         let now = run.world.timers.now();
         let asked = run.operations.borrow_mut().take_asked();
@@ -268,12 +294,12 @@ impl Run {
         let is_due = |number: &Number| deadline(number).is_some_and(|deadline| deadline <= now);
         let (mut due, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_due);
         due.sort_by_key(|number| (deadline(number), *number));
-        records.extend(due.into_iter().map(|number| Record::TimerFired { number }));
+        drafts.extend(due.into_iter().map(|number| Record::TimerFired { number }.into()));
         for number in rest {
             let step = run.operations.borrow().waiting(number).expect("what was asked for waits");
             match step.kind {
-                Kind::Sleep => self.begin(number, records),
-                Kind::Step => records.push(cut_off(&step, now)),
+                Kind::Sleep => self.begin(number, drafts),
+                Kind::Step => drafts.push(cut_off(step, now)),
             }
         }
     }
@@ -282,45 +308,25 @@ impl Run {
 /// What a record hands to the future of its operation.
 fn handed_over(record: Record<'_>) -> Delivered {
     match record {
-        Record::StepFinished { outcome, .. } => {
-            Delivered::Outcome(outcome.map(|bytes| bytes.0.into_owned().into()))
-        }
+        Record::StepFinished { outcome, .. } => Delivered::Outcome(outcome.map(Bytes::into_owned)),
         _ => Delivered::Fired,
     }
 }
 
 /// What is recorded of a step whose body was cut off by the end of a process, or may have been.
-fn cut_off(step: &Operation, now: Timestamp) -> Record<'static> {
-    let attempts = step.cut_off.get() + 1;
+fn cut_off(step: Rc<Operation>, now: Timestamp) -> Draft {
+    let (number, attempts) = (step.number, step.cut_off.get() + 1);
     let policy = step.policy();
     let failure = match (policy.at_most_once, step.begun.get()) {
-        (true, false) => return Record::StepStarted { number: step.number },
+        (true, false) => return Record::StepStarted { number }.into(),
         (true, true) => "it was cut off after it began, and it may run at most once",
         (false, _) if policy.retry.gives_up_cut_off(attempts) => {
             "it was cut off in the last of them"
         }
-        (false, _) => return Record::Restarted { number: step.number },
+        (false, _) => return Record::Restarted { number }.into(),
     };
     let failure = Error::of(error::Kind::Interrupted, failure).into_failure();
-    finished(step, Err(explain(failure, step, attempts)), attempts, (now, now), now)
-}
-
-/// The record of a step's outcome, for a commit at `now`.
-pub(crate) fn finished(
-    step: &Operation,
-    outcome: Outcome<'static>,
-    attempts: u32,
-    (started_at, ended_at): (Timestamp, Timestamp),
-    now: Timestamp,
-) -> Record<'static> {
-    let nanos = |later: Timestamp, earlier| later.since(earlier).as_nanos() as u64;
-    Record::StepFinished {
-        number: step.number,
-        name: Cow::Borrowed(step.name),
-        label: step.label().map(Into::into),
-        outcome,
-        attempts,
-        started_before: nanos(now, started_at),
-        took: nanos(ended_at, started_at),
-    }
+    let outcome = Err(explain(failure, &step, attempts));
+    step.set_ended(Ended { outcome, attempts, started_at: now, ended_at: now });
+    Draft::Outcome(step)
 }

@@ -1,24 +1,24 @@
 //! How a body is carried out: attempts, their time limits, the waits between them.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use dacapo_executor::yield_now;
 
+use crate::bytes::Bytes;
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
-use crate::instance::Instance;
-use crate::operation::Operation;
+use crate::instance::{Instance, Produced};
+use crate::operation::{Ended, Operation};
 use crate::panics;
 use crate::random;
 use crate::timer::BodyTimer;
-use crate::world::Produced;
 
 /// What a body is told about the attempt that it is.
 #[derive(Clone)]
@@ -29,6 +29,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    pub(super) fn new(number: u32, job: &Job) -> Self {
+        Self { number, job: job.clone(), key: OnceCell::new() }
+    }
+
     /// Which attempt this is, from 1; attempts before a restart count, as far as it is known.
     #[must_use]
     pub fn number(&self) -> u32 {
@@ -76,48 +80,45 @@ impl Job {
 }
 
 /// Tries `body` until it succeeds or its policy gives up, and leaves the outcome for a commit.
+///
+/// `body` is given the number of the attempt, and runs user code only when it is polled.
 pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     job: Job,
-    body: impl AsyncFn(Attempt) -> Result<T, E>,
+    body: impl AsyncFn(&Job, u32) -> Result<T, E>,
 ) {
-    let timers = &job.instance.world.timers;
-    let policy = job.operation.policy();
+    let Job { instance, operation } = &job;
+    let timers = &instance.world.timers;
     let started_at = timers.now();
-    let mut attempts = job.operation.cut_off.get();
+    let mut attempts = operation.cut_off.get();
     let outcome = loop {
         attempts += 1;
-        let attempt = Attempt { number: attempts, job: job.clone(), key: OnceCell::new() };
-        let ended = match panics::catch(|| body(attempt)) {
-            Err(message) => Err(panicked(&message)),
-            Ok(attempt) => {
-                // Awaited in place: what wraps a future in another moves it.
-                let mut attempt = pin!(Some(attempt));
-                let mut timer = policy.timeout.map(|limit| (limit, timers.sleep(limit)));
-                let ended = poll_fn(|cx| poll_attempt(attempt.as_mut(), &mut timer, cx)).await;
-                let dropped = panics::catch(|| attempt.set(None));
-                dropped.map_err(|message| panicked(&message)).and(ended)
+        let failure = {
+            // Awaited in place: what wraps a future in another moves it.
+            let mut attempt = pin!(Some(body(&job, attempts)));
+            let limit = operation.policy().timeout;
+            // Few steps have one, and each body would be larger by it.
+            let mut timer = limit.map(|limit| Box::new((limit, timers.sleep(limit))));
+            match poll_fn(|cx| poll_attempt(attempt.as_mut(), &mut timer, cx)).await {
+                Ok(bytes) => break Ok(bytes),
+                Err(failure) => failure,
             }
         };
-        let failure = match ended {
-            Ok(bytes) => break Ok(bytes.into()),
-            Err(failure) => failure,
-        };
-        let delay = policy.retry.delay_after(attempts, job.seed());
+        let delay = operation.policy().retry.delay_after(attempts, job.seed());
         match delay.filter(|_| !failure.is_permanent()) {
             Some(delay) => {
                 // At least one turn for the others, also if there is nothing to wait for.
                 yield_now().await;
                 timers.sleep(delay).await;
             }
-            None => break Err(explain(failure, &job.operation, attempts)),
+            None => break Err(explain(failure, operation, attempts)),
         }
     };
-    let (run, slot, ended_at) = (job.instance.key, job.instance.slot.get(), timers.now());
-    let operation = job.operation.clone();
-    let produced = Produced { run, slot, operation, outcome, attempts, started_at, ended_at };
-    job.instance.world.produced.borrow_mut().push(produced);
+    operation.set_ended(Ended { outcome, attempts, started_at, ended_at: timers.now() });
+    let Job { instance, operation } = job;
+    let world = instance.world.clone();
+    world.produced.borrow_mut().push(Produced { instance, operation });
     // What it owned is dropped with it; a panic in that comes too late to matter.
-    let _ = panics::catch(|| drop(body));
+    let _ = panics::catch_drop(body);
 }
 
 /// Puts the step before a failure's message.
@@ -128,22 +129,30 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
     }
 }
 
-/// One poll of an attempt, and of its time limit.
+/// One poll of an attempt, and of its time limit. When it is ready the attempt has been dropped,
+/// and a panic of that drop is one of the attempt.
 fn poll_attempt<T: Value, E: Into<BoxError>>(
     mut attempt: Pin<&mut Option<impl Future<Output = Result<T, E>>>>,
-    timer: &mut Option<(Duration, BodyTimer)>,
+    timer: &mut Option<Box<(Duration, BodyTimer)>>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Vec<u8>, Failure>> {
-    let attempt = attempt.as_mut().as_pin_mut().expect("it is dropped after its last poll");
-    match panics::catch(|| attempt.poll(cx).map(encoded)) {
-        Ok(Poll::Ready(ended)) => Poll::Ready(ended),
-        Ok(Poll::Pending) => poll_timer(timer, cx).map(Err),
-        Err(message) => Poll::Ready(Err(panicked(&message))),
-    }
+) -> Poll<Result<Bytes<'static>, Failure>> {
+    let polled = panics::catch(|| {
+        let polled = attempt.as_mut().as_pin_mut().expect("it is dropped when it is ready");
+        let ended = ready!(polled.poll(cx));
+        attempt.set(None);
+        Poll::Ready(encoded(ended))
+    });
+    let failure = match polled {
+        Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
+        Ok(Poll::Pending) => ready!(poll_timer(timer, cx)),
+        Err(message) => panicked(&message),
+    };
+    let dropped = panics::catch(|| attempt.set(None));
+    Poll::Ready(Err(dropped.map_or_else(|message| panicked(&message), |()| failure)))
 }
 
 /// What an attempt returned: its outcome in bytes, or why it failed.
-fn encoded<T: Value, E: Into<BoxError>>(result: Result<T, E>) -> Result<Vec<u8>, Failure> {
+fn encoded<T: Value, E: Into<BoxError>>(result: Result<T, E>) -> Result<Bytes<'static>, Failure> {
     match result {
         Ok(value) => codec::encode(&value).map_err(|why| {
             let kind = core::any::type_name::<T>();
@@ -155,9 +164,11 @@ fn encoded<T: Value, E: Into<BoxError>>(result: Result<T, E>) -> Result<Vec<u8>,
 }
 
 /// Ready with a failure when the limit of an attempt has passed.
-fn poll_timer(timer: &mut Option<(Duration, BodyTimer)>, cx: &mut Context<'_>) -> Poll<Failure> {
-    let Some((limit, timer)) = timer else { return Poll::Pending };
-    let limit = *limit;
+fn poll_timer(
+    timer: &mut Option<Box<(Duration, BodyTimer)>>,
+    cx: &mut Context<'_>,
+) -> Poll<Failure> {
+    let Some((limit, timer)) = timer.as_deref_mut() else { return Poll::Pending };
     Pin::new(timer).poll(cx).map(|()| {
         Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
     })

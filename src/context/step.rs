@@ -70,7 +70,7 @@ impl Ctx {
         name: &'static str,
         body: impl AsyncFn() -> Result<T, E> + 'static,
     ) -> Step<T> {
-        self.step_with(name, async move |_: Attempt| body().await)
+        self.build_step(name, async move |_: &Job, _: u32| body().await)
     }
 
     /// A step whose body is told which attempt it is, and its idempotency key.
@@ -98,6 +98,16 @@ impl Ctx {
         &self,
         name: &'static str,
         body: impl AsyncFn(Attempt) -> Result<T, E> + 'static,
+    ) -> Step<T> {
+        self.build_step(name, async move |job: &Job, number: u32| {
+            body(Attempt::new(number, job)).await
+        })
+    }
+
+    fn build_step<T: Value, E: Into<BoxError> + 'static>(
+        &self,
+        name: &'static str,
+        body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,
     ) -> Step<T> {
         let operation = Operation::new(self.take_number(), Kind::Step, name);
         let job = Job::new(self.instance.clone(), operation.clone());
@@ -167,7 +177,7 @@ impl<T: Value> Future for Step<T> {
             Ok(bytes) => bytes,
             Err(failure) => return Poll::Ready(Err(Error::from(failure))),
         };
-        match codec::decode(&bytes.0) {
+        match codec::decode(bytes.as_slice()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(why) => {
                 let (operation, kind) = (&self.awaited.operation, core::any::type_name::<T>());

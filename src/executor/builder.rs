@@ -15,11 +15,11 @@ use crate::context::Ctx;
 #[cfg(feature = "redb")]
 use crate::error::Error;
 use crate::error::{BoxError, Result};
+use crate::instance::World;
 use crate::name::Workflow;
 use crate::registry::Registry;
 use crate::timer::Timers;
 use crate::trace::Observer;
-use crate::world::World;
 
 /// Collects what an [`Executor`] needs; made by [`Executor::builder`].
 #[must_use = "a builder does nothing until it opens a store"]

@@ -6,18 +6,17 @@ use alloc::vec::Vec;
 
 use dacapo_store::{RunRow, RunState};
 
-use super::engine::{Engine, Entry, parked_error};
+use super::engine::{Engine, Entry, OUTCOMES_PER_COMMIT, parked_error};
 use super::residents::Resident;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::Phase;
+use crate::instance::{Instance, Phase, Produced};
 use crate::panics;
 use crate::record::Record;
 use crate::replay::Delivery;
-use crate::run::finished;
-use crate::world::Produced;
+use crate::run::Draft;
 
 /// A commit takes no further run when its records have so many bytes.
 const BYTES_PER_COMMIT: usize = 1 << 24;
@@ -39,11 +38,12 @@ impl Engine {
         self.check()?;
         // Nothing that runs below comes back here, so the borrow is safe to hold.
         let spare = &mut *self.spare.borrow_mut();
-        self.gather(&mut spare.produced);
+        self.park_strays();
+        self.gather();
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_stale.take() {
-            entries.retain(|(resident, entry)| match entry {
-                Entry::Record(record) => resident.run.expects(record),
+            entries.retain(|(instance, entry)| match entry {
+                Entry::Record(draft) => draft.is_expected(instance),
                 Entry::Parked(_) | Entry::Resumed => true,
             });
         }
@@ -59,11 +59,8 @@ impl Engine {
                 }
             }
             let commit = self.commits.replace(self.commits.get() + 1);
-            self.deliver_all(&mut entries, &mut spare.touched, (commit, now));
-            let touched = spare.touched.drain(..);
-            for resident in touched {
-                // What parks a run is in its row, and in its handles.
-                let _ = self.work(&resident, &mut spare.records);
+            for (instance, entry) in entries.drain(..) {
+                self.deliver(&instance, entry, &mut spare.drafts, (commit, now));
             }
         }
         core::mem::forget(unwound);
@@ -72,45 +69,22 @@ impl Engine {
         Ok(has_entries)
     }
 
-    /// Delivers what was committed, in its order, and lists each run once.
-    fn deliver_all(
-        &self,
-        entries: &mut Vec<(Rc<Resident>, Entry)>,
-        touched: &mut Vec<Rc<Resident>>,
-        commit: (u64, Timestamp),
-    ) {
-        for (resident, entry) in entries.drain(..) {
-            self.deliver(&resident, entry, commit);
-            if !resident.is_touched.replace(true) {
-                touched.push(resident);
-            }
-        }
-    }
-
-    /// Moves the outcomes of bodies, and the timers that are due, to what is pending. `produced`
-    /// is an empty list.
-    fn gather(&self, produced: &mut Vec<Produced>) {
-        let now = self.world.timers.now();
-        let mut ended = self.world.produced.replace(core::mem::take(produced));
-        for produced in ended.drain(..) {
-            // A body that was dropped after it had ended leaves no record either.
-            let is_dropped = produced.operation.is_dropped();
-            let resident = self.residents.at(produced.slot, produced.run);
-            if let Some(resident) = resident.filter(|_| !is_dropped) {
-                let times = (produced.started_at, produced.ended_at);
-                let (step, attempts) = (&produced.operation, produced.attempts);
-                self.record(&resident, finished(step, produced.outcome, attempts, times, now));
-            }
-        }
-        *produced = ended;
+    /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
+    fn gather(&self) {
+        let outcome =
+            |Produced { instance, operation }| (instance, Entry::Record(Draft::Outcome(operation)));
+        let mut produced = self.world.produced.borrow_mut();
+        self.pending.borrow_mut().extend(produced.drain(..).map(outcome));
+        produced.shrink_to(OUTCOMES_PER_COMMIT);
         while let Some(timer) = self.world.timers.next_due() {
             let Some(resident) = self.residents.with_key(timer.run) else { continue };
-            self.record(&resident, Record::TimerFired { number: timer.number });
+            let fired = Record::TimerFired { number: timer.number };
+            self.record(&resident.run.instance, fired.into());
         }
     }
 
     /// What a commit had no room for comes first in the next one, if its run still expects it.
-    fn put_back(&self, rest: Vec<(Rc<Resident>, Entry)>) {
+    fn put_back(&self, rest: Vec<(Rc<Instance>, Entry)>) {
         if !rest.is_empty() {
             self.has_stale.set(true);
             let later = self.pending.replace(rest);
@@ -122,28 +96,28 @@ impl Engine {
     /// for at one point is not split.
     fn write(
         &self,
-        entries: &[(Rc<Resident>, Entry)],
+        entries: &[(Rc<Instance>, Entry)],
         now: Timestamp,
     ) -> dacapo_store::Result<usize> {
         let mut batch = self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
         let (mut size, mut written, mut before) = (0, 0, None);
-        for (resident, entry) in entries {
-            let instance = &resident.run.instance;
+        for (instance, entry) in entries {
             if size > BYTES_PER_COMMIT && before != Some(instance.key) {
                 break;
             }
             (written, before) = (written + 1, Some(instance.key));
-            if let Entry::Record(record) = entry {
+            instance.undelivered.set(instance.undelivered.get() + 1);
+            if let Entry::Record(draft) = entry {
                 let place = instance.places.replace(instance.places.get() + 1);
                 batch.push(instance.key, place, |bytes| {
-                    codec::append(record, bytes);
+                    draft.record(now).append(bytes);
                     size = bytes.len();
                 });
             }
             if let Some((state, note)) = row_change(entry) {
-                if matches!(entry, Entry::Record(Record::Started { .. })) {
+                if matches!(entry, Entry::Record(draft) if draft.is_start()) {
                     instance.started_at.set(now);
                 }
                 batch.put_row(RunRow {
@@ -161,17 +135,41 @@ impl Engine {
         Ok(written)
     }
 
-    fn deliver(&self, resident: &Rc<Resident>, entry: Entry, (commit, time): (u64, Timestamp)) {
-        let instance = &resident.run.instance;
-        let record = match entry {
-            Entry::Record(_) if instance.phase.get() == Phase::Closed => return,
-            Entry::Record(record) => record,
-            Entry::Resumed => return,
+    /// Delivers what was committed of a run. Its work follows when that was the last of it.
+    fn deliver(
+        &self,
+        instance: &Rc<Instance>,
+        entry: Entry,
+        drafts: &mut Vec<Draft>,
+        commit: (u64, Timestamp),
+    ) {
+        let Some(resident) = self.residents.of(instance) else { return };
+        match entry {
+            Entry::Record(draft) => self.deliver_record(&resident, &draft, commit),
+            Entry::Resumed => {}
             Entry::Parked(fault) => {
-                self.residents.remove(resident);
-                return resident.end(Err(parked_error(&instance.id, &fault)));
+                self.residents.remove(&resident);
+                resident.end(Err(parked_error(&instance.id, &fault)));
             }
-        };
+        }
+        instance.undelivered.set(instance.undelivered.get() - 1);
+        if instance.undelivered.get() == 0 {
+            // What parks a run is in its row, and in its handles.
+            let _ = self.work(&resident, drafts);
+        }
+    }
+
+    fn deliver_record(
+        &self,
+        resident: &Rc<Resident>,
+        draft: &Draft,
+        (commit, time): (u64, Timestamp),
+    ) {
+        let instance = &resident.run.instance;
+        if instance.phase.get() == Phase::Closed {
+            return;
+        }
+        let record = draft.record(time);
         if matches!(record, Record::Started { .. }) {
             // It is committed, whatever the workflow makes of it.
             resident.accept();
@@ -195,7 +193,7 @@ impl Engine {
         resident.end(Ok(outcome));
     }
 
-    /// Has a run, to which all that was committed has been delivered, take up its work. `records`
+    /// Has a run, to which all that was committed has been delivered, take up its work. `drafts`
     /// is an empty list.
     ///
     /// # Errors
@@ -204,16 +202,16 @@ impl Engine {
     pub(super) fn work(
         &self,
         resident: &Rc<Resident>,
-        records: &mut Vec<Record<'static>>,
+        drafts: &mut Vec<Draft>,
     ) -> Result<(), Fault> {
-        resident.is_touched.set(false);
-        match caught(|| resident.run.work(records)) {
+        match caught(|| resident.run.work(drafts)) {
             Ok(()) => {
-                records.drain(..).for_each(|record| self.record(resident, record));
+                let instance = &resident.run.instance;
+                drafts.drain(..).for_each(|draft| self.record(instance, draft));
                 Ok(())
             }
             Err(fault) => {
-                records.clear();
+                drafts.clear();
                 self.park(resident, fault.clone());
                 Err(fault)
             }
@@ -230,13 +228,17 @@ pub(super) fn caught(ask: impl FnOnce() -> Result<(), Fault>) -> Result<(), Faul
 /// How the run's row changes with this entry: its state, and its note.
 fn row_change(entry: &Entry) -> Option<(RunState, Vec<u8>)> {
     let state = match entry {
-        Entry::Record(Record::Started { .. }) | Entry::Resumed => RunState::Running,
-        Entry::Record(Record::Finished { outcome: Ok(_) }) => RunState::Completed,
-        Entry::Record(Record::Finished { outcome: Err(_) }) => RunState::Failed,
-        Entry::Record(_) => return None,
+        Entry::Record(Draft::Outcome(_)) => return None,
+        Entry::Record(Draft::Record(record)) => match **record {
+            Record::Started { .. } => RunState::Running,
+            Record::Finished { outcome: Ok(_) } => RunState::Completed,
+            Record::Finished { outcome: Err(_) } => RunState::Failed,
+            _ => return None,
+        },
+        Entry::Resumed => RunState::Running,
         Entry::Parked(fault) => {
             let note = codec::encode(fault).expect("faults are plain data");
-            return Some((RunState::Parked, note));
+            return Some((RunState::Parked, note.as_slice().to_vec()));
         }
     };
     Some((state, Vec::new()))

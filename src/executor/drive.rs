@@ -124,7 +124,6 @@ impl Engine {
             is_busy |= self.world.bodies.tick_with(main, poll_main);
         }
         timers.advance();
-        self.park_strays();
         // What stopped the executor is told to everybody who waits; the main future goes on.
         is_busy |= self.commit().unwrap_or_else(|failure| {
             self.close(&failure);

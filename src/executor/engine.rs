@@ -10,10 +10,9 @@ use dacapo_store::{Batch, Store};
 use super::residents::{Resident, Residents};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::Instance;
-use crate::record::Record;
+use crate::instance::{Instance, World};
 use crate::registry::Registry;
-use crate::world::{Produced, World};
+use crate::run::Draft;
 
 /// A round of bodies stops early for a commit of so many outcomes: more of them make it no cheaper,
 /// but all that have an effect and no record yet are done again after a crash.
@@ -28,7 +27,7 @@ pub(super) struct Engine {
     pub(super) residents: Residents,
     pub(super) next_run: Cell<u64>,
     /// What the next commit writes, in this order.
-    pub(super) pending: RefCell<Vec<(Rc<Resident>, Entry)>>,
+    pub(super) pending: RefCell<Vec<(Rc<Instance>, Entry)>>,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
     pub(super) has_stale: Cell<bool>,
@@ -47,27 +46,23 @@ pub(super) struct Engine {
 /// Lists that are empty between two commits.
 #[derive(Default)]
 pub(super) struct Spare {
-    pub(super) entries: Vec<(Rc<Resident>, Entry)>,
-    pub(super) touched: Vec<Rc<Resident>>,
-    pub(super) records: Vec<Record<'static>>,
-    pub(super) produced: Vec<Produced>,
+    pub(super) entries: Vec<(Rc<Instance>, Entry)>,
+    pub(super) drafts: Vec<Draft>,
 }
 
 impl Spare {
     /// Gives back what only a burst needed.
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to(OUTCOMES_PER_COMMIT);
-        self.touched.shrink_to(OUTCOMES_PER_COMMIT);
-        self.records.shrink_to(OUTCOMES_PER_COMMIT);
-        self.produced.shrink_to(OUTCOMES_PER_COMMIT);
+        self.drafts.shrink_to(OUTCOMES_PER_COMMIT);
     }
 }
 
 /// One thing that a commit writes of a run.
 pub(super) enum Entry {
-    Record(Record<'static>),
+    Record(Draft),
     /// The run is parked: its row changes, its history does not.
-    Parked(Fault),
+    Parked(Box<Fault>),
     /// The run is taken up again: likewise.
     Resumed,
 }
@@ -98,33 +93,34 @@ impl Engine {
     }
 
     /// Has the next commit write a record of this run.
-    pub(super) fn record(&self, resident: &Rc<Resident>, record: Record<'static>) {
-        self.pending.borrow_mut().push((resident.clone(), Entry::Record(record)));
+    pub(super) fn record(&self, instance: &Rc<Instance>, record: Draft) {
+        self.pending.borrow_mut().push((instance.clone(), Entry::Record(record)));
     }
 
     /// Stops a run without ending it. Its history stays as it is.
     pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
-        resident.run.instance.close();
+        let instance = resident.run.instance.clone();
+        instance.close();
         self.has_stale.set(true);
-        self.pending.borrow_mut().push((resident.clone(), Entry::Parked(fault)));
+        self.pending.borrow_mut().push((instance, Entry::Parked(fault.into())));
     }
 
     /// Has the next commit write that a run is no longer parked.
     pub(super) fn mark_resumed(&self, resident: &Rc<Resident>) {
-        self.pending.borrow_mut().push((resident.clone(), Entry::Resumed));
+        self.pending.borrow_mut().push((resident.run.instance.clone(), Entry::Resumed));
     }
 
     /// The runs whose parking is not committed yet.
     pub(super) fn pending_parks<T>(&self, show: impl Fn(&Instance, &Fault) -> T) -> Vec<T> {
         let pending = self.pending.borrow();
-        let parks = pending.iter().filter_map(|(resident, entry)| match entry {
-            Entry::Parked(fault) => Some(show(&resident.run.instance, fault)),
+        let parks = pending.iter().filter_map(|(instance, entry)| match entry {
+            Entry::Parked(fault) => Some(show(instance, fault)),
             Entry::Record(_) | Entry::Resumed => None,
         });
         parks.collect()
     }
 
-    /// Parks the runs that something outside touched.
+    /// Parks the runs that something outside touched: nothing that came of it may be committed.
     pub(super) fn park_strays(&self) {
         while let Some(stray) = self.world.gate.next_stray() {
             let Some(resident) = self.residents.with_key(stray.run) else { continue };

@@ -111,7 +111,7 @@ impl<O: Value> Future for Handle<O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
         self.watch.poll(&self.watch.ended, cx).map(|ended| match ended? {
-            Ok(bytes) => codec::decode(&bytes.0).map_err(|why| {
+            Ok(bytes) => codec::decode(bytes.as_slice()).map_err(|why| {
                 let (id, kind) = (&self.id, core::any::type_name::<O>());
                 let message =
                     format_args!("the output of run {id:?} does not decode as {kind}: {why}");

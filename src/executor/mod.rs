@@ -11,7 +11,6 @@ mod open;
 mod parked;
 mod residents;
 
-use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use core::fmt;
 
@@ -115,12 +114,12 @@ impl Executor {
         let resident = Resident::new(Run::new(instance, code));
         self.engine.residents.add(&resident);
         let started = Record::Started {
-            workflow: Cow::Borrowed(name),
-            input: input.into(),
+            workflow: name,
+            input,
             version: SEMANTICS_VERSION,
             seed: random::mix(self.engine.seed, key.0),
         };
-        self.engine.record(&resident, started);
+        self.engine.record(&resident.run.instance, started.into());
         self.engine.world.bodies.rouse();
         Ok(Handle::new(id, resident.watch()))
     }

@@ -9,17 +9,17 @@ use super::commit::caught;
 use super::engine::Engine;
 use super::residents::Resident;
 use super::{parked_error, unregistered};
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Instance, Phase};
+use crate::instance::{Instance, Phase, World};
 use crate::record::{Outcome, Record};
 use crate::registry::Code;
 use crate::replay;
 use crate::run::Run;
 use crate::timer::Timers;
-use crate::world::World;
 
 impl Engine {
     pub(super) fn find(&self, id: &str) -> Result<Option<RunRow>> {
@@ -35,9 +35,7 @@ impl Engine {
         let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
         let record = last.as_ref().map(|entry| codec::decode::<Record>(&entry.record));
         match record {
-            Some(Ok(Record::Finished { outcome })) => {
-                Ok(outcome.map(|bytes| bytes.0.into_owned().into()))
-            }
+            Some(Ok(Record::Finished { outcome })) => Ok(outcome.map(Bytes::into_owned)),
             _ => {
                 let id = &row.id;
                 let message = format_args!("the history of run {id:?} is damaged at its end");

@@ -2,13 +2,14 @@
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 
 use dacapo_store::RunKey;
 use slab::Slab;
 
 use super::handle::Watch;
 use crate::error::Result;
+use crate::instance::Instance;
 use crate::record::Outcome;
 use crate::run::Run;
 
@@ -17,13 +18,11 @@ pub(super) struct Resident {
     pub(super) run: Run,
     /// `None` while nobody waits.
     watch: RefCell<Option<Rc<Watch>>>,
-    /// Whether it is among those whose work comes after the deliveries of this commit.
-    pub(super) is_touched: Cell<bool>,
 }
 
 impl Resident {
     pub(super) fn new(run: Run) -> Rc<Self> {
-        Rc::new(Self { run, watch: RefCell::default(), is_touched: Cell::new(false) })
+        Rc::new(Self { run, watch: RefCell::default() })
     }
 
     /// Where to wait for the run.
@@ -81,15 +80,16 @@ impl Residents {
         let _removed = self.slots.borrow_mut().try_remove(instance.slot.get());
     }
 
-    /// The run in this slot, if it is still the one with this key.
-    pub(super) fn at(&self, slot: usize, key: RunKey) -> Option<Rc<Resident>> {
+    /// The run of which this is the instance.
+    pub(super) fn of(&self, instance: &Rc<Instance>) -> Option<Rc<Resident>> {
         let slots = self.slots.borrow();
-        slots.get(slot).filter(|resident| resident.run.instance.key == key).cloned()
+        let resident = slots.get(instance.slot.get());
+        resident.filter(|resident| Rc::ptr_eq(&resident.run.instance, instance)).cloned()
     }
 
     pub(super) fn with_key(&self, key: RunKey) -> Option<Rc<Resident>> {
         let slot = *self.by_key.borrow().get(&key)?;
-        self.at(slot, key)
+        self.slots.borrow().get(slot).cloned()
     }
 
     pub(super) fn with_id(&self, id: &str) -> Option<Rc<Resident>> {

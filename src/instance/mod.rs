@@ -1,5 +1,7 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
+mod world;
+
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -21,7 +23,7 @@ use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
-use crate::world::World;
+pub(crate) use world::{Produced, World};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
@@ -35,6 +37,8 @@ pub(crate) struct Instance {
     number: InstanceId,
     /// Where the engine keeps it.
     pub(crate) slot: Cell<usize>,
+    /// How many records of the present commit are still to be delivered.
+    pub(crate) undelivered: Cell<u32>,
     pub(crate) phase: Cell<Phase>,
     pub(crate) started_at: Cell<Timestamp>,
     pub(crate) seed: Cell<u64>,
@@ -95,6 +99,7 @@ impl Instance {
             workflow,
             number,
             slot: Cell::default(),
+            undelivered: Cell::default(),
             phase: Cell::new(phase),
             started_at: Cell::default(),
             seed: Cell::default(),

@@ -7,14 +7,12 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use dacapo_executor::{FifoExecutor, TaskId};
-use dacapo_store::RunKey;
 use futures::future::LocalBoxFuture;
 
 use crate::choices::{Choices, hesitant};
-use crate::clock::Timestamp;
 use crate::gate::{Gate, InstanceId};
+use crate::instance::Instance;
 use crate::operation::Operation;
-use crate::record::Outcome;
 use crate::timer::Timers;
 use crate::trace::Observer;
 
@@ -36,16 +34,10 @@ pub(crate) struct World {
     instances: Cell<usize>,
 }
 
-/// An outcome whose body has ended, and which is not committed yet.
+/// A step whose body has ended, and whose outcome is not committed yet.
 pub(crate) struct Produced {
-    pub(crate) run: RunKey,
-    /// Where the engine keeps the run.
-    pub(crate) slot: usize,
+    pub(crate) instance: Rc<Instance>,
     pub(crate) operation: Rc<Operation>,
-    pub(crate) outcome: Outcome<'static>,
-    pub(crate) attempts: u32,
-    pub(crate) started_at: Timestamp,
-    pub(crate) ended_at: Timestamp,
 }
 
 impl World {
