@@ -64,7 +64,8 @@
 //! Every record has a **checksum**, which is computed when it is committed and moves with it from
 //! the journal to its chunk without being computed again: a bit that has flipped is found when the
 //! history of that run is read, wherever it happened, and the other runs are not affected by it.
-//! What leads to the records is under checksums too. `docs/format.md` has it byte for byte.
+//! What leads to the records is under checksums too, and so is what is *not* there: that no run has
+//! an id, and that a list of runs is complete. `docs/format.md` has it byte for byte.
 //!
 //! # Features
 //! Without `std` there are the trait, the batch and the store in memory, for `no_std` with `alloc`.

@@ -32,9 +32,12 @@ struct Tally {
     right: u64,
     /// One run was parked, or its end could not be read; all others were right.
     one: u64,
-    /// The same of more than one run: what leads to them was damaged.
-    several: u64,
-    /// A run was not there any more.
+    /// The ends of several runs could not be read, and that was said: what leads to them was
+    /// damaged. Runs that went on were right.
+    unreadable: u64,
+    /// Several runs were parked: the block was damaged that holds their histories.
+    parked: u64,
+    /// A run was not there any more, and nobody said so.
     missing: u64,
 }
 
@@ -67,7 +70,7 @@ fn sample(fold_bytes: usize) -> (Vec<u8>, BTreeMap<String, Outcome>) {
     let store = store(&disk, fold_bytes).expect("it is new");
     Process::open(store, build, CONDITIONS).expect("it is new").leave(&RUNS);
     let bytes = disk.bytes();
-    let seen = look(Disk::new(bytes.clone()), fold_bytes).expect("nothing is wrong");
+    let seen = look(Disk::new(bytes.clone()), fold_bytes, "as it is").expect("nothing is wrong");
     let ends = seen.into_iter().map(|(id, seen)| match seen {
         Seen::End(end) => (id.to_owned(), end),
         other => panic!("run {id}: {other:?}"),
@@ -87,7 +90,7 @@ enum Seen {
 }
 
 /// Opens a file and lets its runs go on. `None`: it cannot be opened.
-fn look(disk: Disk, fold_bytes: usize) -> Option<BTreeMap<&'static str, Seen>> {
+fn look(disk: Disk, fold_bytes: usize, what: &str) -> Option<BTreeMap<&'static str, Seen>> {
     let store = store(&disk, fold_bytes).ok()?;
     let process = match Process::open(store, build, CONDITIONS) {
         Ok(process) => process,
@@ -117,54 +120,78 @@ fn look(disk: Disk, fold_bytes: usize) -> Option<BTreeMap<&'static str, Seen>> {
     let (_, ended) = process.drive(CONDITIONS.turns, ends);
     assert!(ended.is_some(), "it goes on for ever: {:?}", seen.borrow());
     for key in process.sim.noted().keys() {
-        assert!(key.ends_with("/three"), "the body of {key} ran again after its outcome");
+        assert!(key.ends_with("/three"), "{what}: the body of {key} ran again after its outcome");
     }
     Some(seen.into_inner())
 }
 
 /// Opens a file that is not what was written.
-fn check(bytes: Vec<u8>, fold_bytes: usize, ends: &BTreeMap<String, Outcome>, tally: &mut Tally) {
+fn check(
+    bytes: Vec<u8>,
+    fold_bytes: usize,
+    ends: &BTreeMap<String, Outcome>,
+    tally: &mut Tally,
+    what: &str,
+) {
     tally.files += 1;
-    let Some(seen) = look(Disk::new(bytes), fold_bytes) else {
+    let Some(seen) = look(Disk::new(bytes), fold_bytes, what) else {
         tally.refused += 1;
         return;
     };
-    let (mut wrong, mut missing, mut stopped) = (0, 0, 0);
+    let (mut parked, mut unreadable, mut missing, mut stopped) = (0, 0, 0, 0);
     for (id, seen) in &seen {
         match seen {
             Seen::End(end) if *end == ends[*id] => {}
-            Seen::End(Err(parked)) if parked.contains("is parked: damaged history") => wrong += 1,
-            Seen::Unreadable => wrong += 1,
+            Seen::End(Err(error)) if error.contains("is parked: damaged history") => parked += 1,
+            Seen::Unreadable => unreadable += 1,
             Seen::Missing => missing += 1,
             Seen::Stopped => stopped += 1,
             Seen::End(end) => panic!("run {id} ended with {end:?}, not {:?}", ends[*id]),
         }
     }
-    match (stopped, missing, wrong) {
-        (0, 0, 0) => tally.right += 1,
-        (0, 0, 1) => tally.one += 1,
-        (0, 0, _) => tally.several += 1,
-        (0, _, _) => tally.missing += 1,
-        _ => tally.stopped += 1,
+    match (stopped, missing, parked, unreadable) {
+        (0, 0, 0, 0) => tally.right += 1,
+        (0, 0, 0, 1) | (0, 0, 1, 0) => tally.one += 1,
+        (0, 0, 0 | 1, _) => tally.unreadable += 1,
+        (0, 0, ..) => tally.parked += 1,
+        (_, 0, ..) => tally.stopped += 1,
+        _ => tally.missing += 1,
     }
 }
 
 /// Damages a file many times.
-pub(super) fn damage(fold_bytes: usize, flips: u64) {
+pub(super) fn damage(fold_bytes: usize, flips: u64, seed: u64) {
     let (bytes, ends) = sample(fold_bytes);
-    let used: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
-    let sim = Sim::new(5, VirtualClock::new(Timestamp::default()));
+    // Without optimisation redb fills what is free with ones.
+    let used = (0..bytes.len()).filter(|at| ![0, 0xff].contains(&bytes[*at]));
+    let used: Vec<_> = used.collect();
+    let sim = Sim::new(seed, VirtualClock::new(Timestamp::default()));
     let draw = |below: usize| (sim.random() % below as u64) as usize;
     let mut tally = Tally::default();
     for _ in 0..flips {
         let mut bytes = bytes.clone();
         let at = used[draw(used.len())];
-        bytes[at] ^= 1 << draw(8);
-        check(bytes, fold_bytes, &ends, &mut tally);
+        let bit = draw(8);
+        bytes[at] ^= 1 << bit;
+        check(bytes, fold_bytes, &ends, &mut tally, &format!("bit {bit} of byte {at}"));
     }
     for _ in 0..flips / 4 {
         let length = draw(bytes.len());
-        check(bytes[..length].to_vec(), fold_bytes, &ends, &mut tally);
+        let what = format!("cut at {length}");
+        check(bytes[..length].to_vec(), fold_bytes, &ends, &mut tally, &what);
     }
-    println!("{} bytes used of {}, {tally:?}", used.len(), bytes.len());
+    let mut pages = Tally::default();
+    for _ in 0..flips / 4 {
+        let mut damaged = bytes.clone();
+        let page = used[draw(used.len())] & !4095;
+        let what = format!("the page at {page}");
+        let is_lost = draw(2) == 0;
+        damaged[page..page + 4096].fill_with(|| if is_lost { 0 } else { draw(256) as u8 });
+        check(damaged, fold_bytes, &ends, &mut pages, &what);
+    }
+    println!("C8 {} bytes used of {}, {tally:?}, pages: {pages:?}", used.len(), bytes.len());
+    for tally in [&tally, &pages] {
+        assert_eq!(tally.missing, 0, "a run is hidden, and would be started anew: {tally:?}");
+    }
+    assert!(tally.refused > 0 && tally.one > 0, "nothing was damaged: {tally:?}");
 }

@@ -21,11 +21,16 @@ pub(super) struct Blocks<'txn> {
 }
 
 impl<'txn> Blocks<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Blocks<'txn>, Trouble> {
-        let blocks = txn.open_table(BLOCKS)?;
-        let number = blocks.last()?.map_or(0, |(number, _)| number.value() + 1);
-        let in_use = txn.open_table(CHUNKS_IN_USE)?;
+    /// `number` is that of the next block: the last one in the table may be hidden by damage, and
+    /// would be written over.
+    pub(super) fn open(txn: &'txn WriteTransaction, number: u64) -> Result<Blocks<'txn>, Trouble> {
+        let (blocks, in_use) = (txn.open_table(BLOCKS)?, txn.open_table(CHUNKS_IN_USE)?);
         Ok(Blocks { blocks, in_use, number, bytes: Vec::new(), chunks: 0 })
+    }
+
+    /// The number of the next block.
+    pub(super) fn next(&self) -> u64 {
+        self.number
     }
 
     /// Adds a chunk, and says where it is.
@@ -52,7 +57,9 @@ impl<'txn> Blocks<'txn> {
 
     /// Gives up one chunk of a block; with the last one the block goes.
     pub(super) fn release(&mut self, block: u64) -> Result<(), Trouble> {
-        let left = self.in_use.get(block)?.map_or(0, |chunks| chunks.value().saturating_sub(1));
+        let chunks = self.in_use.get(block)?.map(|chunks| chunks.value());
+        // Where the number is lost the block stays: it may hold chunks of other runs.
+        let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(1)) else { return Ok(()) };
         if left > 0 {
             self.in_use.insert(block, left)?;
         } else {

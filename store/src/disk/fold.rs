@@ -1,68 +1,153 @@
+use alloc::format;
 use alloc::vec::Vec;
 
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
 use super::blocks::Blocks;
+use super::ids::{self, Change};
 use super::index::Index;
-use super::tables::{ENDED, HISTORIES, IDS, JOURNAL, META, META_KEY, UNFINISHED};
+use super::runs::{Runs, Stage};
+use super::tables::{IDS, JOURNAL, META, META_KEY};
 use super::tail::Tail;
 use super::trouble::Trouble;
 use crate::format::chunk::Chunk;
-use crate::format::contents;
 use crate::format::meta::{self, Meta};
-use crate::format::row;
+use crate::format::{contents, node, row};
 use crate::{RunKey, RunRow};
 
 /// Writes all that the tail holds into the tables it belongs to, forgets some runs, and cuts the
 /// journal: one transaction, so that a crash at any point leaves either the journal or what became
-/// of it. `forgotten` is in order of the keys.
+/// of it. `forgotten` is in order of the keys. Returns what the file says of itself then.
 pub(super) fn fold(
     db: &Database,
     tail: &Tail,
-    meta: &Meta,
+    meta: Meta,
     forgotten: &[RunRow],
-) -> Result<(), Trouble> {
+) -> Result<Meta, Trouble> {
     let txn = db.begin_write()?;
-    let is_forgotten = |run| forgotten.binary_search_by_key(&run, |row| row.key).is_ok();
-    write_histories(&txn, tail, is_forgotten)?;
-    write_rows(&txn, tail, is_forgotten)?;
-    remove(&txn, forgotten)?;
+    let mut fold = Fold::begin(&txn, meta)?;
+    fold.write_runs(tail, |run| forgotten.binary_search_by_key(&run, |row| row.key).is_ok())?;
+    fold.remove(forgotten)?;
+    let meta = fold.end(&txn)?;
     // Everything up to the last commit is in the other tables now, so nothing of it stays.
     txn.delete_table(JOURNAL)?;
     txn.open_table(JOURNAL)?;
-    txn.open_table(META)?.insert(META_KEY, &meta::pack(meta)[..])?;
-    Ok(txn.commit()?)
+    txn.commit()?;
+    Ok(meta)
 }
 
-fn write_histories(
-    txn: &WriteTransaction,
-    tail: &Tail,
-    is_forgotten: impl Fn(RunKey) -> bool,
-) -> Result<(), Trouble> {
-    let mut blocks = Blocks::open(txn)?;
-    let mut histories = txn.open_table(HISTORIES)?;
-    let index = tail.index();
-    let mut list = Vec::new();
-    // Those that have ended have blocks to themselves: they will be deleted long before a run that
-    // sleeps for a month, which would keep their blocks.
-    let has_ended = |run| index.rows().get(&run).is_some_and(|row| row.state.has_ended());
-    let (ended, unfinished): (Vec<_>, Vec<_>) =
-        index.runs().into_iter().filter(|run| !is_forgotten(*run)).partition(|run| has_ended(*run));
-    for runs in [ended, unfinished] {
-        for run in runs {
-            list.clear();
-            if let Some(bytes) = histories.get(run.0)? {
-                list.extend_from_slice(bytes.value());
-            }
-            for_each_chunk(tail, &index, run, |first, chunk| {
-                contents::add(&mut list, run, blocks.add(first, chunk)?);
-                Ok(())
-            })?;
-            histories.insert(run.0, &list[..])?;
-        }
-        blocks.finish()?;
+/// Forgets runs of which the tail holds nothing, and leaves the journal alone.
+pub(super) fn forget(db: &Database, meta: Meta, forgotten: &[RunRow]) -> Result<Meta, Trouble> {
+    let txn = db.begin_write()?;
+    let mut fold = Fold::begin(&txn, meta)?;
+    fold.remove(forgotten)?;
+    let meta = fold.end(&txn)?;
+    txn.commit()?;
+    Ok(meta)
+}
+
+/// The tables that a fold writes.
+struct Fold<'txn> {
+    meta: Meta,
+    runs: Runs<'txn>,
+    blocks: Blocks<'txn>,
+    ids: Vec<Change>,
+}
+
+impl<'txn> Fold<'txn> {
+    fn begin(txn: &'txn WriteTransaction, meta: Meta) -> Result<Fold<'txn>, Trouble> {
+        let runs = Runs::open(txn, meta.sums)?;
+        let blocks = Blocks::open(txn, meta.next_block)?;
+        Ok(Fold { meta, runs, blocks, ids: Vec::new() })
     }
-    Ok(())
+
+    fn write_runs(
+        &mut self,
+        tail: &Tail,
+        is_forgotten: impl Fn(RunKey) -> bool,
+    ) -> Result<(), Trouble> {
+        let index = tail.index();
+        // Those that have ended have blocks to themselves: they will be deleted long before a run
+        // that sleeps for a month, which would keep their blocks.
+        let has_ended =
+            |run: &RunKey| index.rows().get(run).is_some_and(|row| row.state.has_ended());
+        let runs = index.runs().into_iter().filter(|run| !is_forgotten(*run));
+        let (ended, unfinished): (Vec<_>, Vec<_>) = runs.partition(has_ended);
+        let (mut before, mut value) = (Vec::new(), Vec::new());
+        for runs in [ended, unfinished] {
+            for run in runs {
+                self.write_run(tail, &index, run, &mut before, &mut value)?;
+            }
+            self.blocks.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Brings what is kept of a run up to date. `before` and `value` are room for bytes.
+    fn write_run(
+        &mut self,
+        tail: &Tail,
+        index: &Index,
+        run: RunKey,
+        before: &mut Vec<u8>,
+        value: &mut Vec<u8>,
+    ) -> Result<(), Trouble> {
+        let was = self.runs.get(run, before)?;
+        let (row_before, list_before) = match was {
+            None => (&[][..], &[][..]),
+            Some(_) => row::split(run, before)
+                .map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))?,
+        };
+        let mut list = list_before.to_vec();
+        for_each_chunk(tail, index, run, |first, chunk| {
+            contents::add(&mut list, run, self.blocks.add(first, chunk)?);
+            Ok(())
+        })?;
+        let mut row_now = Vec::new();
+        let (stage, row_now) = match index.rows().get(&run) {
+            None => (was.unwrap_or(Stage::Unfinished), row_before),
+            Some(row) => {
+                if row_before.is_empty() {
+                    let entry = (node::hash(&row.id), run);
+                    self.ids.push(Change { entry, stays: true });
+                }
+                row::put(&mut row_now, row);
+                (Stage::of(row.state.has_ended()), &row_now[..])
+            }
+        };
+        row::pack(value, run, row_now, &list);
+        self.runs.put(run, stage, value)?;
+        if let Some(was) = was.filter(|was| *was != stage) {
+            self.runs.remove(run, was)?;
+        }
+        Ok(())
+    }
+
+    /// Removes runs from all tables.
+    fn remove(&mut self, runs: &[RunRow]) -> Result<(), Trouble> {
+        for RunRow { key, id, .. } in runs {
+            self.ids.push(Change { entry: (node::hash(id), *key), stays: false });
+            for stage in [Stage::Unfinished, Stage::Ended] {
+                let Some(value) = self.runs.remove(*key, stage)? else { continue };
+                let list = row::split(*key, &value).map_or(&[][..], |(_, list)| list);
+                // From a damaged list nothing can be found: the chunks stay, and belong to nobody.
+                for item in contents::read(*key, list).unwrap_or_default() {
+                    self.blocks.release(item.block)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the other tables come to.
+    fn end(mut self, txn: &'txn WriteTransaction) -> Result<Meta, Trouble> {
+        self.ids.sort_unstable();
+        let ids = ids::change(&mut txn.open_table(IDS)?, self.meta.ids, &self.ids)?;
+        let (sums, next_block) = (self.runs.sums(), self.blocks.next());
+        let meta = Meta { sums, ids, next_block, ..self.meta };
+        txn.open_table(META)?.insert(META_KEY, &meta::pack(&meta)[..])?;
+        Ok(meta)
+    }
 }
 
 /// Packs what the tail has of a run's history, and gives each chunk to `f` with its first place.
@@ -86,60 +171,9 @@ fn for_each_chunk(
         let commit = tail.commit(slot.row as usize);
         chunk.push(commit, tail.row(slot).time, tail.record(slot), slot.checksum);
     }
-    chunk.finish(run, first, |bytes| f(first, bytes))
-}
-
-/// Forgets runs of which the tail holds nothing, and leaves the journal alone.
-pub(super) fn forget(db: &Database, forgotten: &[RunRow]) -> Result<(), Trouble> {
-    let txn = db.begin_write()?;
-    remove(&txn, forgotten)?;
-    Ok(txn.commit()?)
-}
-
-fn write_rows(
-    txn: &WriteTransaction,
-    tail: &Tail,
-    is_forgotten: impl Fn(RunKey) -> bool,
-) -> Result<(), Trouble> {
-    let mut unfinished = txn.open_table(UNFINISHED)?;
-    let mut ended = txn.open_table(ENDED)?;
-    let index = tail.index();
-    let rows = || index.rows().values().filter(|row| !is_forgotten(row.key));
-    let mut bytes = Vec::new();
-    for row in rows() {
-        row::pack(&mut bytes, row);
-        let (to, from) = match row.state.has_ended() {
-            true => (&mut ended, &mut unfinished),
-            false => (&mut unfinished, &mut ended),
-        };
-        from.remove(row.key.0)?;
-        to.insert(row.key.0, &bytes[..])?;
+    // A run may have nothing here but a new row.
+    match chunk.entries() {
+        0 => Ok(()),
+        _ => chunk.finish(run, first, |bytes| f(first, bytes)),
     }
-    let mut ids: Vec<_> = rows().map(|row| (row.id.as_str(), row.key.0)).collect();
-    ids.sort_unstable();
-    let mut table = txn.open_table(IDS)?;
-    for (id, key) in ids {
-        table.insert(id, key)?;
-    }
-    Ok(())
-}
-
-/// Removes runs from all tables.
-fn remove(txn: &WriteTransaction, runs: &[RunRow]) -> Result<(), Trouble> {
-    let mut unfinished = txn.open_table(UNFINISHED)?;
-    let mut ended = txn.open_table(ENDED)?;
-    let mut ids = txn.open_table(IDS)?;
-    let mut histories = txn.open_table(HISTORIES)?;
-    let mut blocks = Blocks::open(txn)?;
-    for RunRow { key, id, .. } in runs {
-        unfinished.remove(key.0)?;
-        ended.remove(key.0)?;
-        ids.remove(id.as_str())?;
-        let Some(list) = histories.remove(key.0)? else { continue };
-        // From a damaged list nothing can be found: the chunks stay, and belong to nobody.
-        for item in contents::read(*key, list.value()).unwrap_or_default() {
-            blocks.release(item.block)?;
-        }
-    }
-    Ok(())
 }

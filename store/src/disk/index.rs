@@ -86,10 +86,11 @@ impl Index {
         self.covered += 1;
     }
 
-    /// The runs that have records here, in order.
+    /// The runs that have a row or records here, in order.
     pub(super) fn runs(&self) -> Vec<RunKey> {
-        let mut runs: Vec<_> = self.chains.keys().copied().collect();
+        let mut runs: Vec<_> = self.chains.keys().chain(self.rows.keys()).copied().collect();
         runs.sort_unstable();
+        runs.dedup();
         runs
     }
 

@@ -1,9 +1,12 @@
 mod blocks;
 mod create;
 mod fold;
+mod ids;
 mod index;
+mod list;
 mod options;
 mod read;
+mod runs;
 mod tables;
 mod tail;
 mod trouble;
@@ -66,7 +69,8 @@ pub struct RedbStore {
     /// What messages call the file.
     name: String,
     fold_bytes: usize,
-    semantics: u32,
+    /// What the file says of itself: as it was when the journal was folded last.
+    meta: Meta,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -97,7 +101,7 @@ impl RedbStore {
     /// The version of the engine's rules under which the file was made: see
     /// [`Options::semantics_version`].
     pub fn semantics_version(&self) -> u32 {
-        self.semantics
+        self.meta.semantics
     }
 
     /// Closes the file. Dropping the store does so too, and does not say if it fails; no commit is
@@ -105,8 +109,23 @@ impl RedbStore {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn close(self) -> Result<()> {
-        self.db.close().map_err(|trouble| trouble.about(&self.name))
+    pub fn close(mut self) -> Result<()> {
+        let sealed = self.seal();
+        self.db.close().map_err(|trouble| trouble.about(&self.name)).and(sealed)
+    }
+
+    /// Writes down how far the journal goes. After a crash redb holds every page of it against its
+    /// checksum; when it opens a closed file it does not, and an end that is missing would not be
+    /// missed.
+    fn seal(&mut self) -> Result<()> {
+        let last_commit = self.tail.last_commit();
+        if self.refused.is_some() || self.meta.last_commit == last_commit {
+            return Ok(());
+        }
+        self.write(|store| {
+            store.meta.last_commit = last_commit;
+            tables::write_meta(&store.db, &store.meta)
+        })
     }
 
     /// Reads, unless a write was refused before.
@@ -161,13 +180,10 @@ impl RedbStore {
         if self.tail.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
-        let meta = Meta {
-            semantics: self.semantics,
-            commit: self.tail.last_commit(),
-            time: self.time,
-            next_run: self.next_run,
-        };
-        fold::fold(&self.db, &self.tail, &meta, forgotten)?;
+        let last_commit = self.tail.last_commit();
+        let (time, next_run) = (self.time, self.next_run);
+        let meta = Meta { commit: last_commit, last_commit, time, next_run, ..self.meta };
+        self.meta = fold::fold(&self.db, &self.tail, meta, forgotten)?;
         self.tail.clear(self.fold_bytes.saturating_mul(2));
         Ok(())
     }
@@ -191,7 +207,7 @@ impl Store for RedbStore {
     }
 
     fn find(&self, id: &str) -> Result<Option<RunRow>> {
-        self.read(|| read::find(&self.db, &self.tail, id))
+        self.read(|| read::find(&self.db, &self.tail, &self.meta, id))
     }
 
     fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
@@ -199,7 +215,7 @@ impl Store for RedbStore {
     }
 
     fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
-        self.read(|| read::list(&self.db, &self.tail, filter))
+        self.read(|| list::list(&self.db, &self.tail, &self.meta, filter))
     }
 
     fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
@@ -222,9 +238,12 @@ impl Store for RedbStore {
         if rows.is_empty() {
             return self.read(|| Ok(()));
         }
-        self.write(|store| match rows.iter().any(|row| store.tail.knows(row.key)) {
-            true => store.fold_without(&rows),
-            false => fold::forget(&store.db, &rows),
+        self.write(|store| {
+            if rows.iter().any(|row| store.tail.knows(row.key)) {
+                return store.fold_without(&rows);
+            }
+            store.meta = fold::forget(&store.db, store.meta, &rows)?;
+            Ok(())
         })
     }
 
@@ -238,6 +257,16 @@ impl Store for RedbStore {
 
     fn fold(&mut self) -> Result<()> {
         self.write(|store| store.fold_without(&[]))
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        // After a panic redb closes nothing either, and the next open checks every page.
+        if self.db.is_open() && !std::thread::panicking() {
+            // Nobody is left who could be told.
+            let _ = self.seal();
+        }
     }
 }
 

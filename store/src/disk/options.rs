@@ -169,10 +169,11 @@ impl Options {
     }
 
     /// Reads what is kept in memory of the file: its state, and the journal that has not been
-    /// folded yet.
-    fn read(&self, db: &impl ReadableDatabase) -> Result<(Meta, Tail), Trouble> {
-        let mut meta = self.meta(db)?;
-        let mut tail = Tail::new(meta.commit);
+    /// folded yet, with the time and the next run as they are behind it.
+    fn read(&self, db: &impl ReadableDatabase) -> Result<(Meta, Tail, u64, u64), Trouble> {
+        let meta = self.meta(db)?;
+        tables::expect_all(db)?;
+        let (mut tail, mut time, mut next_run) = (Tail::new(meta.commit), meta.time, meta.next_run);
         for item in db.begin_read()?.open_table(JOURNAL)?.range::<u64>(..)? {
             let (number, bytes) = item?;
             let expected = tail.last_commit() + 1;
@@ -183,21 +184,27 @@ impl Options {
             let (at, largest) = loaded.map_err(|flaw| {
                 Trouble::Damaged(format!("commit {expected} in its journal: {flaw}"))
             })?;
-            meta.time = at;
+            time = at;
             let after = largest.map_or(0, |largest| largest.0.saturating_add(1));
-            meta.next_run = meta.next_run.max(after);
+            next_run = next_run.max(after);
         }
-        Ok((meta, tail))
+        if tail.last_commit() < meta.last_commit {
+            let missing = tail.last_commit() + 1;
+            return Err(Trouble::Damaged(format!(
+                "commit {missing} in its journal: it is missing"
+            )));
+        }
+        Ok((meta, tail, time, next_run))
     }
 
     fn load(&self, db: Database, name: &str) -> Result<RedbStore, Trouble> {
-        let (Meta { semantics, time, next_run, .. }, tail) = self.read(&db)?;
+        let (meta, tail, time, next_run) = self.read(&db)?;
         Ok(RedbStore {
             db: Handle::new(db),
             tail,
             name: String::from(name),
             fold_bytes: self.fold_bytes,
-            semantics,
+            meta,
             time,
             next_run,
             refused: None,

@@ -1,18 +1,18 @@
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use core::iter::Peekable;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase};
 
-use super::tables::{BLOCKS, ENDED, HISTORIES, IDS, UNFINISHED};
+use super::ids;
+use super::tables::{BLOCKS, ENDED, IDS, UNFINISHED};
 use super::tail::Tail;
 use super::trouble::Trouble;
 use crate::format::contents::{self, Item};
+use crate::format::meta::Meta;
 use crate::format::{Flaw, chunk, is_sound, row};
-use crate::{Entry, Filter, RunKey, RunRow, RunState};
+use crate::{Entry, RunKey, RunRow};
 
-type Result<T> = core::result::Result<T, Trouble>;
+pub(super) type Result<T, E = Trouble> = core::result::Result<T, E>;
 
 /// The newest row of a run: the tail's if it has one.
 pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunRow>> {
@@ -23,94 +23,41 @@ pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunR
 }
 
 /// The newest row of the run with an id.
-pub(super) fn find(db: &Database, tail: &Tail, id: &str) -> Result<Option<RunRow>> {
+pub(super) fn find(db: &Database, tail: &Tail, meta: &Meta, id: &str) -> Result<Option<RunRow>> {
     if let Some(row) = tail.index().find(id) {
         return Ok(Some(row.clone()));
     }
     let txn = db.begin_read()?;
-    let Some(key) = txn.open_table(IDS)?.get(id)?.map(|key| RunKey(key.value())) else {
-        return Ok(None);
-    };
-    let row = match tail.index().rows().get(&key) {
-        Some(row) => Some(row.clone()),
-        None => table_row(&txn, key)?,
-    };
-    match row {
-        Some(row) if row.id == id => Ok(Some(row)),
-        _ => Err(Trouble::Damaged(format!("the id {id:?} leads to run {key}, which has another"))),
-    }
-}
-
-fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    for table in [UNFINISHED, ENDED] {
-        if let Some(bytes) = txn.open_table(table)?.get(run.0)? {
-            return read_row(run, bytes.value()).map(Some);
+    for run in ids::find(&txn.open_table(IDS)?, meta.ids, id)? {
+        let row = match tail.index().rows().get(&run) {
+            Some(row) => Some(row.clone()),
+            None => table_row(&txn, run)?,
+        };
+        let lost = || Trouble::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
+        let row = row.ok_or_else(lost)?;
+        if row.id == id {
+            return Ok(Some(row));
         }
     }
     Ok(None)
 }
 
-fn read_row(run: RunKey, bytes: &[u8]) -> Result<RunRow> {
+fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
+    kept(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
+}
+
+/// What the tables hold of a run.
+fn kept(txn: &ReadTransaction, run: RunKey) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
+    for table in [UNFINISHED, ENDED] {
+        if let Some(bytes) = txn.open_table(table)?.get(run.0)? {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>> {
     row::read(run, bytes).map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))
-}
-
-/// The rows of one table, or of the tail, from a key on.
-type Rows<'a> = Peekable<Box<dyn Iterator<Item = Result<RunRow>> + 'a>>;
-
-/// The rows that a filter keeps: those of up to three sources, merged by their keys.
-pub(super) fn list(db: &Database, tail: &Tail, filter: &Filter) -> Result<Vec<RunRow>> {
-    let Some(first) = filter.first_key() else { return Ok(Vec::new()) };
-    let admits = |ended| {
-        RunState::ALL.iter().any(|state| state.has_ended() == ended && filter.admits_state(*state))
-    };
-    let index = tail.index();
-    let txn = db.begin_read()?;
-    let recent = index.rows().range(first..).map(|(_, row)| Ok(row.clone()));
-    // The tail comes first: where it has a row, that of a table is out of date.
-    let mut sources: Vec<Rows<'_>> = Vec::from([boxed(recent)]);
-    for (table, ended) in [(UNFINISHED, false), (ENDED, true)] {
-        if admits(ended) {
-            let rows = txn.open_table(table)?.range(first.0..)?.map(|item| {
-                let (key, bytes) = item?;
-                read_row(RunKey(key.value()), bytes.value())
-            });
-            sources.push(boxed(rows));
-        }
-    }
-    let mut rows = Vec::new();
-    while rows.len() < filter.max_runs()
-        && let Some(row) = next(&mut sources)?
-    {
-        if filter.admits(&row) {
-            rows.push(row);
-        }
-    }
-    Ok(rows)
-}
-
-fn boxed<'a>(rows: impl Iterator<Item = Result<RunRow>> + 'a) -> Rows<'a> {
-    (Box::new(rows) as Box<dyn Iterator<Item = _> + 'a>).peekable()
-}
-
-/// Takes the row with the smallest key, from the first source that has one for this key.
-fn next(sources: &mut [Rows<'_>]) -> Result<Option<RunRow>> {
-    let mut smallest = None;
-    for source in sources.iter_mut() {
-        match source.peek() {
-            Some(Ok(row)) => {
-                smallest = Some(smallest.map_or(row.key, |key: RunKey| key.min(row.key)))
-            }
-            Some(Err(_)) => return source.next().transpose(),
-            None => {}
-        }
-    }
-    let Some(smallest) = smallest else { return Ok(None) };
-    let mut found = None;
-    for source in sources {
-        let row = source.next_if(|row| row.as_ref().is_ok_and(|row| row.key == smallest));
-        found = found.or(row);
-    }
-    found.transpose()
 }
 
 /// A run's history: its chunks, then what the tail has of it.
@@ -147,9 +94,9 @@ pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<Ent
 
 /// Where a run's chunks are.
 fn contents(txn: &ReadTransaction, run: RunKey) -> Result<Vec<Item>> {
-    let Some(list) = txn.open_table(HISTORIES)?.get(run.0)? else { return Ok(Vec::new()) };
-    contents::read(run, list.value())
-        .map_err(|flaw| Trouble::Damaged(format!("the history of run {run}: {flaw}")))
+    let Some(bytes) = kept(txn, run)? else { return Ok(Vec::new()) };
+    let items = row::split(run, bytes.value()).and_then(|(_, list)| contents::read(run, list));
+    items.map_err(|flaw| Trouble::Damaged(format!("the history of run {run}: {flaw}")))
 }
 
 /// The entries of a chunk, which have not been checked.

@@ -1,6 +1,6 @@
 //! The tables of the file, each with what it holds.
 
-use redb::{Database, ReadableDatabase, TableDefinition, TableError};
+use redb::{Database, Durability, ReadableDatabase, TableDefinition, TableError};
 
 use super::trouble::Trouble;
 use crate::format::meta::{self, Meta};
@@ -10,18 +10,16 @@ type Bytes = &'static [u8];
 /// Commit number to all that the commit wrote. Empty after a fold.
 pub(super) const JOURNAL: TableDefinition<u64, Bytes> = TableDefinition::new("journal");
 
-/// Run key to run row, of the runs that are running or parked. They have a table to themselves so
-/// that opening does not go through those that have ended.
+/// Run key to run row and the list of the chunks that its folded history consists of, of the runs
+/// that are running or parked. They have a table to themselves so that opening does not go through
+/// those that have ended.
 pub(super) const UNFINISHED: TableDefinition<u64, Bytes> = TableDefinition::new("unfinished");
 
-/// Run key to run row, of the runs that have ended. No run is in both tables.
+/// The same of the runs that have ended. No run is in both tables.
 pub(super) const ENDED: TableDefinition<u64, Bytes> = TableDefinition::new("ended");
 
-/// Run id to run key, of the runs of both tables.
-pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
-
-/// Run key to the list of the chunks its folded history consists of.
-pub(super) const HISTORIES: TableDefinition<u64, Bytes> = TableDefinition::new("histories");
+/// The nodes of the index by which the runs of both tables are found by their ids.
+pub(super) const IDS: TableDefinition<u64, Bytes> = TableDefinition::new("ids");
 
 /// Block number to the chunks of several runs, one behind the other. A fold adds its blocks at the
 /// end. A row for each chunk was measured to take redb twice the time, for pages that are half
@@ -44,12 +42,21 @@ pub(super) fn initialise(db: &Database, semantics: u32) -> Result<(), Trouble> {
     txn.open_table(UNFINISHED)?;
     txn.open_table(ENDED)?;
     txn.open_table(IDS)?;
-    txn.open_table(HISTORIES)?;
     txn.open_table(BLOCKS)?;
     txn.open_table(CHUNKS_IN_USE)?;
-    let meta = Meta { semantics, commit: 0, time: 0, next_run: 0 };
+    let meta = Meta { semantics, ..Meta::default() };
     txn.open_table(META)?.insert(META_KEY, &meta::pack(&meta)[..])?;
     Ok(txn.commit()?)
+}
+
+/// Opens the tables, of which none may be missing: writing would make it anew.
+pub(super) fn expect_all(db: &impl ReadableDatabase) -> Result<(), Trouble> {
+    let txn = db.begin_read()?;
+    for table in [JOURNAL, UNFINISHED, ENDED, IDS, BLOCKS] {
+        txn.open_table(table)?;
+    }
+    txn.open_table(CHUNKS_IN_USE)?;
+    Ok(())
 }
 
 /// Reads what the file says of itself, or `None` if it is none of ours.
@@ -67,4 +74,13 @@ pub(super) fn read_meta(db: &impl ReadableDatabase) -> Result<Option<Meta>, Trou
             Err(Trouble::Damaged(alloc::format!("what the file says of itself: {flaw}")))
         }
     }
+}
+
+/// Writes what the file says of itself, to be on the disk when the file is closed.
+pub(super) fn write_meta(db: &Database, meta: &Meta) -> Result<(), Trouble> {
+    let mut txn = db.begin_write()?;
+    // redb syncs when it closes the file.
+    txn.set_durability(Durability::None).expect("there are no savepoints");
+    txn.open_table(META)?.insert(META_KEY, &meta::pack(meta)[..])?;
+    Ok(txn.commit()?)
 }

@@ -121,7 +121,11 @@ impl Handle {
         Handle(Some(db))
     }
 
-    pub(super) fn close(mut self) -> Result<(), Trouble> {
+    pub(super) fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn close(&mut self) -> Result<(), Trouble> {
         self.0.take().map_or(Ok(()), |db| guarded(|| Ok(db.close()?)))
     }
 }

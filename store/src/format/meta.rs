@@ -1,7 +1,8 @@
 //! What is known of the file as a whole.
 //!
 //! ```text
-//! checksum 8 | format 4 | semantics 4 | commit 8 | time 8 | next run 8
+//! checksum 8 | format 4 | semantics 4 | commit 8 | time 8 | next run 8 | next block 8
+//! | sum of the unfinished 8 | sum of the ended 8 | root of the ids 8 | last commit 8
 //! ```
 //! The first two fields stay where they are in every later format, and the checksum covers all
 //! that follows it, however long that is: so a file of a later format is known for what it is.
@@ -11,15 +12,26 @@ use super::{Flaw, checksum, read_u32, read_u64};
 /// The format this crate writes.
 pub(crate) const FORMAT: u32 = 1;
 
-const LENGTH: usize = 40;
+const LENGTH: usize = 80;
 
 /// Commit, time and next run are those of the last fold: the journal holds what came after it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+///
+/// The rest is what the other tables must come to. redb holds its pages against their checksums
+/// after a crash, and not when it opens a file that was closed: a flipped bit in one of its inner
+/// pages can make it pass over rows, or find those of an earlier commit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Meta {
     pub(crate) semantics: u32,
     pub(crate) commit: u64,
     pub(crate) time: u64,
     pub(crate) next_run: u64,
+    pub(crate) next_block: u64,
+    /// The checksums of all rows, added up, of those that have not ended and of those that have.
+    pub(crate) sums: [u64; 2],
+    /// The checksum of the root of the index of ids, or 0 if it is empty.
+    pub(crate) ids: u64,
+    /// The journal goes at least as far: the last commit when the file was closed or folded last.
+    pub(crate) last_commit: u64,
 }
 
 /// Why a file cannot be used.
@@ -33,9 +45,12 @@ pub(crate) fn pack(meta: &Meta) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
     bytes[12..16].copy_from_slice(&meta.semantics.to_le_bytes());
-    bytes[16..24].copy_from_slice(&meta.commit.to_le_bytes());
-    bytes[24..32].copy_from_slice(&meta.time.to_le_bytes());
-    bytes[32..40].copy_from_slice(&meta.next_run.to_le_bytes());
+    let Meta { commit, time, next_run, next_block, sums: [unfinished, ended], .. } = *meta;
+    let numbers =
+        [commit, time, next_run, next_block, unfinished, ended, meta.ids, meta.last_commit];
+    for (to, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
+        to.copy_from_slice(&number.to_le_bytes());
+    }
     let sum = checksum(0, &bytes[8..]);
     bytes[..8].copy_from_slice(&sum.to_le_bytes());
     bytes
@@ -57,5 +72,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Meta, Unfit> {
         commit: read_u64(bytes, 16),
         time: read_u64(bytes, 24),
         next_run: read_u64(bytes, 32),
+        next_block: read_u64(bytes, 40),
+        sums: [read_u64(bytes, 48), read_u64(bytes, 56)],
+        ids: read_u64(bytes, 64),
+        last_commit: read_u64(bytes, 72),
     })
 }

@@ -7,6 +7,7 @@ pub(crate) mod chunk;
 pub(crate) mod contents;
 pub(crate) mod journal;
 pub(crate) mod meta;
+pub(crate) mod node;
 pub(crate) mod row;
 mod varint;
 

@@ -8,6 +8,7 @@ use super::chunk::{self, Chunk};
 use super::contents::{self, Item};
 use super::journal;
 use super::meta::{self, Meta};
+use super::node::{self, Node, Place};
 use super::row;
 use crate::{Batch, RunKey, RunRow, RunState};
 
@@ -83,14 +84,46 @@ fn a_chunk_and_its_place_are_as_they_were() {
 
 #[test]
 fn rows_and_the_file_itself_are_as_they_were() {
-    let mut bytes = Vec::new();
-    row::pack(&mut bytes, &sample_row());
-    assert_eq!(hex(&bytes), "16b06ebf24e9a40e ac02 0161 0177 01 01 8001 01ee".replace(' ', ""));
-    assert_eq!(row::read(RunKey(300), &bytes).unwrap(), sample_row());
+    let (mut row, mut bytes) = (Vec::new(), Vec::new());
+    row::put(&mut row, &sample_row());
+    row::pack(&mut bytes, RunKey(300), &row, b"list");
+    let expected = "e7599a434a16ab02 04000000 ac02 0161 0177 01 01 8001 01ee 6c697374";
+    assert_eq!(hex(&bytes), expected.replace(' ', ""));
+    assert_eq!(row::read(RunKey(300), &bytes).unwrap(), Some(sample_row()));
+    assert_eq!(row::split(RunKey(300), &bytes).unwrap(), (&row[..], &b"list"[..]));
 
-    let meta = Meta { semantics: 1, commit: 7, time: 258, next_run: 301 };
+    let meta = Meta {
+        semantics: 1,
+        commit: 7,
+        time: 258,
+        next_run: 301,
+        next_block: 4,
+        sums: [5, 6],
+        ids: 8,
+        last_commit: 9,
+    };
     let bytes = meta::pack(&meta);
-    let numbers = "01000000 01000000 0700000000000000 0201000000000000 2d01000000000000";
-    assert_eq!(hex(&bytes), format!("d9ea42fda324e99a{numbers}").replace(' ', ""));
+    let numbers = [7, 258, 301, 4, 5, 6, 8, 9].map(|number: u64| hex(&number.to_le_bytes()));
+    assert_eq!(hex(&bytes), format!("2fc229e7c0582d710100000001000000{}", numbers.concat()));
     assert_eq!(meta::read(&bytes), Ok(meta));
+}
+
+#[test]
+fn a_node_of_the_ids_is_as_it_was() {
+    assert_eq!(node::hash("a"), 16_629_034_431_890_738_719);
+    let place = Place::ROOT.child(2).child(15);
+    assert_eq!(place.key(), 0x12f);
+    let leaf = Node::Leaf(Vec::from([(1, RunKey(300)), (2, RunKey(1))]));
+    let (bytes, sum) = node::pack(place, &leaf);
+    let expected = "01 0100000000000000 2c01000000000000 0200000000000000 0100000000000000";
+    assert_eq!((hex(&bytes), sum), (expected.replace(' ', ""), 9_836_552_772_984_983_790));
+    assert_eq!(node::read(place, sum, &bytes), Ok(leaf));
+    let branch = Node::Branch(core::array::from_fn(|number| number as u64));
+    let (bytes, sum) = node::pack(Place::ROOT, &branch);
+    assert_eq!(
+        (bytes[0], hex(&bytes[9..17]), sum),
+        (2, "0100000000000000".into(), 6_161_336_798_289_823_955)
+    );
+    assert_eq!(node::read(Place::ROOT, sum, &bytes), Ok(branch));
+    assert!(node::read(place, sum, &bytes).is_err(), "it is not another place's");
 }

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod disk;
 mod golden;
+mod hidden;
 mod large;
 mod memory;
 mod open;

@@ -1,0 +1,67 @@
+use alloc::vec::Vec;
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::tables::{ENDED, UNFINISHED};
+use super::trouble::Trouble;
+use crate::RunKey;
+use crate::format::row;
+
+/// Which table a run is in; the sums of a [`Meta`](crate::format::meta::Meta) are in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    Unfinished,
+    Ended,
+}
+
+impl Stage {
+    pub(super) fn of(has_ended: bool) -> Stage {
+        if has_ended { Stage::Ended } else { Stage::Unfinished }
+    }
+}
+
+/// Writes the tables of runs, and keeps their sums.
+pub(super) struct Runs<'txn> {
+    tables: [Table<'txn, u64, &'static [u8]>; 2],
+    sums: [u64; 2],
+}
+
+impl<'txn> Runs<'txn> {
+    pub(super) fn open(txn: &'txn WriteTransaction, sums: [u64; 2]) -> Result<Runs<'txn>, Trouble> {
+        Ok(Runs { tables: [txn.open_table(UNFINISHED)?, txn.open_table(ENDED)?], sums })
+    }
+
+    pub(super) fn sums(&self) -> [u64; 2] {
+        self.sums
+    }
+
+    /// Replaces `value` by what is kept of a run, and says where; `None` if it is new.
+    pub(super) fn get(&self, run: RunKey, value: &mut Vec<u8>) -> Result<Option<Stage>, Trouble> {
+        value.clear();
+        for stage in [Stage::Unfinished, Stage::Ended] {
+            if let Some(bytes) = self.tables[stage as usize].get(run.0)? {
+                value.extend_from_slice(bytes.value());
+                return Ok(Some(stage));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn put(&mut self, run: RunKey, stage: Stage, value: &[u8]) -> Result<(), Trouble> {
+        let at = stage as usize;
+        let before = self.tables[at].insert(run.0, value)?;
+        let before = before.map_or(0, |bytes| row::sum(bytes.value()));
+        self.sums[at] = self.sums[at].wrapping_add(row::sum(value)).wrapping_sub(before);
+        Ok(())
+    }
+
+    /// Removes a run from one table, and gives what was kept.
+    pub(super) fn remove(&mut self, run: RunKey, stage: Stage) -> Result<Option<Vec<u8>>, Trouble> {
+        let at = stage as usize;
+        let removed = self.tables[at].remove(run.0)?;
+        Ok(removed.map(|bytes| {
+            self.sums[at] = self.sums[at].wrapping_sub(row::sum(bytes.value()));
+            bytes.value().to_vec()
+        }))
+    }
+}

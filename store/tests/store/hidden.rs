@@ -1,0 +1,133 @@
+//! Rows that a damaged page of redb passes over, or of which it shows an earlier state. redb holds
+//! its pages against their checksums after a crash only; so what is missing has to be missed here,
+//! or a run is never resumed, or begun twice.
+
+use dacapo_store::{Filter, RunKey, Store};
+use redb::{ReadableTable, TableDefinition};
+
+use crate::damage::{COMMITS, RUNS, change, open, sample, sample_of};
+
+type Values = Vec<(u64, Vec<u8>)>;
+
+fn table(name: &str) -> TableDefinition<'_, u64, &'static [u8]> {
+    TableDefinition::new(name)
+}
+
+fn values(bytes: &[u8], name: &str) -> Values {
+    let mut values = Vec::new();
+    change(bytes, table(name), |table| {
+        let pairs = table.iter().unwrap().map(Result::unwrap);
+        values.extend(pairs.map(|(key, value)| (key.value(), value.value().to_vec())));
+    });
+    values
+}
+
+fn without(bytes: &[u8], name: &str, key: u64) -> Vec<u8> {
+    change(bytes, table(name), |table| {
+        table.remove(key).unwrap().expect("it was there");
+    })
+}
+
+fn with(bytes: &[u8], name: &str, key: u64, value: &[u8]) -> Vec<u8> {
+    change(bytes, table(name), |table| {
+        table.insert(key, value).unwrap().expect("it was there");
+    })
+}
+
+/// What is kept of a run is damaged: no list is complete, and it cannot be taken for a new one.
+fn check_row(bytes: Vec<u8>, table: &str, run: u64) {
+    let store = open(bytes).unwrap();
+    let filter = if table == "ended" { Filter::new().ended() } else { Filter::new().unfinished() };
+    let error = store.list(&filter).unwrap_err();
+    assert!(error.is_damaged() && error.to_string().contains("written last"), "{error}");
+    if store.row(RunKey(run)).unwrap().is_none() {
+        let error = store.find(&format!("id {run}")).unwrap_err();
+        assert!(error.is_damaged() && error.to_string().contains("it is missing"), "{error}");
+    }
+}
+
+#[test]
+fn a_run_that_is_missing_is_missed() {
+    let bytes = sample(true);
+    for name in ["unfinished", "ended"] {
+        for (run, _) in values(&bytes, name) {
+            check_row(without(&bytes, name, run), name, run);
+        }
+    }
+}
+
+#[test]
+fn a_run_of_an_earlier_state_is_noticed() {
+    let (bytes, earlier) = (sample(true), sample_of(COMMITS - 1, true));
+    for name in ["unfinished", "ended"] {
+        for (run, value) in values(&earlier, name) {
+            check_row(with(&bytes, name, run, &value), name, run);
+        }
+    }
+}
+
+#[test]
+fn an_id_is_never_passed_over() {
+    let bytes = sample(true);
+    let nodes = values(&bytes, "ids");
+    assert!(!nodes.is_empty());
+    let mut damaged: Vec<_> = nodes.iter().map(|(key, _)| without(&bytes, "ids", *key)).collect();
+    for (key, value) in nodes {
+        for at in 0..value.len() {
+            let mut value = value.clone();
+            value[at] ^= 1 << (at % 8);
+            damaged.push(with(&bytes, "ids", key, &value));
+        }
+    }
+    for bytes in damaged {
+        let mut store = open(bytes).unwrap();
+        for run in 0..=RUNS {
+            let error = store.find(&format!("id {run}")).unwrap_err();
+            assert!(error.is_damaged() && error.to_string().contains("its ids"), "{error}");
+        }
+        // It is not made to look sound by writing to it.
+        assert!(store.delete(&[RunKey(1)]).unwrap_err().is_damaged());
+    }
+}
+
+#[test]
+fn an_index_of_ids_of_an_earlier_state_is_noticed() {
+    let bytes = sample(true);
+    let disk = crate::disk::Disk::new(bytes.clone());
+    let mut store = dacapo_store::RedbStore::from_backend(disk.clone()).unwrap();
+    store.delete(&[RunKey(1)]).unwrap();
+    drop(store);
+    for (key, value) in values(&bytes, "ids") {
+        let store = open(with(&disk.bytes(), "ids", key, &value)).unwrap();
+        assert!(store.find("id 2").unwrap_err().is_damaged());
+    }
+}
+
+#[test]
+fn a_journal_that_ends_too_early_is_noticed() {
+    let bytes = sample(false);
+    let cut = |from| {
+        change(&bytes, table("journal"), |table| {
+            (from..=COMMITS).for_each(|commit| drop(table.remove(commit).unwrap()));
+        })
+    };
+    for from in 1..=COMMITS {
+        let error = open(cut(from)).unwrap_err();
+        let expected = format!("commit {from} in its journal: it is missing");
+        assert!(error.is_damaged() && error.to_string().contains(&expected), "{error}");
+    }
+}
+
+#[test]
+fn a_table_that_is_missing_is_missed() {
+    for name in ["journal", "unfinished", "ended", "ids", "blocks"] {
+        let disk = crate::disk::Disk::new(sample(true));
+        let db = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+        let txn = db.begin_write().unwrap();
+        assert!(txn.delete_table(table(name)).unwrap());
+        txn.commit().unwrap();
+        drop(db);
+        let error = open(disk.bytes()).unwrap_err();
+        assert!(error.is_damaged() && error.to_string().contains(name), "{error}");
+    }
+}
