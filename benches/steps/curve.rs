@@ -34,11 +34,25 @@ impl Point {
     }
 }
 
+/// How long so many runs of so many steps will take, if once more the throughput grows as it did
+/// the last time. After one run alone nobody knows, so it is taken to grow with the runs.
+fn expected_s(points: &[Point], (runs, steps): (u32, u32)) -> f64 {
+    let count = f64::from(runs) * f64::from(steps);
+    match points {
+        [] => 0.0,
+        [only] => f64::from(steps) / only.steps_per_second,
+        [.., before, last] => {
+            let growth = (last.steps_per_second / before.steps_per_second).max(1.0);
+            count / (last.steps_per_second * growth)
+        }
+    }
+}
+
 impl Report {
     /// Measures and prints what an engine does with so many runs of so many steps each.
     ///
     /// An engine whose throughput does not grow with the runs would keep everybody waiting: a size
-    /// that would take much longer than the others, going by the last one, is left out.
+    /// that would take much longer than the others is left out.
     pub(crate) fn curve(
         &mut self,
         options: &Options,
@@ -47,7 +61,7 @@ impl Report {
         sizes: &[(u32, u32)],
         mut measure: impl FnMut((u32, u32)) -> Point,
     ) {
-        let longest_s = options.size(2.5, 20.0);
+        let longest_s = options.size(5.0, 30.0);
         let mut points: Vec<Point> = Vec::new();
         for &(runs, steps) in sizes {
             let throughput = format!("{prefix}concurrent_{runs}x{steps}");
@@ -58,12 +72,13 @@ impl Report {
             if ![&throughput, &p50, &p99, &sequential].iter().any(|name| self.wants(name)) {
                 continue;
             }
-            let count = f64::from(runs) * f64::from(steps);
-            let expected_s = points.last().map_or(0.0, |point| count / point.steps_per_second);
+            let expected_s = expected_s(&points, (runs, steps));
             if expected_s > longest_s {
                 eprintln!("{throughput} is left out: it would take {expected_s:.0} s");
                 break;
             }
+            // Replays look at their stopwatches, too.
+            take();
             let point = measure((runs, steps));
             if runs == 1 {
                 self.row(&sequential, "us", || point.p50_us);

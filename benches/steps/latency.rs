@@ -29,9 +29,13 @@ impl Stopwatch {
 
 impl Drop for Stopwatch {
     fn drop(&mut self) {
-        let times = mem::take(&mut self.times);
-        TIMES.lock().expect("nobody panics with it").extend(times);
+        keep(mem::take(&mut self.times));
     }
+}
+
+/// Keeps the times of some steps.
+pub(crate) fn keep(times: impl IntoIterator<Item = Duration>) {
+    TIMES.lock().expect("nobody panics with it").extend(times);
 }
 
 /// Takes what was kept since the last time, in order of length.

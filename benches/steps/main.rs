@@ -7,6 +7,9 @@
 //! begin so. Files are written below `--dir` (by default the target folder), which decides which
 //! disk is measured. `--plot` draws throughput and latency over the number of concurrent runs, as
 //! SVG.
+//!
+//! The same beside other engines: `cargo bench --manifest-path benches/peers/Cargo.toml --bench
+//! steps`, with the same options. They are a workspace of their own, which users never build.
 
 #[path = "harness.rs"]
 mod harness;

@@ -13,7 +13,7 @@ use super::single::{SEQUENCE, TIMED, build};
 const SIZES: [(u32, u32); 5] = [(1, 500), (10, 200), (100, 200), (1_000, 100), (10_000, 50)];
 
 pub(crate) fn measure(options: &Options, report: &mut Report) {
-    report.curve(options, "", "dacapo", &SIZES, |size| {
+    report.curve(options, "", "dacapo (redb), synced", &SIZES, |size| {
         // A look at the clock is a part of what a step takes here: throughput is measured without.
         let took = run_all(options, SEQUENCE, size);
         run_all(options, TIMED, size);

@@ -93,27 +93,24 @@ pub(crate) fn svg(limits: &Limits, curves: &[Curve]) -> String {
     let mut values: Vec<_> = points().map(|point| point.steps_per_second).collect();
     values.extend(sync_s.map(|sync_s| 1.0 / sync_s).into_iter().chain(packed));
     let panel = Panel { left: LEFT[0], x: Axis::around(&runs), y: Axis::around(&values) };
-    panel.grid(&mut svg, "steps per second (more is better)", grouped);
+    panel.grid(&mut svg, "steps per second", grouped);
     sync_s.inspect(|s| panel.line(&mut svg, "sync", &[(1.0, 1.0 / s), (knee, knee / s)]));
     packed.inspect(|packed| panel.line(&mut svg, "packed", &[(1.0, *packed), (most, *packed)]));
-    for (index, curve) in curves.iter().enumerate() {
+    // The first one lies on top.
+    for (index, curve) in curves.iter().enumerate().rev() {
         panel.curve(&mut svg, &format!("c{index}"), curve, |point| point.steps_per_second);
     }
 
     let mut values: Vec<_> = points().flat_map(|point| [point.p50_us, point.p99_us]).collect();
     values.extend(limits.fdatasync_us.into_iter().chain(packed.map(|packed| most / packed * 1e6)));
     let panel = Panel { left: LEFT[1], x: Axis::around(&runs), y: Axis::around(&values) };
-    panel.grid(
-        &mut svg,
-        "time of a step: median, and 99th percentile (thin); less is better",
-        time,
-    );
+    panel.grid(&mut svg, "time of a step: median, and 99th percentile (thin)", time);
     limits.fdatasync_us.inspect(|us| panel.line(&mut svg, "sync", &[(1.0, *us), (most, *us)]));
     packed.inspect(|packed| {
         let us = |runs: f64| runs / packed * 1e6;
         panel.line(&mut svg, "packed", &[(knee, us(knee)), (most, us(most))]);
     });
-    for (index, curve) in curves.iter().enumerate() {
+    for (index, curve) in curves.iter().enumerate().rev() {
         panel.curve(&mut svg, &format!("c{index} thin"), curve, |point| point.p99_us);
         panel.curve(&mut svg, &format!("c{index}"), curve, |point| point.p50_us);
     }
@@ -123,7 +120,7 @@ pub(crate) fn svg(limits: &Limits, curves: &[Curve]) -> String {
 
 /// The picture takes the colours of its reader's screen, with a ground of its own to be sure.
 fn head(curves: usize) -> String {
-    let height = TOP + HEIGHT + 70.0 + 22.0 * curves.div_ceil(3) as f64 + 22.0;
+    let height = TOP + HEIGHT + 70.0 + 22.0 * (curves + 2).div_ceil(3) as f64;
     let mut svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1110 {height}">
 <title>Throughput and latency over the number of concurrent runs</title>
@@ -175,13 +172,14 @@ fn text(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {
 
 /// A power of ten, as a person writes it.
 fn grouped(exponent: i32) -> String {
-    let zeros = |count: i32| "0".repeat(count as usize);
-    let groups = "\u{202f}000".repeat((exponent / 3) as usize);
-    format!("1{}{groups}", zeros(exponent % 3))
+    let whole = exponent.max(0);
+    let groups = "\u{202f}000".repeat((whole / 3) as usize);
+    format!("1{}{groups}", "0".repeat((whole % 3) as usize))
 }
 
 /// A power of ten of microseconds.
 fn time(exponent: i32) -> String {
-    let (unit, power) = [("µs", 0), ("ms", 3), ("s", 6)][(exponent / 3).clamp(0, 2) as usize];
-    format!("{} {unit}", grouped(exponent - power))
+    let unit = exponent.div_euclid(3).clamp(-1, 2);
+    let name = ["ns", "µs", "ms", "s"][(unit + 1) as usize];
+    format!("{} {name}", grouped(exponent - 3 * unit))
 }
