@@ -134,7 +134,9 @@ fn check(
     what: &str,
 ) {
     tally.files += 1;
-    let Some(seen) = look(Disk::new(bytes), fold_bytes, what) else {
+    let disk = Disk::new(bytes.clone());
+    let Some(seen) = look(disk.clone(), fold_bytes, what) else {
+        assert!(disk.bytes() == bytes, "{what}: it was changed, and refused");
         tally.refused += 1;
         return;
     };

@@ -1,6 +1,7 @@
 mod blocks;
 mod create;
 mod fold;
+mod held;
 mod ids;
 mod index;
 mod list;
@@ -10,11 +11,14 @@ mod runs;
 mod tables;
 mod tail;
 mod trouble;
+mod writes;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use std::io;
 use std::path::Path;
 
 use redb::{Durability, StorageBackend};
@@ -35,7 +39,9 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 /// sync and as long as writing that many bytes takes; [`fold`](Store::fold) does it at a time of
 /// your choosing.
 ///
-/// The file belongs to one store at a time. Dropping the store closes it.
+/// The file belongs to one store at a time. Dropping the store closes it. Until the first commit
+/// nothing is written, not even what redb repairs after a crash: a file that turns out to be
+/// damaged, or that is only looked at, stays as it was.
 ///
 /// # After a crash
 /// The next open finds every commit that had returned. redb then reads the whole file once, to
@@ -64,6 +70,8 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 /// ```
 pub struct RedbStore {
     db: Handle,
+    /// Lets what is held of the writes so far go to the disk, before the first of our own.
+    release: Option<Release>,
     /// What the journal holds, in memory.
     tail: Tail,
     /// What messages call the file.
@@ -78,6 +86,8 @@ pub struct RedbStore {
     /// is read or written any more.
     refused: Option<Error>,
 }
+
+type Release = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 impl RedbStore {
     /// Opens the store at `path`, or makes one if there is nothing.
@@ -119,7 +129,9 @@ impl RedbStore {
     /// missed.
     fn seal(&mut self) -> Result<()> {
         let last_commit = self.tail.last_commit();
-        if self.refused.is_some() || self.meta.last_commit == last_commit {
+        // A file of which nothing was changed stays as it was.
+        let is_changed = self.release.is_none() && self.meta.last_commit != last_commit;
+        if self.refused.is_some() || !is_changed {
             return Ok(());
         }
         self.write(|store| {
@@ -141,7 +153,13 @@ impl RedbStore {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
-        let result = guarded(|| f(self)).map_err(|trouble| trouble.about(&self.name));
+        let result = guarded(|| {
+            if let Some(release) = self.release.take() {
+                release()?;
+            }
+            f(self)
+        });
+        let result = result.map_err(|trouble| trouble.about(&self.name));
         self.refused = result.clone().err();
         result
     }

@@ -1,11 +1,14 @@
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
+use super::held::Held;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
 use super::trouble::{Handle, Trouble, guarded};
@@ -32,11 +35,17 @@ pub struct Options {
     cache_bytes: usize,
     fold_bytes: usize,
     semantics_version: u32,
+    checks_pages: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache_bytes: 64 << 20, fold_bytes: 32 << 20, semantics_version: 1 }
+        Options {
+            cache_bytes: 64 << 20,
+            fold_bytes: 32 << 20,
+            semantics_version: 1,
+            checks_pages: false,
+        }
     }
 }
 
@@ -68,6 +77,17 @@ impl Options {
         self
     }
 
+    /// Reads the whole file when it is opened, and refuses it if a page of it is damaged.
+    ///
+    /// redb does that by itself after a crash. A file that was closed is trusted otherwise, and
+    /// damage is told when it is met: then one run is stopped by it and the others go on, but redb
+    /// may panic over it, and one damaged file in 3,000 was seen to end the process. The check took
+    /// 1.5 s for a file of 1 GiB.
+    pub fn check_all_pages(mut self) -> Options {
+        self.checks_pages = true;
+        self
+    }
+
     /// Opens the store at `path`, or makes one if there is nothing.
     ///
     /// # Errors
@@ -77,9 +97,10 @@ impl Options {
         let name = path.display().to_string();
         self.prepare(path, &name)?;
         let store = guarded(|| {
-            self.probe(path)?;
-            let db = self.builder().open(path)?;
-            self.load(db, &name)
+            let file = File::options().read(true).write(true).open(path)?;
+            let held = Held::new(FileBackend::new(file)?);
+            let db = self.builder().create_with_backend(held.clone())?;
+            self.load(db, held, &name)
         })
         .map_err(|trouble| trouble.about(&name))?;
         create::clear(path, self.semantics_version);
@@ -94,11 +115,13 @@ impl Options {
     pub fn open_backend(&self, backend: impl StorageBackend) -> Result<RedbStore> {
         let name = "the store's backend";
         guarded(|| {
-            let db = self.builder().create_with_backend(backend)?;
+            let held = Held::new(backend);
+            let db = self.builder().create_with_backend(held.clone())?;
             if db.begin_read()?.list_tables()?.next().is_none() {
                 tables::initialise(&db, self.semantics_version)?;
+                held.release()?;
             }
-            self.load(db, name)
+            self.load(db, held, name)
         })
         .map_err(|trouble| trouble.about(name))
     }
@@ -145,17 +168,8 @@ impl Options {
     fn builder(&self) -> Builder {
         let mut builder = Builder::new();
         builder.set_cache_size(self.cache_bytes);
+        builder.set_check_integrity_on_open(self.checks_pages);
         builder
-    }
-
-    /// Looks whether the file is one of ours, and whole, without changing a byte of it. One that
-    /// was not closed, because its process was killed, can only be opened for writing.
-    fn probe(&self, path: &Path) -> Result<(), Trouble> {
-        match self.builder().open_read_only(path) {
-            Ok(db) => self.read(&db).map(|_| ()),
-            Err(DatabaseError::RepairAborted) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn meta(&self, db: &impl ReadableDatabase) -> Result<Meta, Trouble> {
@@ -197,10 +211,16 @@ impl Options {
         Ok((meta, tail, time, next_run))
     }
 
-    fn load(&self, db: Database, name: &str) -> Result<RedbStore, Trouble> {
+    fn load(
+        &self,
+        db: Database,
+        held: Held<impl StorageBackend>,
+        name: &str,
+    ) -> Result<RedbStore, Trouble> {
         let (meta, tail, time, next_run) = self.read(&db)?;
         Ok(RedbStore {
             db: Handle::new(db),
+            release: Some(Box::new(move || held.release())),
             tail,
             name: String::from(name),
             fold_bytes: self.fold_bytes,

@@ -122,10 +122,10 @@ fn a_crash_in_a_recovery_loses_nothing() {
         let known = run(&disk, &actions);
         let first = disk.after_crash(Loss::Torn, at);
         let recovery = Disk::new(first.clone());
-        drop(open(&recovery).unwrap());
+        open(&recovery).unwrap().fold().unwrap();
         for second in 0..recovery.operations() {
             let disk = Disk::failing(first.clone(), second, Fault::ErrorFrom);
-            drop(open(&disk));
+            let _ = open(&disk).and_then(|mut store| store.fold());
             let loss = Loss::EACH[(at + second) as usize % 4];
             let context = format!("crash at operation {at}, then at {second}, loss {loss:?}");
             check_opened(disk.after_crash(loss, second), &known, &context);

@@ -55,8 +55,8 @@ fn other_files_are_refused() {
     assert!(refusal(&foreign).is_not_a_store());
 }
 
-#[test]
-fn a_file_that_was_closed_and_is_damaged_is_left_as_it_was() {
+/// What a store leaves that has made some commits: closed, or as after a kill.
+fn with_commits(is_closed: bool) -> Vec<u8> {
     let place = Place::new();
     let path = place.join("runs");
     let mut store = RedbStore::open(&path).unwrap();
@@ -65,19 +65,89 @@ fn a_file_that_was_closed_and_is_damaged_is_left_as_it_was() {
         (0..20).for_each(|run| batch.push(RunKey(run), at, |bytes| bytes.extend([7; 40])));
         store.commit(&batch).unwrap();
     }
-    store.close().unwrap();
-    let whole = fs::read(&path).unwrap();
+    if is_closed {
+        store.close().unwrap();
+    }
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn a_damaged_file_is_left_as_it_was() {
+    let place = Place::new();
+    let path = place.join("runs");
+    for is_closed in [true, false] {
+        let whole = with_commits(is_closed);
+        fs::write(&path, &whole).unwrap();
+        drop(RedbStore::open(&path).unwrap());
+        let mut damaged = 0;
+        for at in (0..whole.len()).step_by(509) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            if let Err(error) = RedbStore::open(&path) {
+                assert!(fs::read(&path).unwrap() == bytes, "byte {at}: {error}");
+                damaged += u32::from(error.is_damaged());
+            }
+        }
+        assert!(damaged > 0);
+    }
+}
+
+#[test]
+fn no_damage_is_passed_over_when_all_pages_are_checked() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let whole = with_commits(true);
     let mut damaged = 0;
-    for at in (0..whole.len()).step_by(1031) {
+    for at in (0..whole.len()).step_by(97) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        if let Err(error) = RedbStore::open(&path) {
-            assert!(fs::read(&path).unwrap() == bytes, "byte {at}: {error}");
-            damaged += u32::from(error.is_damaged());
+        match Options::new().check_all_pages().open(&path) {
+            Err(_) => damaged += 1,
+            Ok(store) => (0..20).for_each(|run| {
+                assert_eq!(store.history(RunKey(run)).unwrap().len(), 50, "byte {at}");
+            }),
         }
+        assert!(fs::read(&path).unwrap() == bytes, "byte {at}");
     }
     assert!(damaged > 0);
+}
+
+#[test]
+fn a_file_that_is_only_read_is_left_as_it_was() {
+    let place = Place::new();
+    let path = place.join("runs");
+    for is_closed in [true, false] {
+        let bytes = with_commits(is_closed);
+        fs::write(&path, &bytes).unwrap();
+        let store = RedbStore::open(&path).unwrap();
+        assert_eq!(store.history(RunKey(7)).unwrap().len(), 50);
+        store.close().unwrap();
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}
+
+/// redb repairs it, and only then is it known what it says of itself.
+#[test]
+fn a_file_that_was_not_closed_and_is_refused_is_left_as_it_was() {
+    let place = Place::new();
+    let (path, copy) = (place.join("runs"), place.join("copy"));
+    let mut store = Options::new().semantics_version(2).open(&path).unwrap();
+    let mut batch = Batch::new();
+    batch.push(RunKey(0), 0, |bytes| bytes.push(1));
+    store.commit(&batch).unwrap();
+    fs::copy(&path, &copy).unwrap();
+    assert!(refusal(&copy).is_newer_format());
+
+    let foreign = place.join("foreign");
+    let db = Database::create(&foreign).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.open_table(TableDefinition::<u64, u64>::new("journal")).unwrap().insert(1, 1).unwrap();
+    txn.commit().unwrap();
+    fs::copy(&foreign, &copy).unwrap();
+    assert!(refusal(&copy).is_not_a_store());
+    drop((store, db));
 }
 
 #[test]
