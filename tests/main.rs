@@ -3,6 +3,7 @@
 mod architecture;
 mod compile_fail;
 mod corpus;
+mod coverage;
 mod crash;
 mod faults;
 mod hazards;
@@ -10,3 +11,4 @@ mod histories;
 mod kill;
 mod programs;
 mod scale;
+mod simulation;

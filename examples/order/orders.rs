@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 const OURS: &str = include_str!("../orders.json");
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
     pub(crate) id: String,

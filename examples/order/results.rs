@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dacapo::{BoxError, Result};
 
-use crate::Receipt;
+use crate::workflow::Receipt;
 
 /// Counts the completed and the refused orders, and writes what became of each.
 pub(crate) fn sum_up(

@@ -1,31 +1,35 @@
 //! The services of a shop, as they may be anywhere in the world: slow, and at times out of order.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::{Attempt, BoxError};
+use futures::future::LocalBoxFuture;
 
-use crate::ledger::Ledger;
 use crate::orders::{Approval, Order};
+
+/// Where the services are.
+pub(crate) trait Outside {
+    /// How long they take to answer.
+    fn delay<'a>(&'a self, attempt: &'a Attempt) -> LocalBoxFuture<'a, ()>;
+
+    /// What they do, for good.
+    fn write<'a>(&'a self, attempt: &'a Attempt, step: &'a str) -> LocalBoxFuture<'a, ()>;
+}
 
 pub(crate) struct Shop {
     pub(crate) cooling_off: Duration,
     /// By order, the step whose first attempt fails.
     glitches: HashMap<String, String>,
-    ledger: OnceCell<Ledger>,
+    outside: Rc<dyn Outside>,
 }
 
 impl Shop {
-    pub(crate) fn new(orders: &[Order], cooling_off: Duration) -> Self {
+    pub(crate) fn new(orders: &[Order], cooling_off: Duration, outside: Rc<dyn Outside>) -> Self {
         let glitches =
             orders.iter().filter_map(|order| Some((order.id.clone(), order.glitch.clone()?)));
-        Self { cooling_off, glitches: glitches.collect(), ledger: OnceCell::new() }
-    }
-
-    pub(crate) fn write_to(&self, ledger: Ledger) {
-        assert!(self.ledger.set(ledger).is_ok(), "there is one ledger");
+        Self { cooling_off, glitches: glitches.collect(), outside }
     }
 
     pub(crate) async fn reserve(&self, attempt: &Attempt, sku: &str) -> Result<String, BoxError> {
@@ -76,20 +80,12 @@ impl Shop {
 
     /// What makes a step worth a step: it takes time, it may fail, and it cannot be taken back.
     async fn effect(&self, attempt: &Attempt, step: &str) -> Result<(), BoxError> {
-        smol::Timer::after(latency(attempt.key())).await;
+        self.outside.delay(attempt).await;
         let has_glitch = self.glitches.get(attempt.run_id()).is_some_and(|glitch| glitch == step);
         if has_glitch && attempt.number() == 1 {
             return Err(format!("{step}: the service is out of order").into());
         }
-        let ledger = self.ledger.get().expect("bodies begin when the ledger is open");
-        ledger.append(format!("{}\t{step}\t{}\n", attempt.run_id(), attempt.key())).await;
+        self.outside.write(attempt, step).await;
         Ok(())
     }
-}
-
-/// Some milliseconds, the same for a key every time.
-fn latency(key: &str) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    Duration::from_millis(5 + hasher.finish() % 300)
 }

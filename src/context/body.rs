@@ -53,6 +53,11 @@ impl Attempt {
         })
     }
 
+    #[cfg(feature = "sim")]
+    pub(crate) fn runs_at_most_once(&self) -> bool {
+        self.job.operation.policy().at_most_once
+    }
+
     /// The run's id.
     #[must_use]
     pub fn run_id(&self) -> &str {

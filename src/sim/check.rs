@@ -1,187 +1,165 @@
-//! One workflow, many seeds, a restart after every commit.
+//! One call that simulates a user's workflow: what it is to cover, and what it found.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::ops::Range;
 
-use dacapo_store::{MemoryStore, Store};
-
-use super::{Recorder, Sim, Snapshots, VirtualClock};
-use crate::clock::Timestamp;
+use super::plan::Plan;
+use super::{Ends, Report, Sim};
 use crate::codec::Value;
-use crate::executor::{Builder, Executor};
+use crate::executor::Builder;
 use crate::name::Workflow;
-use crate::random;
 
-/// What [`check`] covered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Report {
-    /// Runs from start to end, one for each seed.
-    pub runs: u64,
-    /// Runs taken up again from what one of the commits had stored.
-    pub restarts: u64,
-    /// Replays of whole histories.
-    pub replays: u64,
-    /// Records in the histories of the runs that were not restarted.
-    pub records: u64,
+/// A simulation of a workflow, made by [`check`]: which runs, how many seeds, which faults.
+#[must_use = "a check does nothing until it is run"]
+#[derive(Debug)]
+pub struct Check<I, O> {
+    pub(super) workflow: Workflow<I, O>,
+    /// Id and input.
+    pub(super) runs: Vec<(String, I)>,
+    pub(super) seeds: Range<u64>,
+    pub(super) has_crash_loops: bool,
+    pub(super) has_disk_faults: bool,
+    pub(super) may_count_polls: bool,
 }
 
-/// Runs a workflow once for each seed, and again from each of its commits.
+/// Simulates a workflow: [`start`](Check::start) says with which input, and [`run`](Check::run)
+/// runs it, for each seed once to its end and then crashed at each of its commits.
 ///
-/// `build` registers the workflow (and others that it needs) in a new process, with a [`Sim`] for
-/// its bodies; clock, seed and observer are set for it. `expect` looks at each output. It panics,
-/// with the seed and the commit, if
-/// - a run ends with an error, is parked, or stalls;
-/// - a replay makes other polls, asks for other operations or ends otherwise than the run did;
-/// - a body that used [`Sim::note`] runs again although its outcome was recorded.
-///
-/// # Panics
-///
-/// As said, and if the workflow is not registered.
-pub fn check<I: Value + Clone, O: Value>(
-    seeds: Range<u64>,
-    workflow: Workflow<I, O>,
-    input: I,
-    build: impl Fn(&Sim) -> Builder,
-    expect: impl Fn(&O),
-) -> Report {
-    let mut report = Report::default();
-    for seed in seeds {
-        let process = Process::begin(seed, &build, MemoryStore::new(), format!("seed {seed}"));
-        let output = process.finish(workflow, input.clone());
-        expect(&output);
-        report.runs += 1;
-        report.records += process.records();
-        report.replays += process.replay(&build);
-        for (commit, stored) in process.store.take().into_iter().enumerate() {
-            let which = format!("seed {seed}, restarted after commit {}", commit + 1);
-            let restart = random::mix(seed, commit as u64);
-            let again = Process::begin(restart, &build, stored, which);
-            again.compare_replayed(&process);
-            expect(&again.finish(workflow, input.clone()));
-            again.compare_effects();
-            report.restarts += 1;
-            report.replays += again.replay(&build);
-        }
+/// Clock, seed and observer of the executor are the simulation's, and so is every choice: which of
+/// the bodies that are ready is polled next, how many outcomes share a commit, whether a task is
+/// polled for no reason, how long nobody restarts the process. See [`sim`](super) for an example.
+pub fn check<I: Value + Clone, O: Value>(workflow: Workflow<I, O>) -> Check<I, O> {
+    Check {
+        workflow,
+        runs: Vec::new(),
+        seeds: 0..20,
+        has_crash_loops: false,
+        has_disk_faults: false,
+        may_count_polls: false,
     }
-    report
 }
 
-/// The id of the run that is simulated.
-const RUN: &str = "simulated";
-
-/// One simulated process, from its start to its end.
-struct Process {
-    executor: Executor,
-    sim: Sim,
-    recorder: Recorder,
-    store: Snapshots,
-    /// What the replay at its start did.
-    replayed: Vec<String>,
-    which: String,
-}
-
-impl Process {
-    fn begin(
-        seed: u64,
-        build: impl Fn(&Sim) -> Builder,
-        stored: MemoryStore,
-        which: String,
-    ) -> Self {
-        let clock = VirtualClock::new(Timestamp::from_nanos(stored.time()));
-        let (sim, recorder) = (Sim::new(seed, clock.clone()), Recorder::default());
-        let store = Snapshots::new(stored);
-        let builder = build(&sim).clock(clock).seed(seed).observer(recorder.clone());
-        let executor = builder.open_with(store.clone());
-        let executor = executor.unwrap_or_else(|error| panic!("{which}: {error:?}"));
-        let replayed = recorder.trace(RUN);
-        Self { executor, sim, recorder, store, replayed, which }
+impl<I: Value + Clone, O: Value> Check<I, O> {
+    /// Starts a run with this id and input. Called again, it adds a run to the same executor, which
+    /// begins when a seed says so; so runs that share what bodies use are tested together.
+    pub fn start(mut self, id: &str, input: I) -> Self {
+        self.runs.push((id.into(), input));
+        self
     }
 
-    /// Drives the run to its end.
-    fn finish<I: Value, O: Value>(&self, workflow: Workflow<I, O>, input: I) -> O {
-        let output =
-            self.executor.start(workflow, RUN, input).and_then(|run| self.executor.block_on(run));
-        output.unwrap_or_else(|error| {
-            panic!("{}: {error:?}\n{}", self.which, self.recorder.trace(RUN).join("\n"))
+    /// Repeats everything for each of these seeds; 20 by default.
+    pub fn seeds(self, seeds: Range<u64>) -> Self {
+        Self { seeds, ..self }
+    }
+
+    /// Adds, for each seed, a chain of processes each of which is cut off after a few commits.
+    ///
+    /// Each of them uses up an attempt of the steps that are under way, so steps whose policy limits
+    /// the attempts may well give up, and those without a policy do after
+    /// [`CUT_OFF_ATTEMPTS`](crate::Retry::CUT_OFF_ATTEMPTS).
+    pub fn crash_loops(self) -> Self {
+        Self { has_crash_loops: true, ..self }
+    }
+
+    /// Adds, for each seed, a crash or an error at every operation on the disk, under the store that
+    /// programs really use, and at times another in the recovery. It takes some milliseconds each.
+    pub fn disk_faults(self) -> Self {
+        Self { has_disk_faults: true, ..self }
+    }
+
+    /// Lets the workflow do otherwise when it is polled more often, or less.
+    ///
+    /// Replays make the same polls, so a workflow that counts them, or that takes turns between what is
+    /// ready (streams that merge others do), is replayed right. But it would not outlive another
+    /// version of a library that polls otherwise; so each history is replayed with other spurious
+    /// polls too, and what differs is reported unless this is said.
+    pub fn may_count_polls(self) -> Self {
+        Self { may_count_polls: true, ..self }
+    }
+
+    /// Carries it out; `build` registers the workflow (and what else it needs) in a new process, and
+    /// `expect` looks at the output of each run.
+    ///
+    /// # Panics
+    ///
+    /// With the seed, the crash, the trace and what to change, if
+    /// - a run ends with an error, is parked, stalls, or goes on and on;
+    /// - a replay makes other polls, asks for other operations or ends otherwise than the run did;
+    /// - something that was delivered, or the end of a run that somebody was told, is lost;
+    /// - a body that uses [`Sim::note`] runs again although its outcome was recorded, or with an
+    ///   attempt's number that it had before the process ended;
+    /// - `expect` panics.
+    ///
+    /// Also if there is no run, or the workflow is not registered. A body that waits for something
+    /// that never comes hangs it.
+    pub fn run(self, build: impl Fn(&Sim) -> Builder, expect: impl Fn(&O)) -> Report {
+        self.run_all(build, |ends| {
+            for (id, end) in ends.iter() {
+                match end {
+                    Ok(output) => expect(output),
+                    Err(error) => panic!("run {id:?} ended with an error: {error:?}"),
+                }
+            }
         })
     }
 
-    fn records(&self) -> u64 {
-        let store = self.store.now();
-        let row = store.find(RUN).ok().flatten().expect("the run is stored");
-        store.last(row.key).ok().flatten().map_or(0, |entry| entry.place + 1)
-    }
-
-    /// Replays the whole history: it must be the same run again, poll for poll. A process that
-    /// found the run at its end has nothing to compare.
-    fn replay(&self, build: impl Fn(&Sim) -> Builder) -> u64 {
-        if self.recorder.trace(RUN).is_empty() {
-            return 0;
-        }
-        let which = format!("{}, replayed", self.which);
-        let replay = Self::begin(0, build, self.store.now(), which);
-        let verified = replay.executor.verify(RUN);
-        verified.unwrap_or_else(|error| panic!("{}: {error:?}", replay.which));
-        replay.compare_traces(&self.recorder.trace(RUN), &replay.recorder.trace(RUN));
-        1
-    }
-
-    /// The replay at the start of a process must be a beginning of what `before` did.
-    fn compare_replayed(&self, before: &Self) {
-        let trace = before.recorder.trace(RUN);
-        let shared = self.replayed.len().min(trace.len());
-        self.compare_traces(&trace[..shared], &self.replayed);
-    }
-
-    fn compare_traces(&self, expected: &[String], found: &[String]) {
-        let (expected, found) = (&asked_in_order(expected)[..], &asked_in_order(found)[..]);
-        let pairs = expected.iter().zip(found);
-        let same = pairs.take_while(|(expected, found)| expected == found).count();
-        if same == expected.len() && same == found.len() {
-            return;
-        }
-        let line = |trace: &[String]| trace.get(same).cloned().unwrap_or("nothing more".into());
-        panic!(
-            "{}: a replay must repeat the run exactly, but after\n  {}\nthe run did\n  {}\nand \
-             the replay\n  {}\nSomething that is not in the history decides: a clock, a random \
-             number, the order of a hash map, or a macro that polls its branches in random order \
-             (`tokio::select!` without `biased`, `futures::select!`)",
-            self.which,
-            expected[..same].join("\n  "),
-            line(expected),
-            line(found),
-        );
-    }
-
-    /// No body whose outcome was recorded before the restart may have run again.
-    fn compare_effects(&self) {
-        for recorded in self.replayed.iter().filter_map(|event| recorded_step(event)) {
-            let again = self.sim.noted().into_iter().find(|(key, _)| key.starts_with(&recorded));
-            if let Some((key, _)) = again {
-                panic!("{}: the body of {key} ran again after its outcome", self.which);
+    /// The same for workflows that may end with an error, and for looking at what the processes
+    /// did: `expect` is shown the ends of all runs each time that they have ended.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run), but not for runs that end with an error of their own.
+    ///
+    /// ```
+    /// use dacapo::sim::{self, Sim};
+    /// use dacapo::{Builder, Ctx, Error, Executor, Result, Workflow};
+    ///
+    /// const HALVE: Workflow<u32, u32> = Workflow::new("halve");
+    ///
+    /// async fn halve(ctx: &Ctx, sim: &Sim, n: u32) -> Result<u32> {
+    ///     let sim = sim.clone();
+    ///     let halve = async move |attempt: dacapo::Attempt| {
+    ///         sim.note(&attempt);
+    ///         if n % 2 == 0 { Ok(n / 2) } else { Err(Error::new("it is odd")) }
+    ///     };
+    ///     ctx.step_with("halve", halve).await
+    /// }
+    ///
+    /// let build = |sim: &Sim| -> Builder {
+    ///     let sim = sim.clone();
+    ///     Executor::builder().workflow(HALVE, async move |ctx: &Ctx, n| halve(ctx, &sim, n).await)
+    /// };
+    /// let report = sim::check(HALVE).start("six", 6).start("seven", 7).run_all(build, |ends| {
+    ///     assert_eq!(*ends.of("six").as_ref().unwrap(), 3);
+    ///     assert!(ends.of("seven").as_ref().unwrap_err().to_string().contains("it is odd"));
+    ///     assert!(ends.sim().effects()["six/1/halve"] >= 1);
+    /// });
+    /// assert_eq!(report.runs, 40);
+    /// assert!(report.restarts >= 60);
+    /// ```
+    pub fn run_all(self, build: impl Fn(&Sim) -> Builder, expect: impl Fn(&Ends<O>)) -> Report {
+        assert!(!self.runs.is_empty(), "a check needs a run: add one with `start`");
+        let traces = RefCell::default();
+        let mut report = Report::default();
+        for seed in self.seeds.clone() {
+            let plan = Plan {
+                check: &self,
+                seed,
+                build: &build,
+                expect: &expect,
+                traces: &traces,
+                report: Cell::default(),
+            };
+            if let Err(what) = plan.carry_out() {
+                let again = format!(".seeds({seed}..{})", seed + 1);
+                panic!("seed {seed}, {what}\n\nTo see this failure alone: {again}");
             }
+            report += plan.report.get();
         }
+        report.distinct_traces = traces.take().len() as u64;
+        report
     }
-}
-
-/// The trace with what one poll asks for put in order.
-///
-/// What is asked for is begun in the order of the numbers, so it means nothing which of several
-/// branches is polled first; macros that poll them in random order are legal there.
-fn asked_in_order(trace: &[String]) -> Vec<String> {
-    let mut trace = trace.to_vec();
-    let is_asked = |event: &String| event.starts_with("ask ");
-    let polls = trace.chunk_by_mut(|event, next| is_asked(event) && is_asked(next));
-    polls.for_each(|events| events.sort_unstable());
-    trace
-}
-
-/// How the key of a step begins whose recorded outcome was delivered in this event.
-fn recorded_step(event: &str) -> Option<String> {
-    let (_, step) = event.split_once(": outcome of step ")?;
-    let number = step.split(' ').next()?;
-    Some(format!("{RUN}/{number}/"))
 }

@@ -1,8 +1,9 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::fmt;
 
-use dacapo_store::{Batch, Entry, Filter, MemoryStore, Result, RunKey, RunRow, Store};
+use dacapo_store::{Batch, Entry, Error, Filter, MemoryStore, Result, RunKey, RunRow, Store};
 
 /// A store in memory that keeps what it held after each commit: every point at which the process
 /// could have ended. Its clones are one store.
@@ -26,13 +27,52 @@ pub struct Snapshots {
 struct Shared {
     store: MemoryStore,
     taken: Vec<MemoryStore>,
+    /// Those of this process.
+    commits: u64,
+    /// Whether only the last state is kept.
+    forgets: bool,
+    crash: Option<Crash>,
+}
+
+/// When a process ends; commits are counted from 1, and anew for each process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crash {
+    /// Right before the commit with this number: nothing of it is stored.
+    Before(u64),
+    /// Right after the commit with this number is stored: nobody was told.
+    After(u64),
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(commit) => write!(f, "right before commit {commit}"),
+            Self::After(commit) => write!(f, "right after commit {commit}"),
+        }
+    }
 }
 
 impl Snapshots {
     /// A store that begins with what another one holds.
     #[must_use]
     pub fn new(store: MemoryStore) -> Self {
-        Self { shared: Rc::new(RefCell::new(Shared { store, taken: Vec::new() })) }
+        Self { shared: Rc::new(RefCell::new(Shared { store, ..Shared::default() })) }
+    }
+
+    /// The same, without a look back: what it held after each commit takes memory.
+    pub(super) fn forgetful(store: MemoryStore) -> Self {
+        let shared = Shared { store, forgets: true, ..Shared::default() };
+        Self { shared: Rc::new(RefCell::new(shared)) }
+    }
+
+    /// How many commits there have been in this process.
+    pub(super) fn commits(&self) -> u64 {
+        self.shared.borrow().commits
+    }
+
+    /// Refuses everything from this point on, so that the executor over it stops there.
+    pub fn crash(&self, crash: Crash) {
+        self.shared.borrow_mut().crash = Some(crash);
     }
 
     /// What the store held after each commit so far.
@@ -48,8 +88,8 @@ impl Snapshots {
     }
 }
 
-impl core::fmt::Debug for Snapshots {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshots").field("taken", &self.shared.borrow().taken.len()).finish()
     }
 }
@@ -57,10 +97,20 @@ impl core::fmt::Debug for Snapshots {
 impl Store for Snapshots {
     fn commit(&mut self, batch: &Batch) -> Result<()> {
         let mut shared = self.shared.borrow_mut();
+        shared.commits += 1;
+        let refused = || Err(Error::refused("the simulated process was told to end here"));
+        if matches!(shared.crash, Some(Crash::Before(commit)) if shared.commits >= commit) {
+            return refused();
+        }
         shared.store.commit(batch)?;
-        let snapshot = shared.store.snapshot();
-        shared.taken.push(snapshot);
-        Ok(())
+        if !shared.forgets {
+            let snapshot = shared.store.snapshot();
+            shared.taken.push(snapshot);
+        }
+        match shared.crash {
+            Some(Crash::After(commit)) if shared.commits >= commit => refused(),
+            _ => Ok(()),
+        }
     }
 
     fn find(&self, id: &str) -> Result<Option<RunRow>> {

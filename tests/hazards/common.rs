@@ -8,9 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use dacapo::sim::{self, Recorder, Sim, Snapshots, VirtualClock};
+use dacapo::sim::{self, Recorder, Report, Sim, Snapshots, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
 use dacapo::{Attempt, Builder, Ctx, Executor, Result, Step, Timestamp, Value, Workflow};
+
+use crate::coverage;
 
 /// The lines in which a program writes down what it saw, in the order in which it saw it.
 pub(super) type Lines = Vec<String>;
@@ -86,11 +88,23 @@ pub(super) fn check<O: Value + Ord + Clone>(
     program: impl AsyncFn(&Ctx, &Sim) -> Result<O> + Copy + 'static,
     expect: impl Fn(&O),
 ) -> BTreeSet<O> {
+    check_as(simulated().seeds(seeds), least, program, expect)
+}
+
+/// One run of a program.
+pub(super) fn simulated<O: Value>() -> sim::Check<(), O> {
+    sim::check(hazard()).start(RUN, ())
+}
+
+/// The same in a simulation of its own.
+pub(super) fn check_as<O: Value + Ord + Clone>(
+    simulated: sim::Check<(), O>,
+    least: usize,
+    program: impl AsyncFn(&Ctx, &Sim) -> Result<O> + Copy + 'static,
+    expect: impl Fn(&O),
+) -> BTreeSet<O> {
     let outputs = RefCell::new(BTreeSet::new());
-    let report = sim::check(
-        seeds,
-        hazard::<O>(),
-        (),
+    let report = simulated.run(
         |sim| build(sim, program),
         |output| {
             expect(output);
@@ -99,22 +113,24 @@ pub(super) fn check<O: Value + Ord + Clone>(
     );
     let outputs = outputs.into_inner();
     // With `--nocapture` this is the table of what was covered.
-    println!("{}: {} different outputs, {report:?}", test_name(), outputs.len());
+    println!("{} different outputs", outputs.len());
+    cover(1, report);
     assert!(outputs.len() >= least, "only {} of {least} different outputs", outputs.len());
     outputs
+}
+
+/// Says what was covered: with `--nocapture`, and where CI adds it up.
+pub(super) fn cover(programs: u64, report: Report) {
+    coverage::add(&format!("programs={programs} {report}"));
 }
 
 /// What the simulation says of a program that is not deterministic.
 pub(super) fn found<O: Value>(
     program: impl AsyncFn(&Ctx, &Sim) -> Result<O> + Copy + 'static,
 ) -> String {
-    let check = || sim::check(0..50, hazard(), (), |sim| build(sim, program), |_: &O| ());
+    let check = || simulated().seeds(0..50).run(|sim| build(sim, program), |_: &O| ());
     let panic = catch_unwind(AssertUnwindSafe(check)).expect_err("the simulation finds it");
     *panic.downcast::<String>().expect("its message has particulars")
-}
-
-fn test_name() -> String {
-    std::thread::current().name().unwrap_or("?").to_owned()
 }
 
 /// One process over what an earlier one stored, for tests that drive the executor themselves.
@@ -137,9 +153,9 @@ impl Process {
         build: impl Fn(&Sim) -> Builder,
     ) -> Self {
         let clock = VirtualClock::new(Timestamp::from_nanos(stored.time()) + outage);
-        let sim = Sim::new(seed, clock.clone());
+        let sim = Sim::new(seed, clock);
         let (store, recorder) = (Snapshots::new(stored), Recorder::default());
-        let builder = build(&sim).clock(clock).seed(seed).observer(recorder.clone());
+        let builder = sim.apply(build(&sim)).seed(seed).observer(recorder.clone());
         let executor = builder.open_with(store.clone()).expect("memory can be read");
         Self { executor, sim, store, recorder }
     }

@@ -77,7 +77,7 @@ fn an_operation_is_dropped_at_every_stage_of_its_life() {
         }
         Ok(log.lines())
     }
-    check(0..60, 5, program, |lines| {
+    check(0..64, 5, program, |lines| {
         assert_eq!((lines.len(), lines[0].as_str()), (4, "dropped"));
     });
 }
@@ -107,7 +107,7 @@ fn operations_are_moved_to_other_tasks() {
         second.await?;
         Ok(log.lines())
     }
-    check(0..60, 4, program, |lines| {
+    check(0..64, 4, program, |lines| {
         let mut lines = lines.clone();
         lines.sort();
         assert_eq!(lines, ["1.1/its own", "1/unpolled", "2/other", "3/polled"]);

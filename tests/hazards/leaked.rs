@@ -90,7 +90,7 @@ fn a_step_in_a_cycle() {
         *node._me.borrow_mut() = Some(node.clone());
         named(ctx, sim, "last").await
     }
-    check(0..40, 1, program, |last| assert_eq!(last, "last"));
+    check(0..42, 1, program, |last| assert_eq!(last, "last"));
     let live = Process::new(0, program);
     live.finish::<String>().unwrap();
     live.executor.block_on(live.sim.clock().sleep(ms(1_000)));

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-use dacapo::sim::{self, Sim};
+use dacapo::sim::Sim;
 use dacapo::{Ctx, Result, Step, Value, join, join_all};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::common::{build, hazard, ms, slow};
+use super::common::{build, ms, simulated, slow};
 
 /// All orders of `n` things.
 fn permutations(n: u64) -> Vec<Vec<u64>> {
@@ -41,7 +41,7 @@ fn every_order<O: Value + Clone + Debug>(
             let script = script.clone();
             build(sim, async move |ctx: &Ctx, sim: &Sim| program(ctx, sim, &script).await)
         };
-        let report = sim::check(0..1, hazard::<O>(), (), build, |output| {
+        let report = simulated().seeds(0..1).run(build, |output: &O| {
             live.borrow_mut().get_or_insert_with(|| output.clone());
         });
         expect(&order, &live.into_inner().expect("the run ended"));

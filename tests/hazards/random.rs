@@ -128,6 +128,9 @@ fn two_branches_of_an_unbiased_select_that_are_ready_at_once() {
     }
     let message = found(program);
     assert!(message.contains("left") && message.contains("right"), "{message}");
+    let why = "- `tokio::select!` without `biased;` or `futures::select!`, with two branches that are \
+               ready at once";
+    assert!(message.contains(why), "{message}");
 }
 
 /// An async function builds its operations when it is polled: in an unbiased select the numbers of

@@ -156,7 +156,8 @@ fn a_task_that_drops_its_own_handle() {
         Ok(log.lines())
     }
     check(0..60, 4, program, |lines| {
-        let own = lines.iter().filter(|line| *line != "root");
-        assert!(own.eq(&["first", "still here"]), "{lines:?}");
+        let own: Vec<_> = lines.iter().filter(|line| *line != "root").collect();
+        // After a long outage the sleep may end before the task's first step.
+        assert!(own == ["first", "still here"] || own.is_empty(), "{lines:?}");
     });
 }

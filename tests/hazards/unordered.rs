@@ -134,7 +134,7 @@ fn buffer_unordered_with_timeouts_and_buffered_beside_it() {
         futures::join!(quick, in_order);
         Ok(log.lines())
     }
-    check(0..40, 60, program, |lines| {
+    check(0..43, 60, program, |lines| {
         let in_order = lines.iter().filter(|line| line.starts_with("in order"));
         assert!(in_order.eq(&Vec::from_iter((10..16).map(|n| format!("in order Ok({n})")))));
         assert_eq!(lines.len(), 12);
@@ -166,7 +166,7 @@ fn a_pool_of_two_connections_is_shared_by_ten_bodies_and_the_loop() {
         }
         Ok(found)
     }
-    check(0..40, 40, program, |found| {
+    check(0..43, 40, program, |found| {
         assert!(found.chunks(2).all(|pair| pair[1] == pair[0] + 100));
         assert_eq!(found.len(), 20);
     });

@@ -1,0 +1,138 @@
+//! One simulated process over a store, from its start to its end or until it is cut off.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::cell::{Cell, RefCell};
+use core::time::Duration;
+
+use dacapo_executor::join_all;
+use dacapo_store::Store;
+
+use super::compare::{Lines, explained, recorded_step};
+use super::outside::Outside;
+use super::plan::Plan;
+use super::{Recorder, Sim, VirtualClock};
+use crate::clock::{Clock, Timestamp};
+use crate::codec::Value;
+use crate::error::{Error, Result};
+use crate::executor::Executor;
+use crate::panics;
+
+/// A process has ended after so many looks at the clock, one or two for each turn, or never will.
+const MAX_LOOKS: u64 = 1_000_000;
+
+pub(super) struct Process<'a, I, O> {
+    plan: &'a Plan<'a, I, O>,
+    pub(super) executor: Executor,
+    pub(super) sim: Sim,
+    recorder: Recorder,
+}
+
+/// What somebody who waited for them was told of runs that ended.
+pub(super) type Told<O> = BTreeMap<String, Result<O>>;
+
+impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
+    /// A process that begins `outage` after the last one ended, and whose choices follow from `seed`.
+    pub(super) fn open(
+        plan: &'a Plan<'a, I, O>,
+        store: Box<dyn Store>,
+        outside: Rc<Outside>,
+        (seed, wakes): (u64, u64),
+        outage: Duration,
+    ) -> Result<Self> {
+        let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
+        let (sim, recorder) =
+            (Sim::inside(outside, seed, Some(wakes), clock.clone()), Recorder::default());
+        let builder = sim.apply((plan.build)(&sim)).clock(Bounded { clock, looks: Cell::new(0) });
+        // A run whose start was lost is given the same seed again.
+        let builder = builder.seed(plan.seed).observer(recorder.clone());
+        Ok(Self { plan, executor: builder.open_with(store)?, sim, recorder })
+    }
+
+    /// What each run has done in this process, its replay first.
+    pub(super) fn traces(&self) -> BTreeMap<String, Lines> {
+        let runs = self.plan.check.runs.iter();
+        runs.map(|(id, _)| (id.clone(), self.recorder.trace(id))).collect()
+    }
+
+    /// Which runs are parked, and why: the beginning of a message.
+    pub(super) fn parked(&self) -> String {
+        let parked = self.executor.parked().unwrap_or_default();
+        parked.iter().map(|run| format!("run {:?} is parked: {}; ", run.id, run.message)).collect()
+    }
+
+    /// Starts the runs, or attaches to them, and drives them to their ends. `false`: the store
+    /// refused.
+    pub(super) fn drive(&self, told: &mut Told<O>) -> Result<bool, String> {
+        let ended = RefCell::new(Told::new());
+        let runs = (0..).zip(&self.plan.check.runs);
+        let ends = join_all(runs.map(|(index, run)| self.run(index, run, &ended)));
+        let driven = panics::catch(|| self.executor.block_on(ends));
+        *told = ended.into_inner();
+        let errors = driven?.into_iter().filter_map(Result::err);
+        match errors.max_by_key(|error| !error.is_store()) {
+            None => Ok(true),
+            Some(error) if error.is_store() => Ok(false),
+            Some(error) => Err(explained(&error)),
+        }
+    }
+
+    async fn run(
+        &self,
+        index: u64,
+        (id, input): &(String, I),
+        told: &RefCell<Told<O>>,
+    ) -> Result<()> {
+        if index > 0 {
+            self.sim.latency().await;
+        }
+        let run = self.executor.start(self.plan.check.workflow, id, input.clone())?;
+        match run.await {
+            Err(error) if is_of_the_engine(&error) => Err(error),
+            end => {
+                told.borrow_mut().insert(id.clone(), end);
+                Ok(())
+            }
+        }
+    }
+
+    /// No body whose outcome was recorded before this process began may have run again.
+    pub(super) fn compare_effects(&self, replayed: &BTreeMap<String, Lines>) -> Result<(), String> {
+        let noted = self.sim.noted();
+        for (id, trace) in replayed {
+            let id = id.replace('%', "%25").replace('/', "%2F");
+            for number in trace.iter().filter_map(|event| recorded_step(event)) {
+                let recorded = format!("{id}/{number}/");
+                if let Some(key) = noted.keys().find(|key| key.starts_with(&recorded)) {
+                    return Err(format!("the body of {key} ran again after its outcome"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_of_the_engine(error: &Error) -> bool {
+    error.is_store() || error.is_parked()
+}
+
+/// Virtual time that does not go on for ever.
+struct Bounded {
+    clock: VirtualClock,
+    looks: Cell<u64>,
+}
+
+impl Clock for Bounded {
+    fn now(&self) -> Timestamp {
+        self.looks.set(self.looks.get() + 1);
+        assert!(self.looks.get() < MAX_LOOKS, "the runs go on and on, and do not end");
+        self.clock.now()
+    }
+
+    fn skip_to(&self, until: Option<Timestamp>) -> bool {
+        self.clock.skip_to(until)
+    }
+}

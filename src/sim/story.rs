@@ -1,0 +1,146 @@
+//! Processes over one storage, one after the other, and what each is held to.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+use super::Ends;
+use super::compare::{Lines, compare, compare_but_for_polls, compare_start, judged, tail};
+use super::outside::Outside;
+use super::plan::Plan;
+use super::process::{Process, Told};
+use super::storage::Storage;
+use crate::codec::Value;
+use crate::panics;
+
+pub(super) struct Story<'a, I, O> {
+    plan: &'a Plan<'a, I, O>,
+    outside: Rc<Outside>,
+    pub(super) storage: Storage,
+    /// What each run had done when it was last in memory.
+    left: BTreeMap<String, Lines>,
+    /// What somebody was told of runs that ended.
+    told: BTreeMap<String, String>,
+}
+
+impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
+    pub(super) fn new(plan: &'a Plan<'a, I, O>, storage: Storage) -> Self {
+        let (left, told) = (BTreeMap::new(), BTreeMap::new());
+        Self { plan, outside: Rc::default(), storage, left, told }
+    }
+
+    /// One process. `false`: it was cut off.
+    pub(super) fn live(&mut self, seed: u64, outage: Duration) -> Result<bool, String> {
+        self.outside.begin_process();
+        let Ok(store) = self.storage.open() else { return Ok(false) };
+        let seeds = (seed, self.plan.wakes());
+        let process = Process::open(self.plan, store, self.outside.clone(), seeds, outage);
+        let process = match process {
+            Err(error) if error.is_store() => return Ok(false),
+            process => process.map_err(|error| error.to_string())?,
+        };
+        let replayed = process.traces();
+        self.compare_start(&replayed).map_err(|why| format!("{}{why}", process.parked()))?;
+        let mut told = Told::new();
+        let driven = process.drive(&mut told);
+        let traces = process.traces();
+        let shown = |why| format!("{why}\n\n{}", shown(&traces));
+        let is_at_its_end = driven.map_err(shown)?;
+        process.compare_effects(&replayed).map_err(shown)?;
+        self.outside.take_wrong().map_or(Ok(()), |wrong| Err(shown(wrong)))?;
+        self.compare_lost(&replayed, &traces)?;
+        let ends = Ends { ends: told, sim: process.sim.clone() };
+        self.compare_told(&ends).map_err(shown)?;
+        self.left.extend(traces.clone().into_iter().filter(|(_, trace)| !trace.is_empty()));
+        drop(process);
+        if is_at_its_end {
+            panics::catch(|| (self.plan.expect)(&ends)).map_err(shown)?;
+            self.compare_replays(&traces)?;
+        }
+        Ok(is_at_its_end)
+    }
+
+    /// What was delivered was durable, and its replay is the same again.
+    fn compare_start(&self, replayed: &BTreeMap<String, Lines>) -> Result<(), String> {
+        for (id, trace) in &self.left {
+            if !replayed[id].is_empty() {
+                let compared = compare_start(trace, &replayed[id]);
+                compared.map_err(|why| format!("run {id:?}, taken up again: {why}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that was not replayed at the start had ended, or nothing of it had been delivered.
+    fn compare_lost(
+        &self,
+        replayed: &BTreeMap<String, Lines>,
+        traces: &BTreeMap<String, Lines>,
+    ) -> Result<(), String> {
+        let is_lost = |id: &&String| replayed[*id].is_empty() && !traces[*id].is_empty();
+        match self.left.keys().find(is_lost) {
+            Some(id) => Err(format!("run {id:?} was lost; before, {}", shown(&self.left))),
+            None => Ok(()),
+        }
+    }
+
+    /// What somebody was told is not taken back.
+    fn compare_told(&mut self, ends: &Ends<O>) -> Result<(), String> {
+        for (id, end) in ends.told() {
+            let before = self.told.insert(id.clone(), end.clone());
+            if let Some(before) = before.filter(|before| *before != end) {
+                return Err(format!("run {id:?} had ended with {before}, and now with {end}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole histories again, poll for poll; and with other spurious wakes.
+    fn compare_replays(&self, traces: &BTreeMap<String, Lines>) -> Result<(), String> {
+        let wakes = self.plan.wakes();
+        self.compare_replay(traces, wakes, compare)?;
+        if !self.plan.check.may_count_polls {
+            self.compare_replay(traces, !wakes, compare_but_for_polls)?;
+        }
+        let hashes = traces.values().filter(|trace| !trace.is_empty()).map(hash);
+        self.plan.traces.borrow_mut().extend(hashes);
+        Ok(())
+    }
+
+    /// Runs that the process found at their ends have no trace to be compared with.
+    fn compare_replay(
+        &self,
+        traces: &BTreeMap<String, Lines>,
+        wakes: u64,
+        compare: fn(&[String], &[String]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let store = self.storage.copy().map_err(|error| error.to_string())?;
+        let (outside, seeds) = (Rc::default(), (!self.plan.seed, wakes));
+        let process = Process::open(self.plan, store, outside, seeds, Duration::ZERO);
+        let process = process.map_err(|error| error.to_string())?;
+        for (id, trace) in traces.iter().filter(|(_, trace)| !trace.is_empty()) {
+            let verified = process.executor.verify(id);
+            let compared = judged(verified, compare(trace, &process.traces()[id]));
+            compared.map_err(|why| format!("run {id:?}, replayed: {why}"))?;
+            self.plan.count(|report| report.replays += 1);
+        }
+        Ok(())
+    }
+}
+
+/// What runs did, for a message.
+fn shown(traces: &BTreeMap<String, Lines>) -> String {
+    let show = |(id, trace): (&String, &Lines)| format!("run {id:?} did\n  {}", tail(trace));
+    let shown: alloc::vec::Vec<_> =
+        traces.iter().filter(|(_, trace)| !trace.is_empty()).map(show).collect();
+    shown.join("\n")
+}
+
+fn hash(trace: &Lines) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    trace.hash(&mut hasher);
+    hasher.finish()
+}
