@@ -35,10 +35,11 @@ impl Engine {
     /// Commits all that there is, delivers it, and takes up the work that follows. `false`: there
     /// was nothing.
     pub(super) fn commit(&self) -> Result<bool> {
+        // Also when it has stopped: strays that nobody takes keep the main loop awake.
+        self.park_strays();
         self.check()?;
         // Nothing that runs below comes back here, so the borrow is safe to hold.
         let spare = &mut *self.spare.borrow_mut();
-        self.park_strays();
         self.gather();
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_stale.take() {

@@ -2,8 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
+use dacapo::sim::VirtualClock;
 use dacapo::store::{Batch, Entry, Filter, MemoryStore, RunKey, RunRow, Store};
 use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Workflow};
 use futures::channel::oneshot;
@@ -43,6 +46,26 @@ fn a_commit_that_is_refused() {
         let records = history(&store.now(), "run").len();
         // A step that was cut off is marked as restarted.
         assert!((5..=6).contains(&records), "{records} records after {commits} commits");
+    }
+}
+
+/// What the end of its runs leaves behind keeps nobody awake: the main future may wait for something
+/// else. (Seed 2 of `every_fault_there_is`, crashed right before commit 3: it span for ever.)
+#[test]
+fn the_main_future_waits_on_after_a_commit_that_is_refused() {
+    for commits in 0..5 {
+        let (memory, clock) = (MemoryStore::new(), VirtualClock::default());
+        memory.fail_after(commits);
+        let executor = build().clock(clock.clone()).open_with(memory).expect("it opens");
+        let run = executor.start(W, "run", 1).expect("new");
+        let main = async {
+            run.await.expect_err("a commit is refused");
+            clock.sleep(std::time::Duration::from_secs(1)).await;
+        };
+        let mut driven = pin!(executor.run(main));
+        let mut cx = Context::from_waker(Waker::noop());
+        let ends = (0..1_000).any(|_| driven.as_mut().poll(&mut cx).is_ready());
+        assert!(ends, "it spins after {commits} commits");
     }
 }
 
