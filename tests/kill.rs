@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use dacapo::store::RedbStore;
 
+use super::coverage;
 use order::{Site, end, spawn, wait};
 
 /// What an uninterrupted run leaves.
@@ -149,6 +150,7 @@ fn killed_50_times_on_one_file_it_ends_as_if_it_had_never_been() {
     let other = Site::new("random-reference");
     fs::copy(site.path("orders"), other.path("orders")).unwrap();
     watch.check(&site, &uninterrupted(&other, &["--orders", "orders"]));
+    coverage::add(&format!("kills={killed}"));
     println!(
         "seed {seed}: {killed} kills, {without_effect} of them before any effect; {copies} x the \
          orders; {done} of {} steps committed under fire, {} effects twice",

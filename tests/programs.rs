@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::coverage;
+
 #[path = "../fuzz/src/programs/mod.rs"]
 mod random;
 pub(super) use random::{Wrong, check, crash, disk};
@@ -26,8 +28,16 @@ fn random_programs_do_what_the_reference_says_wherever_they_crash() {
             Err(wrong) => panic!("seed {seed}: {wrong}\n{:#?}", decode(&bytes)),
         }
     }
-    // With `--nocapture` this is what was covered.
-    println!("{report:?}");
+    coverage::add(&format!(
+        "programs={} runs={} crashes={} restarts={} replays={} records={} storage_faults={}",
+        report.programs,
+        report.runs - report.crashes,
+        report.crashes + report.storage_faults,
+        report.crashes,
+        report.replays,
+        report.records,
+        report.storage_faults
+    ));
     assert_eq!(report.programs, PROGRAMS);
     assert!(report.with_reference > PROGRAMS * 3 / 4, "{report:?}");
     assert!(report.crashes > 3 * PROGRAMS && report.replays > 8 * PROGRAMS, "{report:?}");

@@ -8,6 +8,8 @@ use std::time::Duration;
 use dacapo::sim::{Disk, Sim, VirtualClock};
 use dacapo::{Builder, Error, Executor, Timestamp, Workflow};
 
+use crate::coverage;
+
 use super::process::{Conditions, Outcome, Process, store};
 use super::scenario::{Lines, add, ms, say};
 
@@ -191,6 +193,7 @@ pub(super) fn damage(fold_bytes: usize, flips: u64, seed: u64) {
         damaged[page..page + 4096].fill_with(|| if is_lost { 0 } else { draw(256) as u8 });
         check(damaged, fold_bytes, &ends, &mut pages, &what);
     }
+    coverage::add(&format!("damaged_files={}", tally.files + pages.files));
     println!("C8 {} bytes used of {}, {tally:?}, pages: {pages:?}", used.len(), bytes.len());
     for tally in [&tally, &pages] {
         assert_eq!(tally.missing, 0, "a run is hidden, and would be started anew: {tally:?}");

@@ -12,6 +12,7 @@ mod scenario;
 mod scenarios;
 mod sweep;
 
+use super::coverage;
 use scenario::Scenario;
 use scenarios::{BEFORE, SEVERAL, STEPS, TASKS, TIME};
 use sweep::{Coverage, FOLD_BYTES, Sweep};
@@ -40,6 +41,11 @@ fn cover<'a>(
         coverage += sweep.coverage;
     }
     println!("{check} {coverage}");
+    let Coverage { scenarios, recoveries, again, .. } = coverage;
+    coverage::add(&format!(
+        "programs={scenarios} crashes={0} restarts={recoveries} storage_faults={0}",
+        recoveries + again
+    ));
 }
 
 #[test]

@@ -8,6 +8,8 @@ use dacapo::sim::{Sim, Snapshots};
 use dacapo::store::MemoryStore;
 use dacapo::{Attempt, Ctx, ParkReason, Result, Step, Task, yield_now};
 
+use crate::coverage;
+
 use super::common::{Lines, Log, Process, RUN, build, ms};
 
 /// How a build differs from the first one.
@@ -126,6 +128,7 @@ fn a_history_of_one_build_goes_on_under_another() {
             }
         }
     }
+    coverage::add(&format!("restarts={}", restarts + parked));
     println!("{restarts} under another build, {parked} parked, {} orders", orders.len());
     assert!(restarts > 300 && orders.len() > 50 && parked == 10);
 }

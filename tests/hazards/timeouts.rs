@@ -10,6 +10,8 @@ use dacapo::{Attempt, Ctx, Elapsed, Result, Step, Timestamp, join, join_all};
 use futures::StreamExt;
 use futures::channel::mpsc;
 
+use crate::coverage;
+
 use super::common::{Lines, Log, Process, RUN, build, check, hazard, ms, named, slow, two_steps};
 
 #[test]
@@ -167,6 +169,7 @@ fn bodies_that_are_overdue_after_a_long_outage_are_not_started() {
             assert_eq!(verified.trace(), again.trace());
         }
     }
+    coverage::add(&format!("restarts={restarts} replays={restarts}"));
     println!("{restarts} outages, {overdue_bodies} bodies overdue, {} orders", orders.len());
     assert!(overdue_bodies > 1_000 && orders.len() > 1);
 }
