@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod chains;
 mod compile_fail;
 mod corpus;
 mod coverage;

@@ -12,8 +12,7 @@ use crate::tasks::Core;
 /// The handle of a task: awaits it, lets it go, or cancels it.
 ///
 /// Awaiting it gives the task's output. **Dropping it cancels the task**: its future is dropped there
-/// and then, and so are the tasks whose handles that future holds, as deep as it goes (and as deep as
-/// the stack is: each handle on the way takes a few frames). To let a task go,
+/// and then, and so are the tasks whose handles that future holds, as deep as it goes. To let a task go,
 /// [`detach`](Task::detach) it. A handle does not keep its executor alive, and gives an output that is
 /// there even if the executor is gone.
 ///

@@ -75,6 +75,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod abort;
 mod alarm;
 mod combine;
 

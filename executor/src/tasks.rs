@@ -10,6 +10,7 @@ use core::task::Waker;
 
 use slab::Slab;
 
+use crate::abort::Drops;
 use crate::alarm::Alarm;
 use crate::id::TaskId;
 use crate::inbox::Inbox;
@@ -65,6 +66,7 @@ pub(crate) struct Core {
     next_number: Cell<u64>,
     /// The task that is being polled.
     pub(crate) current: Cell<Option<TaskId>>,
+    pub(crate) drops: Drops,
     closed: Cell<bool>,
 }
 
@@ -78,6 +80,7 @@ impl Core {
             sleepers: Cell::default(),
             next_number: Cell::new(0),
             current: Cell::new(None),
+            drops: Drops::default(),
             closed: Cell::new(false),
         }
     }
@@ -183,14 +186,6 @@ impl Core {
         let mut slots = self.slots.borrow_mut();
         Slot::find(&mut slots, id)?;
         Some(slots.remove(id.index as usize))
-    }
-
-    /// Ends a task now; one that is being polled is dropped by its turn.
-    pub(crate) fn abort(&self, id: TaskId) {
-        let Some(Slot { alarm: Some(alarm), body, .. }) = self.remove(id) else { return };
-        alarm.end();
-        drop(body);
-        self.recycle(alarm);
     }
 
     pub(crate) fn is_closed(&self) -> bool {

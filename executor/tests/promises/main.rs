@@ -1,6 +1,7 @@
 //! The executor's promises, each shown as a trace: what happened, in order, as one line of text.
 
 mod cancel;
+mod chain;
 mod combine;
 mod completion;
 mod guest;
