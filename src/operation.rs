@@ -328,6 +328,16 @@ impl Operations {
         Some((operation, effort))
     }
 
+    /// The first timer, if there are a few timers and nothing else.
+    pub(crate) fn sleeps_until(&self) -> Option<(Timestamp, Number)> {
+        let deadline = |(number, waiting): &(Number, Waiting)| match waiting.effort {
+            Effort::Timer(deadline) => Some((deadline, *number)),
+            Effort::Unstarted(_) | Effort::Body(_) => None,
+        };
+        let deadlines: Option<Vec<_>> = self.waiting.few()?.iter().map(deadline).collect();
+        deadlines?.into_iter().min()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -94,6 +94,14 @@ impl<T> Table<T> {
         few.into_iter().chain(many).map(|(_, value)| value)
     }
 
+    /// All values, in no order, if they are few.
+    pub(crate) fn few(&self) -> Option<&[(Number, T)]> {
+        match self {
+            Self::Few(few) => Some(few),
+            Self::Many(_) => None,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Few(few) => few.is_empty(),

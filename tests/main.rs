@@ -6,6 +6,7 @@ mod compile_fail;
 mod corpus;
 mod coverage;
 mod crash;
+mod evicted;
 mod faults;
 mod hazards;
 mod histories;

@@ -40,7 +40,7 @@ impl Engine {
         self.check()?;
         // Nothing that runs below comes back here, so the borrow is safe to hold.
         let spare = &mut *self.spare.borrow_mut();
-        self.gather();
+        self.gather()?;
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_stale.take() {
             entries.retain(|(instance, entry)| match entry {
@@ -64,6 +64,7 @@ impl Engine {
                 self.deliver(&instance, entry, &mut spare.drafts, (commit, now));
             }
         }
+        self.evict_surplus();
         core::mem::forget(unwound);
         spare.entries = entries;
         spare.shrink();
@@ -71,17 +72,23 @@ impl Engine {
     }
 
     /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
-    fn gather(&self) {
+    fn gather(&self) -> Result<()> {
         let outcome =
             |Produced { instance, operation }| (instance, Entry::Record(Draft::Outcome(operation)));
-        let mut produced = self.world.produced.borrow_mut();
-        self.pending.borrow_mut().extend(produced.drain(..).map(outcome));
-        produced.shrink_to(OUTCOMES_PER_COMMIT);
-        while let Some(timer) = self.world.timers.next_due() {
-            let Some(resident) = self.residents.with_key(timer.run) else { continue };
-            let fired = Record::TimerFired { number: timer.number };
-            self.record(&resident.run.instance, fired.into());
+        {
+            let mut produced = self.world.produced.borrow_mut();
+            self.pending.borrow_mut().extend(produced.drain(..).map(outcome));
+            produced.shrink_to(OUTCOMES_PER_COMMIT);
         }
+        while let Some(timer) = self.world.timers.next_due() {
+            let Some(resident) = self.residents.with_key(timer.run) else {
+                self.wake_evicted(timer.run).map_err(|why| self.stop(why))?;
+                continue;
+            };
+            let fired = Record::TimerFired { number: timer.number };
+            self.record(&resident, fired.into());
+        }
+        Ok(())
     }
 
     /// What a commit had no room for comes first in the next one, if its run still expects it.
@@ -207,8 +214,10 @@ impl Engine {
     ) -> Result<(), Fault> {
         match caught(|| resident.run.work(drafts)) {
             Ok(()) => {
-                let instance = &resident.run.instance;
-                drafts.drain(..).for_each(|draft| self.record(instance, draft));
+                if drafts.is_empty() {
+                    self.fall_asleep(resident);
+                }
+                drafts.drain(..).for_each(|draft| self.record(resident, draft));
                 Ok(())
             }
             Err(fault) => {

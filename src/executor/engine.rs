@@ -7,6 +7,7 @@ use core::cell::{Cell, OnceCell, RefCell};
 
 use dacapo_store::{Batch, Store};
 
+use super::evict::Evictions;
 use super::residents::{Resident, Residents};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
@@ -25,6 +26,8 @@ pub(super) struct Engine {
     pub(super) seed: u64,
     pub(super) store: RefCell<Box<dyn Store>>,
     pub(super) residents: Residents,
+    /// `None` where runs never leave memory before they end.
+    pub(super) evictions: Option<Evictions>,
     pub(super) next_run: Cell<u64>,
     /// What the next commit writes, in this order.
     pub(super) pending: RefCell<Vec<(Rc<Instance>, Entry)>>,
@@ -73,6 +76,7 @@ impl Engine {
         registry: Registry,
         seed: u64,
         store: Box<dyn Store>,
+        resident_max: Option<usize>,
     ) -> Self {
         Self {
             world,
@@ -81,6 +85,7 @@ impl Engine {
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             residents: Residents::default(),
+            evictions: resident_max.map(Evictions::new),
             pending: RefCell::default(),
             has_stale: Cell::default(),
             spare: RefCell::default(),
@@ -93,13 +98,16 @@ impl Engine {
     }
 
     /// Has the next commit write a record of this run.
-    pub(super) fn record(&self, instance: &Rc<Instance>, record: Draft) {
-        self.pending.borrow_mut().push((instance.clone(), Entry::Record(record)));
+    pub(super) fn record(&self, resident: &Resident, record: Draft) {
+        self.awake(resident);
+        let instance = resident.run.instance.clone();
+        self.pending.borrow_mut().push((instance, Entry::Record(record)));
     }
 
     /// Stops a run without ending it. Its history stays as it is.
     pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
         let instance = resident.run.instance.clone();
+        self.awake(resident);
         instance.close();
         self.has_stale.set(true);
         self.pending.borrow_mut().push((instance, Entry::Parked(fault.into())));
@@ -140,8 +148,12 @@ impl Engine {
 
     /// Stops everything: nothing of what was not committed may go on.
     pub(super) fn fail(&self, error: &dacapo_store::Error) -> Error {
-        let error = Error::store(error);
-        let failure = self.failure.get_or_init(|| error).clone();
+        self.stop(Error::store(error))
+    }
+
+    /// The same with an error of ours.
+    pub(super) fn stop(&self, why: Error) -> Error {
+        let failure = self.failure.get_or_init(|| why).clone();
         self.close(&failure);
         failure
     }
@@ -152,6 +164,9 @@ impl Engine {
         for resident in self.residents.take() {
             resident.run.instance.close();
             resident.end(Err(why.clone()));
+        }
+        if let Some(evictions) = &self.evictions {
+            evictions.close(why);
         }
         self.world.produced.take();
     }

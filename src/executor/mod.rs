@@ -6,6 +6,7 @@ mod builder;
 mod commit;
 mod drive;
 mod engine;
+mod evict;
 mod handle;
 mod open;
 mod parked;
@@ -119,7 +120,7 @@ impl Executor {
             version: SEMANTICS_VERSION,
             seed: random::mix(self.engine.seed, key.0),
         };
-        self.engine.record(&resident.run.instance, started.into());
+        self.engine.record(&resident, started.into());
         self.engine.world.bodies.rouse();
         Ok(Handle::new(id, resident.watch()))
     }
@@ -160,13 +161,30 @@ impl Executor {
         let watch = Rc::<Watch>::default();
         watch.accept();
         match row.state {
-            RunState::Running => return Err(unregistered(id, &row.workflow)),
+            RunState::Running => {
+                self.refuse_workflows(id, "attached to")?;
+                let watch = self.engine.bring_back(&row)?.watch();
+                self.engine.world.bodies.rouse();
+                self.engine.evict_surplus();
+                return Ok(Some(Handle::new(id.into(), watch)));
+            }
             RunState::Parked => watch.end(Err(parked_error(id, &fault_of(&row)))),
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
                 watch.end(Ok(self.engine.outcome(&row)?));
             }
         }
         Ok(Some(Handle::new(id.into(), watch)))
+    }
+
+    /// # Errors
+    ///
+    /// If the caller is a workflow: its polls are not to be mixed with those of a replay.
+    fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
+        if self.engine.world.tasks.current().is_none() {
+            return Ok(());
+        }
+        let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
+        Err(Error::of(Kind::Usage, message))
     }
 
     /// When the next timer is due, of runs and of bodies.

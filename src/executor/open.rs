@@ -48,14 +48,9 @@ impl Engine {
     pub(super) fn recover(&self) -> Result<()> {
         self.world.timers.advance();
         for row in self.list(&Filter::new().states(&[RunState::Running]))? {
-            if let Some((name, code)) = self.registry.find(&row.workflow) {
-                let (resident, replayed) = self.replay(&row, name, code)?;
-                self.residents.add(&resident);
-                match replayed {
-                    // What parks a run is found in the list of the parked.
-                    Ok(()) => drop(self.work(&resident, &mut Vec::new())),
-                    Err(fault) => self.park(&resident, fault),
-                }
+            if self.registry.find(&row.workflow).is_some() {
+                self.bring_back(&row)?;
+                self.evict_surplus();
             }
         }
         Ok(())
@@ -83,7 +78,7 @@ impl Engine {
         }
     }
 
-    fn replay(
+    pub(super) fn replay(
         &self,
         row: &RunRow,
         name: &'static str,

@@ -106,10 +106,7 @@ impl Executor {
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
         self.engine.check()?;
-        if self.engine.world.tasks.current().is_some() {
-            let message = format_args!("run {id:?} cannot be resumed by a workflow: use a body");
-            return Err(Error::of(Kind::Usage, message));
-        }
+        self.refuse_workflows(id, "resumed")?;
         let is_not_parked = || {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             Error::of(Kind::Usage, message)
@@ -124,8 +121,12 @@ impl Executor {
         let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
         match row.state {
             RunState::Parked => self.engine.resume(&row),
-            RunState::Running => Err(unregistered(id, &row.workflow)),
-            RunState::Completed | RunState::Failed | RunState::Cancelled => Err(is_not_parked()),
+            RunState::Running if self.engine.registry.find(&row.workflow).is_none() => {
+                Err(unregistered(id, &row.workflow))
+            }
+            RunState::Running | RunState::Completed | RunState::Failed | RunState::Cancelled => {
+                Err(is_not_parked())
+            }
         }
     }
 

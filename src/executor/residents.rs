@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use dacapo_store::RunKey;
 use slab::Slab;
@@ -12,17 +12,20 @@ use crate::error::Result;
 use crate::instance::Instance;
 use crate::record::Outcome;
 use crate::run::Run;
+use crate::timer::RunTimer;
 
 /// A run in memory, and those who wait for it.
 pub(super) struct Resident {
     pub(super) run: Run,
     /// `None` while nobody waits.
     watch: RefCell<Option<Rc<Watch>>>,
+    /// While it may leave memory: the timer for which it will be back.
+    pub(super) asleep: Cell<Option<RunTimer>>,
 }
 
 impl Resident {
     pub(super) fn new(run: Run) -> Rc<Self> {
-        Rc::new(Self { run, watch: RefCell::default() })
+        Rc::new(Self { run, watch: RefCell::default(), asleep: Cell::default() })
     }
 
     /// Where to wait for the run.
@@ -37,14 +40,22 @@ impl Resident {
         self.watch.borrow_mut().get_or_insert_with(watch).clone()
     }
 
+    /// Has those who wait already wait for this.
+    pub(super) fn set_watch(&self, watch: Rc<Watch>) {
+        self.watch.replace(Some(watch));
+    }
+
+    /// Where somebody waits, if somebody does.
+    pub(super) fn take_watch(&self) -> Option<Rc<Watch>> {
+        self.watch.take().filter(|watch| Rc::strong_count(watch) > 1)
+    }
+
     /// The start is committed. A run that nobody waits for needs no place to wait at.
     pub(super) fn accept(&self) {
         let held = self.watch.take();
         if let Some(watch) = held {
             watch.accept();
-            if Rc::strong_count(&watch) > 1 {
-                self.watch.replace(Some(watch));
-            }
+            self.watch.replace(Some(watch).filter(|watch| Rc::strong_count(watch) > 1));
         }
     }
 

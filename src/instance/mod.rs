@@ -307,6 +307,14 @@ impl Instance {
         }
     }
 
+    /// The first of the timers that it awaits, if it awaits nothing else.
+    pub(crate) fn sleeps_until(&self) -> Option<RunTimer> {
+        let is_quiet =
+            self.is_running() && self.fault.get().is_none() && self.outcome.get().is_none();
+        let (deadline, number) = self.operations.borrow().sleeps_until().filter(|_| is_quiet)?;
+        Some(RunTimer { deadline, run: self.key, number })
+    }
+
     /// Which tasks there are, for a message.
     pub(crate) fn show_tasks(&self) -> String {
         let tasks = self.tasks.borrow();

@@ -41,7 +41,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// All events of a run so far, one line each.
+    /// All events of a run so far, one line each, since it was started or last replayed: a replay
+    /// repeats what was before.
     #[must_use]
     pub fn trace(&self, run: &str) -> Vec<String> {
         self.traces.borrow().get(run).cloned().unwrap_or_default()
@@ -51,6 +52,10 @@ impl Recorder {
 impl Observer for Recorder {
     fn observe(&self, run: &str, event: Event<'_>) {
         let mut traces = self.traces.borrow_mut();
-        traces.entry(run.into()).or_default().push(event.to_string());
+        let trace = traces.entry(run.into()).or_default();
+        if matches!(event, Event::Delivered(0, _)) {
+            trace.clear();
+        }
+        trace.push(event.to_string());
     }
 }

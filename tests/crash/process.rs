@@ -199,12 +199,11 @@ impl Process {
     /// Replays all histories as they stand now. The disk may be gone by then.
     fn look_back(&self, scenario: &Scenario, story: &mut Story) {
         for (id, _) in scenario.runs {
-            let before = self.recorder.trace(id).len();
             let verified = self.executor.verify(id);
             if verified.as_ref().is_err_and(is_fatal) {
                 return;
             }
-            let trace = self.recorder.trace(id).split_off(before);
+            let trace = self.recorder.trace(id);
             let verified = verified.map_err(|error| format!("{error:?}"));
             story.verified.insert((*id).into(), (trace, verified));
         }

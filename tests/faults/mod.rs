@@ -25,7 +25,7 @@ fn open_at(builder: Builder, stored: MemoryStore, clock: VirtualClock) -> (Execu
 }
 
 /// The history of a run.
-fn history(store: &MemoryStore, id: &str) -> Vec<Entry> {
+pub(super) fn history(store: &MemoryStore, id: &str) -> Vec<Entry> {
     let row = store.find(id).expect("memory can be read").expect("the run is stored");
     store.history(row.key).expect("memory can be read")
 }

@@ -107,6 +107,8 @@ impl<'a, S: Storage> Process<'a, S> {
         let recorder = Recorder::default();
         let builder = sim.apply(build(program, &sim)).seed(seed).poll_budget(POLLS);
         let builder = builder.clock(Impatient { clock, turns: Cell::new(0) });
+        // In every other process a run leaves memory whenever it only sleeps.
+        let builder = if own_seed % 2 == 0 { builder.resident_max(0) } else { builder };
         let Ok(executor) = builder.observer(recorder.clone()).open_with(store) else {
             return Ok(None);
         };

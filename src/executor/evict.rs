@@ -1,0 +1,115 @@
+//! Sleeping runs that leave memory, and come back when their time has come or somebody asks.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use dacapo_store::{RunKey, RunRow, RunState};
+
+use super::engine::Engine;
+use super::handle::Watch;
+use super::residents::Resident;
+use super::unregistered;
+use crate::error::{Error, Result};
+use crate::timer::RunTimer;
+
+/// Which runs may leave memory, and who still waits for those that have left.
+pub(super) struct Evictions {
+    /// So many runs may be in memory before those that only sleep have to leave.
+    max: usize,
+    /// Runs in memory that await nothing but timers, by the first of these.
+    asleep: RefCell<BTreeSet<RunTimer>>,
+    /// Where somebody waits for runs that have left.
+    watches: RefCell<BTreeMap<RunKey, Rc<Watch>>>,
+}
+
+impl Evictions {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, asleep: RefCell::default(), watches: RefCell::default() }
+    }
+
+    /// Takes the run that will sleep longest.
+    fn next(&self) -> Option<RunTimer> {
+        self.asleep.borrow_mut().pop_last()
+    }
+
+    /// Ends the wait for the runs that have left.
+    pub(super) fn close(&self, why: &Error) {
+        self.watches.take().into_values().for_each(|watch| watch.end(Err(why.clone())));
+    }
+}
+
+impl Engine {
+    /// Notes that a run has taken up its work: perhaps it only sleeps now.
+    pub(super) fn fall_asleep(&self, resident: &Resident) {
+        let Some(evictions) = &self.evictions else { return };
+        let timer = resident.run.instance.sleeps_until();
+        if let Some(timer) = timer {
+            evictions.asleep.borrow_mut().insert(timer);
+        }
+        resident.asleep.set(timer);
+    }
+
+    /// Notes that there is something for a run.
+    pub(super) fn awake(&self, resident: &Resident) {
+        if let (Some(evictions), Some(timer)) = (&self.evictions, resident.asleep.take()) {
+            evictions.asleep.borrow_mut().remove(&timer);
+        }
+    }
+
+    /// Has the runs leave that sleep longest, while there are too many.
+    pub(super) fn evict_surplus(&self) {
+        let Some(evictions) = &self.evictions else { return };
+        while self.residents.len() > evictions.max {
+            let Some(timer) = evictions.next() else { return };
+            let Some(resident) = self.residents.with_key(timer.run) else { continue };
+            self.residents.remove(&resident);
+            resident.run.instance.close();
+            // One of its timers is enough to bring it back, and the others with it.
+            self.world.timers.add(timer);
+            if let Some(watch) = resident.take_watch() {
+                evictions.watches.borrow_mut().insert(timer.run, watch);
+            }
+        }
+    }
+
+    /// Brings back the run whose timer is due: what is due of it is pending then.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(super) fn wake_evicted(&self, run: RunKey) -> Result<()> {
+        let row = self.store.borrow().row(run).map_err(|error| Error::store(&error))?;
+        match row.filter(|row| row.state == RunState::Running) {
+            Some(row) => self.bring_back(&row).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Replays a run that was running and is not in memory.
+    ///
+    /// # Errors
+    ///
+    /// If its workflow is not registered, or the store cannot be read.
+    pub(super) fn bring_back(&self, row: &RunRow) -> Result<Rc<Resident>> {
+        let found = self.registry.find(&row.workflow);
+        let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let (resident, replayed) = self.replay(row, name, code)?;
+        if let Some(evictions) = &self.evictions {
+            if let Some(watch) = evictions.watches.borrow_mut().remove(&row.key) {
+                resident.set_watch(watch);
+            }
+            if let Some(timer) = resident.run.instance.sleeps_until() {
+                self.world.timers.remove(&timer);
+            }
+        }
+        self.residents.add(&resident);
+        match replayed {
+            // What parks a run is found in the list of the parked.
+            Ok(()) => drop(self.work(&resident, &mut Vec::new())),
+            Err(fault) => self.park(&resident, fault),
+        }
+        Ok(resident)
+    }
+}

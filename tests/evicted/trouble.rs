@@ -1,0 +1,129 @@
+//! What goes wrong when a run comes back.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use dacapo::sim::VirtualClock;
+use dacapo::store::MemoryStore;
+use dacapo::{Clock, Ctx, Executor, ParkReason, Result, Timestamp};
+
+use super::{Alive, NAP, build};
+
+/// Code that is not deterministic is found out when it comes back: the run is parked, and whoever
+/// waits is told.
+#[test]
+fn a_run_that_comes_back_as_another() {
+    let replays = Rc::new(Cell::new(0));
+    let executor = Executor::builder()
+        .clock(VirtualClock::new(Timestamp::default()))
+        .resident_max(0)
+        .workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            replays.set(replays.get() + 1);
+            ctx.sleep(Duration::from_millis(n)).await;
+            if replays.get() > 3 {
+                ctx.step("not before", async || Result::<u64>::Ok(1)).await?;
+            }
+            ctx.sleep(Duration::from_millis(n)).await;
+            ctx.sleep(Duration::from_millis(n)).await;
+            Ok(n)
+        })
+        .in_memory();
+    let run = executor.start(NAP, "run", 5).expect("new");
+    let error = executor.block_on(run).expect_err("it is another");
+    assert!(error.is_parked(), "{error}");
+    let parked = executor.parked().expect("readable");
+    assert_eq!((parked[0].id.as_str(), parked[0].reason), ("run", ParkReason::Diverged));
+}
+
+/// A run that is not in memory is running all the same.
+#[test]
+fn a_run_that_has_left_is_not_parked_nor_started_twice() {
+    let alive = Alive::default();
+    let executor = build(&alive).resident_max(0).in_memory();
+    let first = executor.start(NAP, "run", 5).expect("new");
+    executor.block_on(first.accepted()).expect("it is committed");
+    assert_eq!(alive.now(), 0);
+
+    let error = executor.resume("run").expect_err("it is not parked");
+    assert_eq!(error.to_string(), r#"run "run" is not parked, so it cannot be resumed"#);
+    assert!(executor.parked().expect("readable").is_empty());
+    executor.verify("run").expect("it is as it was");
+    let second = executor.start(NAP, "run", 6).expect("attached");
+    assert_eq!(alive.now(), 0, "it has left again");
+    assert_eq!(executor.block_on(second).expect("it ends"), 5);
+    assert_eq!(executor.block_on(first).expect("it has ended"), 5);
+}
+
+/// Those who wait for a run that has left are told when the executor goes.
+#[test]
+fn the_executor_goes_while_somebody_waits() {
+    let alive = Alive::default();
+    let executor = build(&alive).resident_max(0).in_memory();
+    let run = executor.start(NAP, "run", 5).expect("new");
+    executor.block_on(run.accepted()).expect("it is committed");
+    drop(executor);
+    let error = futures::executor::block_on(run).expect_err("nobody drives it");
+    assert!(error.to_string().contains("the executor was dropped"), "{error}");
+}
+
+/// Whoever attaches from within a workflow is told how to do it.
+#[test]
+fn a_workflow_that_attaches() {
+    let alive = Alive::default();
+    let executor = Rc::new(Cell::new(None::<Rc<Executor>>));
+    let (held, messages) = (executor.clone(), Rc::new(Cell::new(String::new())));
+    let said = messages.clone();
+    const CURIOUS: dacapo::Workflow<(), ()> = dacapo::Workflow::new("curious");
+    let builder = build(&alive).resident_max(0);
+    let built = Rc::new(
+        builder
+            .workflow(CURIOUS, async move |_: &Ctx, ()| -> Result<()> {
+                let executor = held.take().expect("it is set");
+                said.set(executor.attach(NAP, "run").err().expect("refused").to_string());
+                Ok(())
+            })
+            .in_memory(),
+    );
+    executor.set(Some(built.clone()));
+    let run = built.start(NAP, "run", 5).expect("new");
+    built.block_on(run.accepted()).expect("it is committed");
+    let curious = built.start(CURIOUS, "curious", ()).expect("new");
+    built.block_on(curious).expect("it ends");
+    let message = r#"run "run" cannot be attached to by a workflow: use a body"#;
+    assert_eq!(messages.take(), message);
+    assert_eq!(built.block_on(run).expect("it ends"), 5);
+}
+
+/// Time that goes on by itself.
+struct Ahead(Cell<u64>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.replace(self.0.get() + 1_000_000))
+    }
+}
+
+/// Several timers of one run are past when it comes back: they fire in the order of their times.
+#[test]
+fn timers_that_are_past_when_a_run_comes_back() {
+    let history = |resident_max: usize| {
+        let store = MemoryStore::new();
+        let executor = Executor::builder()
+            .seed(1)
+            .clock(Ahead(Cell::new(0)))
+            .resident_max(resident_max)
+            .workflow(NAP, async |ctx: &Ctx, n: u64| -> Result<u64> {
+                let naps = [9, 3, 7, 3, 5].map(|n| ctx.sleep(Duration::from_millis(n)));
+                futures::future::join_all(naps).await;
+                Ok(n)
+            })
+            .open_with(store.shared())
+            .expect("it opens");
+        let run = executor.start(NAP, "run", 5).expect("new");
+        assert_eq!(executor.block_on(run).expect("it ends"), 5);
+        crate::faults::history(&store.snapshot(), "run")
+    };
+    let records = |room| history(room).into_iter().map(|entry| entry.record).collect::<Vec<_>>();
+    assert_eq!(records(0), records(1));
+}
