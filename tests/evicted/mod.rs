@@ -14,28 +14,25 @@ const NAP: Workflow<u64, u64> = Workflow::new("nap");
 
 /// How many workflows are in memory, and how many were at most.
 #[derive(Clone, Default)]
-struct Alive(Rc<(Cell<usize>, Cell<usize>)>);
+struct Alive {
+    now: Rc<Cell<usize>>,
+    most: Rc<Cell<usize>>,
+}
 
 /// One of them.
 struct Living(Alive);
 
 impl Alive {
     fn one_more(&self) -> Living {
-        let (now, most) = &*self.0;
-        now.set(now.get() + 1);
-        most.set(most.get().max(now.get()));
+        self.now.set(self.now.get() + 1);
+        self.most.set(self.most.get().max(self.now.get()));
         Living(self.clone())
-    }
-
-    fn now(&self) -> usize {
-        self.0.0.get()
     }
 }
 
 impl Drop for Living {
     fn drop(&mut self) {
-        let now = &self.0.0.0;
-        now.set(now.get() - 1);
+        self.0.now.set(self.0.now.get() - 1);
     }
 }
 

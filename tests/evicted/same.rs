@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{Builder, Ctx, Executor, Result, Timestamp, Workflow, join, race, try_join_all};
+use dacapo::{Builder, Ctx, Executor, Result, Step, Timestamp, Workflow, join, race, try_join_all};
 
 use super::{Alive, NAP, build};
 
@@ -21,35 +21,40 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// A step that takes up to six milliseconds.
+fn slow(ctx: &Ctx, clock: &VirtualClock, n: u64) -> Step<u64> {
+    let clock = clock.clone();
+    ctx.step("slow", async move || -> Result<u64> {
+        clock.sleep(ms(n % 7)).await;
+        Ok(n)
+    })
+}
+
 /// Steps, sleeps, limits, races and tasks, as its input decides; it gives what it saw, and when.
 async fn day(ctx: &Ctx, clock: &VirtualClock, seed: u64) -> Result<Vec<u64>> {
-    let slow = |ctx: &Ctx, n: u64| {
-        let clock = clock.clone();
-        ctx.step("slow", async move || -> Result<u64> {
-            clock.sleep(ms(n % 7)).await;
-            Ok(n)
-        })
-    };
     let mut seen = vec![ctx.random()];
     for turn in 0..8 {
         let n = mix(seed, turn) % 50;
         seen.push(match mix(seed, turn + 100) % 6 {
-            0 => slow(ctx, n).await?,
-            1 => ctx.sleep(ms(n)).await.count(),
+            0 => slow(ctx, clock, n).await?,
+            1 => {
+                ctx.sleep(ms(n)).await;
+                n
+            }
             2 => u64::from(ctx.timeout(ms(n), ctx.sleep(ms(25))).await.is_ok()),
             3 => {
-                let (_, step) = join(ctx.sleep(ms(n)), slow(ctx, n)).await;
+                let (_, step) = join(ctx.sleep(ms(n)), slow(ctx, clock, n)).await;
                 step?
             }
-            4 => race(ctx.sleep(ms(n)), ctx.sleep(ms(25))).await.count(),
+            4 => {
+                race(ctx.sleep(ms(n)), ctx.sleep(ms(25))).await;
+                n
+            }
             _ => {
                 let clock = clock.clone();
                 let task = ctx.spawn(async move |ctx| {
                     ctx.sleep(ms(n)).await;
-                    ctx.step("slow", async move || {
-                        Result::<u64>::Ok(clock.sleep(ms(3)).await.count())
-                    })
-                    .await
+                    slow(ctx, &clock, n).await
                 });
                 ctx.sleep(ms(20)).await;
                 task.await?
@@ -60,17 +65,6 @@ async fn day(ctx: &Ctx, clock: &VirtualClock, seed: u64) -> Result<Vec<u64>> {
         );
     }
     Ok(seen)
-}
-
-/// A value for what has none.
-trait Count {
-    fn count(self) -> u64;
-}
-
-impl Count for () {
-    fn count(self) -> u64 {
-        1
-    }
 }
 
 /// All outputs, and all histories: places, times and records.
@@ -135,20 +129,20 @@ fn a_thousand_sleepers_with_ten_in_memory() {
         }
     }
     executor.block_on(dacapo_executor::yield_now());
-    assert_eq!(alive.now(), 10);
+    assert_eq!(alive.now.get(), 10);
     drop(executor);
-    assert_eq!(alive.now(), 0);
+    assert_eq!(alive.now.get(), 0);
 
     let alive = Alive::default();
     let executor = build(&alive).resident_max(10).open_with(store.snapshot()).expect("it opens");
-    assert!(alive.0.1.get() <= 11, "{} at once while it opened", alive.0.1.get());
-    assert_eq!(alive.now(), 10);
+    assert!(alive.most.get() <= 11, "{} at once while it opened", alive.most.get());
+    assert_eq!(alive.now.get(), 10);
     let attach = |n| executor.attach(NAP, &format!("nap-{n}")).expect("it is there");
     let runs: Vec<_> = (0..1_000).map(attach).collect();
-    assert_eq!(alive.now(), 10, "those who wait do not keep runs in memory");
+    assert_eq!(alive.now.get(), 10, "those who wait do not keep runs in memory");
     let ends = executor.block_on(try_join_all(runs)).expect("they end");
     assert_eq!(ends, (0..1_000).map(|n| 1 + n % 100).collect::<Vec<_>>());
-    assert_eq!(alive.now(), 0);
+    assert_eq!(alive.now.get(), 0);
 }
 
 /// The one that will sleep longest leaves, and not the one that a short limit will wake.

@@ -43,14 +43,14 @@ fn a_run_that_has_left_is_not_parked_nor_started_twice() {
     let executor = build(&alive).resident_max(0).in_memory();
     let first = executor.start(NAP, "run", 5).expect("new");
     executor.block_on(first.accepted()).expect("it is committed");
-    assert_eq!(alive.now(), 0);
+    assert_eq!(alive.now.get(), 0);
 
     let error = executor.resume("run").expect_err("it is not parked");
     assert_eq!(error.to_string(), r#"run "run" is not parked, so it cannot be resumed"#);
     assert!(executor.parked().expect("readable").is_empty());
     executor.verify("run").expect("it is as it was");
     let second = executor.start(NAP, "run", 6).expect("attached");
-    assert_eq!(alive.now(), 0, "it has left again");
+    assert_eq!(alive.now.get(), 0, "it has left again");
     assert_eq!(executor.block_on(second).expect("it ends"), 5);
     assert_eq!(executor.block_on(first).expect("it has ended"), 5);
 }
