@@ -1,7 +1,9 @@
 //! The entries of a run's history: what is remembered.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::str;
 
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +106,7 @@ pub(crate) enum Record<'a> {
     },
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// Appends the record's encoding, which is postcard's.
     ///
     /// Nearly all records are outcomes of steps, and have their own way to the same bytes.
@@ -126,6 +128,30 @@ impl Record<'_> {
         varint(out, took);
     }
 
+    /// Reads a record from all of `bytes`, or says what is wrong.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, String> {
+        // Whatever is unusual in an outcome is postcard's to read, or to refuse.
+        Self::read_outcome(bytes).map_or_else(|| codec::decode(bytes), Ok)
+    }
+
+    fn read_outcome(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = bytes.strip_prefix(&[Self::STEP_FINISHED])?;
+        let number = Number { task: take_u32(&mut rest)?, local: take_u32(&mut rest)? };
+        let name = str::from_utf8(take_bytes(&mut rest)?).ok()?;
+        let label = match take(&mut rest)? {
+            0 => None,
+            1 => Some(str::from_utf8(take_bytes(&mut rest)?).ok()?),
+            _ => return None,
+        };
+        rest = rest.strip_prefix(&[Self::OK])?;
+        let outcome = Ok(Bytes::Borrowed(take_bytes(&mut rest)?));
+        let attempts = take_u32(&mut rest)?;
+        let (started_before, took) = (take_varint(&mut rest)?, take_varint(&mut rest)?);
+        let record =
+            Self::StepFinished { number, name, label, outcome, attempts, started_before, took };
+        rest.is_empty().then_some(record)
+    }
+
     /// The place of the variant among the others, as that of `Ok` in `Result`.
     const STEP_FINISHED: u8 = 2;
     const OK: u8 = 0;
@@ -138,6 +164,40 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u8> {
+    let (&first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(first)
+}
+
+/// The value of a varint of at most nine bytes; longer ones are as good as never met.
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for digit in 0..9 {
+        let byte = take(bytes)?;
+        value |= u64::from(byte & 0x7f) << (7 * digit);
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The same for what takes at most four.
+fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
+    let before = bytes.len();
+    let value = take_varint(bytes)?;
+    let is_short = before - bytes.len() <= 4;
+    u32::try_from(value).ok().filter(|_| is_short)
+}
+
+fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take_varint(bytes)?).ok()?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
 }
 
 fn with_length(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -236,7 +296,7 @@ mod tests {
         for record in records {
             let mut encoded = Vec::new();
             record.append(&mut encoded);
-            assert_eq!(codec::decode(&encoded), Ok(record));
+            assert_eq!(Record::read(&encoded), Ok(record));
         }
     }
 
@@ -260,6 +320,13 @@ mod tests {
             record.append(&mut short);
             codec::append(&record, &mut long);
             assert_eq!(short, long, "seed {seed}");
+
+            let mut bytes = short.split_off(2);
+            assert_eq!(Record::read(&bytes), Ok(record), "seed {seed}");
+            let at = random(8) as usize % bytes.len();
+            bytes[at] ^= 1 << (random(9) % 8);
+            bytes.truncate(bytes.len() - (random(10) % 2) as usize);
+            assert_eq!(Record::read(&bytes), codec::decode(&bytes), "seed {seed}");
         }
     }
 

@@ -6,7 +6,6 @@ use alloc::rc::Rc;
 use dacapo_store::Entry;
 
 use crate::clock::Timestamp;
-use crate::codec;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::Instance;
 use crate::operation::{Found, Operation};
@@ -27,7 +26,7 @@ pub(crate) fn read(entry: &Entry, place: u64) -> Result<Delivery<'_>, Fault> {
     if entry.place != place {
         return Err(damaged(format!("is missing, record {} is in its place", entry.place)));
     }
-    let record = codec::decode::<Record>(&entry.record);
+    let record = Record::read(&entry.record);
     let record = record.map_err(|why| damaged(format!("cannot be read: {why}")))?;
     if (place == 0) != matches!(record, Record::Started { .. }) {
         return Err(damaged(format!("cannot be the {record}: a history begins with its start")));

@@ -11,7 +11,6 @@ use super::residents::Resident;
 use super::{parked_error, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
-use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, World};
@@ -33,7 +32,7 @@ impl Engine {
     /// The recorded outcome of an ended run.
     pub(super) fn outcome(&self, row: &RunRow) -> Result<Outcome<'static>> {
         let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
-        let record = last.as_ref().map(|entry| codec::decode::<Record>(&entry.record));
+        let record = last.as_ref().map(|entry| Record::read(&entry.record));
         match record {
             Some(Ok(Record::Finished { outcome })) => Ok(outcome.map(Bytes::into_owned)),
             _ => {
