@@ -46,6 +46,14 @@ fn random_programs_do_what_the_reference_says_wherever_they_crash() {
     assert!(rare > PROGRAMS / 20, "{report:?}");
 }
 
+/// This program does otherwise when it is polled more often, and the reference says how: a replay with
+/// other polls is no divergence there. (The soak took it for one.)
+#[test]
+fn a_program_that_takes_turns() {
+    let report = crash(&generate(14_860)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(report.polled_otherwise > 0, "{report:?}");
+}
+
 /// A construct, as the report on what was covered calls it.
 fn name(kind: &Kind) -> String {
     match kind {

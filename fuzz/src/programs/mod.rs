@@ -6,12 +6,14 @@
 //! store that programs really use. All of them hold every process to
 //! - the **reference**, which computes trace, output and commits from the order of the records
 //!   (programs with parts that it does not know are held to the rest only);
-//! - its **replay**: the whole history once more, poll for poll; and again, polled more and less often;
+//! - its **replay**: the whole history once more, poll for poll; and again with other polls for
+//!   no reason, where it must do what the reference does with them;
 //! - the process before it: what was stored stays, and what was recorded does not run again;
 //! - **liveness**: it ends, within a bounded number of turns.
 
 mod compare;
 mod decode;
+mod judge;
 pub(crate) mod language;
 mod live;
 mod process;
