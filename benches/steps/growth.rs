@@ -11,7 +11,7 @@ use super::forgetful::Forgetful;
 use super::report::Report;
 
 const LONG: Workflow<u32, Vec<u64>> = Workflow::new("long");
-const SLEEPER: Workflow<u32, ()> = Workflow::new("sleeper");
+pub(crate) const SLEEPER: Workflow<u32, ()> = Workflow::new("sleeper");
 const IO: Workflow<(), ()> = Workflow::new("io");
 
 const YEAR: Duration = Duration::from_secs(31_536_000);
@@ -47,8 +47,12 @@ async fn io(ctx: &Ctx, (): ()) -> Result<()> {
     ctx.step("io", wait).await
 }
 
-fn build() -> Builder {
-    Executor::builder().workflow(LONG, long).workflow(SLEEPER, sleeper).workflow(IO, io)
+pub(crate) fn build() -> Builder {
+    register(Executor::builder())
+}
+
+pub(crate) fn register(builder: Builder) -> Builder {
+    builder.workflow(LONG, long).workflow(SLEEPER, sleeper).workflow(IO, io)
 }
 
 pub(crate) fn measure(options: &Options, report: &mut Report) {
@@ -72,7 +76,7 @@ fn growth(options: &Options) -> f64 {
 }
 
 /// Resident memory of this process, as Linux counts it.
-fn resident_bytes() -> f64 {
+pub(crate) fn resident_bytes() -> f64 {
     let status = fs::read_to_string("/proc/self/statm").expect("this is Linux");
     let pages = status.split(' ').nth(1).expect("the second number is the resident set");
     pages.parse::<f64>().expect("it is a number") * 4096.0
@@ -134,7 +138,7 @@ fn cold_open(options: &Options, report: &Report) {
         report.print(name, start.elapsed().as_secs_f64(), "s");
         drop(executor);
         if finished == 0 {
-            bytes_on_disk(options, report, &path);
+            bytes_on_disk(report, &path);
         }
     }
 }
@@ -153,8 +157,7 @@ fn finish(executor: &Executor, mut runs: u32) {
 /// A workflow that ends without waiting for anything.
 const IO_FREE: Workflow<u32, Vec<u64>> = LONG;
 
-fn bytes_on_disk(options: &Options, report: &Report, path: &std::path::Path) {
-    let _ = options;
+fn bytes_on_disk(report: &Report, path: &std::path::Path) {
     let store = StoreOptions::new().open(path).expect("it is there");
     let runs = store.list(&Filter::new()).expect("it can be read");
     let records: usize = runs.iter().map(|row| store.history(row.key).expect("whole").len()).sum();

@@ -3,6 +3,7 @@
 
 pub(crate) mod curve;
 mod executors;
+mod file;
 mod forgetful;
 mod growth;
 pub(crate) mod latency;
@@ -10,6 +11,7 @@ mod many;
 mod plot;
 mod raw;
 pub(crate) mod report;
+mod residence;
 mod single;
 
 use std::env;
@@ -35,6 +37,8 @@ pub(crate) fn main(peers: &[fn(&Options, &mut Report)]) {
     many::measure(&options, &mut report);
     single::measure(&options, &mut report);
     growth::measure(&options, &mut report);
+    residence::measure(&options, &report);
+    file::measure(&options, &report);
     executors::measure(&mut report);
     for measure in peers {
         measure(&options, &mut report);
