@@ -19,7 +19,7 @@ use crate::inbox::Inbox;
 pub(crate) type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
 /// So many alarms of ended tasks are kept for new ones; a burst of tasks gives back the rest.
-const SPARE_ALARMS: usize = 1024;
+const SPARE_ALARMS: usize = 16_384;
 
 /// One task.
 pub(crate) struct Slot {
