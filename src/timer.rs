@@ -55,6 +55,11 @@ impl Timers {
         self.runs.borrow_mut().remove(timer);
     }
 
+    /// Forgets the timers of all runs: nothing of them goes on.
+    pub(crate) fn forget_runs(&self) {
+        self.runs.take();
+    }
+
     /// Moves the time forward, and never back, and wakes the bodies that are due.
     pub(crate) fn advance(&self) {
         self.clock_now.set(self.clock.now());

@@ -168,6 +168,8 @@ impl Engine {
         if let Some(evictions) = &self.evictions {
             evictions.close(why);
         }
+        // Those of runs that are not in memory are left.
+        self.world.timers.forget_runs();
         self.world.produced.take();
     }
 }

@@ -36,6 +36,7 @@ impl Evictions {
 
     /// Ends the wait for the runs that have left.
     pub(super) fn close(&self, why: &Error) {
+        self.asleep.take();
         self.watches.take().into_values().for_each(|watch| watch.end(Err(why.clone())));
     }
 }

@@ -127,3 +127,47 @@ fn timers_that_are_past_when_a_run_comes_back() {
     let records = |room| history(room).into_iter().map(|entry| entry.record).collect::<Vec<_>>();
     assert_eq!(records(0), records(1));
 }
+
+/// A timer that nobody takes any more must not keep the main loop awake once the store has failed.
+#[test]
+fn an_executor_that_has_stopped_waits_although_a_run_was_away() {
+    let (clock, store) = (VirtualClock::new(Timestamp::default()), MemoryStore::new());
+    let builder = Executor::builder().clock(clock.clone()).resident_max(0);
+    let executor = builder
+        .workflow(NAP, async |ctx: &Ctx, n: u64| super::nap(ctx, &Alive::default(), n).await)
+        .open_with(store.shared())
+        .expect("it opens");
+    let away = executor.start(NAP, "away", 5).expect("new");
+    executor.block_on(away.accepted()).expect("it is committed");
+    store.fail_after(0);
+    let refused = executor.start(NAP, "refused", 5).expect("new");
+    assert!(executor.block_on(refused).expect_err("it is refused").is_store());
+    assert!(executor.block_on(away).expect_err("it is told").is_store());
+
+    let mut main = std::pin::pin!(executor.run(clock.sleep(Duration::from_secs(9))));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let ends = (0..1_000).any(|_| std::future::Future::poll(main.as_mut(), &mut cx).is_ready());
+    assert!(ends, "it looks for a timer that is due, and time stands still");
+}
+
+/// What the simulation does to runs and disks, with room for one run of two.
+#[test]
+fn every_fault_of_the_disk_with_runs_that_leave() {
+    let build = |sim: &dacapo::sim::Sim| {
+        let sim = sim.clone();
+        let program = async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            let sim = sim.clone();
+            let step = async move || -> Result<()> {
+                sim.latency().await;
+                Ok(())
+            };
+            ctx.step("before", step).await?;
+            ctx.sleep(Duration::from_secs(30 * 86_400)).await;
+            Ok(n)
+        };
+        Executor::builder().resident_max(1).workflow(NAP, program)
+    };
+    let check = dacapo::sim::check(NAP).start("one", 1).start("two", 2).seeds(0..2).disk_faults();
+    let report = check.run(build, |n| assert!([1, 2].contains(n)));
+    assert!(report.storage_faults > 150, "{report}");
+}
