@@ -83,6 +83,7 @@ mod trace;
 mod gate;
 mod timer;
 mod choices;
+mod list;
 mod table;
 mod operation;
 mod instance;

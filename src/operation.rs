@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::{Cell, OnceCell, RefCell};
+use core::cell::{Cell, OnceCell};
 use core::mem;
 use core::task::{Poll, Waker};
 use core::time::Duration;
@@ -14,6 +14,7 @@ use dacapo_executor::TaskId;
 use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
+use crate::list::List;
 use crate::record::{Kind, Number, Outcome, Record, Shown};
 use crate::retry::Retry;
 use crate::table::Table;
@@ -23,20 +24,25 @@ pub(crate) struct Operation {
     pub(crate) number: Number,
     pub(crate) kind: Kind,
     pub(crate) name: &'static str,
-    label: OnceCell<Box<str>>,
-    /// `None` for what is tried once, and for all that has no body: most operations.
-    policy: RefCell<Option<Box<Policy>>>,
+    /// Nothing for most operations.
+    details: OnceCell<Box<Details>>,
     /// Attempts that the end of a process cut off, as the history tells.
     pub(crate) cut_off: Cell<u32>,
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) begun: Cell<bool>,
-    state: RefCell<State>,
-    /// What came of the body, until that is committed and after.
-    ended: OnceCell<Ended>,
+    state: Cell<State>,
 }
 
-/// The end of a body's last attempt.
+/// What few operations have.
+#[derive(Default)]
+struct Details {
+    label: OnceCell<Box<str>>,
+    policy: Cell<Policy>,
+}
+
+/// What came of a step: the end of its body's last attempt.
 pub(crate) struct Ended {
+    pub(crate) operation: Rc<Operation>,
     pub(crate) outcome: Outcome<'static>,
     pub(crate) attempts: u32,
     /// When the first attempt of this process began.
@@ -58,7 +64,9 @@ pub(crate) struct Policy {
 /// ```
 enum State {
     Built,
-    Waiting(Waiter),
+    // The two kinds of `Waiter`: one within the other they would be larger.
+    TaskWaiting(TaskId),
+    WakerWaiting(Waker),
     Delivered(Delivered),
     Taken,
     Dropped,
@@ -99,8 +107,10 @@ impl Effort {
     }
 }
 
-impl Policy {
-    const ONCE: Self = Self { retry: Retry::never(), timeout: None, at_most_once: false };
+impl Default for Policy {
+    fn default() -> Self {
+        Self { retry: Retry::never(), timeout: None, at_most_once: false }
+    }
 }
 
 impl Operation {
@@ -109,66 +119,37 @@ impl Operation {
             number,
             kind,
             name,
-            label: OnceCell::new(),
-            policy: RefCell::default(),
+            details: OnceCell::new(),
             cut_off: Cell::new(0),
             begun: Cell::new(false),
-            state: RefCell::new(State::Built),
-            ended: OnceCell::new(),
+            state: Cell::new(State::Built),
         })
     }
 
-    /// Keeps what came of the body for a commit.
-    ///
-    /// # Panics
-    ///
-    /// Panics if there is something already.
-    pub(crate) fn set_ended(&self, ended: Ended) {
-        assert!(self.ended.set(ended).is_ok(), "{self} ends twice");
-    }
-
-    /// The record of what came of the body, for a commit at `now`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if it has not ended.
-    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
-        let Ended { outcome, attempts, started_at, ended_at } =
-            self.ended.get().expect("the body has ended");
-        Record::StepFinished {
-            number: self.number,
-            name: self.name,
-            label: self.label(),
-            outcome: outcome.clone(),
-            attempts: *attempts,
-            started_before: now.nanos_since(*started_at),
-            took: ended_at.nanos_since(*started_at),
-        }
-    }
-
     pub(crate) fn policy(&self) -> Policy {
-        self.policy.borrow().as_deref().copied().unwrap_or(Policy::ONCE)
+        self.details.get().map_or_else(Policy::default, |details| details.policy.get())
     }
 
     pub(crate) fn set_policy(&self, policy: Policy) {
-        self.policy.replace(Some(Box::new(policy)));
+        self.details.get_or_init(Box::default).policy.set(policy);
     }
 
     pub(crate) fn label(&self) -> Option<&str> {
-        self.label.get().map(|label| &**label)
+        self.details.get()?.label.get().map(|label| &**label)
     }
 
     /// # Panics
     ///
     /// Panics if it has a label.
     pub(crate) fn set_label(&self, label: String) {
-        let label = self.label.set(label.into());
+        let label = self.details.get_or_init(Box::default).label.set(label.into());
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
     }
 
-    /// Marks the end of its future, whatever it was doing.
-    pub(crate) fn set_dropped(&self) {
-        let _before = self.state.replace(State::Dropped);
+    /// Marks the end of its future, whatever it was doing, and says whether it had what it waited
+    /// for, so that nothing is left to be forgotten.
+    pub(crate) fn set_dropped(&self) -> bool {
+        matches!(self.state.replace(State::Dropped), State::Taken)
     }
 
     /// Takes what was delivered, or leaves `waiter` for the delivery.
@@ -177,32 +158,42 @@ impl Operation {
     ///
     /// Panics if it was taken before.
     pub(crate) fn poll_delivered(&self, waiter: impl FnOnce() -> Waiter) -> Poll<Delivered> {
-        match &mut *self.state.borrow_mut() {
-            State::Built | State::Waiting(_) => {}
-            delivered @ State::Delivered(_) => {
-                let State::Delivered(delivered) = mem::replace(delivered, State::Taken) else {
-                    unreachable!("it was just seen");
-                };
-                return Poll::Ready(delivered);
-            }
+        // The waker of an earlier poll is dropped when another has taken its place.
+        let before = self.state.replace(State::Taken);
+        match before {
+            State::Built | State::TaskWaiting(_) | State::WakerWaiting(_) => {}
+            State::Delivered(delivered) => return Poll::Ready(delivered),
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
         }
-        // A foreign waker is cloned, and the one before dropped, while nothing is borrowed.
-        let _before = self.state.replace(State::Waiting(waiter()));
+        self.state.set(match waiter() {
+            Waiter::Task(task) => State::TaskWaiting(task),
+            Waiter::Waker(waker) => State::WakerWaiting(waker),
+        });
         Poll::Pending
     }
 
     /// Leaves the outcome for the future that waits, and gives whom to wake.
     pub(crate) fn hand_over(&self, delivered: Delivered) -> Option<Waiter> {
         match self.state.replace(State::Delivered(delivered)) {
-            State::Waiting(waiter) => Some(waiter),
+            State::TaskWaiting(task) => Some(Waiter::Task(task)),
+            State::WakerWaiting(waker) => Some(Waiter::Waker(waker)),
             _ => None,
         }
     }
+}
 
-    /// Whether its future has what it waited for, so that nothing is left to be forgotten.
-    pub(crate) fn is_taken(&self) -> bool {
-        matches!(*self.state.borrow(), State::Taken)
+impl Ended {
+    /// The record of it, for a commit at `now`.
+    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
+        Record::StepFinished {
+            number: self.operation.number,
+            name: self.operation.name,
+            label: self.operation.label(),
+            outcome: self.outcome.clone(),
+            attempts: self.attempts,
+            started_before: now.nanos_since(self.started_at),
+            took: self.ended_at.nanos_since(self.started_at),
+        }
     }
 }
 
@@ -216,10 +207,21 @@ impl core::fmt::Display for Operation {
 #[derive(Default)]
 pub(crate) struct Operations {
     waiting: Table<Waiting>,
-    /// What the next work phase takes up. Empty in a replay: at its end all that waits is asked.
-    asked: Vec<Number>,
-    /// In a replay, the operations that were dropped: the history may still speak of them.
-    dropped: Option<BTreeMap<Number, Rc<Operation>>>,
+    asked: Asked,
+}
+
+enum Asked {
+    /// What the next work phase takes up.
+    Live(List<Number>),
+    /// In a replay nothing is taken up, and at its end all that waits. The operations that were
+    /// dropped are kept: the history may still speak of them.
+    Replay { dropped: BTreeMap<Number, Rc<Operation>> },
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self::Live(List::default())
+    }
 }
 
 struct Waiting {
@@ -237,17 +239,16 @@ pub(crate) enum Found {
 impl Operations {
     /// Those of a run whose history is to be delivered.
     pub(crate) fn in_replay() -> Self {
-        Self { dropped: Some(BTreeMap::new()), ..Self::default() }
+        Self { asked: Asked::Replay { dropped: BTreeMap::new() }, ..Self::default() }
     }
 
     pub(crate) fn is_replaying(&self) -> bool {
-        self.dropped.is_some()
+        matches!(self.asked, Asked::Replay { .. })
     }
 
     /// All that was committed has been delivered: what still waits is asked for.
     pub(crate) fn end_replay(&mut self) {
-        self.dropped = None;
-        self.asked = self.waiting.numbers();
+        self.asked = Asked::Live(List::Many(self.waiting.numbers()));
     }
 
     pub(crate) fn ask(&mut self, operation: Rc<Operation>, effort: Effort) {
@@ -258,24 +259,28 @@ impl Operations {
 
     /// Has the next work phase look at an operation.
     pub(crate) fn ask_again(&mut self, number: Number) {
-        if !self.is_replaying() {
-            self.asked.push(number);
+        if let Asked::Live(asked) = &mut self.asked {
+            asked.push(number);
         }
     }
 
     /// Takes what was asked for since the last time, in the order of the numbers. Some of it may
     /// no longer wait.
-    pub(crate) fn take_asked(&mut self) -> Vec<Number> {
-        let mut asked = core::mem::take(&mut self.asked);
-        asked.sort_unstable();
+    pub(crate) fn take_asked(&mut self) -> List<Number> {
+        let Asked::Live(asked) = &mut self.asked else { return List::default() };
+        let mut asked = mem::take(asked);
+        asked.as_mut_slice().sort_unstable();
         asked
     }
 
     /// Gives the memory of a list back that was taken, to be used again.
-    pub(crate) fn reuse(&mut self, mut asked: Vec<Number>) {
-        if self.asked.is_empty() && asked.capacity() <= Self::KEPT {
+    pub(crate) fn reuse(&mut self, mut asked: List<Number>) {
+        if let Asked::Live(before) = &mut self.asked
+            && before.as_slice().is_empty()
+            && asked.capacity() <= Self::KEPT
+        {
             asked.clear();
-            self.asked = asked;
+            *before = asked;
         }
     }
 
@@ -286,8 +291,12 @@ impl Operations {
         if let Some(waiting) = self.waiting.get(number) {
             return Found::Waiting(waiting.operation.clone());
         }
-        let dropped = self.dropped.as_ref().and_then(|dropped| dropped.get(&number));
-        dropped.map_or(Found::Unknown, |operation| Found::Dropped(operation.clone()))
+        match &self.asked {
+            Asked::Live(_) => Found::Unknown,
+            Asked::Replay { dropped } => {
+                dropped.get(&number).cloned().map_or(Found::Unknown, Found::Dropped)
+            }
+        }
     }
 
     pub(crate) fn waiting(&self, number: Number) -> Option<Rc<Operation>> {
@@ -302,7 +311,7 @@ impl Operations {
     /// Removes an operation whose future was dropped; likewise.
     pub(crate) fn forget(&mut self, number: Number) -> Option<Effort> {
         let waiting = self.waiting.remove(number)?;
-        if let Some(dropped) = &mut self.dropped {
+        if let Asked::Replay { dropped } = &mut self.asked {
             dropped.insert(number, waiting.operation);
         }
         Some(waiting.effort)
@@ -310,7 +319,7 @@ impl Operations {
 
     /// Removes all; likewise.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (Rc<Operation>, Effort)> + use<> {
-        let waiting = core::mem::take(&mut self.waiting);
+        let waiting = mem::take(&mut self.waiting);
         waiting.into_values().map(|Waiting { operation, effort }| (operation, effort))
     }
 
@@ -330,12 +339,13 @@ impl Operations {
 
     /// The first timer, if there are a few timers and nothing else.
     pub(crate) fn sleeps_until(&self) -> Option<(Timestamp, Number)> {
-        let deadline = |(number, waiting): &(Number, Waiting)| match waiting.effort {
-            Effort::Timer(deadline) => Some((deadline, *number)),
-            Effort::Unstarted(_) | Effort::Body(_) => None,
-        };
-        let deadlines: Option<Vec<_>> = self.waiting.few()?.iter().map(deadline).collect();
-        deadlines?.into_iter().min()
+        let mut first = None;
+        for (number, waiting) in self.waiting.few()? {
+            let Effort::Timer(deadline) = waiting.effort else { return None };
+            let before = first.get_or_insert((deadline, *number));
+            *before = (*before).min((deadline, *number));
+        }
+        first
     }
 
     pub(crate) fn is_empty(&self) -> bool {

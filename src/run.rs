@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
-use crate::context::{Ctx, explain};
+use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
@@ -36,8 +36,7 @@ use crate::trace::{Event, Recorded};
 
 /// A record on its way into a commit.
 pub(crate) enum Draft {
-    /// What came of a step, as its operation holds it.
-    Outcome(Rc<Operation>),
+    Outcome(Ended),
     Record(Box<Record<'static>>),
 }
 
@@ -45,7 +44,7 @@ impl Draft {
     /// The record, for a commit at `now`.
     pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
         match self {
-            Self::Outcome(step) => step.record(now),
+            Self::Outcome(ended) => ended.record(now),
             Self::Record(record) => Record::clone(record),
         }
     }
@@ -57,7 +56,7 @@ impl Draft {
         let is_open = run.phase.get() != Phase::Closed;
         is_open
             && match self {
-                Self::Outcome(step) => waits(step.number),
+                Self::Outcome(ended) => waits(ended.operation.number),
                 Self::Record(record) => match **record {
                     Record::StepStarted { number }
                     | Record::Restarted { number }
@@ -198,16 +197,9 @@ impl Run {
     }
 
     fn spawn_root(&self, input: &Bytes<'_>) -> Result<(), Fault> {
-        let ctx = Ctx::next(self.instance.clone());
-        let number = ctx.task();
-        let root = (self.code)(ctx, input.as_slice());
+        let root = self.code.root(&self.instance, input.as_slice());
         let root = root.map_err(|why| Fault::new(ParkReason::Undecodable, why))?;
-        let run = self.instance.clone();
-        let root = async move {
-            let outcome = root.await;
-            run.outcome.set(outcome).expect("a root ends once");
-        };
-        self.instance.spawn(number, root).detach();
+        self.instance.spawn_root(root);
         Ok(())
     }
 
@@ -220,7 +212,10 @@ impl Run {
             }
         };
         if let Err(message) = panics::catch(|| run.open(poll)) {
-            run.fail(ParkReason::Panicked, format_args!("task {}: {message}", run.polled_task()));
+            run.fail(
+                ParkReason::Panicked,
+                format_args!("task {}: {message}", run.world.polled_task.get()),
+            );
         }
         if run.outcome.get().is_some() && run.fault().is_none() {
             run.end();
@@ -239,7 +234,7 @@ impl Run {
             }
         }
         if run.outcome.get().is_none() && run.world.tasks.queued() > 0 {
-            let task = run.polled_task();
+            let task = run.world.polled_task.get();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
             run.fail(ParkReason::LiveLock, detail);
         }
@@ -264,7 +259,7 @@ impl Run {
     /// Begins what was asked for, in the order of the numbers.
     fn begin_asked(&self, drafts: &mut Vec<Draft>) {
         let asked = self.instance.operations.borrow_mut().take_asked();
-        for &number in &asked {
+        for &number in asked.as_slice() {
             self.begin(number, drafts);
         }
         self.instance.operations.borrow_mut().reuse(asked);
@@ -327,6 +322,5 @@ fn cut_off(step: Rc<Operation>, now: Timestamp) -> Draft {
     };
     let failure = Error::of(error::Kind::Interrupted, failure).into_failure();
     let outcome = Err(explain(failure, &step, attempts));
-    step.set_ended(Ended { outcome, attempts, started_at: now, ended_at: now });
-    Draft::Outcome(step)
+    Draft::Outcome(Ended { operation: step, outcome, attempts, started_at: now, ended_at: now })
 }

@@ -3,12 +3,13 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use crate::list::List;
 use crate::record::Number;
 
 /// Values by operation number.
 pub(crate) enum Table<T> {
     /// At most [`FEW`] values, in no order.
-    Few(Vec<(Number, T)>),
+    Few(List<(Number, T)>),
     Many(BTreeMap<Number, T>),
 }
 
@@ -17,7 +18,7 @@ const FEW: usize = 8;
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::Few(List::default())
     }
 }
 
@@ -28,10 +29,7 @@ impl<T> Table<T> {
     pub(crate) fn insert(&mut self, number: Number, value: T) {
         assert!(self.get(number).is_none(), "an operation is asked for once");
         match self {
-            Self::Few(few) if few.len() < FEW => {
-                few.reserve_exact(usize::from(few.capacity() == 0));
-                few.push((number, value));
-            }
+            Self::Few(few) if few.as_slice().len() < FEW => few.push((number, value)),
             Self::Few(few) => {
                 let few = core::mem::take(few).into_iter();
                 *self = Self::Many(few.chain([(number, value)]).collect());
@@ -43,7 +41,7 @@ impl<T> Table<T> {
     pub(crate) fn remove(&mut self, number: Number) -> Option<T> {
         match self {
             Self::Few(few) => {
-                let index = few.iter().position(|(held, _)| *held == number)?;
+                let index = few.as_slice().iter().position(|(held, _)| *held == number)?;
                 Some(few.swap_remove(index).1)
             }
             Self::Many(many) => {
@@ -59,7 +57,8 @@ impl<T> Table<T> {
     pub(crate) fn get(&self, number: Number) -> Option<&T> {
         match self {
             Self::Few(few) => {
-                few.iter().find_map(|(held, value)| (*held == number).then_some(value))
+                let mut few = few.as_slice().iter();
+                few.find_map(|(held, value)| (*held == number).then_some(value))
             }
             Self::Many(many) => many.get(&number),
         }
@@ -68,7 +67,8 @@ impl<T> Table<T> {
     pub(crate) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
         match self {
             Self::Few(few) => {
-                few.iter_mut().find_map(|(held, value)| (*held == number).then_some(value))
+                let mut few = few.as_mut_slice().iter_mut();
+                few.find_map(|(held, value)| (*held == number).then_some(value))
             }
             Self::Many(many) => many.get_mut(&number),
         }
@@ -77,7 +77,7 @@ impl<T> Table<T> {
     /// All numbers, in their order.
     pub(crate) fn numbers(&self) -> Vec<Number> {
         let mut numbers: Vec<_> = match self {
-            Self::Few(few) => few.iter().map(|&(number, _)| number).collect(),
+            Self::Few(few) => few.as_slice().iter().map(|&(number, _)| number).collect(),
             Self::Many(many) => many.keys().copied().collect(),
         };
         numbers.sort_unstable();
@@ -88,23 +88,23 @@ impl<T> Table<T> {
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         let (mut few, many) = match self {
             Self::Few(few) => (few, BTreeMap::new()),
-            Self::Many(many) => (Vec::new(), many),
+            Self::Many(many) => (List::default(), many),
         };
-        few.sort_unstable_by_key(|&(number, _)| number);
+        few.as_mut_slice().sort_unstable_by_key(|&(number, _)| number);
         few.into_iter().chain(many).map(|(_, value)| value)
     }
 
     /// All values, in no order, if they are few.
     pub(crate) fn few(&self) -> Option<&[(Number, T)]> {
         match self {
-            Self::Few(few) => Some(few),
+            Self::Few(few) => Some(few.as_slice()),
             Self::Many(_) => None,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Few(few) => few.is_empty(),
+            Self::Few(few) => few.as_slice().is_empty(),
             Self::Many(many) => many.is_empty(),
         }
     }

@@ -118,10 +118,11 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
             None => break Err(explain(failure, operation, attempts)),
         }
     };
-    operation.set_ended(Ended { outcome, attempts, started_at, ended_at: timers.now() });
+    let ended_at = timers.now();
     let Job { instance, operation } = job;
     let world = instance.world.clone();
-    world.produced.borrow_mut().push(Produced { instance, operation });
+    let ended = Ended { operation, outcome, attempts, started_at, ended_at };
+    world.produced.borrow_mut().push(Produced { instance, ended });
     // What it owned is dropped with it; a panic in that comes too late to matter.
     let _ = panics::catch_drop(body);
 }

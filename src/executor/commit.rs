@@ -74,7 +74,7 @@ impl Engine {
     /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
     fn gather(&self) -> Result<()> {
         let outcome =
-            |Produced { instance, operation }| (instance, Entry::Record(Draft::Outcome(operation)));
+            |Produced { instance, ended }| (instance, Entry::Record(Draft::Outcome(ended)));
         {
             let mut produced = self.world.produced.borrow_mut();
             self.pending.borrow_mut().extend(produced.drain(..).map(outcome));

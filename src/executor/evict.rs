@@ -30,8 +30,8 @@ impl Evictions {
     }
 
     /// Takes the run that will sleep longest.
-    fn next(&self) -> Option<RunTimer> {
-        self.asleep.borrow_mut().pop_last()
+    fn next(&self) -> Option<RunKey> {
+        self.asleep.borrow_mut().pop_last().map(|timer| timer.run)
     }
 
     /// Ends the wait for the runs that have left.
@@ -49,12 +49,16 @@ impl Engine {
         if let Some(timer) = timer {
             evictions.asleep.borrow_mut().insert(timer);
         }
-        resident.asleep.set(timer);
+        resident.asleep.set(timer.is_some());
     }
 
     /// Notes that there is something for a run.
     pub(super) fn awake(&self, resident: &Resident) {
-        if let (Some(evictions), Some(timer)) = (&self.evictions, resident.asleep.take()) {
+        let Some(evictions) = self.evictions.as_ref().filter(|_| resident.asleep.take()) else {
+            return;
+        };
+        // Nothing was delivered to it since it fell asleep, so this is the timer of then.
+        if let Some(timer) = resident.run.instance.sleeps_until() {
             evictions.asleep.borrow_mut().remove(&timer);
         }
     }
@@ -63,14 +67,19 @@ impl Engine {
     pub(super) fn evict_surplus(&self) {
         let Some(evictions) = &self.evictions else { return };
         while self.residents.len() > evictions.max {
-            let Some(timer) = evictions.next() else { return };
-            let Some(resident) = self.residents.with_key(timer.run) else { continue };
+            let Some(run) = evictions.next() else { return };
+            let Some(resident) = self.residents.with_key(run) else { continue };
+            // Only what sleeps may leave: the bodies of another would be dropped.
+            if !resident.asleep.take() {
+                continue;
+            }
+            let Some(timer) = resident.run.instance.sleeps_until() else { continue };
             self.residents.remove(&resident);
             resident.run.instance.close();
             // One of its timers is enough to bring it back, and the others with it.
             self.world.timers.add(timer);
             if let Some(watch) = resident.take_watch() {
-                evictions.watches.borrow_mut().insert(timer.run, watch);
+                evictions.watches.borrow_mut().insert(run, watch);
             }
         }
     }

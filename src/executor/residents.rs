@@ -1,8 +1,10 @@
 //! The runs in memory, and how they are found.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
+use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
+use core::cmp::Ordering;
 
 use dacapo_store::RunKey;
 use slab::Slab;
@@ -12,37 +14,37 @@ use crate::error::Result;
 use crate::instance::Instance;
 use crate::record::Outcome;
 use crate::run::Run;
-use crate::timer::RunTimer;
 
 /// A run in memory, and those who wait for it.
 pub(super) struct Resident {
     pub(super) run: Run,
     /// `None` while nobody waits.
-    watch: RefCell<Option<Rc<Watch>>>,
-    /// While it may leave memory: the timer for which it will be back.
-    pub(super) asleep: Cell<Option<RunTimer>>,
+    watch: Cell<Option<Rc<Watch>>>,
+    /// Whether it may leave memory.
+    pub(super) asleep: Cell<bool>,
 }
 
 impl Resident {
     pub(super) fn new(run: Run) -> Rc<Self> {
-        Rc::new(Self { run, watch: RefCell::default(), asleep: Cell::default() })
+        Rc::new(Self { run, watch: Cell::default(), asleep: Cell::default() })
     }
 
     /// Where to wait for the run.
     pub(super) fn watch(&self) -> Rc<Watch> {
-        let watch = || {
+        let watch = self.watch.take().unwrap_or_else(|| {
             let watch = Rc::<Watch>::default();
             if self.run.instance.delivered.get() > 0 {
                 watch.accept();
             }
             watch
-        };
-        self.watch.borrow_mut().get_or_insert_with(watch).clone()
+        });
+        self.watch.set(Some(watch.clone()));
+        watch
     }
 
     /// Has those who wait already wait for this.
     pub(super) fn set_watch(&self, watch: Rc<Watch>) {
-        self.watch.replace(Some(watch));
+        self.watch.set(Some(watch));
     }
 
     /// Where somebody waits, if somebody does.
@@ -55,7 +57,7 @@ impl Resident {
         let held = self.watch.take();
         if let Some(watch) = held {
             watch.accept();
-            self.watch.replace(Some(watch).filter(|watch| Rc::strong_count(watch) > 1));
+            self.watch.set(Some(watch).filter(|watch| Rc::strong_count(watch) > 1));
         }
     }
 
@@ -72,8 +74,37 @@ impl Resident {
 pub(super) struct Residents {
     slots: RefCell<Slab<Rc<Resident>>>,
     by_key: RefCell<BTreeMap<RunKey, usize>>,
-    by_id: RefCell<BTreeMap<Rc<str>, usize>>,
+    by_id: RefCell<BTreeSet<ById>>,
 }
+
+/// A run in the order of the ids, which its instance has.
+struct ById(Rc<Resident>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        &self.0.run.instance.id
+    }
+}
+
+impl Ord for ById {
+    fn cmp(&self, other: &Self) -> Ordering {
+        Borrow::<str>::borrow(self).cmp(other.borrow())
+    }
+}
+
+impl PartialOrd for ById {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ById {}
 
 impl Residents {
     pub(super) fn add(&self, resident: &Rc<Resident>) {
@@ -81,13 +112,13 @@ impl Residents {
         let slot = self.slots.borrow_mut().insert(resident.clone());
         instance.slot.set(slot);
         self.by_key.borrow_mut().insert(instance.key, slot);
-        self.by_id.borrow_mut().insert(instance.id.clone(), slot);
+        self.by_id.borrow_mut().insert(ById(resident.clone()));
     }
 
     pub(super) fn remove(&self, resident: &Resident) {
         let instance = &resident.run.instance;
         self.by_key.borrow_mut().remove(&instance.key);
-        self.by_id.borrow_mut().remove(&instance.id);
+        self.by_id.borrow_mut().remove(&*instance.id);
         let _removed = self.slots.borrow_mut().try_remove(instance.slot.get());
     }
 
@@ -104,8 +135,7 @@ impl Residents {
     }
 
     pub(super) fn with_id(&self, id: &str) -> Option<Rc<Resident>> {
-        let slot = *self.by_id.borrow().get(id)?;
-        self.slots.borrow().get(slot).cloned()
+        self.by_id.borrow().get(id).map(|resident| resident.0.clone())
     }
 
     pub(super) fn len(&self) -> usize {

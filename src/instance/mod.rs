@@ -2,6 +2,7 @@
 
 mod world;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -10,14 +11,17 @@ use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, RawWakerVTable, Waker};
+use core::task::{Context, Poll};
 
 use dacapo_executor::{Task, TaskId};
 use dacapo_store::RunKey;
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::gate::{InstanceId, Pass};
+use crate::list::List;
 use crate::operation::{Delivered, Effort, Operation, Operations, Waiter};
 use crate::panics;
 use crate::record::Outcome;
@@ -54,12 +58,9 @@ pub(crate) struct Instance {
     /// What came of the root, once it has ended.
     pub(crate) outcome: OnceCell<Outcome<'static>>,
     /// Why the run cannot go on. The first reason counts.
-    fault: OnceCell<Fault>,
+    fault: OnceCell<Box<Fault>>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
-    tasks: RefCell<Vec<(u32, TaskId)>>,
-    polled_task: Cell<u32>,
-    /// The waker of the task that is being polled.
-    own_waker: Cell<WakerIdentity>,
+    tasks: RefCell<List<(u32, TaskId)>>,
     /// The number of the next task.
     next_task: Cell<u32>,
 }
@@ -77,6 +78,12 @@ pub(crate) enum Phase {
     Ended,
     /// Out of memory, or about to be: nothing that its code does has an effect.
     Closed,
+}
+
+/// The first task of a run, before it is spawned.
+pub(crate) struct Root {
+    number: u32,
+    task: LocalBoxFuture<'static, ()>,
 }
 
 impl Instance {
@@ -111,8 +118,6 @@ impl Instance {
             outcome: OnceCell::new(),
             fault: OnceCell::new(),
             tasks: RefCell::default(),
-            polled_task: Cell::default(),
-            own_waker: Cell::new(same(Waker::noop())),
             next_task: Cell::default(),
         })
     }
@@ -133,11 +138,11 @@ impl Instance {
 
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
     pub(crate) fn fail(&self, reason: ParkReason, detail: impl fmt::Display) {
-        let _ = self.fault.set(Fault::new(reason, detail));
+        let _ = self.fault.set(Fault::new(reason, detail).into());
     }
 
     pub(crate) fn fault(&self) -> Option<&Fault> {
-        self.fault.get()
+        self.fault.get().map(|fault| &**fault)
     }
 
     pub(crate) fn observe(&self, event: Event<'_>) {
@@ -162,16 +167,38 @@ impl Instance {
         if !self.is_running() {
             return Task::dead();
         }
-        let pass = Pass::new(self.world.gate.clone(), self.number, self.key);
-        let future = WorkflowTask { task, number, instance: self.clone(), pass };
-        let task = self.world.tasks.spawn(future);
+        let task = self.world.tasks.spawn(self.task(number, task));
         self.keep(number, task.id());
         task
     }
 
+    fn task<F>(self: &Rc<Self>, number: u32, task: F) -> WorkflowTask<F> {
+        let pass = Pass::new(self.world.gate.clone(), self.number, self.key);
+        WorkflowTask { task, number, instance: self.clone(), pass }
+    }
+
+    /// The task whose end is that of the run.
+    pub(crate) fn root(
+        self: &Rc<Self>,
+        number: u32,
+        root: impl Future<Output = Outcome<'static>> + 'static,
+    ) -> Root {
+        let run = self.clone();
+        let end = move |outcome| run.outcome.set(outcome).expect("a root ends once");
+        Root { number, task: Box::pin(self.task(number, root.map(end))) }
+    }
+
+    pub(crate) fn spawn_root(&self, root: Root) {
+        if self.is_running() {
+            self.keep(root.number, self.world.tasks.spawn_boxed(root.task));
+        }
+    }
+
     fn keep(&self, number: u32, task: TaskId) {
         let mut tasks = self.tasks.borrow_mut();
-        if tasks.len() == tasks.capacity() && tasks.len() >= 4 {
+        if let List::Many(tasks) = &mut *tasks
+            && tasks.len() == tasks.capacity()
+        {
             tasks.retain(|&(_, task)| self.world.tasks.is_alive(task));
         }
         tasks.push((number, task));
@@ -185,6 +212,7 @@ impl Instance {
             return false;
         }
         let tasks = self.tasks.borrow();
+        let tasks = tasks.as_slice();
         let chosen = choices.wakes(self.key, self.delivered.get(), self.next_task.get());
         for number in &chosen {
             if let Ok(index) = tasks.binary_search_by_key(number, |&(number, _)| number) {
@@ -214,18 +242,12 @@ impl Instance {
             self.world.gate.note_stray(self.key, self.number);
             return Poll::Pending;
         }
-        let delivered = operation.poll_delivered(|| self.waiter(cx.waker()));
+        let delivered = operation.poll_delivered(|| self.world.waiter(cx.waker()));
         if let Some(effort) = effort.take() {
             self.observe(Event::Asked(operation));
             self.operations.borrow_mut().ask(operation.clone(), effort);
         }
         delivered
-    }
-
-    /// Whom to wake: the polled task itself, if the waker is its own.
-    fn waiter(&self, waker: &Waker) -> Waiter {
-        let task = self.world.tasks.current().filter(|_| self.own_waker.get() == same(waker));
-        task.map_or_else(|| Waiter::Waker(waker.clone()), Waiter::Task)
     }
 
     /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
@@ -240,9 +262,7 @@ impl Instance {
     /// Ends an operation whose future was dropped, and its body with it. `effort` is what it would
     /// have asked for, had it been polled.
     pub(crate) fn drop_operation(&self, operation: &Operation, effort: Option<Effort>) {
-        let is_taken = operation.is_taken();
-        operation.set_dropped();
-        if is_taken {
+        if operation.set_dropped() {
             return;
         }
         let asked = self.operations.borrow_mut().forget(operation.number);
@@ -318,25 +338,13 @@ impl Instance {
     /// Which tasks there are, for a message.
     pub(crate) fn show_tasks(&self) -> String {
         let tasks = self.tasks.borrow();
-        let alive = tasks.iter().filter(|&&(_, task)| self.world.tasks.is_alive(task));
+        let alive = tasks.as_slice().iter().filter(|&&(_, task)| self.world.tasks.is_alive(task));
         let numbers: Vec<_> = alive.map(|(number, _)| number.to_string()).collect();
         match &numbers[..] {
             [number] => format!("task {number} (0 is the root) awaits"),
             _ => format!("the tasks {} (0 is the root) await", numbers.join(", ")),
         }
     }
-
-    /// The task that was polled last.
-    pub(crate) fn polled_task(&self) -> u32 {
-        self.polled_task.get()
-    }
-}
-
-/// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.
-type WakerIdentity = (*const (), *const RawWakerVTable);
-
-fn same(waker: &Waker) -> WakerIdentity {
-    (waker.data(), waker.vtable())
 }
 
 pin_project_lite::pin_project! {
@@ -355,10 +363,9 @@ impl<F: Future> Future for WorkflowTask<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.instance.polled_task.set(*this.number);
         this.instance.observe(Event::Polled(*this.number));
         let waker = this.pass.waker(cx.waker());
-        this.instance.own_waker.set(same(waker));
+        this.instance.world.set_polled(*this.number, waker);
         this.task.poll(&mut Context::from_waker(waker))
     }
 }

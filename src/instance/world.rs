@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::task::{RawWakerVTable, Waker};
 
 use dacapo_executor::{FifoExecutor, TaskId};
 use futures::future::LocalBoxFuture;
@@ -12,7 +13,7 @@ use futures::future::LocalBoxFuture;
 use crate::choices::{Choices, hesitant};
 use crate::gate::{Gate, InstanceId};
 use crate::instance::Instance;
-use crate::operation::Operation;
+use crate::operation::{Ended, Waiter};
 use crate::timer::Timers;
 use crate::trace::Observer;
 
@@ -31,13 +32,25 @@ pub(crate) struct World {
     pub(crate) observer: Option<Rc<dyn Observer>>,
     /// `None` outside of simulations.
     pub(crate) choices: Option<Rc<dyn Choices>>,
+    /// The number of the task that was polled last, for messages: it is one of the run whose poll
+    /// has just returned.
+    pub(crate) polled_task: Cell<u32>,
+    /// The waker of the task that is being polled.
+    own_waker: Cell<WakerIdentity>,
     instances: Cell<usize>,
+}
+
+/// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.
+type WakerIdentity = (*const (), *const RawWakerVTable);
+
+fn same(waker: &Waker) -> WakerIdentity {
+    (waker.data(), waker.vtable())
 }
 
 /// A step whose body has ended, and whose outcome is not committed yet.
 pub(crate) struct Produced {
     pub(crate) instance: Rc<Instance>,
-    pub(crate) operation: Rc<Operation>,
+    pub(crate) ended: Ended,
 }
 
 impl World {
@@ -56,6 +69,8 @@ impl World {
             poll_budget,
             observer,
             choices,
+            polled_task: Cell::default(),
+            own_waker: Cell::new(same(Waker::noop())),
             instances: Cell::new(1),
         })
     }
@@ -72,6 +87,18 @@ impl World {
     pub(crate) fn polls_per_turn(&self) -> usize {
         let queued = self.bodies.queue_len();
         self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
+    }
+
+    /// The task of this number is about to be polled with `waker`.
+    pub(crate) fn set_polled(&self, task: u32, waker: &Waker) {
+        self.polled_task.set(task);
+        self.own_waker.set(same(waker));
+    }
+
+    /// Whom to wake: the task that is being polled itself, if the waker is its own.
+    pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
+        let task = self.tasks.current().filter(|_| self.own_waker.get() == same(waker));
+        task.map_or_else(|| Waiter::Waker(waker.clone()), Waiter::Task)
     }
 
     /// A number that no run in memory had before.
