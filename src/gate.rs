@@ -5,8 +5,7 @@
 //! stray, and parked.
 
 use alloc::sync::Arc;
-use alloc::task::Wake;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 
 use crossbeam_queue::SegQueue;
@@ -15,40 +14,32 @@ use futures::task::AtomicWaker;
 
 /// The one gate of an executor.
 pub(crate) struct Gate {
-    /// The instance that is polled right now, or [`SHUT`]. Written on the executor's thread only.
-    open_for: AtomicUsize,
+    /// The run that is polled right now, or [`SHUT`], in two halves: 64-bit atomics are not
+    /// everywhere. Written on the executor's thread only, and what others read does not matter.
+    open_for: [AtomicU32; 2],
     /// Runs that something outside touched.
-    strays: SegQueue<Stray>,
+    strays: SegQueue<RunKey>,
     /// Whoever sleeps until something happens: a stray must be parked soon.
     sleeper: AtomicWaker,
     home: Here,
 }
 
-/// A run that something outside touched, in one of its stays in memory.
-pub(crate) struct Stray {
-    pub(crate) run: RunKey,
-    pub(crate) instance: InstanceId,
-}
-
-/// One stay of a run in memory; they are numbered from 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct InstanceId(pub(crate) usize);
-
-const SHUT: usize = 0;
+/// No run has this key.
+const SHUT: RunKey = RunKey(u64::MAX);
 
 impl Gate {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            open_for: AtomicUsize::new(SHUT),
+            open_for: halves(SHUT).map(AtomicU32::new),
             strays: SegQueue::new(),
             sleeper: AtomicWaker::new(),
             home: Here::now(),
         })
     }
 
-    /// Runs `poll` with the gate open for the tasks of `instance`.
-    pub(crate) fn open<T>(&self, instance: InstanceId, poll: impl FnOnce() -> T) -> T {
-        self.set(instance.0, poll)
+    /// Runs `poll` with the gate open for the tasks of `run`.
+    pub(crate) fn open<T>(&self, run: RunKey, poll: impl FnOnce() -> T) -> T {
+        self.set(run, poll)
     }
 
     /// Runs `drop` with the gate shut: for user code that runs live and not in a replay.
@@ -56,22 +47,34 @@ impl Gate {
         self.set(SHUT, drop)
     }
 
-    fn set<T>(&self, open_for: usize, call: impl FnOnce() -> T) -> T {
-        let restore = Restore { gate: self, before: self.open_for.load(Ordering::Relaxed) };
-        self.open_for.store(open_for, Ordering::Relaxed);
+    fn set<T>(&self, open_for: RunKey, call: impl FnOnce() -> T) -> T {
+        let restore = Restore { gate: self, before: self.open_for() };
+        self.set_open_for(open_for);
         let result = call();
         drop(restore);
         result
     }
 
-    /// Whether the tasks of `instance` are being polled, on this very thread.
-    pub(crate) fn admits(&self, instance: InstanceId) -> bool {
-        self.open_for.load(Ordering::Relaxed) == instance.0 && self.home == Here::now()
+    fn open_for(&self) -> RunKey {
+        let [low, high] = &self.open_for;
+        let low = u64::from(low.load(Ordering::Relaxed));
+        RunKey(u64::from(high.load(Ordering::Relaxed)) << 32 | low)
+    }
+
+    fn set_open_for(&self, run: RunKey) {
+        let [low, high] = halves(run);
+        self.open_for[0].store(low, Ordering::Relaxed);
+        self.open_for[1].store(high, Ordering::Relaxed);
+    }
+
+    /// Whether the tasks of `run` are being polled, on this very thread.
+    pub(crate) fn is_open_for(&self, run: RunKey) -> bool {
+        self.open_for() == run && self.home == Here::now()
     }
 
     /// Notes that something outside touched a run.
-    pub(crate) fn note_stray(&self, run: RunKey, instance: InstanceId) {
-        self.strays.push(Stray { run, instance });
+    pub(crate) fn note_stray(&self, run: RunKey) {
+        self.strays.push(run);
         self.sleeper.wake();
     }
 
@@ -85,21 +88,40 @@ impl Gate {
     }
 
     /// The next run that something outside touched.
-    pub(crate) fn next_stray(&self) -> Option<Stray> {
+    pub(crate) fn next_stray(&self) -> Option<RunKey> {
         // `pop` on an empty queue costs a fence, `is_empty` two loads.
         if self.strays.is_empty() { None } else { self.strays.pop() }
     }
 }
 
+/// Wakers of workflow tasks ask the gate whether their run is being polled.
+impl dacapo_executor::Gate for Gate {
+    fn owner(&self) -> u64 {
+        self.open_for().0
+    }
+
+    fn admits(&self, owner: u64) -> bool {
+        self.is_open_for(RunKey(owner))
+    }
+
+    fn refused(&self, owner: u64) {
+        self.note_stray(RunKey(owner));
+    }
+}
+
+fn halves(run: RunKey) -> [u32; 2] {
+    [run.0 as u32, (run.0 >> 32) as u32]
+}
+
 /// Puts the gate back as it was, also when a poll panics.
 struct Restore<'a> {
     gate: &'a Gate,
-    before: usize,
+    before: RunKey,
 }
 
 impl Drop for Restore<'_> {
     fn drop(&mut self) {
-        self.gate.open_for.store(self.before, Ordering::Relaxed);
+        self.gate.set_open_for(self.before);
     }
 }
 
@@ -118,73 +140,5 @@ impl Here {
     #[cfg(not(feature = "std"))]
     fn now() -> Self {
         Self(0)
-    }
-}
-
-/// What a workflow task shows to be let in. What it awaits gets wakers that ask the gate first.
-pub(crate) struct Pass {
-    gate: Arc<Gate>,
-    instance: InstanceId,
-    run: RunKey,
-    /// Made at the first poll; a task's own waker is the same for all its polls.
-    waker: Option<(Arc<GateWaker>, Waker)>,
-}
-
-/// Passes a wake on to `task` if the gate admits it.
-struct GateWaker {
-    task: Waker,
-    gate: Arc<Gate>,
-    instance: InstanceId,
-    run: RunKey,
-    /// False once the task has ended: then its wakers are void.
-    alive: AtomicBool,
-}
-
-impl Pass {
-    pub(crate) fn new(gate: Arc<Gate>, instance: InstanceId, run: RunKey) -> Self {
-        Self { gate, instance, run, waker: None }
-    }
-
-    /// The waker to poll with instead of `task`'s own.
-    pub(crate) fn waker(&mut self, task: &Waker) -> &Waker {
-        let (_, waker) = self.waker.get_or_insert_with(|| {
-            let waker = Arc::new(GateWaker {
-                task: task.clone(),
-                gate: self.gate.clone(),
-                instance: self.instance,
-                run: self.run,
-                alive: AtomicBool::new(true),
-            });
-            (waker.clone(), waker.into())
-        });
-        waker
-    }
-}
-
-/// A task ends while its run is polled, or in a teardown. If something outside dropped its handle
-/// (a body that owns it, another run), that is as foreign as a wake.
-impl Drop for Pass {
-    fn drop(&mut self) {
-        if !self.gate.admits(self.instance) {
-            self.gate.note_stray(self.run, self.instance);
-        }
-        if let Some((waker, _)) = &self.waker {
-            waker.alive.store(false, Ordering::Release);
-        }
-    }
-}
-
-impl Wake for GateWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.gate.admits(self.instance) {
-            self.task.wake_by_ref();
-        } else if self.alive.swap(false, Ordering::AcqRel) {
-            // Once is enough: the run is parked for it.
-            self.gate.note_stray(self.run, self.instance);
-        }
     }
 }

@@ -31,13 +31,14 @@ impl<T> List<T> {
     }
 
     pub(crate) fn push(&mut self, value: T) {
-        if let Self::Many(values) = self {
-            return values.push(value);
+        match self {
+            Self::Empty => *self = Self::One(value),
+            Self::One(_) => {
+                let first = mem::take(self).into_iter();
+                *self = Self::Many(first.chain([value]).collect());
+            }
+            Self::Many(values) => values.push(value),
         }
-        *self = match mem::take(self) {
-            Self::One(first) => Self::Many(vec::Vec::from([first, value])),
-            _ => Self::One(value),
-        };
     }
 
     /// Removes a value, and moves the last one to its place.

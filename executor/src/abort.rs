@@ -21,10 +21,9 @@ pub(crate) struct Drops {
 impl Core {
     /// Ends a task now; one that is being polled is dropped by its turn.
     pub(crate) fn abort(&self, id: TaskId) {
-        let Some(Slot { alarm: Some(alarm), body, .. }) = self.remove(id) else { return };
-        alarm.end();
+        let Some(Slot { alarm, body, .. }) = self.remove(id) else { return };
+        alarm.iter().for_each(|alarm| alarm.end());
         self.drops.drop(body);
-        self.recycle(alarm);
     }
 }
 

@@ -1,5 +1,8 @@
 //! The waker of a task, and what it knows of the task.
 //!
+//! A task has an alarm of its own only while somebody holds a clone of its waker. For other polls
+//! it is lent one.
+//!
 //! | state          | wake             | turn begins | poll is pending     | task ends |
 //! |----------------|------------------|-------------|---------------------|-----------|
 //! | 0: idle        | woken, to the inbox |          |                     | ended     |
@@ -22,29 +25,57 @@ const WOKEN: u8 = 1;
 const POLLED: u8 = 2;
 /// Its task is no more, wakes are void.
 const ENDED: u8 = 4;
+/// The gate did not let a wake in since the last turn, and knows.
+const REFUSED: u8 = 8;
+
+/// A number that is written while nobody else holds the bell: 64-bit atomics are not everywhere.
+#[derive(Default)]
+struct Halves {
+    low: AtomicU32,
+    high: AtomicU32,
+}
+
+impl Halves {
+    fn get(&self) -> u64 {
+        let low = u64::from(self.low.load(Ordering::Relaxed));
+        u64::from(self.high.load(Ordering::Relaxed)) << 32 | low
+    }
+
+    fn set(&self, number: u64) {
+        self.low.store(number as u32, Ordering::Relaxed);
+        self.high.store((number >> 32) as u32, Ordering::Relaxed);
+    }
+}
 
 /// What the clones of one waker share.
 struct Bell {
     state: AtomicU8,
-    /// Half of the task's number each: 64-bit atomics are not everywhere. They change only while
-    /// nobody else holds the bell.
-    number_low: AtomicU32,
-    number_high: AtomicU32,
+    number: Halves,
     index: AtomicU32,
+    /// For whom the gate was open when the alarm was lent.
+    owner: Halves,
     inbox: Arc<Inbox>,
 }
 
 impl Bell {
     fn id(&self) -> TaskId {
-        let low = u64::from(self.number_low.load(Ordering::Relaxed));
-        let high = u64::from(self.number_high.load(Ordering::Relaxed));
-        TaskId { number: high << 32 | low, index: self.index.load(Ordering::Relaxed) }
+        TaskId { number: self.number.get(), index: self.index.load(Ordering::Relaxed) }
     }
 
-    fn set_id(&self, id: TaskId) {
-        self.number_low.store(id.number as u32, Ordering::Relaxed);
-        self.number_high.store((id.number >> 32) as u32, Ordering::Relaxed);
-        self.index.store(id.index, Ordering::Relaxed);
+    /// Notes a wake, and says whether the task was idle.
+    fn ring(&self) -> bool {
+        self.state.fetch_or(WOKEN, Ordering::AcqRel) & !REFUSED == 0
+    }
+
+    fn is_let_in(&self) -> bool {
+        let Some(gate) = &self.inbox.gate else { return true };
+        let owner = self.owner.get();
+        let admitted = gate.admits(owner);
+        // Once is enough, and what has ended is nobody's.
+        if !admitted && self.state.fetch_or(REFUSED, Ordering::AcqRel) & (REFUSED | ENDED) == 0 {
+            gate.refused(owner);
+        }
+        admitted
     }
 }
 
@@ -56,7 +87,7 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         // A read-modify-write even if the task is queued already: the poll to come must see all
         // that happened before this wake.
-        if self.state.fetch_or(WOKEN, Ordering::AcqRel) == 0 {
+        if self.is_let_in() && self.ring() {
             self.inbox.put(self.id());
         }
     }
@@ -69,20 +100,18 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// The alarm of a new task, which is put into the queue by whoever spawns it.
-    pub(crate) fn new(id: TaskId, inbox: Arc<Inbox>) -> Alarm {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Alarm {
         let bell = Arc::new(Bell {
-            state: AtomicU8::new(WOKEN),
-            number_low: AtomicU32::new(0),
-            number_high: AtomicU32::new(0),
+            state: AtomicU8::new(ENDED),
+            number: Halves::default(),
             index: AtomicU32::new(0),
+            owner: Halves::default(),
             inbox,
         });
-        bell.set_id(id);
         Alarm { waker: Waker::from(bell.clone()), bell }
     }
 
-    /// Whether no clone of an ended task's waker is left, so that another task may have it.
+    /// Whether there is no clone of the waker, so that another task may have it.
     pub(crate) fn is_free(&self) -> bool {
         // One for the bell, one for the waker.
         let free = Arc::strong_count(&self.bell) == 2;
@@ -93,16 +122,26 @@ impl Alarm {
         free
     }
 
-    /// Gives a free alarm to a new task.
-    pub(crate) fn reuse(&self, id: TaskId) {
+    /// Lends a free alarm to a task whose turn begins.
+    pub(crate) fn lend(&self, id: TaskId) {
         debug_assert!(self.is_free(), "an alarm goes to another task only when nobody holds it");
-        self.bell.set_id(id);
-        self.bell.state.store(WOKEN, Ordering::Relaxed);
+        self.bell.number.set(id.number);
+        self.bell.index.store(id.index, Ordering::Relaxed);
+        if let Some(gate) = &self.bell.inbox.gate {
+            self.bell.owner.set(gate.owner());
+        }
+        self.bell.state.store(POLLED, Ordering::Relaxed);
+    }
+
+    /// Whether the task was woken in its poll. Nobody else holds a free alarm, so that is settled.
+    pub(crate) fn was_rung(&self) -> bool {
+        debug_assert!(self.is_free(), "whoever holds the alarm may still ring it");
+        self.bell.state.load(Ordering::Relaxed) & WOKEN != 0
     }
 
     /// Notes a wake by the executor itself; whether the task is to be queued for it.
     pub(crate) fn ring(&self) -> bool {
-        self.bell.state.fetch_or(WOKEN, Ordering::AcqRel) == 0
+        self.bell.ring()
     }
 
     pub(crate) fn waker(&self) -> &Waker {

@@ -2,12 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 
+use crate::gate::Gate;
 use crate::guest::Guest;
 use crate::id::TaskId;
 use crate::join::{Outcome, Task};
@@ -48,7 +50,12 @@ impl FifoExecutor {
     /// assert!(!executor.has_ready());
     /// ```
     pub fn new() -> FifoExecutor {
-        FifoExecutor { core: Rc::new(Core::new()), owner: true }
+        FifoExecutor { core: Rc::new(Core::new(None)), owner: true }
+    }
+
+    /// Creates an empty executor whose wakers ask a gate; see [`Gate`].
+    pub fn gated(gate: Arc<dyn Gate>) -> FifoExecutor {
+        FifoExecutor { core: Rc::new(Core::new(Some(gate))), owner: true }
     }
 
     /// Puts a task at the tail of the queue, and gives its handle.

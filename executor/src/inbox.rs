@@ -1,15 +1,19 @@
 //! Where wakes arrive, from any thread, and whom they rouse.
 
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering, fence};
 use core::task::Waker;
 
 use crossbeam_queue::SegQueue;
 use futures::task::AtomicWaker;
 
+use crate::gate::Gate;
 use crate::id::TaskId;
 
 /// The only part of an executor that other threads touch.
 pub(crate) struct Inbox {
+    /// `None`: every wake is let in.
+    pub(crate) gate: Option<Arc<dyn Gate>>,
     queue: SegQueue<TaskId>,
     /// Whether `sleeper` waits to be roused, so that a wake costs one load while nobody sleeps.
     sleeping: AtomicBool,
@@ -17,8 +21,9 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new() -> Inbox {
+    pub(crate) fn new(gate: Option<Arc<dyn Gate>>) -> Inbox {
         Inbox {
+            gate,
             queue: SegQueue::new(),
             sleeping: AtomicBool::new(false),
             sleeper: AtomicWaker::new(),

@@ -61,6 +61,12 @@
 //! and the executor goes on with the others when it is ticked again. A task that panicked gives
 //! no output: whoever awaits it waits for ever.
 //!
+//! # Gates
+//!
+//! A task that nobody else can wake needs no waker of its own, so a sleeping task takes little more
+//! memory than its future. Wakes of tasks that belong together can be let in only while their owner
+//! is polled: see [`Gate`].
+//!
 //! # Combinators
 //!
 //! [`join`], [`try_join`], [`join_all`], [`try_join_all`] and [`race`] run futures inside one
@@ -80,6 +86,7 @@ mod alarm;
 mod combine;
 
 mod executor;
+mod gate;
 mod guest;
 mod id;
 mod inbox;
@@ -93,6 +100,7 @@ mod park;
 
 pub use combine::{JoinAll, TryJoinAll, join, join_all, race, try_join, try_join_all};
 pub use executor::FifoExecutor;
+pub use gate::Gate;
 pub use guest::Guest;
 pub use id::TaskId;
 pub use join::Task;

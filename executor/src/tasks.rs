@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, RefMut};
+use core::mem;
 use core::pin::Pin;
 use core::task::Waker;
 
@@ -12,23 +13,23 @@ use slab::Slab;
 
 use crate::abort::Drops;
 use crate::alarm::Alarm;
+use crate::gate::Gate;
 use crate::id::TaskId;
 use crate::inbox::Inbox;
 
 /// A task's future as the executor keeps it.
 pub(crate) type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// So many alarms of ended tasks are kept for new ones; a burst of tasks gives back the rest.
-const SPARE_ALARMS: usize = 16_384;
-
 /// One task.
 pub(crate) struct Slot {
     /// The present task's number: an id with another one names an earlier task.
     pub(crate) number: u64,
-    /// `None` during the task's poll: the turn has it.
-    pub(crate) alarm: Option<Alarm>,
-    /// Woken by id during its poll.
+    /// While somebody holds a clone of the task's waker, that is where wakes are noted. `None`
+    /// during the task's poll: the turn has it.
+    pub(crate) alarm: Option<Box<Alarm>>,
+    /// Without an alarm: woken, by id, and so in the queue or about to be.
     pub(crate) is_woken: bool,
+    pub(crate) is_polled: bool,
     pub(crate) body: Body,
 }
 
@@ -60,7 +61,8 @@ pub(crate) struct Core {
     /// the inbox into it first.
     ready: RefCell<VecDeque<TaskId>>,
     inbox: Arc<Inbox>,
-    spare_alarms: RefCell<Vec<Alarm>>,
+    /// The alarm that is lent to tasks that have none.
+    spare_alarm: Cell<Option<Box<Alarm>>>,
     /// Whom the inbox rouses.
     sleepers: Cell<Vec<Waker>>,
     next_number: Cell<u64>,
@@ -71,12 +73,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new() -> Core {
+    pub(crate) fn new(gate: Option<Arc<dyn Gate>>) -> Core {
         Core {
             slots: RefCell::default(),
             ready: RefCell::default(),
-            inbox: Arc::new(Inbox::new()),
-            spare_alarms: RefCell::default(),
+            inbox: Arc::new(Inbox::new(gate)),
+            spare_alarm: Cell::default(),
             sleepers: Cell::default(),
             next_number: Cell::new(0),
             current: Cell::new(None),
@@ -96,28 +98,23 @@ impl Core {
         let entry = slots.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer than 2^32 tasks fit into memory");
         let id = TaskId { number, index };
-        entry.insert(Slot { number, alarm: Some(self.alarm(id)), is_woken: false, body });
+        entry.insert(Slot { number, alarm: None, is_woken: true, is_polled: false, body });
         drop(slots);
         self.push(id);
         id
     }
 
-    fn alarm(&self, id: TaskId) -> Alarm {
-        match self.spare_alarms.borrow_mut().pop() {
-            Some(alarm) => {
-                alarm.reuse(id);
-                alarm
-            }
-            None => Alarm::new(id, self.inbox.clone()),
-        }
+    /// An alarm for a turn that begins.
+    pub(crate) fn lend_alarm(&self, id: TaskId) -> Box<Alarm> {
+        let alarm = self.spare_alarm.take();
+        let alarm = alarm.unwrap_or_else(|| Box::new(Alarm::new(self.inbox.clone())));
+        alarm.lend(id);
+        alarm
     }
 
-    /// Keeps an ended task's alarm for a new task, unless somebody may still ring it.
-    pub(crate) fn recycle(&self, alarm: Alarm) {
-        let mut spare = self.spare_alarms.borrow_mut();
-        if spare.len() < SPARE_ALARMS && alarm.is_free() && !self.closed.get() {
-            spare.push(alarm);
-        }
+    /// Takes back an alarm that nobody holds any more.
+    pub(crate) fn give_back(&self, alarm: Box<Alarm>) {
+        self.spare_alarm.set(Some(alarm));
     }
 
     /// Puts a task at the tail of the queue, behind all that was woken before.
@@ -144,13 +141,12 @@ impl Core {
     pub(crate) fn wake(&self, id: TaskId) {
         let mut slots = self.slots.borrow_mut();
         let Some(slot) = Slot::find(&mut slots, id) else { return };
-        let is_idle = match &slot.alarm {
+        let is_first = match &slot.alarm {
             Some(alarm) => alarm.ring(),
-            None => {
-                slot.is_woken = true;
-                false
-            }
+            None => !mem::replace(&mut slot.is_woken, true),
         };
+        // One that is being polled is queued when its poll returns.
+        let is_idle = is_first && !slot.is_polled;
         drop(slots);
         if is_idle {
             self.push(id);
@@ -199,9 +195,8 @@ impl Core {
         }
         let mut slots: Vec<Slot> = self.slots.take().into_iter().map(|(_, slot)| slot).collect();
         slots.sort_unstable_by_key(|slot| slot.number);
-        slots.iter().filter_map(|slot| slot.alarm.as_ref()).for_each(Alarm::end);
+        slots.iter().filter_map(|slot| slot.alarm.as_ref()).for_each(|alarm| alarm.end());
         self.ready.take();
-        self.spare_alarms.take();
         while self.inbox.take().is_some() {}
         // A vector drops from the front, and goes on when one of the drops panics.
         drop(slots);

@@ -1,5 +1,6 @@
 //! One poll of one task, and what comes before and after it.
 
+use alloc::boxed::Box;
 use core::task::{Context, Poll};
 
 use crate::alarm::Alarm;
@@ -75,7 +76,7 @@ const HELD: &str = "only the turn of a task has its alarm, and has it to the end
 struct Turn<'a> {
     core: &'a Core,
     id: TaskId,
-    alarm: Option<Alarm>,
+    alarm: Option<Box<Alarm>>,
     /// `None` for a guest.
     future: Option<BoxedFuture>,
     /// The task whose poll this turn interrupts, if one ticks in its poll.
@@ -84,8 +85,10 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn begin(core: &'a Core, id: TaskId, slot: &mut Slot) -> Turn<'a> {
-        let alarm = slot.alarm.take().expect(HELD);
-        alarm.begin();
+        let alarm = slot.alarm.take();
+        alarm.iter().for_each(|alarm| alarm.begin());
+        let alarm = alarm.unwrap_or_else(|| core.lend_alarm(id));
+        (slot.is_woken, slot.is_polled) = (false, true);
         let future = match &mut slot.body {
             Body::Task(future) => future.take(),
             Body::Guest { .. } => None,
@@ -102,9 +105,17 @@ impl<'a> Turn<'a> {
         if let Body::Task(future) = &mut slot.body {
             *future = self.future.take();
         }
-        let alarm = slot.alarm.insert(self.alarm.take().expect(HELD));
-        let woken = alarm.pause() || (slot.is_woken && alarm.ring());
-        slot.is_woken = false;
+        let alarm = self.alarm.take().expect(HELD);
+        slot.is_polled = false;
+        let woken = if alarm.is_free() {
+            slot.is_woken |= alarm.was_rung();
+            self.core.give_back(alarm);
+            slot.is_woken
+        } else {
+            let woken = alarm.pause() || (slot.is_woken && alarm.ring());
+            (slot.alarm, slot.is_woken) = (Some(alarm), false);
+            woken
+        };
         drop(slots);
         if woken {
             self.core.push(self.id);
@@ -120,6 +131,8 @@ impl Drop for Turn<'_> {
         alarm.end();
         self.core.remove(self.id);
         drop(self.future.take());
-        self.core.recycle(alarm);
+        if alarm.is_free() {
+            self.core.give_back(alarm);
+        }
     }
 }

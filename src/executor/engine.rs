@@ -131,9 +131,8 @@ impl Engine {
     /// Parks the runs that something outside touched: nothing that came of it may be committed.
     pub(super) fn park_strays(&self) {
         while let Some(stray) = self.world.gate.next_stray() {
-            let Some(resident) = self.residents.with_key(stray.run) else { continue };
-            let is_same = resident.run.instance.number() == stray.instance;
-            if let Some(fault) = resident.run.foreign_wake().filter(|_| is_same) {
+            let Some(resident) = self.residents.with_key(stray) else { continue };
+            if let Some(fault) = resident.run.foreign_wake() {
                 self.park(&resident, fault);
             }
         }

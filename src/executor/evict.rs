@@ -66,7 +66,8 @@ impl Engine {
     /// Has the runs leave that sleep longest, while there are too many.
     pub(super) fn evict_surplus(&self) {
         let Some(evictions) = &self.evictions else { return };
-        while self.residents.len() > evictions.max {
+        // A stray is parked before it could leave: to the run that is back it would mean nothing.
+        while self.residents.len() > evictions.max && !self.world.gate.has_strays() {
             let Some(run) = evictions.next() else { return };
             let Some(resident) = self.residents.with_key(run) else { continue };
             // Only what sleeps may leave: the bodies of another would be dropped.

@@ -20,7 +20,6 @@ use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::gate::{InstanceId, Pass};
 use crate::list::List;
 use crate::operation::{Delivered, Effort, Operation, Operations, Waiter};
 use crate::panics;
@@ -38,7 +37,6 @@ pub(crate) struct Instance {
     pub(crate) key: RunKey,
     pub(crate) id: Rc<str>,
     pub(crate) workflow: &'static str,
-    number: InstanceId,
     /// Where the engine keeps it.
     pub(crate) slot: Cell<usize>,
     /// How many records of the present commit are still to be delivered.
@@ -94,7 +92,6 @@ impl Instance {
         workflow: &'static str,
         phase: Phase,
     ) -> Rc<Self> {
-        let number = world.next_instance();
         let operations = match phase {
             Phase::Replaying => Operations::in_replay(),
             _ => Operations::default(),
@@ -104,7 +101,6 @@ impl Instance {
             key,
             id,
             workflow,
-            number,
             slot: Cell::default(),
             undelivered: Cell::default(),
             phase: Cell::new(phase),
@@ -122,18 +118,14 @@ impl Instance {
         })
     }
 
-    pub(crate) fn number(&self) -> InstanceId {
-        self.number
-    }
-
     /// Whether its tasks are being polled right now, by the executor and on its thread.
     pub(crate) fn is_open(&self) -> bool {
-        self.world.gate.admits(self.number)
+        self.world.gate.is_open_for(self.key)
     }
 
     /// Calls `poll` with the gate open for the tasks of this run.
     pub(crate) fn open<T>(&self, poll: impl FnOnce() -> T) -> T {
-        self.world.gate.open(self.number, poll)
+        self.world.gate.open(self.key, poll)
     }
 
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
@@ -173,8 +165,7 @@ impl Instance {
     }
 
     fn task<F>(self: &Rc<Self>, number: u32, task: F) -> WorkflowTask<F> {
-        let pass = Pass::new(self.world.gate.clone(), self.number, self.key);
-        WorkflowTask { task, number, instance: self.clone(), pass }
+        WorkflowTask { task, number, instance: self.clone() }
     }
 
     /// The task whose end is that of the run.
@@ -239,7 +230,7 @@ impl Instance {
             return Poll::Pending;
         }
         if !self.is_open() {
-            self.world.gate.note_stray(self.key, self.number);
+            self.world.gate.note_stray(self.key);
             return Poll::Pending;
         }
         let delivered = operation.poll_delivered(|| self.world.waiter(cx.waker()));
@@ -268,7 +259,7 @@ impl Instance {
         let asked = self.operations.borrow_mut().forget(operation.number);
         if asked.is_some() && self.is_running() && !self.is_open() {
             // Something outside dropped it, as no replay will.
-            self.world.gate.note_stray(self.key, self.number);
+            self.world.gate.note_stray(self.key);
         }
         self.end_effort(operation, effort.or(asked));
     }
@@ -354,7 +345,17 @@ pin_project_lite::pin_project! {
         task: F,
         number: u32,
         instance: Rc<Instance>,
-        pass: Pass,
+    }
+
+    // A task ends while its run is polled, or in a teardown. If something outside dropped its
+    // handle (a body that owns it, another run), that is as foreign as a wake.
+    impl<F> PinnedDrop for WorkflowTask<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let run = &this.instance;
+            if run.is_running() && !run.is_open() {
+                run.world.gate.note_stray(run.key);
+            }
+        }
     }
 }
 
@@ -364,8 +365,7 @@ impl<F: Future> Future for WorkflowTask<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         this.instance.observe(Event::Polled(*this.number));
-        let waker = this.pass.waker(cx.waker());
-        this.instance.world.set_polled(*this.number, waker);
-        this.task.poll(&mut Context::from_waker(waker))
+        this.instance.world.set_polled(*this.number, cx.waker());
+        this.task.poll(cx)
     }
 }

@@ -11,7 +11,7 @@ use dacapo_executor::{FifoExecutor, TaskId};
 use futures::future::LocalBoxFuture;
 
 use crate::choices::{Choices, hesitant};
-use crate::gate::{Gate, InstanceId};
+use crate::gate::Gate;
 use crate::instance::Instance;
 use crate::operation::{Ended, Waiter};
 use crate::timer::Timers;
@@ -37,7 +37,6 @@ pub(crate) struct World {
     pub(crate) polled_task: Cell<u32>,
     /// The waker of the task that is being polled.
     own_waker: Cell<WakerIdentity>,
-    instances: Cell<usize>,
 }
 
 /// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.
@@ -60,18 +59,18 @@ impl World {
         observer: Option<Rc<dyn Observer>>,
         choices: Option<Rc<dyn Choices>>,
     ) -> Rc<Self> {
+        let gate = Gate::new();
         Rc::new(Self {
-            tasks: FifoExecutor::new(),
+            tasks: FifoExecutor::gated(gate.clone()),
             bodies: FifoExecutor::new(),
             timers,
-            gate: Gate::new(),
+            gate,
             produced: RefCell::default(),
             poll_budget,
             observer,
             choices,
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
-            instances: Cell::new(1),
         })
     }
 
@@ -99,10 +98,5 @@ impl World {
     pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
         let task = self.tasks.current().filter(|_| self.own_waker.get() == same(waker));
         task.map_or_else(|| Waiter::Waker(waker.clone()), Waiter::Task)
-    }
-
-    /// A number that no run in memory had before.
-    pub(crate) fn next_instance(&self) -> InstanceId {
-        InstanceId(self.instances.replace(self.instances.get() + 1))
     }
 }
