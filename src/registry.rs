@@ -63,7 +63,7 @@ fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
         })?;
         let (ctx, body) = (Ctx::next(run.clone()), body.clone());
         // One box for all of it: a sleeping run is hardly more than this.
-        Ok(run.root(ctx.task(), async move { recorded(body(&ctx, input).await) }))
+        Ok(run.root(ctx.task(), async move { ctx.end(recorded(body(&ctx, input).await)) }))
     })))
 }
 

@@ -158,8 +158,8 @@ impl Run {
             }
             Phase::Live => self.begin_asked(drafts),
             Phase::Ended => {
-                let outcome = run.outcome.get().expect("an ended run has an outcome").clone();
-                drafts.push(Record::Finished { outcome }.into());
+                let outcome = run.outcome.get().expect("an ended run has an outcome");
+                drafts.push(Record::Finished { outcome: Outcome::clone(outcome) }.into());
                 return Ok(());
             }
             Phase::Closed => return Ok(()),
@@ -249,7 +249,7 @@ impl Run {
             Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
         match &record {
-            Record::Finished { outcome: recorded } if recorded == outcome => Ok(()),
+            Record::Finished { outcome: recorded } if *recorded == **outcome => Ok(()),
             Record::Finished { .. } => Err(diverged(run, record, ended(outcome))),
             _ if commit == run.commit.get() => Ok(()),
             _ => Err(diverged(run, record, "ended before it")),

@@ -19,7 +19,7 @@ pub use step::Step;
 use crate::clock::Now;
 use crate::instance::Instance;
 use crate::random;
-use crate::record::Number;
+use crate::record::{Number, Outcome};
 
 /// A task's way to everything durable: each task of a run is given one of its own.
 ///
@@ -62,6 +62,11 @@ impl Ctx {
 
     pub(crate) fn task(&self) -> u32 {
         self.task
+    }
+
+    /// The task is a root, and has ended.
+    pub(crate) fn end(&self, outcome: Outcome<'static>) {
+        self.instance.set_outcome(outcome);
     }
 
     /// The number of the operation that is being built.

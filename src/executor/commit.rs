@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, Produced};
 use crate::panics;
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::replay::Delivery;
 use crate::run::Draft;
 
@@ -197,8 +197,8 @@ impl Engine {
         let instance = &resident.run.instance;
         instance.close();
         self.residents.remove(resident);
-        let outcome = instance.outcome.get().expect("an ended run has an outcome").clone();
-        resident.end(Ok(outcome));
+        let outcome = instance.outcome.get().expect("an ended run has an outcome");
+        resident.end(Ok(Outcome::clone(outcome)));
     }
 
     /// Has a run, to which all that was committed has been delivered, take up its work. `drafts`

@@ -73,7 +73,7 @@ impl Resident {
 #[derive(Default)]
 pub(super) struct Residents {
     slots: RefCell<Slab<Rc<Resident>>>,
-    by_key: RefCell<BTreeMap<RunKey, usize>>,
+    by_key: RefCell<BTreeMap<RunKey, u32>>,
     by_id: RefCell<BTreeSet<ById>>,
 }
 
@@ -110,6 +110,7 @@ impl Residents {
     pub(super) fn add(&self, resident: &Rc<Resident>) {
         let instance = &resident.run.instance;
         let slot = self.slots.borrow_mut().insert(resident.clone());
+        let slot = u32::try_from(slot).expect("fewer than 2^32 runs fit into memory");
         instance.slot.set(slot);
         self.by_key.borrow_mut().insert(instance.key, slot);
         self.by_id.borrow_mut().insert(ById(resident.clone()));
@@ -119,19 +120,19 @@ impl Residents {
         let instance = &resident.run.instance;
         self.by_key.borrow_mut().remove(&instance.key);
         self.by_id.borrow_mut().remove(&*instance.id);
-        let _removed = self.slots.borrow_mut().try_remove(instance.slot.get());
+        let _removed = self.slots.borrow_mut().try_remove(instance.slot.get() as usize);
     }
 
     /// The run of which this is the instance.
     pub(super) fn of(&self, instance: &Rc<Instance>) -> Option<Rc<Resident>> {
         let slots = self.slots.borrow();
-        let resident = slots.get(instance.slot.get());
+        let resident = slots.get(instance.slot.get() as usize);
         resident.filter(|resident| Rc::ptr_eq(&resident.run.instance, instance)).cloned()
     }
 
     pub(super) fn with_key(&self, key: RunKey) -> Option<Rc<Resident>> {
         let slot = *self.by_key.borrow().get(&key)?;
-        self.slots.borrow().get(slot).cloned()
+        self.slots.borrow().get(slot as usize).cloned()
     }
 
     pub(super) fn with_id(&self, id: &str) -> Option<Rc<Resident>> {
@@ -146,6 +147,6 @@ impl Residents {
     pub(super) fn take(&self) -> impl Iterator<Item = Rc<Resident>> + use<> {
         let mut slots = self.slots.take();
         self.by_id.take();
-        self.by_key.take().into_values().filter_map(move |slot| slots.try_remove(slot))
+        self.by_key.take().into_values().filter_map(move |slot| slots.try_remove(slot as usize))
     }
 }

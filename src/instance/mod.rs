@@ -15,7 +15,6 @@ use core::task::{Context, Poll};
 
 use dacapo_executor::{Task, TaskId};
 use dacapo_store::RunKey;
-use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
@@ -38,7 +37,7 @@ pub(crate) struct Instance {
     pub(crate) id: Rc<str>,
     pub(crate) workflow: &'static str,
     /// Where the engine keeps it.
-    pub(crate) slot: Cell<usize>,
+    pub(crate) slot: Cell<u32>,
     /// How many records of the present commit are still to be delivered.
     pub(crate) undelivered: Cell<u32>,
     pub(crate) phase: Cell<Phase>,
@@ -54,7 +53,7 @@ pub(crate) struct Instance {
     pub(crate) commit: Cell<u64>,
     pub(crate) operations: RefCell<Operations>,
     /// What came of the root, once it has ended.
-    pub(crate) outcome: OnceCell<Outcome<'static>>,
+    pub(crate) outcome: OnceCell<Box<Outcome<'static>>>,
     /// Why the run cannot go on. The first reason counts.
     fault: OnceCell<Box<Fault>>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
@@ -172,11 +171,14 @@ impl Instance {
     pub(crate) fn root(
         self: &Rc<Self>,
         number: u32,
-        root: impl Future<Output = Outcome<'static>> + 'static,
+        root: impl Future<Output = ()> + 'static,
     ) -> Root {
-        let run = self.clone();
-        let end = move |outcome| run.outcome.set(outcome).expect("a root ends once");
-        Root { number, task: Box::pin(self.task(number, root.map(end))) }
+        Root { number, task: Box::pin(self.task(number, root)) }
+    }
+
+    /// The root has ended with this.
+    pub(crate) fn set_outcome(&self, outcome: Outcome<'static>) {
+        self.outcome.set(outcome.into()).expect("a root ends once");
     }
 
     pub(crate) fn spawn_root(&self, root: Root) {
