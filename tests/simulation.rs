@@ -107,6 +107,48 @@ fn a_wrong_output_is_told_with_its_seed_and_trace() {
     assert!(shown.ends_with("To see this failure alone: .seeds(3..4)"), "{shown}");
 }
 
+/// The mistake: the output holds what the replay does not know, and all else is the same.
+#[test]
+fn another_output_is_told_with_the_trace() {
+    const WEIGH: Workflow<u32, u32> = Workflow::new("weigh");
+    async fn weigh(ctx: &Ctx, _sim: &Sim, kilos: u32) -> Result<u32> {
+        let weight = Rc::new(Cell::new(0));
+        let scales = weight.clone();
+        ctx.step("weigh", async move || -> Result<()> {
+            scales.set(kilos);
+            Ok(())
+        })
+        .await?;
+        Ok(weight.get())
+    }
+    let shown = failure(sim::check(WEIGH).start("w", 30), build(WEIGH, weigh), |_| ());
+    assert!(shown.contains("another output"), "{shown}");
+    assert!(shown.contains("Both did\n  deliver 0: start of workflow \"weigh\""), "{shown}");
+}
+
+/// The mistake: a bank that does not look at the key.
+#[test]
+fn an_effect_that_a_retry_makes_twice_is_seen_outside() {
+    const PAY: Workflow<u64, ()> = Workflow::new("pay");
+    async fn pay(ctx: &Ctx, sim: &Sim, cents: u64) -> Result<()> {
+        let bank = sim.outside::<Cell<u64>>();
+        let charge = async move |attempt: Attempt| {
+            bank.set(bank.get() + cents);
+            if attempt.number() < 3 { Err(Error::new("the answer was lost")) } else { Ok(()) }
+        };
+        let retry = Retry::exponential(Duration::from_secs(1));
+        ctx.step_with("charge", charge).retry(retry).await
+    }
+    let run = AssertUnwindSafe(|| {
+        let expect = |ends: &sim::Ends<()>| assert_eq!(ends.sim().outside::<Cell<u64>>().get(), 5);
+        sim::check(PAY).start("p", 5).run_all(build(PAY, pay), expect)
+    });
+    let shown = catch_unwind(run).expect_err("it charges three times");
+    let shown: String = *shown.downcast().expect("its message has particulars");
+    assert!(shown.contains("outcome of step 1 \"charge\", after 3 attempts"), "{shown}");
+    assert!(shown.contains("give `Attempt::key` to what lies outside"), "{shown}");
+}
+
 /// It works until a crash makes it begin a second time.
 #[test]
 fn a_failure_after_a_crash_names_the_commit() {

@@ -13,9 +13,16 @@ const NOT_RECORDED: &str = "\
 Something that is not in the history decides here. Most often it is
 - `tokio::select!` without `biased;` or `futures::select!`, with two branches that are ready at once:
   use `dacapo::race` or `select_biased!`
-- the system's clock, or a random number: use `ctx.now()` and `ctx.random()`
+- a random number, or the system's clock: use `ctx.random()` and `ctx.now()`
 - the order of a `HashMap`: use a `BTreeMap`, and give the steps labels
 - a value that the body of a step changed: return it from the step";
+
+/// Why an output is not the expected one, in a run that did not fail and was not yet replayed in whole.
+pub(super) const UNEXPECTED: &str = "\
+What is expected does not hold in this order of events, or with this crash. Often
+- a body ran more than once, after a failure or a crash: give `Attempt::key` to what lies outside
+- two steps of one name changed places, in a loop over a `HashMap` or so: give them labels
+- something that is not in the history decides: the system's clock, a random number, what a body changed";
 
 /// Why a run that is polled more often is another one.
 const POLLS_COUNT: &str = "\
@@ -32,14 +39,19 @@ pub(super) fn explained(error: &Error) -> String {
     }
 }
 
-/// What a replay came to, and how its trace compares: the second shows where it went wrong.
+/// What a replay came to, and how its trace compares: the second shows where it went wrong. If only
+/// the outputs differ the traces are the same, and one of them is shown.
 pub(super) fn judged(
     verified: crate::error::Result<()>,
     compared: Result<(), String>,
+    replay: &[String],
 ) -> Result<(), String> {
     match (verified, compared) {
         (Ok(()), compared) => compared,
-        (Err(error), Ok(())) => Err(explained(&error)),
+        (Err(error), Ok(())) => {
+            let did = tail(replay);
+            Err(format!("{}\n\nBoth did\n  {did}", explained(&error)))
+        }
         (Err(error), Err(difference)) => Err(format!("{error:?};\n{difference}")),
     }
 }

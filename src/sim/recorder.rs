@@ -1,10 +1,12 @@
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use crate::trace::{Event, Observer};
+use crate::record::Record;
+use crate::trace::{Event, Observer, Recorded};
 
 /// Keeps the events of every run as text. Its clones are one recorder.
 ///
@@ -42,7 +44,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// All events of a run so far, one line each, since it was started or last replayed: a replay
-    /// repeats what was before.
+    /// repeats what was before. An outcome says after how many attempts it came, if there were several.
     #[must_use]
     pub fn trace(&self, run: &str) -> Vec<String> {
         self.traces.borrow().get(run).cloned().unwrap_or_default()
@@ -56,6 +58,11 @@ impl Observer for Recorder {
         if matches!(event, Event::Delivered(0, _)) {
             trace.clear();
         }
-        trace.push(event.to_string());
+        trace.push(match event {
+            Event::Delivered(_, Recorded(Record::StepFinished { attempts: tried @ 2.., .. })) => {
+                format!("{event}, after {tried} attempts")
+            }
+            _ => event.to_string(),
+        });
     }
 }

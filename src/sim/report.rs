@@ -9,7 +9,10 @@ pub struct Report {
     pub runs: u64,
     /// Processes that were cut off, at a commit or by a disk.
     pub crashes: u64,
-    /// Processes that went on where another was cut off, and came to the end.
+    /// Processes that were started over what another one left.
+    ///
+    /// They are not one for each crash, and may be more: one is also started behind a process that came to
+    /// its end before the point where it was to be cut off, such as right before a commit that never came.
     pub restarts: u64,
     /// Replays of whole histories, each compared with the run.
     pub replays: u64,

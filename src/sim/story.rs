@@ -8,7 +8,9 @@ use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::Ends;
-use super::compare::{Lines, compare, compare_but_for_polls, compare_start, judged, tail};
+use super::compare::{
+    Lines, UNEXPECTED, compare, compare_but_for_polls, compare_start, judged, tail,
+};
 use super::outside::Outside;
 use super::plan::Plan;
 use super::process::{Process, Told};
@@ -57,7 +59,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         self.left.extend(traces.clone().into_iter().filter(|(_, trace)| !trace.is_empty()));
         drop(process);
         if is_at_its_end {
-            panics::catch(|| (self.plan.expect)(&ends)).map_err(shown)?;
+            let expected = panics::catch(|| (self.plan.expect)(&ends)).map_err(shown);
+            expected.map_err(|why| format!("{why}\n\n{UNEXPECTED}"))?;
             self.compare_replays(&traces)?;
         }
         Ok(is_at_its_end)
@@ -128,7 +131,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let process = process.map_err(|error| error.to_string())?;
         for (id, trace) in traces.iter().filter(|(_, trace)| !trace.is_empty()) {
             let verified = process.executor.verify(id);
-            let compared = judged(verified, compare(trace, &process.traces()[id]));
+            let replay = &process.traces()[id];
+            let compared = judged(verified, compare(trace, replay), replay);
             compared.map_err(|why| format!("run {id:?}, replayed: {why}"))?;
             self.plan.count(|report| report.replays += 1);
         }
