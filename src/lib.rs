@@ -66,6 +66,10 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(all(doctest, feature = "redb"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 // In reading order, which is the direction of dependencies: a module uses only modules above it.
 // What is remembered.
 mod bytes;
@@ -109,4 +113,5 @@ pub use retry::Retry;
 pub use trace::{Event, Observer, Recorded};
 
 /// Stores: where runs are remembered, and how to write another.
+#[doc(inline)]
 pub use dacapo_store as store;
