@@ -45,7 +45,7 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
     ) -> Result<Self> {
         let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
         let (sim, recorder) =
-            (Sim::inside(outside, seed, Some(wakes), clock.clone()), Recorder::default());
+            (Sim::inside(outside, seed, Some(wakes), clock.clone()), Recorder::with_attempts());
         let builder = sim.apply((plan.build)(&sim)).clock(Bounded { clock, looks: Cell::new(0) });
         // A run whose start was lost is given the same seed again.
         let builder = builder.seed(plan.seed).observer(recorder.clone());

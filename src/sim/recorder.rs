@@ -40,11 +40,17 @@ use crate::trace::{Event, Observer, Recorded};
 #[derive(Clone, Default, Debug)]
 pub struct Recorder {
     traces: Rc<RefCell<BTreeMap<String, Vec<String>>>>,
+    shows_attempts: bool,
 }
 
 impl Recorder {
+    /// One whose outcomes say after how many attempts they came, if there were several.
+    pub(super) fn with_attempts() -> Self {
+        Self { shows_attempts: true, ..Self::default() }
+    }
+
     /// All events of a run so far, one line each, since it was started or last replayed: a replay
-    /// repeats what was before. An outcome says after how many attempts it came, if there were several.
+    /// repeats what was before.
     #[must_use]
     pub fn trace(&self, run: &str) -> Vec<String> {
         self.traces.borrow().get(run).cloned().unwrap_or_default()
@@ -59,7 +65,9 @@ impl Observer for Recorder {
             trace.clear();
         }
         trace.push(match event {
-            Event::Delivered(_, Recorded(Record::StepFinished { attempts: tried @ 2.., .. })) => {
+            Event::Delivered(_, Recorded(Record::StepFinished { attempts: tried @ 2.., .. }))
+                if self.shows_attempts =>
+            {
                 format!("{event}, after {tried} attempts")
             }
             _ => event.to_string(),
