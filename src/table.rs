@@ -46,8 +46,11 @@ impl<T> Table<T> {
             }
             Self::Many(many) => {
                 let removed = many.remove(&number);
-                if many.is_empty() {
+                // Half as many, so that it does not change its form at every turn.
+                if many.len() <= FEW / 2 {
+                    let many = core::mem::take(many);
                     *self = Self::default();
+                    many.into_iter().for_each(|(number, value)| self.insert(number, value));
                 }
                 removed
             }

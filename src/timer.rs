@@ -74,7 +74,11 @@ impl Timers {
     pub(crate) fn wait(&self) -> Option<Duration> {
         let clock_now = self.clock.now();
         let run = self.next_run_deadline();
-        let run = run.map(|deadline| deadline.since(self.now.get().max(clock_now)));
+        // What is due by the time of the runs is due, though the clock may have gone back since.
+        let run = run.map(|deadline| match deadline <= self.now.get() {
+            true => Duration::ZERO,
+            false => deadline.since(clock_now),
+        });
         let body = self.next_body_deadline().map(|deadline| deadline.since(clock_now));
         run.into_iter().chain(body).min()
     }

@@ -43,9 +43,12 @@ impl Engine {
         self.gather()?;
         let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_stale.take() {
-            entries.retain(|(instance, entry)| match entry {
-                Entry::Record(draft) => draft.is_expected(instance),
-                Entry::Parked(_) | Entry::Resumed => true,
+            entries.retain(|(instance, entry)| {
+                let is_void = matches!(entry, Entry::Record(draft) if !draft.is_expected(instance));
+                if is_void {
+                    entry.settle(instance);
+                }
+                !is_void
             });
         }
         let has_entries = !entries.is_empty();
@@ -80,8 +83,14 @@ impl Engine {
             self.pending.borrow_mut().extend(produced.drain(..).map(outcome));
             produced.shrink_to(OUTCOMES_PER_COMMIT);
         }
+        let room = self.room();
         while let Some(timer) = self.world.timers.next_due() {
             let Some(resident) = self.residents.with_key(timer.run) else {
+                if self.residents.len() >= room {
+                    // It comes back when some of those that did before it have left.
+                    self.world.timers.add(timer);
+                    break;
+                }
                 self.wake_evicted(timer.run).map_err(|why| self.stop(why))?;
                 continue;
             };
@@ -151,6 +160,7 @@ impl Engine {
         drafts: &mut Vec<Draft>,
         commit: (u64, Timestamp),
     ) {
+        entry.settle(instance);
         let Some(resident) = self.residents.of(instance) else { return };
         match entry {
             Entry::Record(draft) => self.deliver_record(&resident, &draft, commit),

@@ -42,6 +42,8 @@ pub(super) struct Engine {
     pub(super) driven: Cell<bool>,
     /// Whether time has passed since the last turn.
     pub(super) has_waited: Cell<bool>,
+    /// Whether a run is leaving memory right now.
+    pub(super) evicting: Cell<bool>,
     /// Why nothing goes on any more.
     pub(super) failure: OnceCell<Error>,
 }
@@ -70,6 +72,15 @@ pub(super) enum Entry {
     Resumed,
 }
 
+impl Entry {
+    /// It is delivered, or will never be.
+    pub(super) fn settle(&self, instance: &Instance) {
+        if !matches!(self, Self::Record(Draft::Outcome(_))) {
+            instance.pending.set(instance.pending.get() - 1);
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn new(
         world: Rc<World>,
@@ -93,29 +104,34 @@ impl Engine {
             commits: Cell::default(),
             driven: Cell::default(),
             has_waited: Cell::new(true),
+            evicting: Cell::default(),
             failure: OnceCell::new(),
         }
     }
 
     /// Has the next commit write a record of this run.
     pub(super) fn record(&self, resident: &Resident, record: Draft) {
+        self.push(resident, Entry::Record(record));
+    }
+
+    /// Whatever is to happen to a run wakes it, and keeps it in memory until it has happened.
+    fn push(&self, resident: &Resident, entry: Entry) {
         self.awake(resident);
         let instance = resident.run.instance.clone();
-        self.pending.borrow_mut().push((instance, Entry::Record(record)));
+        instance.pending.set(instance.pending.get() + 1);
+        self.pending.borrow_mut().push((instance, entry));
     }
 
     /// Stops a run without ending it. Its history stays as it is.
     pub(super) fn park(&self, resident: &Rc<Resident>, fault: Fault) {
-        let instance = resident.run.instance.clone();
-        self.awake(resident);
-        instance.close();
+        self.push(resident, Entry::Parked(fault.into()));
+        resident.run.instance.close();
         self.has_stale.set(true);
-        self.pending.borrow_mut().push((instance, Entry::Parked(fault.into())));
     }
 
     /// Has the next commit write that a run is no longer parked.
     pub(super) fn mark_resumed(&self, resident: &Rc<Resident>) {
-        self.pending.borrow_mut().push((resident.run.instance.clone(), Entry::Resumed));
+        self.push(resident, Entry::Resumed);
     }
 
     /// The runs whose parking is not committed yet.

@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::handle::Watch;
 use super::residents::Resident;
 use super::unregistered;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::timer::RunTimer;
 
 /// Which runs may leave memory, and who still waits for those that have left.
@@ -20,13 +20,21 @@ pub(super) struct Evictions {
     max: usize,
     /// Runs in memory that await nothing but timers, by the first of these.
     asleep: RefCell<BTreeSet<RunTimer>>,
-    /// Where somebody waits for runs that have left.
-    watches: RefCell<BTreeMap<RunKey, Rc<Watch>>>,
+    /// The runs that have left.
+    away: RefCell<BTreeMap<RunKey, Away>>,
+}
+
+/// A run that has left memory.
+struct Away {
+    /// What brings it back.
+    timer: RunTimer,
+    /// Where somebody waits for it.
+    watch: Option<Rc<Watch>>,
 }
 
 impl Evictions {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, asleep: RefCell::default(), watches: RefCell::default() }
+        Self { max, asleep: RefCell::default(), away: RefCell::default() }
     }
 
     /// Takes the run that will sleep longest.
@@ -37,7 +45,8 @@ impl Evictions {
     /// Ends the wait for the runs that have left.
     pub(super) fn close(&self, why: &Error) {
         self.asleep.take();
-        self.watches.take().into_values().for_each(|watch| watch.end(Err(why.clone())));
+        let watches = self.away.take().into_values().filter_map(|away| away.watch);
+        watches.for_each(|watch| watch.end(Err(why.clone())));
     }
 }
 
@@ -45,7 +54,8 @@ impl Engine {
     /// Notes that a run has taken up its work: perhaps it only sleeps now.
     pub(super) fn fall_asleep(&self, resident: &Resident) {
         let Some(evictions) = &self.evictions else { return };
-        let timer = resident.run.instance.sleeps_until();
+        let instance = &resident.run.instance;
+        let timer = instance.sleeps_until().filter(|_| instance.pending.get() == 0);
         if let Some(timer) = timer {
             evictions.asleep.borrow_mut().insert(timer);
         }
@@ -63,6 +73,16 @@ impl Engine {
         }
     }
 
+    /// How many runs may be in memory before one that has left has to wait until it may come back:
+    /// many may be due at one time.
+    pub(super) fn room(&self) -> usize {
+        let max = self.evictions.as_ref().map_or(usize::MAX, |evictions| evictions.max);
+        max.saturating_add(Self::BACK_AT_ONCE).max(self.residents.len() + 1)
+    }
+
+    /// So many may come back with one commit.
+    const BACK_AT_ONCE: usize = 1_000;
+
     /// Has the runs leave that sleep longest, while there are too many.
     pub(super) fn evict_surplus(&self) {
         let Some(evictions) = &self.evictions else { return };
@@ -76,12 +96,13 @@ impl Engine {
             }
             let Some(timer) = resident.run.instance.sleeps_until() else { continue };
             self.residents.remove(&resident);
+            let away = Away { timer, watch: resident.take_watch() };
+            evictions.away.borrow_mut().insert(run, away);
+            self.evicting.set(true);
             resident.run.instance.close();
+            self.evicting.set(false);
             // One of its timers is enough to bring it back, and the others with it.
             self.world.timers.add(timer);
-            if let Some(watch) = resident.take_watch() {
-                evictions.watches.borrow_mut().insert(run, watch);
-            }
         }
     }
 
@@ -92,10 +113,14 @@ impl Engine {
     /// If the store cannot be read.
     pub(super) fn wake_evicted(&self, run: RunKey) -> Result<()> {
         let row = self.store.borrow().row(run).map_err(|error| Error::store(&error))?;
-        match row.filter(|row| row.state == RunState::Running) {
-            Some(row) => self.bring_back(&row).map(drop),
-            None => Ok(()),
-        }
+        let row = row.filter(|row| row.state == RunState::Running).ok_or_else(|| {
+            let message = format_args!(
+                "the store does not hold run {run} as running any more, which has left memory: \
+                 restore the file from a backup, and open it again"
+            );
+            Error::of(Kind::Store, message)
+        })?;
+        self.bring_back(&row).map(drop)
     }
 
     /// Replays a run that was running and is not in memory.
@@ -108,11 +133,10 @@ impl Engine {
         let (name, code) = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
         let (resident, replayed) = self.replay(row, name, code)?;
         if let Some(evictions) = &self.evictions {
-            if let Some(watch) = evictions.watches.borrow_mut().remove(&row.key) {
-                resident.set_watch(watch);
-            }
-            if let Some(timer) = resident.run.instance.sleeps_until() {
+            let away = evictions.away.borrow_mut().remove(&row.key);
+            if let Some(Away { timer, watch }) = away {
                 self.world.timers.remove(&timer);
+                resident.set_watch(watch);
             }
         }
         self.residents.add(&resident);

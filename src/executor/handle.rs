@@ -1,6 +1,6 @@
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
-use core::cell::{OnceCell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -29,8 +29,14 @@ use crate::record::Outcome;
 /// Dropping and attaching again loses nothing.
 pub struct Handle<O> {
     id: Rc<str>,
-    watch: Rc<Watch>,
+    waiting: Waiting,
     output: PhantomData<fn() -> O>,
+}
+
+/// A future that waits: when it is dropped its waker is.
+struct Waiting {
+    watch: Rc<Watch>,
+    number: u64,
 }
 
 /// Where handles wait for a run.
@@ -39,7 +45,9 @@ pub(super) struct Watch {
     /// Whether the start is committed, or will never be.
     accepted: OnceCell<Result<()>>,
     ended: OnceCell<Result<Outcome<'static>>>,
-    waiting: RefCell<Vec<Waker>>,
+    /// By the number of the future that waits.
+    waiting: RefCell<BTreeMap<u64, Waker>>,
+    next: Cell<u64>,
 }
 
 impl Watch {
@@ -58,24 +66,36 @@ impl Watch {
     }
 
     fn wake(&self) {
-        self.waiting.take().into_iter().for_each(Waker::wake);
+        self.waiting.take().into_values().for_each(Waker::wake);
+    }
+}
+
+impl Waiting {
+    fn new(watch: Rc<Watch>) -> Self {
+        let number = watch.next.replace(watch.next.get() + 1);
+        Self { watch, number }
     }
 
-    fn poll<T: Clone>(&self, cell: &OnceCell<T>, cx: &mut Context<'_>) -> Poll<T> {
-        if let Some(value) = cell.get() {
+    fn poll<T: Clone>(&self, cell: fn(&Watch) -> &OnceCell<T>, cx: &Context<'_>) -> Poll<T> {
+        if let Some(value) = cell(&self.watch).get() {
             return Poll::Ready(value.clone());
         }
-        let mut waiting = self.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
-        }
+        // Foreign wakers are cloned and dropped while nothing is borrowed.
+        let waker = cx.waker().clone();
+        let _before = self.watch.waiting.borrow_mut().insert(self.number, waker);
         Poll::Pending
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _waker = self.watch.waiting.borrow_mut().remove(&self.number);
     }
 }
 
 impl<O> Handle<O> {
     pub(super) fn new(id: Rc<str>, watch: Rc<Watch>) -> Self {
-        Self { id, watch, output: PhantomData }
+        Self { id, waiting: Waiting::new(watch), output: PhantomData }
     }
 
     /// The run's id.
@@ -102,7 +122,8 @@ impl<O> Handle<O> {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub async fn accepted(&self) -> Result<()> {
-        poll_fn(|cx| self.watch.poll(&self.watch.accepted, cx)).await
+        let waiting = Waiting::new(self.waiting.watch.clone());
+        poll_fn(|cx| waiting.poll(|watch| &watch.accepted, cx)).await
     }
 }
 
@@ -110,7 +131,7 @@ impl<O: Value> Future for Handle<O> {
     type Output = Result<O>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
-        self.watch.poll(&self.watch.ended, cx).map(|ended| match ended? {
+        self.waiting.poll(|watch| &watch.ended, cx).map(|ended| match ended? {
             Ok(bytes) => codec::decode(bytes.as_slice()).map_err(|why| {
                 let (id, kind) = (&self.id, core::any::type_name::<O>());
                 let message =

@@ -178,9 +178,10 @@ impl Executor {
 
     /// # Errors
     ///
-    /// If the caller is a workflow: its polls are not to be mixed with those of a replay.
+    /// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay.
     fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
-        if self.engine.world.tasks.current().is_none() {
+        let is_workflow = self.engine.world.tasks.current().is_some() || self.engine.evicting.get();
+        if !is_workflow {
             return Ok(());
         }
         let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");

@@ -43,8 +43,8 @@ impl Resident {
     }
 
     /// Has those who wait already wait for this.
-    pub(super) fn set_watch(&self, watch: Rc<Watch>) {
-        self.watch.set(Some(watch));
+    pub(super) fn set_watch(&self, watch: Option<Rc<Watch>>) {
+        self.watch.set(watch);
     }
 
     /// Where somebody waits, if somebody does.

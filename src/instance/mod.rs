@@ -38,6 +38,8 @@ pub(crate) struct Instance {
     pub(crate) workflow: &'static str,
     /// Where the engine keeps it.
     pub(crate) slot: Cell<u32>,
+    /// How much that is not the outcome of a body waits for a commit, or to be delivered.
+    pub(crate) pending: Cell<u32>,
     /// How many records of the present commit are still to be delivered.
     pub(crate) undelivered: Cell<u32>,
     pub(crate) phase: Cell<Phase>,
@@ -101,6 +103,7 @@ impl Instance {
             id,
             workflow,
             slot: Cell::default(),
+            pending: Cell::default(),
             undelivered: Cell::default(),
             phase: Cell::new(phase),
             started_at: Cell::default(),

@@ -1,0 +1,253 @@
+//! Runs with something pending stay, and those that left come back whole.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::{Context, Poll, Wake};
+use std::time::Duration;
+
+use dacapo::sim::VirtualClock;
+use dacapo::{Builder, Clock, Ctx, Executor, Result, Timestamp, Workflow, join, yield_now};
+use futures::FutureExt;
+
+use super::{Alive, NAP, build};
+
+const BIG: Workflow<u64, u64> = Workflow::new("big");
+const BUSY: Workflow<u64, ()> = Workflow::new("busy");
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A workflow that has panicked at its first run, and sleeps when it is mended.
+fn build_mended(clock: &VirtualClock, is_mended: &Rc<Cell<bool>>) -> Builder {
+    let is_mended = is_mended.clone();
+    let program = async move |ctx: &Ctx, millis: u64| -> Result<u64> {
+        assert!(is_mended.get(), "not mended");
+        ctx.sleep(ms(millis)).await;
+        Ok(millis)
+    };
+    Executor::builder().clock(clock.clone()).resident_max(0).workflow(NAP, program)
+}
+
+/// That it is no longer parked is not committed yet: it must not leave before that.
+#[test]
+fn a_run_that_was_just_resumed() {
+    let (clock, is_mended) = (VirtualClock::default(), Rc::new(Cell::new(false)));
+    let executor = build_mended(&clock, &is_mended).in_memory();
+    let run = executor.start(NAP, "run", 30).expect("new");
+    assert!(executor.block_on(run).expect_err("it panicked").is_parked());
+    is_mended.set(true);
+    let other = executor.start(NAP, "other", 9_000).expect("new");
+    executor.block_on(other.accepted()).expect("it is committed, and leaves");
+
+    executor.resume("run").expect("it is mended");
+    let run = executor.attach(NAP, "run").expect("it runs");
+    executor.attach(NAP, "other").expect("which makes too many");
+    let again = executor.attach(NAP, "run").expect("it runs");
+    clock.set(Timestamp::from_nanos(50_000_000));
+    assert_eq!(executor.block_on(run).expect("it ends"), 30);
+    assert_eq!(executor.block_on(again).expect("it ended"), 30);
+}
+
+/// A commit of more than 16 MiB is split: between its halves the first run only sleeps, and yet
+/// the end of that sleep is on its way.
+#[test]
+fn a_timer_that_a_split_commit_puts_off() {
+    let (clock, charges) = (VirtualClock::default(), Rc::new(Cell::new(0)));
+    let slow = |clock: &VirtualClock, millis, size| {
+        let clock = clock.clone();
+        move |ctx: &Ctx| {
+            let clock = clock.clone();
+            ctx.step("slow", async move || {
+                clock.sleep(ms(millis)).await;
+                Result::<String>::Ok("x".repeat(size))
+            })
+        }
+    };
+    let (quick, big, busy) = (slow(&clock, 10, 1), slow(&clock, 10, 17 << 20), slow(&clock, 99, 1));
+    let (body_clock, counted) = (clock.clone(), charges.clone());
+    let charge = async move |ctx: &Ctx, n: u64| -> Result<u64> {
+        join(quick(ctx), ctx.sleep(ms(10))).await.0?;
+        let (clock, charges) = (body_clock.clone(), counted.clone());
+        let charge = async move || {
+            charges.set(charges.get() + 1);
+            clock.sleep(ms(1_500)).await;
+            Result::<u64>::Ok(n)
+        };
+        ctx.step("charge", charge).await
+    };
+    let executor = Executor::builder()
+        .clock(clock.clone())
+        .resident_max(2)
+        .workflow(NAP, charge)
+        .workflow(BIG, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            big(ctx).await?;
+            ctx.sleep(ms(2_000)).await;
+            Ok(n)
+        })
+        .workflow(BUSY, async move |ctx: &Ctx, _: u64| busy(ctx).await.map(drop))
+        .in_memory();
+    let charged = executor.start(NAP, "charged", 7).expect("new");
+    executor.start(BIG, "big", 1).expect("new");
+    let main = async {
+        clock.sleep(ms(600)).await;
+        executor.start(BUSY, "one", 1).expect("new");
+        executor.start(BUSY, "two", 1).expect("new");
+        charged.await
+    };
+    assert_eq!(executor.block_on(main).expect("it is charged"), 7);
+    assert_eq!(charges.get(), 1, "once");
+}
+
+/// A sleep whose length is another one in the replay: nothing of the former one is left.
+#[test]
+fn a_sleep_of_another_length_when_it_is_back() {
+    let (clock, lengths) = (VirtualClock::default(), Cell::new(400_u64));
+    let executor = Executor::builder()
+        .clock(clock)
+        .resident_max(0)
+        .workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            lengths.set(lengths.get().saturating_sub(100));
+            ctx.sleep(ms(lengths.get())).await;
+            ctx.sleep(ms(1_000)).await;
+            Ok(n)
+        })
+        .in_memory();
+    let run = executor.start(NAP, "run", 1).expect("new");
+    executor.block_on(run.accepted()).expect("it leaves");
+    executor.attach(NAP, "run").expect("it is back, and leaves");
+    assert_eq!(executor.block_on(run).expect("it ends"), 1);
+    executor.verify("run").expect("its history can be replayed");
+}
+
+/// Many are due at one time: they do not all come back at once.
+#[test]
+fn a_crowd_with_one_deadline() {
+    let alive = Alive::default();
+    let executor = build(&alive).resident_max(10).in_memory();
+    for n in 0..5_000 {
+        executor.start(NAP, &n.to_string(), 500).expect("new");
+        if n % 100 == 0 {
+            executor.block_on(yield_now());
+        }
+    }
+    let last = executor.start(NAP, "last", 500).expect("new");
+    executor.block_on(last).expect("it ends");
+    assert!(alive.most.get() <= 1_200, "{} at once", alive.most.get());
+}
+
+/// A run that awaited many operations may leave when it awaits few.
+#[test]
+fn nine_sleeps_of_which_one_is_left() {
+    let alive = Alive::default();
+    let counted = alive.clone();
+    let clock = VirtualClock::default();
+    let executor = Executor::builder()
+        .clock(clock.clone())
+        .resident_max(0)
+        .workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            let _living = counted.one_more();
+            futures::future::join_all((1..=9).map(|n| ctx.sleep(ms(n * n)))).await;
+            Ok(n)
+        })
+        .in_memory();
+    let run = executor.start(NAP, "run", 1).expect("new");
+    executor.block_on(clock.sleep(ms(65)));
+    assert_eq!(alive.now.get(), 0, "it awaits the last of them, and has left");
+    assert_eq!(executor.block_on(run).expect("it ends"), 1);
+}
+
+/// A drop that attaches to the run that is leaving would bring it back for ever.
+#[test]
+fn a_workflow_that_attaches_to_itself_when_it_is_dropped() {
+    struct Clinging(Rc<Cell<Option<Rc<Executor>>>>, Rc<Cell<u32>>);
+    impl Drop for Clinging {
+        fn drop(&mut self) {
+            if let Some(executor) = self.0.take() {
+                self.1.set(self.1.get() + 1);
+                assert!(executor.attach(NAP, "run").is_err());
+                self.0.set(Some(executor));
+            }
+        }
+    }
+    let (held, drops) = (Rc::new(Cell::new(None)), Rc::new(Cell::new(0)));
+    let (holds, counted) = (held.clone(), drops.clone());
+    let executor = Executor::builder()
+        .clock(VirtualClock::default())
+        .resident_max(0)
+        .workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            let _clinging = Clinging(holds.clone(), counted.clone());
+            ctx.sleep(ms(n)).await;
+            Ok(n)
+        })
+        .in_memory();
+    let executor = Rc::new(executor);
+    held.set(Some(executor.clone()));
+    let run = executor.start(NAP, "run", 5).expect("new");
+    executor.block_on(run.accepted()).expect("it leaves");
+    assert_eq!(drops.get(), 1);
+    held.take();
+    assert_eq!(executor.block_on(run).expect("it ends"), 5);
+}
+
+/// Who gives up waiting leaves nothing behind.
+#[test]
+fn handles_that_are_dropped() {
+    struct Quiet;
+    impl Wake for Quiet {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+    let executor = build(&Alive::default()).in_memory();
+    let _run = executor.start(NAP, "run", 5).expect("new");
+    let quiet = std::sync::Arc::new(Quiet);
+    for _ in 0..100 {
+        let waker = quiet.clone().into();
+        let mut handle = executor.attach(NAP, "run").expect("it runs");
+        assert_eq!(handle.poll_unpin(&mut Context::from_waker(&waker)).map(drop), Poll::Pending);
+    }
+    assert_eq!(std::sync::Arc::strong_count(&quiet), 1);
+}
+
+/// A clock that was set back, and counts how often it is asked.
+struct SetBack(Rc<Cell<u64>>);
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        let asked = self.0.replace(self.0.get() + 1);
+        // A minute behind what was read first.
+        let nanos = if asked == 0 { 60_000_000_000 } else { 1_000 * asked };
+        Timestamp::from_nanos(nanos)
+    }
+}
+
+/// While a clock is behind, a short sleep waits for the clock, and does not look again and again.
+#[test]
+fn a_clock_that_was_set_back() {
+    let asked = Rc::new(Cell::new(0));
+    let executor = Executor::builder()
+        .clock(SetBack(asked.clone()))
+        .workflow(NAP, async |ctx: &Ctx, n: u64| -> Result<u64> {
+            ctx.sleep(Duration::from_micros(n)).await;
+            Ok(n)
+        })
+        .in_memory();
+    executor.start(NAP, "run", 1).expect("new");
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    let (thread, begun) = std::sync::mpsc::channel();
+    let waker = std::thread::spawn(move || {
+        begun.recv().expect("it is sent");
+        // Long enough for a loop that spins to ask thousands of times.
+        let spun = std::time::Instant::now();
+        while spun.elapsed() < ms(20) {
+            std::thread::yield_now();
+        }
+        sender.send(()).expect("it waits");
+    });
+    executor.block_on(async {
+        yield_now().await;
+        thread.send(()).expect("it listens");
+        receiver.await.expect("it is sent");
+    });
+    waker.join().expect("it ends");
+    assert!(asked.get() < 100, "the clock was asked {} times", asked.get());
+}
