@@ -60,7 +60,7 @@ impl BytesWriter {
             Some(free) => free.copy_from_slice(bytes),
             None => {
                 if self.many.is_empty() {
-                    self.many.reserve(2 * end);
+                    self.many.reserve(end.max(2 * FEW));
                     self.many.extend_from_slice(&self.few[..self.length]);
                 }
                 self.many.extend_from_slice(bytes);

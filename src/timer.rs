@@ -144,3 +144,35 @@ impl Drop for BodyTimer {
         let _removed = self.timers.bodies.borrow_mut().remove(&self.key);
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    /// A clock that is read from outside.
+    struct Read(Rc<Cell<u64>>);
+
+    impl Clock for Read {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_nanos(self.0.get())
+        }
+    }
+
+    /// The time of runs stands still while a clock is behind, so a short sleep waits for the clock:
+    /// its own length would be waited for again and again.
+    #[test]
+    fn a_clock_that_was_set_back_is_waited_for() {
+        let clock = Rc::new(Cell::new(60_000));
+        let timers = Timers::new(Rc::new(Read(clock.clone())), Timestamp::default());
+        timers.advance();
+        let number = Number { task: 0, local: 1 };
+        timers.add(RunTimer { deadline: Timestamp::from_nanos(60_001), run: RunKey(1), number });
+        clock.set(10_000);
+        timers.advance();
+        assert_eq!(timers.wait(), Some(Duration::from_nanos(50_001)));
+        clock.set(60_001);
+        timers.advance();
+        clock.set(10_000);
+        assert_eq!(timers.wait(), Some(Duration::ZERO), "it is due, whatever the clock says since");
+    }
+}

@@ -143,19 +143,16 @@ fn cold_open(options: &Options, report: &Report) {
     }
 }
 
-/// Runs so many one-step workflows to their end.
+/// Runs so many workflows of ten steps to their end.
 fn finish(executor: &Executor, mut runs: u32) {
     while runs > 0 {
         let some = runs.min(50_000);
-        let start = |run| executor.start(IO_FREE, &format!("finished-{run}"), 10).expect("new");
+        let start = |run| executor.start(LONG, &format!("finished-{run}"), 10).expect("new");
         let handles: Vec<_> = (runs - some..runs).map(start).collect();
         executor.block_on(try_join_all(handles)).expect("they end");
         runs -= some;
     }
 }
-
-/// A workflow that ends without waiting for anything.
-const IO_FREE: Workflow<u32, Vec<u64>> = LONG;
 
 fn bytes_on_disk(report: &Report, path: &std::path::Path) {
     let store = StoreOptions::new().open(path).expect("it is there");
