@@ -54,6 +54,20 @@ fn a_program_that_takes_turns() {
     assert!(report.polled_otherwise > 0, "{report:?}");
 }
 
+/// A run that left memory when it was opened was parked for what its own teardown had woken. (The
+/// soak found it.)
+#[test]
+fn programs_whose_teardown_wakes_their_tasks() {
+    for seed in [2_474, 3_986, 7_599, 34_174, 45_567, 48_314, 49_603] {
+        let bytes = generate(seed);
+        let checked = [crash(&bytes), disk(&bytes), check(&bytes)];
+        checked.into_iter().for_each(|checked| match checked {
+            Ok(report) => assert!(report.replays > 0, "seed {seed}: {report:?}"),
+            Err(wrong) => panic!("seed {seed}: {wrong}"),
+        });
+    }
+}
+
 /// A construct, as the report on what was covered calls it.
 fn name(kind: &Kind) -> String {
     match kind {

@@ -101,6 +101,9 @@ impl Engine {
             self.evicting.set(true);
             resident.run.instance.close();
             self.evicting.set(false);
+            // What its teardown woke is taken for a stray, and the run may be back before the next
+            // commit: there were no others, and it is not in memory, so they come to nothing.
+            self.park_strays();
             // One of its timers is enough to bring it back, and the others with it.
             self.world.timers.add(timer);
         }

@@ -132,6 +132,37 @@ fn a_sleep_of_another_length_when_it_is_back() {
     executor.verify("run").expect("its history can be replayed");
 }
 
+/// The teardown of a run that leaves wakes one of its tasks: that is no wake of the run that is
+/// back a moment later.
+#[test]
+fn a_task_that_the_teardown_wakes() {
+    let build = || {
+        let program = async |ctx: &Ctx, n: u64| -> Result<u64> {
+            let (sender, receiver) = futures::channel::oneshot::channel::<()>();
+            let waits = ctx.spawn(async move |_| receiver.await.is_err());
+            // It is dropped before the handle of the task that it wakes.
+            let sender = sender;
+            ctx.sleep(ms(n)).await;
+            drop(sender);
+            assert!(waits.await);
+            Ok(n)
+        };
+        let clock = VirtualClock::default();
+        Executor::builder().clock(clock).resident_max(0).workflow(NAP, program)
+    };
+    let store = dacapo::store::MemoryStore::new();
+    let executor = build().open_with(store.shared()).expect("it opens");
+    let run = executor.start(NAP, "run", 5).expect("new");
+    executor.block_on(run.accepted()).expect("it is committed, and leaves");
+    let run = executor.attach(NAP, "run").expect("it is back, and leaves");
+    drop(executor);
+    drop(run);
+    // It leaves as soon as it is replayed, and is back before there is a commit.
+    let executor = build().open_with(store).expect("it opens");
+    let run = executor.start(NAP, "run", 5).expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends"), 5);
+}
+
 /// Many are due at one time: they do not all come back at once.
 #[test]
 fn a_crowd_with_one_deadline() {
