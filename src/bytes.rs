@@ -34,9 +34,9 @@ impl Bytes<'_> {
     pub(crate) fn into_owned(self) -> Bytes<'static> {
         match self {
             Self::Borrowed(bytes) => {
-                let mut writer = BytesWriter::default();
-                writer.write(bytes);
-                writer.finish()
+                let mut owned = Bytes::EMPTY;
+                owned.copy(bytes);
+                owned
             }
             Self::Few(length, bytes) => Bytes::Few(length, bytes),
             Self::Many(bytes) => Bytes::Many(bytes),
@@ -44,16 +44,48 @@ impl Bytes<'_> {
     }
 }
 
-/// Gathers the bytes of a value while it is encoded.
-#[derive(Default)]
-pub(crate) struct BytesWriter {
+/// Gathers the bytes of a value while it is encoded, in the place where they stay if they are
+/// few: what was written byte by byte and is moved at once has to be waited for.
+pub(crate) struct BytesWriter<'a> {
     length: usize,
-    few: [u8; FEW],
+    few: &'a mut [u8; FEW],
     /// All bytes, once they do not fit into `few`.
     many: Vec<u8>,
 }
 
-impl BytesWriter {
+impl<'a> Bytes<'a> {
+    /// Bytes for [`write`](Self::write) to write to.
+    pub(crate) const EMPTY: Self = Self::Few(0, [0; FEW]);
+
+    /// Replaces them by these.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+        *self = Self::EMPTY;
+        match self {
+            Self::Few(length, few) if bytes.len() <= FEW => {
+                *length = bytes.len() as u8;
+                few[..bytes.len()].copy_from_slice(bytes);
+            }
+            _ => *self = Self::Many(Rc::new(bytes.to_vec())),
+        }
+    }
+
+    /// Replaces them by what `write` writes.
+    pub(crate) fn write<E>(
+        &mut self,
+        write: impl FnOnce(BytesWriter<'_>) -> Result<(usize, Vec<u8>), E>,
+    ) -> Result<(), E> {
+        *self = Self::EMPTY;
+        let Self::Few(length, few) = self else { unreachable!("it was just made so") };
+        let (written, many) = write(BytesWriter { length: 0, few, many: Vec::new() })?;
+        match u8::try_from(written) {
+            Ok(few) if written <= FEW => *length = few,
+            _ => *self = Self::Many(Rc::new(many)),
+        }
+        Ok(())
+    }
+}
+
+impl BytesWriter<'_> {
     fn write(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
         match self.few.get_mut(self.length..end) {
@@ -69,19 +101,22 @@ impl BytesWriter {
         self.length = end;
     }
 
-    fn finish(self) -> Bytes<'static> {
-        match u8::try_from(self.length) {
-            Ok(length) if self.length <= FEW => Bytes::Few(length, self.few),
-            _ => Bytes::Many(Rc::new(self.many)),
-        }
+    fn finish(self) -> (usize, Vec<u8>) {
+        (self.length, self.many)
     }
 }
 
-impl Flavor for BytesWriter {
-    type Output = Bytes<'static>;
+impl Flavor for BytesWriter<'_> {
+    type Output = (usize, Vec<u8>);
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.write(&[byte]);
+        match self.few.get_mut(self.length) {
+            Some(free) => {
+                *free = byte;
+                self.length += 1;
+            }
+            None => self.write(&[byte]),
+        }
         Ok(())
     }
 
@@ -90,7 +125,7 @@ impl Flavor for BytesWriter {
         Ok(())
     }
 
-    fn finalize(self) -> postcard::Result<Bytes<'static>> {
+    fn finalize(self) -> postcard::Result<(usize, Vec<u8>)> {
         Ok(self.finish())
     }
 }
@@ -149,9 +184,11 @@ mod tests {
         let all: Vec<u8> = (0..3 * FEW as u8).collect();
         for length in 0..all.len() {
             for piece in 1..=length.max(1) {
-                let mut writer = BytesWriter::default();
-                all[..length].chunks(piece).for_each(|bytes| writer.write(bytes));
-                let bytes = writer.finish();
+                let mut bytes = Bytes::EMPTY;
+                let Ok(()) = bytes.write(|mut writer| {
+                    all[..length].chunks(piece).for_each(|bytes| writer.write(bytes));
+                    Ok::<_, core::convert::Infallible>(writer.finish())
+                });
                 assert_eq!(bytes.as_slice(), &all[..length]);
                 assert_eq!(matches!(bytes, Bytes::Few(..)), length <= FEW);
                 assert_eq!(Bytes::Borrowed(&all[..length]).into_owned(), bytes);

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, OnceCell, Ref, RefCell};
 use core::mem;
 use core::task::{Poll, Waker};
 use core::time::Duration;
@@ -13,7 +13,9 @@ use core::time::Duration;
 use dacapo_executor::TaskId;
 use futures::future::LocalBoxFuture;
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
+use crate::error::Failure;
 use crate::list::List;
 use crate::record::{Kind, Number, Outcome, Record, Shown};
 use crate::retry::Retry;
@@ -31,6 +33,11 @@ pub(crate) struct Operation {
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) begun: Cell<bool>,
     state: Cell<State>,
+    /// What is done for it.
+    effort: Cell<Effort>,
+    /// Where the body leaves what came of it, and the future reads it once it is delivered: it is
+    /// not moved on the way. In a replay the delivery leaves it here.
+    outcome: RefCell<Option<Outcome<'static>>>,
 }
 
 /// What few operations have.
@@ -42,8 +49,8 @@ struct Details {
 
 /// What came of a step: the end of its body's last attempt.
 pub(crate) struct Ended {
+    /// With its outcome.
     pub(crate) operation: Rc<Operation>,
-    pub(crate) outcome: Outcome<'static>,
     pub(crate) attempts: u32,
     /// When the first attempt of this process began.
     pub(crate) started_at: Timestamp,
@@ -67,7 +74,7 @@ enum State {
     // The two kinds of `Waiter`: one within the other they would be larger.
     TaskWaiting(TaskId),
     WakerWaiting(Waker),
-    Delivered(Delivered),
+    Delivered,
     Taken,
     Dropped,
 }
@@ -80,31 +87,18 @@ pub(crate) enum Waiter {
     Waker(Waker),
 }
 
-/// What a delivery hands to the future of an operation.
-pub(crate) enum Delivered {
-    Outcome(Outcome<'static>),
-    Fired,
-}
-
 /// What is done for an operation that was asked for.
+#[derive(Default)]
 pub(crate) enum Effort {
+    /// It has ended, or was taken.
+    #[default]
+    Nothing,
     /// A body that has not begun: it waits for the work phase, or for a record that comes first.
     Unstarted(LocalBoxFuture<'static, ()>),
     /// A body that has begun.
     Body(TaskId),
     /// A timer that is due then.
     Timer(Timestamp),
-}
-
-impl Effort {
-    /// Starts a body, unless it has begun.
-    pub(crate) fn start(&mut self, spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId) {
-        let held = mem::replace(self, Self::Timer(Timestamp::default()));
-        *self = match held {
-            Self::Unstarted(body) => Self::Body(spawn(body)),
-            begun => begun,
-        };
-    }
 }
 
 impl Default for Policy {
@@ -114,7 +108,7 @@ impl Default for Policy {
 }
 
 impl Operation {
-    pub(crate) fn new(number: Number, kind: Kind, name: &'static str) -> Rc<Self> {
+    pub(crate) fn new(number: Number, kind: Kind, name: &'static str, effort: Effort) -> Rc<Self> {
         Rc::new(Self {
             number,
             kind,
@@ -123,6 +117,8 @@ impl Operation {
             cut_off: Cell::new(0),
             begun: Cell::new(false),
             state: Cell::new(State::Built),
+            effort: Cell::new(effort),
+            outcome: RefCell::default(),
         })
     }
 
@@ -157,12 +153,17 @@ impl Operation {
     /// # Panics
     ///
     /// Panics if it was taken before.
-    pub(crate) fn poll_delivered(&self, waiter: impl FnOnce() -> Waiter) -> Poll<Delivered> {
+    pub(crate) fn poll_delivered(
+        &self,
+        waiter: impl FnOnce() -> Waiter,
+        ask: impl FnOnce(),
+    ) -> Poll<()> {
         // The waker of an earlier poll is dropped when another has taken its place.
         let before = self.state.replace(State::Taken);
         match before {
-            State::Built | State::TaskWaiting(_) | State::WakerWaiting(_) => {}
-            State::Delivered(delivered) => return Poll::Ready(delivered),
+            State::Built => ask(),
+            State::TaskWaiting(_) | State::WakerWaiting(_) => {}
+            State::Delivered => return Poll::Ready(()),
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
         }
         self.state.set(match waiter() {
@@ -173,27 +174,114 @@ impl Operation {
     }
 
     /// Leaves the outcome for the future that waits, and gives whom to wake.
-    pub(crate) fn hand_over(&self, delivered: Delivered) -> Option<Waiter> {
-        match self.state.replace(State::Delivered(delivered)) {
+    pub(crate) fn hand_over(&self) -> Option<Waiter> {
+        match self.state.replace(State::Delivered) {
             State::TaskWaiting(task) => Some(Waiter::Task(task)),
             State::WakerWaiting(waker) => Some(Waiter::Waker(waker)),
             _ => None,
         }
     }
+
+    /// Whether it was not polled yet.
+    pub(crate) fn is_built(&self) -> bool {
+        let state = self.state.replace(State::Taken);
+        let is_built = matches!(state, State::Built);
+        self.state.set(state);
+        is_built
+    }
+
+    /// What came of it.
+    pub(crate) fn outcome(&self) -> Ref<'_, Option<Outcome<'static>>> {
+        self.outcome.borrow()
+    }
+
+    /// Its body has ended with what `write` writes to the place where it stays.
+    pub(crate) fn end_body(
+        &self,
+        write: impl FnOnce(&mut Bytes<'static>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut outcome = self.outcome.borrow_mut();
+        if let Ok(bytes) = outcome.insert(Ok(Bytes::EMPTY)) {
+            let written = write(bytes);
+            if written.is_err() {
+                *outcome = None;
+            }
+            return written;
+        }
+        Ok(())
+    }
+
+    /// Leaves what came of it according to the history.
+    pub(crate) fn copy_outcome(&self, outcome: &Outcome<'_>) {
+        match outcome {
+            Ok(bytes) => self
+                .outcome
+                .borrow_mut()
+                .insert(Ok(Bytes::EMPTY))
+                .as_mut()
+                .map_or((), |held| held.copy(bytes.as_slice())),
+            Err(failure) => *self.outcome.borrow_mut() = Some(Err(failure.clone())),
+        }
+    }
+
+    /// Leaves what came of it.
+    pub(crate) fn set_outcome(&self, outcome: impl FnOnce() -> Outcome<'static>) {
+        let outcome = outcome();
+        *self.outcome.borrow_mut() = Some(outcome);
+    }
+
+    /// Reads a little of it.
+    #[inline(always)]
+    pub(crate) fn touch(&self) {
+        core::hint::black_box((self.number.local, self.cut_off.get()));
+    }
+
+    pub(crate) fn set_body(&self, body: LocalBoxFuture<'static, ()>) {
+        self.effort.set(Effort::Unstarted(body));
+    }
+
+    /// Ends what is done for it.
+    pub(crate) fn take_effort(&self) -> Effort {
+        self.effort.take()
+    }
+
+    /// The deadline of a timer.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let effort = self.effort.take();
+        let deadline = match effort {
+            Effort::Timer(deadline) => Some(deadline),
+            _ => None,
+        };
+        self.effort.set(effort);
+        deadline
+    }
+
+    /// Starts its body, unless it has begun.
+    pub(crate) fn start(&self, spawn: impl FnOnce(LocalBoxFuture<'static, ()>) -> TaskId) {
+        self.effort.set(match self.effort.take() {
+            Effort::Unstarted(body) => Effort::Body(spawn(body)),
+            begun => begun,
+        });
+    }
 }
 
 impl Ended {
-    /// The record of it, for a commit at `now`.
-    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
-        Record::StepFinished {
+    /// Gives the record of it, for a commit at `now`, to `take`.
+    pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
+        let outcome = self.operation.outcome();
+        take(&Record::StepFinished {
             number: self.operation.number,
             name: self.operation.name,
             label: self.operation.label(),
-            outcome: self.outcome.clone(),
+            outcome: match &*outcome {
+                Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
+                Some(Err(failure)) => Err(failure.clone()),
+                None => unreachable!("a body leaves its outcome when it ends"),
+            },
             attempts: self.attempts,
             started_before: now.nanos_since(self.started_at),
             took: self.ended_at.nanos_since(self.started_at),
-        }
+        })
     }
 }
 
@@ -206,7 +294,7 @@ impl core::fmt::Display for Operation {
 /// The operations of a run that were asked for and have no delivered outcome.
 #[derive(Default)]
 pub(crate) struct Operations {
-    waiting: Table<Waiting>,
+    waiting: Table<Rc<Operation>>,
     asked: Asked,
 }
 
@@ -222,11 +310,6 @@ impl Default for Asked {
     fn default() -> Self {
         Self::Live(List::default())
     }
-}
-
-struct Waiting {
-    operation: Rc<Operation>,
-    effort: Effort,
 }
 
 /// What a number of the history stands for in this build.
@@ -251,9 +334,9 @@ impl Operations {
         self.asked = Asked::Live(List::Many(self.waiting.numbers()));
     }
 
-    pub(crate) fn ask(&mut self, operation: Rc<Operation>, effort: Effort) {
+    pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let number = operation.number;
-        self.waiting.insert(number, Waiting { operation, effort });
+        self.waiting.insert(number, operation);
         self.ask_again(number);
     }
 
@@ -289,7 +372,7 @@ impl Operations {
 
     pub(crate) fn find(&self, number: Number) -> Found {
         if let Some(waiting) = self.waiting.get(number) {
-            return Found::Waiting(waiting.operation.clone());
+            return Found::Waiting(waiting.clone());
         }
         match &self.asked {
             Asked::Live(_) => Found::Unknown,
@@ -300,48 +383,47 @@ impl Operations {
     }
 
     pub(crate) fn waiting(&self, number: Number) -> Option<Rc<Operation>> {
-        Some(self.waiting.get(number)?.operation.clone())
+        self.waiting.get(number).cloned()
     }
 
     /// Removes an operation whose outcome is there; what was done for it is the caller's to end.
-    pub(crate) fn finish(&mut self, number: Number) -> Option<Effort> {
-        Some(self.waiting.remove(number)?.effort)
+    pub(crate) fn finish(&mut self, number: Number) {
+        self.waiting.remove(number);
+    }
+
+    pub(crate) fn waits(&self, number: Number) -> bool {
+        self.waiting.get(number).is_some()
     }
 
     /// Removes an operation whose future was dropped; likewise.
-    pub(crate) fn forget(&mut self, number: Number) -> Option<Effort> {
-        let waiting = self.waiting.remove(number)?;
+    pub(crate) fn forget(&mut self, number: Number) -> bool {
+        let Some(operation) = self.waiting.remove(number) else { return false };
         if let Asked::Replay { dropped } = &mut self.asked {
-            dropped.insert(number, waiting.operation);
+            dropped.insert(number, operation);
         }
-        Some(waiting.effort)
+        true
     }
 
     /// Removes all; likewise.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = (Rc<Operation>, Effort)> + use<> {
-        let waiting = mem::take(&mut self.waiting);
-        waiting.into_values().map(|Waiting { operation, effort }| (operation, effort))
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Rc<Operation>> + use<> {
+        mem::take(&mut self.waiting).into_values()
     }
 
     /// When a timer that waits is due.
     pub(crate) fn deadline(&self, number: Number) -> Option<Timestamp> {
-        match self.waiting.get(number)?.effort {
-            Effort::Timer(deadline) => Some(deadline),
-            Effort::Unstarted(_) | Effort::Body(_) => None,
-        }
+        self.waiting.get(number)?.deadline()
     }
 
     /// An operation that waits, and what is done for it.
-    pub(crate) fn waiting_mut(&mut self, number: Number) -> Option<(&Operation, &mut Effort)> {
-        let Waiting { operation, effort } = self.waiting.get_mut(number)?;
-        Some((operation, effort))
+    pub(crate) fn get(&self, number: Number) -> Option<&Rc<Operation>> {
+        self.waiting.get(number)
     }
 
     /// The first timer, if there are a few timers and nothing else.
     pub(crate) fn sleeps_until(&self) -> Option<(Timestamp, Number)> {
         let mut first = None;
         for (number, waiting) in self.waiting.few()? {
-            let Effort::Timer(deadline) = waiting.effort else { return None };
+            let deadline = waiting.deadline()?;
             let before = first.get_or_insert((deadline, *number));
             *before = (*before).min((deadline, *number));
         }
@@ -357,7 +439,7 @@ impl Operations {
         const SHOWN: usize = 5;
         let numbers = self.waiting.numbers();
         let operations = numbers.iter().filter_map(|&number| self.waiting.get(number));
-        let shown = operations.map(|waiting| waiting.operation.to_string());
+        let shown = operations.map(|waiting| waiting.to_string());
         let mut shown: Vec<_> = shown.take(SHOWN).collect();
         match numbers.len() {
             0 => shown.push("no operation".into()),

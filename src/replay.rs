@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::rc::Rc;
 
-use dacapo_store::Entry;
+use dacapo_store::EntryRef;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
@@ -11,28 +11,39 @@ use crate::instance::Instance;
 use crate::operation::{Found, Operation};
 use crate::record::{Kind, Number, Record};
 
-/// A committed record on its way to its run.
-pub(crate) struct Delivery<'a> {
+/// What is known of a committed record on its way to its run.
+#[derive(Clone, Copy)]
+pub(crate) struct Delivery {
     pub(crate) place: u64,
     /// Which commit wrote it.
     pub(crate) commit: u64,
     pub(crate) time: Timestamp,
-    pub(crate) record: Record<'a>,
 }
 
 /// Reads one entry, which must be the one for `place`.
-pub(crate) fn read(entry: &Entry, place: u64) -> Result<Delivery<'_>, Fault> {
+pub(crate) fn read(
+    entry: EntryRef<'_>,
+    place: u64,
+    take: impl FnOnce(Delivery, &Record<'_>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     let damaged = |what| Fault::new(ParkReason::Damaged, format_args!("record {place} {what}"));
     if entry.place != place {
         return Err(damaged(format!("is missing, record {} is in its place", entry.place)));
     }
-    let record = Record::read(&entry.record);
+    let delivery =
+        Delivery { place, commit: entry.commit, time: Timestamp::from_nanos(entry.time) };
+    // Nearly all are outcomes: they are used where they are read.
+    if place > 0
+        && let Some(record) = &Record::read_outcome(entry.record)
+    {
+        return take(delivery, record);
+    }
+    let record = Record::read(entry.record);
     let record = record.map_err(|why| damaged(format!("cannot be read: {why}")))?;
     if (place == 0) != matches!(record, Record::Started { .. }) {
         return Err(damaged(format!("cannot be the {record}: a history begins with its start")));
     }
-    let time = Timestamp::from_nanos(entry.time);
-    Ok(Delivery { place, commit: entry.commit, time, record })
+    take(delivery, &record)
 }
 
 /// The operation that the record being delivered speaks of; `None` if it was dropped.

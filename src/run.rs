@@ -25,8 +25,8 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Instance, Phase};
-use crate::operation::{Delivered, Effort, Ended, Operation};
+use crate::instance::{Draft, Instance, Phase};
+use crate::operation::{Ended, Operation};
 use crate::panics;
 use crate::record::{Kind, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::registry::Code;
@@ -34,25 +34,19 @@ use crate::replay::{Delivery, claim, diverged};
 use crate::timer::RunTimer;
 use crate::trace::{Event, Recorded};
 
-/// A record on its way into a commit.
-pub(crate) enum Draft {
-    Outcome(Ended),
-    Record(Box<Record<'static>>),
-}
-
 impl Draft {
-    /// The record, for a commit at `now`.
-    pub(crate) fn record(&self, now: Timestamp) -> Record<'_> {
+    /// Gives the record, for a commit at `now`, to `take`.
+    pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
         match self {
-            Self::Outcome(ended) => ended.record(now),
-            Self::Record(record) => Record::clone(record),
+            Self::Outcome(ended) => ended.with_record(now, take),
+            Self::Record(record) => take(record),
         }
     }
 
     /// Whether it still has its place in the run's history: a parked run keeps its history as it
     /// is, and what was dropped leaves no record.
     pub(crate) fn is_expected(&self, run: &Instance) -> bool {
-        let waits = |number| run.operations.borrow().waiting(number).is_some();
+        let waits = |number| run.operations.borrow().waits(number);
         let is_open = run.phase.get() != Phase::Closed;
         is_open
             && match self {
@@ -89,44 +83,49 @@ impl Run {
     }
 
     /// Delivers one record and polls to quiescence. An error parks the run.
-    pub(crate) fn deliver(&self, delivery: Delivery<'_>) -> Result<(), Fault> {
+    pub(crate) fn deliver(&self, delivery: Delivery, record: &Record<'_>) -> Result<(), Fault> {
         let run = &*self.instance;
-        let Delivery { place, commit, time, record } = delivery;
+        let Delivery { place, commit, time } = delivery;
         assert_eq!(place, run.delivered.get(), "records are delivered in their order");
-        run.observe(Event::Delivered(place, Recorded(&record)));
+        run.observe(Event::Delivered(place, Recorded(record)));
         run.delivered.set(place + 1);
         if run.phase.get() == Phase::Ended {
             return self.deliver_after_end(commit, record);
         }
         run.commit.set(commit);
         run.now.set(time);
-        match record {
+        match *record {
             Record::Started { version, .. } if version > SEMANTICS_VERSION => {
                 let asked = format_args!("knows the rules up to version {SEMANTICS_VERSION} only");
                 let recorded = format_args!("a start under version {version} of the rules");
                 return Err(diverged(run, recorded, asked));
             }
-            Record::Started { input, seed, .. } => {
+            Record::Started { ref input, seed, .. } => {
                 run.seed.set(seed);
-                self.spawn_root(&input)?;
+                self.spawn_root(input)?;
             }
             Record::StepStarted { number } => {
-                if let Some(step) = claim(run, &record, number)? {
+                if let Some(step) = claim(run, record, number)? {
                     step.begun.set(true);
                     run.operations.borrow_mut().ask_again(number);
                 }
             }
             Record::Restarted { number } => {
-                if let Some(step) = claim(run, &record, number)? {
+                if let Some(step) = claim(run, record, number)? {
                     step.cut_off.set(step.cut_off.get() + 1);
                     run.operations.borrow_mut().ask_again(number);
                 }
             }
             Record::StepFinished { number, .. } | Record::TimerFired { number } => {
-                if let Some(operation) = claim(run, &record, number)? {
-                    let effort = run.operations.borrow_mut().finish(number);
-                    run.end_effort(&operation, effort);
-                    run.hand_over(&operation, handed_over(record));
+                if let Some(operation) = claim(run, record, number)? {
+                    run.operations.borrow_mut().finish(number);
+                    run.end_effort(&operation);
+                    if let Record::StepFinished { outcome, .. } = record
+                        && run.operations.borrow().is_replaying()
+                    {
+                        operation.copy_outcome(outcome);
+                    }
+                    run.hand_over(&operation);
                 }
             }
             Record::Finished { .. } => {
@@ -241,14 +240,14 @@ impl Run {
     }
 
     /// Records that were committed together with the one that ended the root reach nobody.
-    fn deliver_after_end(&self, commit: u64, record: Record<'_>) -> Result<(), Fault> {
+    fn deliver_after_end(&self, commit: u64, record: &Record<'_>) -> Result<(), Fault> {
         let run = &*self.instance;
         let outcome = run.outcome.get().expect("an ended run has an outcome");
         let ended = |outcome: &Outcome<'_>| match outcome {
             Ok(_) => "ends here with another output".into(),
             Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
-        match &record {
+        match record {
             Record::Finished { outcome: recorded } if *recorded == **outcome => Ok(()),
             Record::Finished { .. } => Err(diverged(run, record, ended(outcome))),
             _ if commit == run.commit.get() => Ok(()),
@@ -267,15 +266,15 @@ impl Run {
 
     fn begin(&self, number: Number, drafts: &mut Vec<Draft>) {
         let run = &*self.instance;
-        let mut operations = run.operations.borrow_mut();
+        let operations = run.operations.borrow();
         // Dropped since.
-        let Some((operation, effort)) = operations.waiting_mut(number) else { return };
-        if let Effort::Timer(deadline) = *effort {
+        let Some(operation) = operations.get(number) else { return };
+        if let Some(deadline) = operation.deadline() {
             run.world.timers.add(RunTimer { deadline, run: run.key, number });
         } else if operation.policy().at_most_once && !operation.begun.get() {
             drafts.push(Record::StepStarted { number }.into());
         } else {
-            effort.start(|body| run.world.spawn_body(body));
+            operation.start(|body| run.world.spawn_body(body));
         }
     }
 
@@ -300,14 +299,6 @@ impl Run {
     }
 }
 
-/// What a record hands to the future of its operation.
-fn handed_over(record: Record<'_>) -> Delivered {
-    match record {
-        Record::StepFinished { outcome, .. } => Delivered::Outcome(outcome.map(Bytes::into_owned)),
-        _ => Delivered::Fired,
-    }
-}
-
 /// What is recorded of a step whose body was cut off by the end of a process, or may have been.
 fn cut_off(step: Rc<Operation>, now: Timestamp) -> Draft {
     let (number, attempts) = (step.number, step.cut_off.get() + 1);
@@ -321,6 +312,6 @@ fn cut_off(step: Rc<Operation>, now: Timestamp) -> Draft {
         (false, _) => return Record::Restarted { number }.into(),
     };
     let failure = Error::of(error::Kind::Interrupted, failure).into_failure();
-    let outcome = Err(explain(failure, &step, attempts));
-    Draft::Outcome(Ended { operation: step, outcome, attempts, started_at: now, ended_at: now })
+    step.set_outcome(|| Err(explain(failure, &step, attempts)));
+    Draft::Outcome(Ended { operation: step, attempts, started_at: now, ended_at: now })
 }

@@ -67,16 +67,6 @@ impl<T> Table<T> {
         }
     }
 
-    pub(crate) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
-        match self {
-            Self::Few(few) => {
-                let mut few = few.as_mut_slice().iter_mut();
-                few.find_map(|(held, value)| (*held == number).then_some(value))
-            }
-            Self::Many(many) => many.get_mut(&number),
-        }
-    }
-
     /// All numbers, in their order.
     pub(crate) fn numbers(&self) -> Vec<Number> {
         let mut numbers: Vec<_> = match self {
@@ -133,7 +123,6 @@ mod tests {
                     assert_eq!(table.remove(number), map.remove(&number));
                 }
                 assert_eq!(table.get(number), map.get(&number));
-                assert_eq!(table.get_mut(number), map.get_mut(&number));
                 assert_eq!(table.numbers(), map.keys().copied().collect::<Vec<_>>());
                 assert_eq!(table.is_empty(), map.is_empty());
             }

@@ -5,7 +5,7 @@ use core::cell::{Cell, RefCell};
 use core::mem;
 
 use crate::id::TaskId;
-use crate::tasks::{Body, Core, Slot};
+use crate::tasks::{BoxedFuture, Core};
 
 /// So many drops lie one within the other on the stack. What is below them waits in a queue.
 const DEEPEST: usize = 32;
@@ -15,15 +15,18 @@ const DEEPEST: usize = 32;
 pub(crate) struct Drops {
     depth: Cell<usize>,
     /// Those that have ended, and whose futures go before the drop at [`DEEPEST`] returns.
-    deferred: RefCell<VecDeque<Body>>,
+    deferred: RefCell<VecDeque<BoxedFuture>>,
 }
 
 impl Core {
     /// Ends a task now; one that is being polled is dropped by its turn.
     pub(crate) fn abort(&self, id: TaskId) {
-        let Some(Slot { alarm, body, .. }) = self.remove(id) else { return };
+        let removed = self.state.borrow_mut().slots.remove(id);
+        let Some((future, alarm)) = removed else { return };
         alarm.iter().for_each(|alarm| alarm.end());
-        self.drops.drop(body);
+        if let Some(future) = future {
+            self.drops.drop(future);
+        }
     }
 }
 
@@ -32,7 +35,7 @@ impl Drops {
     ///
     /// Down to some depth each is gone before whoever holds it goes on. Those below go in the order
     /// in which their handles were dropped, each after whoever held it.
-    fn drop(&self, body: Body) {
+    fn drop(&self, body: BoxedFuture) {
         let depth = self.depth.get() + 1;
         if depth > DEEPEST {
             self.deferred.borrow_mut().push_back(body);

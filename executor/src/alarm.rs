@@ -85,12 +85,32 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_let_in() {
+            return;
+        }
+        if is_alone(self) {
+            // Whoever rings holds a reference from the present poll, and it ends before the poll
+            // does: nobody reads what is written here before that, or writes anything else.
+            let before = self.state.load(Ordering::Relaxed);
+            return self.state.store(before | WOKEN, Ordering::Relaxed);
+        }
         // A read-modify-write even if the task is queued already: the poll to come must see all
         // that happened before this wake.
-        if self.is_let_in() && self.ring() {
+        if self.ring() {
             self.inbox.put(self.id());
         }
     }
+}
+
+/// Whether there is no clone of the waker beside the executor's own.
+fn is_alone(bell: &Arc<Bell>) -> bool {
+    // One for the bell, one for the waker.
+    let alone = Arc::strong_count(bell) == 2;
+    if alone {
+        // What other threads did with their clones comes before what is done next.
+        fence(Ordering::Acquire);
+    }
+    alone
 }
 
 /// One task's bell as its executor holds it, with a waker ready made: a poll clones nothing.
@@ -113,13 +133,7 @@ impl Alarm {
 
     /// Whether there is no clone of the waker, so that another task may have it.
     pub(crate) fn is_free(&self) -> bool {
-        // One for the bell, one for the waker.
-        let free = Arc::strong_count(&self.bell) == 2;
-        if free {
-            // What other threads did with their clones comes before what is done next.
-            fence(Ordering::Acquire);
-        }
-        free
+        is_alone(&self.bell)
     }
 
     /// Lends a free alarm to a task whose turn begins.

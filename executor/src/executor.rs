@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::guest::Guest;
 use crate::id::TaskId;
 use crate::join::{Outcome, Task};
-use crate::tasks::{Body, Core};
+use crate::tasks::Core;
 
 /// Runs tasks on one thread, first in, first out.
 ///
@@ -98,7 +98,7 @@ impl FifoExecutor {
     /// assert!(!executor.is_alive(id));
     /// ```
     pub fn spawn_boxed(&self, future: Pin<Box<dyn Future<Output = ()>>>) -> TaskId {
-        self.core.spawn(Body::Task(Some(future)))
+        self.core.spawn(Some(future))
     }
 
     /// Ends a task: its future is dropped there and then.
@@ -167,7 +167,7 @@ impl FifoExecutor {
     ///
     /// If the task does. It is ended then, and the next tick goes on with the next task.
     pub fn try_tick(&self) -> bool {
-        self.core.tick(None, &mut |_| Poll::Pending)
+        self.core.tick(TaskId::DEAD, &mut |_| Poll::Pending)
     }
 
     /// Ticks until no task is ready, and counts the polls.
@@ -222,7 +222,8 @@ impl FifoExecutor {
     /// assert_eq!(executor.current(), None);
     /// ```
     pub fn current(&self) -> Option<TaskId> {
-        self.core.current.get()
+        let current = self.core.current.get();
+        (current != TaskId::DEAD).then_some(current)
     }
 
     /// Wakes a task as its waker would, without one; void for an ended task.
@@ -348,7 +349,7 @@ impl FifoExecutor {
         poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
     ) -> bool {
         assert!(guest.is_of(&self.core), "a guest is ticked by the executor that gave it");
-        self.core.tick(Some(guest.id()), poll)
+        self.core.tick(guest.id(), poll)
     }
 
     /// Drops all tasks in spawn order, for good: the teardown.
@@ -398,6 +399,6 @@ impl Drop for FifoExecutor {
 
 impl fmt::Debug for FifoExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FifoExecutor").field("tasks", &self.core.slots.borrow().len()).finish()
+        f.debug_struct("FifoExecutor").field("tasks", &self.core.state.borrow().slots.len).finish()
     }
 }

@@ -10,7 +10,7 @@ use crate::executor::FifoExecutor;
 use crate::id::TaskId;
 #[cfg(feature = "std")]
 use crate::park::Parker;
-use crate::tasks::{Body, Core};
+use crate::tasks::Core;
 
 /// A main future's place in the queue.
 ///
@@ -48,7 +48,7 @@ pub struct Guest {
 
 impl Guest {
     pub(crate) fn new(core: &Rc<Core>) -> Guest {
-        let id = core.spawn(Body::Guest { overdue: false });
+        let id = core.spawn(None);
         Guest { id, core: Rc::downgrade(core) }
     }
 

@@ -9,8 +9,6 @@ use core::mem;
 use core::pin::Pin;
 use core::task::Waker;
 
-use slab::Slab;
-
 use crate::abort::Drops;
 use crate::alarm::Alarm;
 use crate::gate::Gate;
@@ -20,35 +18,112 @@ use crate::inbox::Inbox;
 /// A task's future as the executor keeps it.
 pub(crate) type BoxedFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// One task.
+/// One task, or the place of one.
 pub(crate) struct Slot {
-    /// The present task's number: an id with another one names an earlier task.
+    /// The present task's number: an id with another one names an earlier task. That of
+    /// [`TaskId::DEAD`] if there is none.
     pub(crate) number: u64,
+    /// `None` during the task's poll, when the turn has it, and for a guest.
+    pub(crate) future: Option<BoxedFuture>,
     /// While somebody holds a clone of the task's waker, that is where wakes are noted. `None`
     /// during the task's poll: the turn has it.
     pub(crate) alarm: Option<Box<Alarm>>,
+    /// The next free place, of one that is free.
+    next_free: u32,
     /// Without an alarm: woken, by id, and so in the queue or about to be.
     pub(crate) is_woken: bool,
     pub(crate) is_polled: bool,
-    pub(crate) body: Body,
+    /// Its future is on its owner's stack.
+    pub(crate) is_guest: bool,
+    /// The turn of a guest came while somebody else ticked: it is taken when its owner ticks next.
+    pub(crate) is_overdue: bool,
 }
 
-/// What is polled when a task's turn comes.
-pub(crate) enum Body {
-    /// `None` during the task's poll: the turn has it.
-    Task(Option<BoxedFuture>),
-    /// A future on its owner's stack.
-    Guest {
-        /// Its turn came while somebody else ticked: it is taken when its owner ticks next.
-        overdue: bool,
-    },
+/// The tasks by place. Each field is written and read by itself: a slot that is moved as a whole
+/// is read in other pieces than it was written in, and the processor has to wait for that.
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    /// The first free place, or [`FULL`].
+    free: u32,
+    pub(crate) len: usize,
 }
 
-impl Slot {
-    /// The slot of a task that has not ended.
-    pub(crate) fn find(slots: &mut Slab<Slot>, id: TaskId) -> Option<&mut Slot> {
-        slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)
+const FULL: u32 = u32::MAX;
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots { slots: Vec::new(), free: FULL, len: 0 }
     }
+}
+
+impl Slots {
+    #[inline]
+    pub(crate) fn find(&mut self, id: TaskId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.index as usize).filter(|slot| slot.number == id.number)
+    }
+
+    /// A place for a task, which is woken.
+    fn add(&mut self, number: u64, future: Option<BoxedFuture>) -> TaskId {
+        self.len += 1;
+        let is_guest = future.is_none();
+        let index = self.free;
+        if index != FULL {
+            let slot = &mut self.slots[index as usize];
+            self.free = slot.next_free;
+            slot.number = number;
+            slot.future = future;
+            (slot.is_woken, slot.is_polled) = (true, false);
+            (slot.is_guest, slot.is_overdue) = (is_guest, false);
+            return TaskId { number, index };
+        }
+        let index = self.slots.len();
+        let index = u32::try_from(index).expect("fewer than 2^32 tasks fit into memory");
+        self.slots.push(Slot {
+            number,
+            future,
+            alarm: None,
+            next_free: FULL,
+            is_woken: true,
+            is_polled: false,
+            is_guest,
+            is_overdue: false,
+        });
+        TaskId { number, index }
+    }
+
+    /// Takes a task out, if it has not ended, with its future and its alarm, as far as they are
+    /// here.
+    #[inline]
+    pub(crate) fn remove(
+        &mut self,
+        id: TaskId,
+    ) -> Option<(Option<BoxedFuture>, Option<Box<Alarm>>)> {
+        let free = self.free;
+        let slot = self.find(id)?;
+        slot.number = TaskId::DEAD.number;
+        slot.next_free = free;
+        let held = (slot.future.take(), slot.alarm.take());
+        self.free = id.index;
+        self.len -= 1;
+        Some(held)
+    }
+
+    /// All tasks in spawn order.
+    fn into_sorted(mut self) -> Vec<Slot> {
+        self.slots.retain(|slot| slot.number != TaskId::DEAD.number);
+        self.slots.sort_unstable_by_key(|slot| slot.number);
+        self.slots
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) slots: Slots,
+    /// Everything in here was queued before everything in the inbox: whoever adds to it empties
+    /// the inbox into it first.
+    pub(crate) ready: VecDeque<TaskId>,
+    /// The alarm that is lent to tasks that have none.
+    pub(crate) spare_alarm: Option<Box<Alarm>>,
 }
 
 /// What all handles of one executor share.
@@ -56,18 +131,14 @@ impl Slot {
 /// User code (a future, its drop, a foreign waker) may come back here at any time, so no borrow
 /// is held while any runs.
 pub(crate) struct Core {
-    pub(crate) slots: RefCell<Slab<Slot>>,
-    /// Everything in here was queued before everything in the inbox: whoever adds to it empties
-    /// the inbox into it first.
-    ready: RefCell<VecDeque<TaskId>>,
-    inbox: Arc<Inbox>,
-    /// The alarm that is lent to tasks that have none.
-    spare_alarm: Cell<Option<Box<Alarm>>>,
+    /// What a turn takes at its beginning and gives back at its end, under one borrow each.
+    pub(crate) state: RefCell<State>,
+    pub(crate) inbox: Arc<Inbox>,
     /// Whom the inbox rouses.
     sleepers: Cell<Vec<Waker>>,
     next_number: Cell<u64>,
-    /// The task that is being polled.
-    pub(crate) current: Cell<Option<TaskId>>,
+    /// The task that is being polled, or [`TaskId::DEAD`].
+    pub(crate) current: Cell<TaskId>,
     pub(crate) drops: Drops,
     closed: Cell<bool>,
 }
@@ -75,81 +146,68 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(gate: Option<Arc<dyn Gate>>) -> Core {
         Core {
-            slots: RefCell::default(),
-            ready: RefCell::default(),
+            state: RefCell::default(),
             inbox: Arc::new(Inbox::new(gate)),
-            spare_alarm: Cell::default(),
             sleepers: Cell::default(),
             next_number: Cell::new(0),
-            current: Cell::new(None),
+            current: Cell::new(TaskId::DEAD),
             drops: Drops::default(),
             closed: Cell::new(false),
         }
     }
 
     /// Puts a new task at the tail; in teardown the task is dropped, and the id names none.
-    pub(crate) fn spawn(&self, body: Body) -> TaskId {
+    pub(crate) fn spawn(&self, future: Option<BoxedFuture>) -> TaskId {
         if self.closed.get() {
             return TaskId::DEAD;
         }
         let number = self.next_number.get();
         self.next_number.set(number + 1);
-        let mut slots = self.slots.borrow_mut();
-        let entry = slots.vacant_entry();
-        let index = u32::try_from(entry.key()).expect("fewer than 2^32 tasks fit into memory");
-        let id = TaskId { number, index };
-        entry.insert(Slot { number, alarm: None, is_woken: true, is_polled: false, body });
-        drop(slots);
-        self.push(id);
+        let mut state = self.state.borrow_mut();
+        let State { slots, ready, .. } = &mut *state;
+        let id = slots.add(number, future);
+        let quiet = self.inbox.is_quiet();
+        if quiet {
+            ready.push_back(id);
+        }
+        drop(state);
+        if !quiet {
+            self.push_noisily(id);
+        }
         id
     }
 
-    /// An alarm for a turn that begins.
-    pub(crate) fn lend_alarm(&self, id: TaskId) -> Box<Alarm> {
-        let alarm = self.spare_alarm.take();
-        let alarm = alarm.unwrap_or_else(|| Box::new(Alarm::new(self.inbox.clone())));
-        alarm.lend(id);
-        alarm
-    }
-
-    /// Takes back an alarm that nobody holds any more.
-    pub(crate) fn give_back(&self, alarm: Box<Alarm>) {
-        self.spare_alarm.set(Some(alarm));
-    }
-
-    /// Puts a task at the tail of the queue, behind all that was woken before.
-    pub(crate) fn push(&self, id: TaskId) {
-        self.gather().push_back(id);
+    /// Puts a task at the tail of the queue, behind all that was woken before, and rouses the sleeper.
+    #[cold]
+    pub(crate) fn push_noisily(&self, id: TaskId) {
+        self.gather().ready.push_back(id);
         self.inbox.rouse();
     }
 
     /// The whole queue: what lies in the inbox goes to its tail.
-    fn gather(&self) -> RefMut<'_, VecDeque<TaskId>> {
-        let mut ready = self.ready.borrow_mut();
-        while let Some(woken) = self.inbox.take() {
-            ready.push_back(woken);
-        }
-        ready
-    }
-
-    /// Takes the head of the queue, which may name an ended task.
-    pub(crate) fn pop(&self) -> Option<TaskId> {
-        self.ready.borrow_mut().pop_front().or_else(|| self.inbox.take())
+    fn gather(&self) -> RefMut<'_, State> {
+        let mut state = self.state.borrow_mut();
+        self.inbox.empty_into(&mut state.ready);
+        state
     }
 
     /// Wakes a task without its waker.
     pub(crate) fn wake(&self, id: TaskId) {
-        let mut slots = self.slots.borrow_mut();
-        let Some(slot) = Slot::find(&mut slots, id) else { return };
+        let mut state = self.state.borrow_mut();
+        let Some(slot) = state.slots.find(id) else { return };
         let is_first = match &slot.alarm {
             Some(alarm) => alarm.ring(),
             None => !mem::replace(&mut slot.is_woken, true),
         };
         // One that is being polled is queued when its poll returns.
         let is_idle = is_first && !slot.is_polled;
-        drop(slots);
+        let quiet = self.inbox.is_quiet();
+        if is_idle && quiet {
+            return state.ready.push_back(id);
+        }
+        drop(state);
         if is_idle {
-            self.push(id);
+            self.push_noisily(id);
         }
     }
 
@@ -159,29 +217,23 @@ impl Core {
     }
 
     pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.borrow().is_empty() || !self.inbox.is_empty()
+        !self.state.borrow().ready.is_empty() || self.inbox.has_mail()
     }
 
     /// How many tasks are in the queue, those not counted that ended there.
     pub(crate) fn queued(&self) -> usize {
-        let mut slots = self.slots.borrow_mut();
-        self.gather().iter().filter(|id| Slot::find(&mut slots, **id).is_some()).count()
+        let mut state = self.gather();
+        let State { slots, ready, .. } = &mut *state;
+        ready.iter().filter(|id| slots.find(**id).is_some()).count()
     }
 
     /// How long the queue is, with tasks that ended there.
     pub(crate) fn queue_len(&self) -> usize {
-        self.gather().len()
+        self.gather().ready.len()
     }
 
     pub(crate) fn is_alive(&self, id: TaskId) -> bool {
-        Slot::find(&mut self.slots.borrow_mut(), id).is_some()
-    }
-
-    /// Takes a task out, if it has not ended.
-    pub(crate) fn remove(&self, id: TaskId) -> Option<Slot> {
-        let mut slots = self.slots.borrow_mut();
-        Slot::find(&mut slots, id)?;
-        Some(slots.remove(id.index as usize))
+        self.state.borrow_mut().slots.find(id).is_some()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -193,11 +245,13 @@ impl Core {
         if self.closed.replace(true) {
             return;
         }
-        let mut slots: Vec<Slot> = self.slots.take().into_iter().map(|(_, slot)| slot).collect();
-        slots.sort_unstable_by_key(|slot| slot.number);
+        let slots = {
+            let mut state = self.gather();
+            state.ready = VecDeque::new();
+            mem::take(&mut state.slots)
+        };
+        let slots = slots.into_sorted();
         slots.iter().filter_map(|slot| slot.alarm.as_ref()).for_each(|alarm| alarm.end());
-        self.ready.take();
-        while self.inbox.take().is_some() {}
         // A vector drops from the front, and goes on when one of the drops panics.
         drop(slots);
         // A loop that sleeps is to see that its main future will never be ready.

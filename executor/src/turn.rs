@@ -1,11 +1,12 @@
 //! One poll of one task, and what comes before and after it.
 
 use alloc::boxed::Box;
+use core::mem;
 use core::task::{Context, Poll};
 
 use crate::alarm::Alarm;
 use crate::id::TaskId;
-use crate::tasks::{Body, BoxedFuture, Core, Slot};
+use crate::tasks::{BoxedFuture, Core, Slots, State};
 
 /// The poll of a guest, which only the guest's owner can do.
 pub(crate) type GuestPoll<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
@@ -14,59 +15,74 @@ impl Core {
     /// Polls the next ready task; `false` if there is none.
     ///
     /// A guest other than `guest` is marked overdue and passed over.
-    pub(crate) fn tick(&self, guest: Option<TaskId>, poll_guest: GuestPoll<'_>) -> bool {
+    #[inline]
+    pub(crate) fn tick(&self, guest: TaskId, poll_guest: GuestPoll<'_>) -> bool {
         let Some(mut turn) = self.next_turn(guest) else { return false };
         let mut cx = Context::from_waker(turn.alarm.as_ref().expect(HELD).waker());
         let poll = match &mut turn.future {
             Some(future) => future.as_mut().poll(&mut cx),
             None => poll_guest(&mut cx),
         };
-        if poll.is_pending() {
-            turn.pause();
+        if poll.is_pending() && turn.pause() {
+            // Nothing is left to end.
+            mem::forget(turn);
         }
         true
     }
 
-    fn next_turn(&self, guest: Option<TaskId>) -> Option<Turn<'_>> {
-        if let Some(turn) = guest.and_then(|id| self.overdue_turn(id)) {
-            return Some(turn);
+    #[inline]
+    fn next_turn(&self, guest: TaskId) -> Option<Turn<'_>> {
+        let mut state = self.state.borrow_mut();
+        let State { slots, ready, spare_alarm } = &mut *state;
+        if guest != TaskId::DEAD && take_overdue(slots, guest) {
+            ready.push_front(guest);
         }
-        while let Some(id) = self.pop() {
-            if let Some(turn) = self.begin_turn(id, guest) {
-                return Some(turn);
+        let (id, slot) = loop {
+            let id = match ready.pop_front() {
+                Some(id) => id,
+                None if self.inbox.is_quiet() => return None,
+                None => {
+                    self.inbox.empty_into(ready);
+                    ready.pop_front()?
+                }
+            };
+            // `None` if the task has ended.
+            let Some(slot) = slots.find(id) else { continue };
+            if slot.is_guest && guest != id {
+                // Whoever sleeps was roused when the guest was queued, its owner among them.
+                slot.is_overdue = true;
+                continue;
             }
-        }
-        None
+            break (id, slot);
+        };
+        (slot.is_woken, slot.is_polled) = (false, true);
+        let future = slot.future.take();
+        let alarm = match slot.alarm.take() {
+            Some(alarm) => {
+                alarm.begin();
+                alarm
+            }
+            None => {
+                let spare = spare_alarm.take();
+                let alarm = spare.unwrap_or_else(|| Box::new(Alarm::new(self.inbox.clone())));
+                alarm.lend(id);
+                alarm
+            }
+        };
+        let outer = self.current.replace(id);
+        Some(Turn { core: self, id, alarm: Some(alarm), future, outer })
     }
 
     pub(crate) fn is_overdue(&self, id: TaskId) -> bool {
-        let mut slots = self.slots.borrow_mut();
-        let slot = Slot::find(&mut slots, id);
-        slot.is_some_and(|slot| matches!(slot.body, Body::Guest { overdue: true }))
+        let slots = &mut self.state.borrow_mut().slots;
+        let slot = slots.find(id);
+        slot.is_some_and(|slot| slot.is_overdue)
     }
+}
 
-    /// The turn that the guest could not take when it came.
-    fn overdue_turn(&self, id: TaskId) -> Option<Turn<'_>> {
-        let mut slots = self.slots.borrow_mut();
-        let slot = Slot::find(&mut slots, id)?;
-        let Body::Guest { overdue: overdue @ true } = &mut slot.body else { return None };
-        *overdue = false;
-        Some(Turn::begin(self, id, slot))
-    }
-
-    /// `None` if the task has ended, or is the guest of another loop.
-    fn begin_turn(&self, id: TaskId, guest: Option<TaskId>) -> Option<Turn<'_>> {
-        let mut slots = self.slots.borrow_mut();
-        let slot = Slot::find(&mut slots, id)?;
-        if let Body::Guest { overdue } = &mut slot.body
-            && guest != Some(id)
-        {
-            // Whoever sleeps was roused when the guest was queued, its owner among them.
-            *overdue = true;
-            return None;
-        }
-        Some(Turn::begin(self, id, slot))
-    }
+/// Whether the guest has a turn that it could not take when it came; it takes it now.
+fn take_overdue(slots: &mut Slots, guest: TaskId) -> bool {
+    slots.find(guest).is_some_and(|slot| mem::take(&mut slot.is_overdue))
 }
 
 const HELD: &str = "only the turn of a task has its alarm, and has it to the end";
@@ -80,59 +96,54 @@ struct Turn<'a> {
     /// `None` for a guest.
     future: Option<BoxedFuture>,
     /// The task whose poll this turn interrupts, if one ticks in its poll.
-    outer: Option<TaskId>,
+    outer: TaskId,
 }
 
-impl<'a> Turn<'a> {
-    fn begin(core: &'a Core, id: TaskId, slot: &mut Slot) -> Turn<'a> {
-        let alarm = slot.alarm.take();
-        alarm.iter().for_each(|alarm| alarm.begin());
-        let alarm = alarm.unwrap_or_else(|| core.lend_alarm(id));
-        (slot.is_woken, slot.is_polled) = (false, true);
-        let future = match &mut slot.body {
-            Body::Task(future) => future.take(),
-            Body::Guest { .. } => None,
-        };
-        let outer = core.current.replace(Some(id));
-        Turn { core, id, alarm: Some(alarm), future, outer }
-    }
-
+impl Turn<'_> {
     /// Gives the task back, and queues it if it was woken meanwhile: behind all that its poll
-    /// woke or spawned. A task that was aborted meanwhile ends here.
-    fn pause(mut self) {
-        let mut slots = self.core.slots.borrow_mut();
-        let Some(slot) = Slot::find(&mut slots, self.id) else { return };
-        if let Body::Task(future) = &mut slot.body {
-            *future = self.future.take();
-        }
+    /// woke or spawned. `false`: it was aborted meanwhile.
+    // By reference: a turn that is moved is read in other pieces than it was written in.
+    #[inline]
+    fn pause(&mut self) -> bool {
+        let core = self.core;
+        let mut state = core.state.borrow_mut();
+        let State { slots, ready, spare_alarm } = &mut *state;
+        let Some(slot) = slots.find(self.id) else { return false };
+        slot.future = self.future.take();
         let alarm = self.alarm.take().expect(HELD);
         slot.is_polled = false;
         let woken = if alarm.is_free() {
             slot.is_woken |= alarm.was_rung();
-            self.core.give_back(alarm);
+            *spare_alarm = Some(alarm);
             slot.is_woken
         } else {
             let woken = alarm.pause() || (slot.is_woken && alarm.ring());
             (slot.alarm, slot.is_woken) = (Some(alarm), false);
             woken
         };
-        drop(slots);
+        core.current.set(self.outer);
         if woken {
-            self.core.push(self.id);
+            if core.inbox.is_quiet() {
+                ready.push_back(self.id);
+            } else {
+                drop(state);
+                core.push_noisily(self.id);
+            }
         }
+        true
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.core.current.set(self.outer);
-        // Nothing to end: the task has its alarm back.
         let Some(alarm) = self.alarm.take() else { return };
         alarm.end();
-        self.core.remove(self.id);
+        // The turn has both.
+        let _ended = self.core.state.borrow_mut().slots.remove(self.id);
         drop(self.future.take());
         if alarm.is_free() {
-            self.core.give_back(alarm);
+            self.core.state.borrow_mut().spare_alarm = Some(alarm);
         }
     }
 }

@@ -4,34 +4,36 @@ use alloc::rc::Rc;
 use core::task::{Context, Poll};
 
 use crate::instance::Instance;
-use crate::operation::{Delivered, Effort, Operation};
+use crate::operation::Operation;
 
 /// The future of an operation without its type: it asks at its first poll, and forgets when it is
 /// dropped.
 pub(super) struct Awaited {
     pub(super) instance: Rc<Instance>,
     pub(super) operation: Rc<Operation>,
-    /// What the first poll asks for.
-    effort: Option<Effort>,
 }
 
 impl Awaited {
-    pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>, effort: Effort) -> Self {
-        Self { instance, operation, effort: Some(effort) }
+    pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>) -> Self {
+        Self { instance, operation }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Delivered> {
-        self.instance.poll_operation(&self.operation, &mut self.effort, cx)
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.instance.poll_operation(&self.operation, cx)
     }
 
     /// Panics if the operation was polled: then it is too late to say how it is to be carried out.
     pub(super) fn assert_unpolled(&self, what: &str) {
-        assert!(self.effort.is_some(), "{what} of {} is set before it is polled", self.operation);
+        assert!(
+            self.operation.is_built(),
+            "{what} of {} is set before it is polled",
+            self.operation
+        );
     }
 }
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        self.instance.drop_operation(&self.operation, self.effort.take());
+        self.instance.drop_operation(&self.operation);
     }
 }

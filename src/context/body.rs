@@ -11,10 +11,9 @@ use core::time::Duration;
 
 use dacapo_executor::yield_now;
 
-use crate::bytes::Bytes;
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
-use crate::instance::{Instance, Produced};
+use crate::instance::{Draft, Entry, Instance};
 use crate::operation::{Ended, Operation};
 use crate::panics;
 use crate::random;
@@ -95,7 +94,7 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let timers = &instance.world.timers;
     let started_at = timers.now();
     let mut attempts = operation.cut_off.get();
-    let outcome = loop {
+    loop {
         attempts += 1;
         let failure = {
             // Awaited in place: what wraps a future in another moves it.
@@ -103,8 +102,8 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
             let limit = operation.policy().timeout;
             // Few steps have one, and each body would be larger by it.
             let mut timer = limit.map(|limit| Box::new((limit, timers.sleep(limit))));
-            match poll_fn(|cx| poll_attempt(attempt.as_mut(), &mut timer, cx)).await {
-                Ok(bytes) => break Ok(bytes),
+            match poll_fn(|cx| poll_attempt(operation, attempt.as_mut(), &mut timer, cx)).await {
+                Ok(()) => break,
                 Err(failure) => failure,
             }
         };
@@ -115,14 +114,19 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
                 yield_now().await;
                 timers.sleep(delay).await;
             }
-            None => break Err(explain(failure, operation, attempts)),
+            None => {
+                operation.set_outcome(|| Err(explain(failure, operation, attempts)));
+                break;
+            }
         }
-    };
+    }
     let ended_at = timers.now();
     let Job { instance, operation } = job;
     let world = instance.world.clone();
-    let ended = Ended { operation, outcome, attempts, started_at, ended_at };
-    world.produced.borrow_mut().push(Produced { instance, ended });
+    // It is here, at its end: nothing is left to be ended by the delivery.
+    operation.take_effort();
+    let ended = Ended { operation, attempts, started_at, ended_at };
+    world.pending.borrow_mut().push((instance, Entry::Record(Draft::Outcome(ended))));
     // What it owned is dropped with it; a panic in that comes too late to matter.
     let _ = panics::catch_drop(body);
 }
@@ -138,15 +142,16 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
 /// One poll of an attempt, and of its time limit. When it is ready the attempt has been dropped,
 /// and a panic of that drop is one of the attempt.
 fn poll_attempt<T: Value, E: Into<BoxError>>(
+    operation: &Operation,
     mut attempt: Pin<&mut Option<impl Future<Output = Result<T, E>>>>,
     timer: &mut Option<Box<(Duration, BodyTimer)>>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Bytes<'static>, Failure>> {
+) -> Poll<Result<(), Failure>> {
     let polled = panics::catch(|| {
         let polled = attempt.as_mut().as_pin_mut().expect("it is dropped when it is ready");
         let ended = ready!(polled.poll(cx));
         attempt.set(None);
-        Poll::Ready(encoded(ended))
+        Poll::Ready(encode(ended, operation))
     });
     let failure = match polled {
         Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
@@ -158,12 +163,17 @@ fn poll_attempt<T: Value, E: Into<BoxError>>(
 }
 
 /// What an attempt returned: its outcome in bytes, or why it failed.
-fn encoded<T: Value, E: Into<BoxError>>(result: Result<T, E>) -> Result<Bytes<'static>, Failure> {
+fn encode<T: Value, E: Into<BoxError>>(
+    result: Result<T, E>,
+    operation: &Operation,
+) -> Result<(), Failure> {
     match result {
-        Ok(value) => codec::encode(&value).map_err(|why| {
-            let kind = core::any::type_name::<T>();
-            let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
-            Error::new(message).permanent().into_failure()
+        Ok(value) => operation.end_body(|bytes| {
+            codec::encode_into(&value, bytes).map_err(|why| {
+                let kind = core::any::type_name::<T>();
+                let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
+                Error::new(message).permanent().into_failure()
+            })
         }),
         Err(error) => Err(Failure::from_error(&*error.into())),
     }

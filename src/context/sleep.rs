@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::Ctx;
 use super::awaited::Awaited;
-use crate::operation::{Delivered, Effort, Operation};
+use crate::operation::{Effort, Operation};
 use crate::record::Kind;
 
 /// A durable sleep, made by [`Ctx::sleep`].
@@ -41,9 +41,10 @@ impl Ctx {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        let operation = Operation::new(self.take_number(), Kind::Sleep, "");
         let deadline = self.instance.now.get() + duration;
-        Sleep(Awaited::new(Rc::clone(&self.instance), operation, Effort::Timer(deadline)))
+        let effort = Effort::Timer(deadline);
+        let operation = Operation::new(self.take_number(), Kind::Sleep, "", effort);
+        Sleep(Awaited::new(Rc::clone(&self.instance), operation))
     }
 }
 
@@ -51,9 +52,6 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx).map(|delivered| match delivered {
-            Delivered::Fired => (),
-            Delivered::Outcome(_) => unreachable!("sleeps are delivered as fired"),
-        })
+        self.0.poll(cx)
     }
 }

@@ -13,7 +13,7 @@ use super::body::{Attempt, Job, perform};
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
-use crate::operation::{Delivered, Effort, Operation, Policy};
+use crate::operation::{Effort, Operation, Policy};
 use crate::record::Kind;
 use crate::retry::Retry;
 
@@ -109,10 +109,10 @@ impl Ctx {
         name: &'static str,
         body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,
     ) -> Step<T> {
-        let operation = Operation::new(self.take_number(), Kind::Step, name);
+        let operation = Operation::new(self.take_number(), Kind::Step, name, Effort::Nothing);
         let job = Job::new(self.instance.clone(), operation.clone());
-        let effort = Effort::Unstarted(Box::pin(perform(job, body)));
-        let awaited = Awaited::new(self.instance.clone(), operation, effort);
+        operation.set_body(Box::pin(perform(job, body)));
+        let awaited = Awaited::new(self.instance.clone(), operation);
         Step { awaited, outcome: PhantomData }
     }
 }
@@ -170,17 +170,18 @@ impl<T: Value> Future for Step<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let Delivered::Outcome(outcome) = ready!(self.awaited.poll(cx)) else {
-            unreachable!("steps are delivered with their outcome");
-        };
-        let bytes = match outcome {
-            Ok(bytes) => bytes,
-            Err(failure) => return Poll::Ready(Err(Error::from(failure))),
+        ready!(self.awaited.poll(cx));
+        let operation = &self.awaited.operation;
+        let outcome = operation.outcome();
+        let bytes = match &*outcome {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
+            None => unreachable!("steps are delivered with their outcome"),
         };
         match codec::decode(bytes.as_slice()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(why) => {
-                let (operation, kind) = (&self.awaited.operation, core::any::type_name::<T>());
+                let kind = core::any::type_name::<T>();
                 let detail =
                     format_args!("the outcome of {operation} does not decode as {kind}: {why}");
                 self.awaited.instance.fail(ParkReason::Undecodable, detail);

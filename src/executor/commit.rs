@@ -6,20 +6,32 @@ use alloc::vec::Vec;
 
 use dacapo_store::{RunRow, RunState};
 
-use super::engine::{Engine, Entry, OUTCOMES_PER_COMMIT, parked_error};
+use super::engine::{Engine, parked_error};
 use super::residents::Resident;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Instance, Phase, Produced};
+use crate::instance::{Draft, Entry, Instance, Phase};
 use crate::panics;
 use crate::record::{Outcome, Record};
 use crate::replay::Delivery;
-use crate::run::Draft;
 
 /// A commit takes no further run when its records have so many bytes.
 const BYTES_PER_COMMIT: usize = 1 << 24;
+
+/// So many entries lie between the one that is written and the one whose memory is fetched.
+const AHEAD: usize = 6;
+
+/// Has the processor fetch what it will need of a run: of ten thousand runs nothing is in its
+/// caches any more when their turn comes, and it can wait for several at a time.
+#[inline(always)]
+fn touch(instance: &Instance, entry: &Entry) {
+    instance.touch();
+    if let Entry::Record(Draft::Outcome(ended)) = entry {
+        ended.operation.touch();
+    }
+}
 
 /// Stops the executor if a panic leaves a commit: some of it may not have been delivered.
 struct StopOnUnwind<'a>(&'a Engine);
@@ -41,7 +53,7 @@ impl Engine {
         // Nothing that runs below comes back here, so the borrow is safe to hold.
         let spare = &mut *self.spare.borrow_mut();
         self.gather()?;
-        let mut entries = self.pending.replace(core::mem::take(&mut spare.entries));
+        let mut entries = self.world.pending.replace(core::mem::take(&mut spare.entries));
         if self.has_stale.take() {
             entries.retain(|(instance, entry)| {
                 let is_void = matches!(entry, Entry::Record(draft) if !draft.is_expected(instance));
@@ -63,9 +75,14 @@ impl Engine {
                 }
             }
             let commit = self.commits.replace(self.commits.get() + 1);
-            for (instance, entry) in entries.drain(..) {
+            let mut drained = entries.drain(..);
+            while let Some((instance, entry)) = drained.next() {
+                if let Some((later, entry)) = drained.as_slice().get(1) {
+                    touch(later, entry);
+                }
                 self.deliver(&instance, entry, &mut spare.drafts, (commit, now));
             }
+            drop(drained);
         }
         self.evict_surplus();
         core::mem::forget(unwound);
@@ -76,13 +93,6 @@ impl Engine {
 
     /// Moves the outcomes of bodies, and the timers that are due, to what is pending.
     fn gather(&self) -> Result<()> {
-        let outcome =
-            |Produced { instance, ended }| (instance, Entry::Record(Draft::Outcome(ended)));
-        {
-            let mut produced = self.world.produced.borrow_mut();
-            self.pending.borrow_mut().extend(produced.drain(..).map(outcome));
-            produced.shrink_to(OUTCOMES_PER_COMMIT);
-        }
         let room = self.room();
         while let Some(timer) = self.world.timers.next_due() {
             let Some(resident) = self.residents.with_key(timer.run) else {
@@ -104,8 +114,8 @@ impl Engine {
     fn put_back(&self, rest: Vec<(Rc<Instance>, Entry)>) {
         if !rest.is_empty() {
             self.has_stale.set(true);
-            let later = self.pending.replace(rest);
-            self.pending.borrow_mut().extend(later);
+            let later = self.world.pending.replace(rest);
+            self.world.pending.borrow_mut().extend(later);
         }
     }
 
@@ -120,7 +130,10 @@ impl Engine {
         batch.clear();
         batch.set_time(now.as_nanos());
         let (mut size, mut written, mut before) = (0, 0, None);
-        for (instance, entry) in entries {
+        for (index, (instance, entry)) in entries.iter().enumerate() {
+            if let Some((later, entry)) = entries.get(index + AHEAD) {
+                touch(later, entry);
+            }
             if size > BYTES_PER_COMMIT && before != Some(instance.key) {
                 break;
             }
@@ -129,7 +142,7 @@ impl Engine {
             if let Entry::Record(draft) = entry {
                 let place = instance.places.replace(instance.places.get() + 1);
                 batch.push(instance.key, place, |bytes| {
-                    draft.record(now).append(bytes);
+                    draft.with_record(now, |record| record.append(bytes));
                     size = bytes.len();
                 });
             }
@@ -187,19 +200,19 @@ impl Engine {
         if instance.phase.get() == Phase::Closed {
             return;
         }
-        let record = draft.record(time);
-        if matches!(record, Record::Started { .. }) {
-            // It is committed, whatever the workflow makes of it.
-            resident.accept();
-        }
-        let is_end = matches!(record, Record::Finished { .. });
-        let place = instance.delivered.get();
-        let delivery = Delivery { place, commit, time, record };
-        match caught(|| resident.run.deliver(delivery)) {
-            Ok(()) if is_end => self.end(resident),
-            Ok(()) => {}
-            Err(fault) => self.park(resident, fault),
-        }
+        draft.with_record(time, |record| {
+            if matches!(record, Record::Started { .. }) {
+                // It is committed, whatever the workflow makes of it.
+                resident.accept();
+            }
+            let is_end = matches!(record, Record::Finished { .. });
+            let delivery = Delivery { place: instance.delivered.get(), commit, time };
+            match caught(|| resident.run.deliver(delivery, record)) {
+                Ok(()) if is_end => self.end(resident),
+                Ok(()) => {}
+                Err(fault) => self.park(resident, fault),
+            }
+        });
     }
 
     /// The end of a run is committed: it leaves memory.

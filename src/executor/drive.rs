@@ -118,7 +118,7 @@ impl Engine {
         }
         let mut is_busy = false;
         for _ in 0..self.world.polls_per_turn() {
-            if self.world.produced.borrow().len() >= OUTCOMES_PER_COMMIT {
+            if self.world.pending.borrow().len() >= OUTCOMES_PER_COMMIT {
                 break;
             }
             is_busy |= self.world.bodies.tick_with(main, poll_main);

@@ -11,9 +11,8 @@ use super::evict::Evictions;
 use super::residents::{Resident, Residents};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, World};
+use crate::instance::{Draft, Entry, Instance, World};
 use crate::registry::Registry;
-use crate::run::Draft;
 
 /// A round of bodies stops early for a commit of so many outcomes: more of them make it no cheaper,
 /// but all that have an effect and no record yet are done again after a crash.
@@ -29,8 +28,6 @@ pub(super) struct Engine {
     /// `None` where runs never leave memory before they end.
     pub(super) evictions: Option<Evictions>,
     pub(super) next_run: Cell<u64>,
-    /// What the next commit writes, in this order.
-    pub(super) pending: RefCell<Vec<(Rc<Instance>, Entry)>>,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
     pub(super) has_stale: Cell<bool>,
@@ -63,18 +60,9 @@ impl Spare {
     }
 }
 
-/// One thing that a commit writes of a run.
-pub(super) enum Entry {
-    Record(Draft),
-    /// The run is parked: its row changes, its history does not.
-    Parked(Box<Fault>),
-    /// The run is taken up again: likewise.
-    Resumed,
-}
-
 impl Entry {
     /// It is delivered, or will never be.
-    pub(super) fn settle(&self, instance: &Instance) {
+    pub(crate) fn settle(&self, instance: &Instance) {
         if !matches!(self, Self::Record(Draft::Outcome(_))) {
             instance.pending.set(instance.pending.get() - 1);
         }
@@ -97,7 +85,6 @@ impl Engine {
             store: RefCell::new(store),
             residents: Residents::default(),
             evictions: resident_max.map(Evictions::new),
-            pending: RefCell::default(),
             has_stale: Cell::default(),
             spare: RefCell::default(),
             batch: RefCell::default(),
@@ -119,7 +106,7 @@ impl Engine {
         self.awake(resident);
         let instance = resident.run.instance.clone();
         instance.pending.set(instance.pending.get() + 1);
-        self.pending.borrow_mut().push((instance, entry));
+        self.world.pending.borrow_mut().push((instance, entry));
     }
 
     /// Stops a run without ending it. Its history stays as it is.
@@ -136,7 +123,7 @@ impl Engine {
 
     /// The runs whose parking is not committed yet.
     pub(super) fn pending_parks<T>(&self, show: impl Fn(&Instance, &Fault) -> T) -> Vec<T> {
-        let pending = self.pending.borrow();
+        let pending = self.world.pending.borrow();
         let parks = pending.iter().filter_map(|(instance, entry)| match entry {
             Entry::Parked(fault) => Some(show(instance, fault)),
             Entry::Record(_) | Entry::Resumed => None,
@@ -175,7 +162,7 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(super) fn close(&self, why: &Error) {
-        self.pending.take();
+        self.world.pending.take();
         for resident in self.residents.take() {
             resident.run.instance.close();
             resident.end(Err(why.clone()));
@@ -185,7 +172,6 @@ impl Engine {
         }
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
-        self.world.produced.take();
     }
 }
 

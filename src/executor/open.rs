@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use dacapo_store::{Entry, Filter, RunRow, RunState};
+use dacapo_store::{Filter, History, RunRow, RunState};
 
 use super::commit::caught;
 use super::engine::Engine;
@@ -92,8 +92,8 @@ impl Engine {
 
     /// All that was committed of a run, or what is wrong with that. That the disk did not answer
     /// says nothing about the run: the next open may find it whole.
-    fn history(&self, row: &RunRow) -> Result<Result<Vec<Entry>, Fault>> {
-        match self.store.borrow().history(row.key) {
+    fn history(&self, row: &RunRow) -> Result<Result<History, Fault>> {
+        match self.store.borrow().whole_history(row.key) {
             Err(error) if error.is_refused() => Err(Error::store(&error)),
             history => Ok(history.map_err(|error| Fault::new(ParkReason::Damaged, error))),
         }
@@ -117,12 +117,12 @@ impl Engine {
 }
 
 /// Delivers all that was committed of a run.
-fn deliver_history(run: &Run, history: &[Entry]) -> Result<(), Fault> {
+fn deliver_history(run: &Run, history: &History) -> Result<(), Fault> {
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
     }
-    for (place, entry) in (0..).zip(history) {
-        run.deliver(replay::read(entry, place)?)?;
+    for (place, entry) in (0..).zip(history.iter()) {
+        replay::read(entry, place, |delivery, record| run.deliver(delivery, record))?;
     }
     run.instance.places.set(history.len() as u64);
     Ok(())

@@ -20,48 +20,51 @@ use futures::future::LocalBoxFuture;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::list::List;
-use crate::operation::{Delivered, Effort, Operation, Operations, Waiter};
+use crate::operation::{Effort, Operation, Operations, Waiter};
 use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
-pub(crate) use world::{Produced, World};
+pub(crate) use world::{Draft, Entry, World};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
 /// Workflow code reaches it through its `Ctx`s and operations only. What was delivered, and the
 /// run's time, are written by `run`, the module that delivers and works, and by nothing else.
+// What each step touches comes first and together: of ten thousand runs, each line of memory has to
+// be fetched anew.
+#[repr(C)]
 pub(crate) struct Instance {
     pub(crate) world: Rc<World>,
     pub(crate) key: RunKey,
-    pub(crate) id: Rc<str>,
-    pub(crate) workflow: &'static str,
-    /// Where the engine keeps it.
-    pub(crate) slot: Cell<u32>,
-    /// How much that is not the outcome of a body waits for a commit, or to be delivered.
-    pub(crate) pending: Cell<u32>,
-    /// How many records of the present commit are still to be delivered.
-    pub(crate) undelivered: Cell<u32>,
-    pub(crate) phase: Cell<Phase>,
-    pub(crate) started_at: Cell<Timestamp>,
-    pub(crate) seed: Cell<u64>,
-    /// The commit time of the last delivered record.
-    pub(crate) now: Cell<Timestamp>,
-    /// How many records have been delivered: the place of the next.
-    pub(crate) delivered: Cell<u64>,
     /// How many records have a place: the place of the next to be committed.
     pub(crate) places: Cell<u64>,
+    /// How many records have been delivered: the place of the next.
+    pub(crate) delivered: Cell<u64>,
+    /// The commit time of the last delivered record.
+    pub(crate) now: Cell<Timestamp>,
     /// The commit whose record was delivered last.
     pub(crate) commit: Cell<u64>,
-    pub(crate) operations: RefCell<Operations>,
+    /// Where the engine keeps it.
+    pub(crate) slot: Cell<u32>,
+    /// How many records of the present commit are still to be delivered.
+    pub(crate) undelivered: Cell<u32>,
+    /// How much that is not the outcome of a body waits for a commit, or to be delivered.
+    pub(crate) pending: Cell<u32>,
+    pub(crate) phase: Cell<Phase>,
     /// What came of the root, once it has ended.
     pub(crate) outcome: OnceCell<Box<Outcome<'static>>>,
     /// Why the run cannot go on. The first reason counts.
     fault: OnceCell<Box<Fault>>,
+    pub(crate) operations: RefCell<Operations>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
     tasks: RefCell<List<(u32, TaskId)>>,
     /// The number of the next task.
     next_task: Cell<u32>,
+    pub(crate) id: Rc<str>,
+    pub(crate) workflow: &'static str,
+    pub(crate) started_at: Cell<Timestamp>,
+    pub(crate) seed: Cell<u64>,
 }
 
 /// ```text
@@ -118,6 +121,17 @@ impl Instance {
             tasks: RefCell::default(),
             next_task: Cell::default(),
         })
+    }
+
+    /// Reads a little of it.
+    #[inline(always)]
+    pub(crate) fn touch(&self) {
+        core::hint::black_box((
+            self.key,
+            self.undelivered.get(),
+            self.fault.get().is_some(),
+            self.operations.try_borrow().is_ok(),
+        ));
     }
 
     /// Whether its tasks are being polled right now, by the executor and on its thread.
@@ -228,9 +242,8 @@ impl Instance {
     pub(crate) fn poll_operation(
         &self,
         operation: &Rc<Operation>,
-        effort: &mut Option<Effort>,
         cx: &mut Context<'_>,
-    ) -> Poll<Delivered> {
+    ) -> Poll<()> {
         if !self.is_running() || self.fault.get().is_some() {
             return Poll::Pending;
         }
@@ -238,17 +251,18 @@ impl Instance {
             self.world.gate.note_stray(self.key);
             return Poll::Pending;
         }
-        let delivered = operation.poll_delivered(|| self.world.waiter(cx.waker()));
-        if let Some(effort) = effort.take() {
-            self.observe(Event::Asked(operation));
-            self.operations.borrow_mut().ask(operation.clone(), effort);
-        }
-        delivered
+        operation.poll_delivered(
+            || self.world.waiter(cx.waker()),
+            || {
+                self.observe(Event::Asked(operation));
+                self.operations.borrow_mut().ask(operation.clone());
+            },
+        )
     }
 
     /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
-    pub(crate) fn hand_over(&self, operation: &Operation, delivered: Delivered) {
-        match operation.hand_over(delivered) {
+    pub(crate) fn hand_over(&self, operation: &Operation) {
+        match operation.hand_over() {
             None => {}
             Some(Waiter::Task(task)) => self.world.tasks.wake(task),
             Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
@@ -257,32 +271,32 @@ impl Instance {
 
     /// Ends an operation whose future was dropped, and its body with it. `effort` is what it would
     /// have asked for, had it been polled.
-    pub(crate) fn drop_operation(&self, operation: &Operation, effort: Option<Effort>) {
+    pub(crate) fn drop_operation(&self, operation: &Operation) {
         if operation.set_dropped() {
             return;
         }
         let asked = self.operations.borrow_mut().forget(operation.number);
-        if asked.is_some() && self.is_running() && !self.is_open() {
+        if asked && self.is_running() && !self.is_open() {
             // Something outside dropped it, as no replay will.
             self.world.gate.note_stray(self.key);
         }
-        self.end_effort(operation, effort.or(asked));
+        self.end_effort(operation);
     }
 
     /// Ends what was done for an operation. A body that is dropped here lives in a live run and in
     /// no replay: so it finds the gate shut, and a panic of it is its own affair.
-    pub(crate) fn end_effort(&self, operation: &Operation, effort: Option<Effort>) {
+    pub(crate) fn end_effort(&self, operation: &Operation) {
         let apart = |end: &mut dyn FnMut()| {
             let _ = panics::catch(|| self.world.gate.shut(end));
         };
-        match effort {
-            None => {}
-            Some(Effort::Unstarted(body)) => {
+        match operation.take_effort() {
+            Effort::Nothing => {}
+            Effort::Unstarted(body) => {
                 let mut body = Some(body);
                 apart(&mut || drop(body.take()));
             }
-            Some(Effort::Body(body)) => apart(&mut || self.world.bodies.abort(body)),
-            Some(Effort::Timer(deadline)) => {
+            Effort::Body(body) => apart(&mut || self.world.bodies.abort(body)),
+            Effort::Timer(deadline) => {
                 let (run, number) = (self.key, operation.number);
                 self.world.timers.remove(&RunTimer { deadline, run, number });
             }
@@ -317,9 +331,9 @@ impl Instance {
     /// came of them now would be recorded after the end of the run.
     fn end_leaked(&self) {
         let leaked = self.operations.borrow_mut().take_all();
-        for (operation, effort) in leaked {
+        for operation in leaked {
             operation.set_dropped();
-            self.end_effort(&operation, Some(effort));
+            self.end_effort(&operation);
         }
     }
 

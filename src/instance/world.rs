@@ -1,6 +1,7 @@
 //! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
 //! have brought forth.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,9 +12,11 @@ use dacapo_executor::{FifoExecutor, TaskId};
 use futures::future::LocalBoxFuture;
 
 use crate::choices::{Choices, hesitant};
+use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::instance::Instance;
 use crate::operation::{Ended, Waiter};
+use crate::record::Record;
 use crate::timer::Timers;
 use crate::trace::Observer;
 
@@ -25,8 +28,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
-    /// Outcomes that wait for a commit, in the order in which their bodies ended.
-    pub(crate) produced: RefCell<Vec<Produced>>,
+    /// What the next commit writes, in this order. Bodies leave their outcomes here.
+    pub(crate) pending: RefCell<Vec<(Rc<Instance>, Entry)>>,
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
@@ -46,10 +49,19 @@ fn same(waker: &Waker) -> WakerIdentity {
     (waker.data(), waker.vtable())
 }
 
-/// A step whose body has ended, and whose outcome is not committed yet.
-pub(crate) struct Produced {
-    pub(crate) instance: Rc<Instance>,
-    pub(crate) ended: Ended,
+/// A record on its way into a commit.
+pub(crate) enum Draft {
+    Outcome(Ended),
+    Record(Box<Record<'static>>),
+}
+
+/// One thing that a commit writes of a run.
+pub(crate) enum Entry {
+    Record(Draft),
+    /// The run is parked: its row changes, its history does not.
+    Parked(Box<Fault>),
+    /// The run is taken up again: likewise.
+    Resumed,
 }
 
 impl World {
@@ -65,7 +77,7 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
-            produced: RefCell::default(),
+            pending: RefCell::default(),
             poll_budget,
             observer,
             choices,

@@ -37,7 +37,8 @@ impl<'a> Record<'a> {
         Self::read_outcome(bytes).map_or_else(|| codec::decode(bytes), Ok)
     }
 
-    fn read_outcome(bytes: &'a [u8]) -> Option<Self> {
+    #[inline(always)]
+    pub(crate) fn read_outcome(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&[Self::STEP_FINISHED])?;
         let number = Number { task: take_u32(&mut rest)?, local: take_u32(&mut rest)? };
         let name = str::from_utf8(take_bytes(&mut rest)?).ok()?;
@@ -50,9 +51,10 @@ impl<'a> Record<'a> {
         let outcome = Ok(Bytes::Borrowed(take_bytes(&mut rest)?));
         let attempts = take_u32(&mut rest)?;
         let (started_before, took) = (take_varint(&mut rest)?, take_varint(&mut rest)?);
-        let record =
-            Self::StepFinished { number, name, label, outcome, attempts, started_before, took };
-        rest.is_empty().then_some(record)
+        if !rest.is_empty() {
+            return None;
+        }
+        Some(Self::StepFinished { number, name, label, outcome, attempts, started_before, took })
     }
 
     /// The place of the variant among the others, as that of `Ok` in `Result`.
@@ -69,6 +71,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+#[inline(always)]
 fn take(bytes: &mut &[u8]) -> Option<u8> {
     let (&first, rest) = bytes.split_first()?;
     *bytes = rest;
@@ -76,9 +79,16 @@ fn take(bytes: &mut &[u8]) -> Option<u8> {
 }
 
 /// The value of a varint of at most nine bytes; longer ones are as good as never met.
+#[inline(always)]
 fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for digit in 0..9 {
+    match take(bytes)? {
+        byte @ ..0x80 => Some(byte.into()),
+        byte => take_long_varint(bytes, u64::from(byte & 0x7f)),
+    }
+}
+
+fn take_long_varint(bytes: &mut &[u8], mut value: u64) -> Option<u64> {
+    for digit in 1..9 {
         let byte = take(bytes)?;
         value |= u64::from(byte & 0x7f) << (7 * digit);
         if byte < 0x80 {
@@ -89,6 +99,7 @@ fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// The same for what takes at most four.
+#[inline(always)]
 fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     let before = bytes.len();
     let value = take_varint(bytes)?;
@@ -96,6 +107,7 @@ fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     u32::try_from(value).ok().filter(|_| is_short)
 }
 
+#[inline(always)]
 fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take_varint(bytes)?).ok()?;
     let (taken, rest) = bytes.split_at_checked(length)?;

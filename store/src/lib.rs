@@ -102,4 +102,4 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redb")]
 pub use redb::StorageBackend;
 pub use run::{Filter, RunKey, RunRow, RunState};
-pub use store::{Entry, Store};
+pub use store::{Entry, EntryRef, History, Store};

@@ -3,7 +3,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store};
+use crate::{
+    Batch, Entry, EntryRef, Error, Filter, History, Result, RunKey, RunRow, RunState, Store,
+};
 
 #[cfg(feature = "std")]
 type Shared = alloc::sync::Arc<std::sync::Mutex<Contents>>;
@@ -45,7 +47,7 @@ pub struct MemoryStore {
 struct Contents {
     rows: BTreeMap<RunKey, RunRow>,
     ids: BTreeMap<String, RunKey>,
-    histories: BTreeMap<RunKey, Vec<Entry>>,
+    histories: BTreeMap<RunKey, History>,
     commits: u64,
     time: u64,
     next_run: u64,
@@ -142,11 +144,16 @@ impl Store for MemoryStore {
     }
 
     fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
+        let whole = self.whole_history(run)?;
+        Ok(whole.iter().map(EntryRef::to_entry).collect())
+    }
+
+    fn whole_history(&self, run: RunKey) -> Result<History> {
         self.read(|contents| contents.histories.get(&run).cloned().unwrap_or_default())
     }
 
     fn last(&self, run: RunKey) -> Result<Option<Entry>> {
-        self.read(|contents| contents.histories.get(&run)?.last().cloned())
+        self.read(|contents| Some(contents.histories.get(&run)?.last()?.to_entry()))
     }
 
     fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
@@ -179,9 +186,8 @@ impl Contents {
         self.time = batch.time();
         self.next_run = self.next_run.max(batch.next_run().0);
         for (run, place, record) in batch.records() {
-            let entry =
-                Entry { place, commit: self.commits, time: self.time, record: record.to_vec() };
-            self.histories.entry(run).or_default().push(entry);
+            let history = self.histories.entry(run).or_default();
+            history.push(place, self.commits, self.time, record);
         }
         for row in batch.rows() {
             self.ids.insert(row.id.clone(), row.key);
@@ -194,7 +200,7 @@ impl Contents {
     fn check(&self, batch: &Batch) {
         let mut next = BTreeMap::new();
         for (run, place, _) in batch.records() {
-            let known = || self.histories.get(&run).map_or(0, Vec::len) as u64;
+            let known = || self.histories.get(&run).map_or(0, History::len) as u64;
             let expected = next.entry(run).or_insert_with(known);
             assert_eq!(place, *expected, "run {run}: the next place of its history was expected");
             *expected += 1;

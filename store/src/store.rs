@@ -16,6 +16,78 @@ pub struct Entry {
     pub record: Vec<u8>,
 }
 
+/// A history in two pieces of memory, however many entries it has.
+#[derive(Clone, Default, Debug)]
+pub struct History {
+    marks: Vec<Mark>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    place: u64,
+    commit: u64,
+    time: u64,
+    end: usize,
+}
+
+/// One entry of a [`History`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EntryRef<'a> {
+    /// Its place in the run's history.
+    pub place: u64,
+    /// The number of the commit that wrote it.
+    pub commit: u64,
+    /// That commit's time.
+    pub time: u64,
+    /// What was recorded.
+    pub record: &'a [u8],
+}
+
+impl EntryRef<'_> {
+    /// The same with memory of its own.
+    pub fn to_entry(self) -> Entry {
+        let EntryRef { place, commit, time, record } = self;
+        Entry { place, commit, time, record: record.to_vec() }
+    }
+}
+
+impl History {
+    /// Appends an entry.
+    pub fn push(&mut self, place: u64, commit: u64, time: u64, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.marks.push(Mark { place, commit, time, end: self.bytes.len() });
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// The entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        let mut start = 0;
+        self.marks.iter().map(move |&Mark { place, commit, time, end }| {
+            let record = &self.bytes[start..end];
+            start = end;
+            EntryRef { place, commit, time, record }
+        })
+    }
+
+    /// The last entry.
+    pub fn last(&self) -> Option<EntryRef<'_>> {
+        let &Mark { place, commit, time, end } = self.marks.last()?;
+        let before = self.marks.len().checked_sub(2);
+        let start = before.map_or(0, |before| self.marks[before].end);
+        Some(EntryRef { place, commit, time, record: &self.bytes[start..end] })
+    }
+}
+
 /// Where runs are remembered.
 ///
 /// A store is written by one owner, through [`commit`](Store::commit) and
@@ -89,6 +161,18 @@ pub trait Store {
     /// affected by that.
     fn history(&self, run: RunKey) -> Result<Vec<Entry>>;
 
+    /// The same in few pieces of memory.
+    ///
+    /// # Errors
+    /// As with [`history`](Store::history).
+    fn whole_history(&self, run: RunKey) -> Result<History> {
+        let mut history = History::default();
+        for Entry { place, commit, time, record } in self.history(run)? {
+            history.push(place, commit, time, &record);
+        }
+        Ok(history)
+    }
+
     /// The last entry of a run's history, without reading all of it.
     ///
     /// # Errors
@@ -136,6 +220,9 @@ macro_rules! forward {
             }
             fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
                 (**self).history(run)
+            }
+            fn whole_history(&self, run: RunKey) -> Result<History> {
+                (**self).whole_history(run)
             }
             fn last(&self, run: RunKey) -> Result<Option<Entry>> {
                 (**self).last(run)
