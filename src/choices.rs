@@ -19,8 +19,8 @@ pub(crate) trait Choices {
     fn polls(&self, queued: usize) -> usize;
 
     /// Which of the `tasks` that a run has spawned are polled for no reason, now that it has become
-    /// quiescent and `place` is the next in its history.
-    fn wakes(&self, run: RunKey, place: u64, tasks: u32) -> Vec<u32>;
+    /// quiescent and `seq` is the next in its history.
+    fn wakes(&self, run: RunKey, seq: u64, tasks: u32) -> Vec<u32>;
 }
 
 /// Makes a body hesitate: at each of its turns it may go behind all others that are ready, so that

@@ -1,8 +1,8 @@
 //! The gate in front of workflow tasks: they are woken by deliveries, and by nothing else.
 //!
 //! A run's tasks may be woken only while the executor polls that run, on its thread. Every other
-//! wake comes of something that no history holds. It is not passed on: the run is noted as a
-//! stray, and parked.
+//! wake is foreign: it comes of something that no history holds. It is not passed on: the run is
+//! noted, and parked.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -18,8 +18,8 @@ pub(crate) struct Gate {
     /// everywhere. Written on the executor's thread only, and what others read does not matter.
     open_for: [AtomicU32; 2],
     /// Runs that something outside touched.
-    strays: SegQueue<RunKey>,
-    /// Whoever sleeps until something happens: a stray must be parked soon.
+    foreign_wakes: SegQueue<RunKey>,
+    /// Whoever sleeps until something happens: a run that was touched must be parked soon.
     sleeper: AtomicWaker,
     home: Here,
 }
@@ -31,7 +31,7 @@ impl Gate {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             open_for: halves(SHUT).map(AtomicU32::new),
-            strays: SegQueue::new(),
+            foreign_wakes: SegQueue::new(),
             sleeper: AtomicWaker::new(),
             home: Here::now(),
         })
@@ -73,24 +73,24 @@ impl Gate {
     }
 
     /// Notes that something outside touched a run.
-    pub(crate) fn note_stray(&self, run: RunKey) {
-        self.strays.push(run);
+    pub(crate) fn note_foreign_wake(&self, run: RunKey) {
+        self.foreign_wakes.push(run);
         self.sleeper.wake();
     }
 
-    /// Has `waker` woken when a stray is noted.
+    /// Has `waker` woken when a foreign wake is noted.
     pub(crate) fn register(&self, waker: &Waker) {
         self.sleeper.register(waker);
     }
 
-    pub(crate) fn has_strays(&self) -> bool {
-        !self.strays.is_empty()
+    pub(crate) fn has_foreign_wakes(&self) -> bool {
+        !self.foreign_wakes.is_empty()
     }
 
     /// The next run that something outside touched.
-    pub(crate) fn next_stray(&self) -> Option<RunKey> {
+    pub(crate) fn next_foreign_wake(&self) -> Option<RunKey> {
         // `pop` on an empty queue costs a fence, `is_empty` two loads.
-        if self.strays.is_empty() { None } else { self.strays.pop() }
+        if self.foreign_wakes.is_empty() { None } else { self.foreign_wakes.pop() }
     }
 }
 
@@ -105,7 +105,7 @@ impl dacapo_executor::Gate for Gate {
     }
 
     fn refused(&self, owner: u64) {
-        self.note_stray(RunKey(owner));
+        self.note_foreign_wake(RunKey(owner));
     }
 }
 

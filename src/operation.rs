@@ -29,7 +29,7 @@ pub(crate) struct Operation {
     /// Nothing for most operations.
     details: OnceCell<Box<Details>>,
     /// Attempts that the end of a process cut off, as the history tells.
-    pub(crate) cut_off: Cell<u32>,
+    pub(crate) interrupted: Cell<u32>,
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) begun: Cell<bool>,
     state: Cell<State>,
@@ -114,7 +114,7 @@ impl Operation {
             kind,
             name,
             details: OnceCell::new(),
-            cut_off: Cell::new(0),
+            interrupted: Cell::new(0),
             begun: Cell::new(false),
             state: Cell::new(State::Built),
             effort: Cell::new(effort),
@@ -233,7 +233,7 @@ impl Operation {
     /// Reads a little of it.
     #[inline(always)]
     pub(crate) fn touch(&self) {
-        core::hint::black_box((self.number.local, self.cut_off.get()));
+        core::hint::black_box((self.number.local, self.interrupted.get()));
     }
 
     pub(crate) fn set_body(&self, body: LocalBoxFuture<'static, ()>) {

@@ -14,33 +14,32 @@ use crate::record::{Kind, Number, Record};
 /// What is known of a committed record on its way to its run.
 #[derive(Clone, Copy)]
 pub(crate) struct Delivery {
-    pub(crate) place: u64,
+    pub(crate) seq: u64,
     /// Which commit wrote it.
     pub(crate) commit: u64,
     pub(crate) time: Timestamp,
 }
 
-/// Reads one entry, which must be the one for `place`.
+/// Reads one entry, which must be the one for `seq`.
 pub(crate) fn read(
     entry: EntryRef<'_>,
-    place: u64,
+    seq: u64,
     take: impl FnOnce(Delivery, &Record<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let damaged = |what| Fault::new(ParkReason::Damaged, format_args!("record {place} {what}"));
-    if entry.place != place {
-        return Err(damaged(format!("is missing, record {} is in its place", entry.place)));
+    let damaged = |what| Fault::new(ParkReason::Damaged, format_args!("record {seq} {what}"));
+    if entry.seq != seq {
+        return Err(damaged(format!("is missing, record {} is in its place", entry.seq)));
     }
-    let delivery =
-        Delivery { place, commit: entry.commit, time: Timestamp::from_nanos(entry.time) };
+    let delivery = Delivery { seq, commit: entry.commit, time: Timestamp::from_nanos(entry.time) };
     // Nearly all are outcomes: they are used where they are read.
-    if place > 0
+    if seq > 0
         && let Some(record) = &Record::read_outcome(entry.record)
     {
         return take(delivery, record);
     }
     let record = Record::read(entry.record);
     let record = record.map_err(|why| damaged(format!("cannot be read: {why}")))?;
-    if (place == 0) != matches!(record, Record::Started { .. }) {
+    if (seq == 0) != matches!(record, Record::Started { .. }) {
         return Err(damaged(format!("cannot be the {record}: a history begins with its start")));
     }
     take(delivery, &record)
@@ -89,8 +88,7 @@ pub(crate) fn diverged(
     recorded: impl core::fmt::Display,
     asked: impl core::fmt::Display,
 ) -> Fault {
-    let place = run.delivered.get().saturating_sub(1);
-    let detail =
-        format_args!("record {place} of the history holds {recorded}, but the code {asked}");
+    let seq = run.delivered.get().saturating_sub(1);
+    let detail = format_args!("record {seq} of the history holds {recorded}, but the code {asked}");
     Fault::new(ParkReason::Diverged, detail)
 }

@@ -32,12 +32,12 @@ pub struct Retry {
 impl Retry {
     /// How many attempts the end of the process may cut off before a step without a policy of its
     /// own gives up, so that a body that kills the process does not do so for ever.
-    pub const CUT_OFF_ATTEMPTS: u32 = 10;
+    pub const INTERRUPTED_ATTEMPTS: u32 = 10;
 
     /// One attempt: the first failure is the outcome. This is what a step does without a policy.
     ///
     /// An attempt that the end of the process cut off is still made again after a restart, up to
-    /// [`CUT_OFF_ATTEMPTS`](Self::CUT_OFF_ATTEMPTS) times;
+    /// [`INTERRUPTED_ATTEMPTS`](Self::INTERRUPTED_ATTEMPTS) times;
     /// [`at_most_once`](crate::Step::at_most_once) is for bodies that must not be.
     #[must_use]
     pub const fn never() -> Self {
@@ -97,8 +97,9 @@ impl Retry {
     }
 
     /// Whether the attempts are used up when the process ended during attempt `attempt`.
-    pub(crate) fn gives_up_cut_off(&self, attempt: u32) -> bool {
-        let limit = if *self == Self::never() { Self::CUT_OFF_ATTEMPTS } else { self.max_attempts };
+    pub(crate) fn gives_up_interrupted(&self, attempt: u32) -> bool {
+        let limit =
+            if *self == Self::never() { Self::INTERRUPTED_ATTEMPTS } else { self.max_attempts };
         attempt >= limit
     }
 }

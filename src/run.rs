@@ -3,7 +3,7 @@
 //! A run moves by deliveries only. To **deliver** is to hand one committed record to the run and to
 //! poll its tasks until none is ready. When every committed record has been delivered, and only
 //! then, comes the **work**: what the run's operations ask for is begun, in the order of their
-//! numbers. What comes of it goes into the next **commit**, which gives each record its place in
+//! numbers. What comes of it goes into the next **commit**, which gives each record its seq in
 //! its history; then it is delivered, in that order.
 //!
 //! ```text
@@ -43,7 +43,7 @@ impl Draft {
         }
     }
 
-    /// Whether it still has its place in the run's history: a parked run keeps its history as it
+    /// Whether it is still expected in the run's history: a parked run keeps its history as it
     /// is, and what was dropped leaves no record.
     pub(crate) fn is_expected(&self, run: &Instance) -> bool {
         let waits = |number| run.operations.borrow().waits(number);
@@ -85,10 +85,10 @@ impl Run {
     /// Delivers one record and polls to quiescence. An error parks the run.
     pub(crate) fn deliver(&self, delivery: Delivery, record: &Record<'_>) -> Result<(), Fault> {
         let run = &*self.instance;
-        let Delivery { place, commit, time } = delivery;
-        assert_eq!(place, run.delivered.get(), "records are delivered in their order");
-        run.observe(Event::Delivered(place, Recorded(record)));
-        run.delivered.set(place + 1);
+        let Delivery { seq, commit, time } = delivery;
+        assert_eq!(seq, run.delivered.get(), "records are delivered in their order");
+        run.observe(Event::Delivered(seq, Recorded(record)));
+        run.delivered.set(seq + 1);
         if run.phase.get() == Phase::Ended {
             return self.deliver_after_end(commit, record);
         }
@@ -112,7 +112,7 @@ impl Run {
             }
             Record::Restarted { number } => {
                 if let Some(step) = claim(run, record, number)? {
-                    step.cut_off.set(step.cut_off.get() + 1);
+                    step.interrupted.set(step.interrupted.get() + 1);
                     run.operations.borrow_mut().ask_again(number);
                 }
             }
@@ -206,7 +206,7 @@ impl Run {
         let run = &*self.instance;
         let poll = || {
             self.poll_tasks();
-            if run.wake_for_no_reason() {
+            if run.wake_spuriously() {
                 self.poll_tasks();
             }
         };
@@ -293,21 +293,21 @@ impl Run {
             let step = run.operations.borrow().waiting(number).expect("what was asked for waits");
             match step.kind {
                 Kind::Sleep => self.begin(number, drafts),
-                Kind::Step => drafts.push(cut_off(step, now)),
+                Kind::Step => drafts.push(interrupt(step, now)),
             }
         }
     }
 }
 
 /// What is recorded of a step whose body was cut off by the end of a process, or may have been.
-fn cut_off(step: Rc<Operation>, now: Timestamp) -> Draft {
-    let (number, attempts) = (step.number, step.cut_off.get() + 1);
+fn interrupt(step: Rc<Operation>, now: Timestamp) -> Draft {
+    let (number, attempts) = (step.number, step.interrupted.get() + 1);
     let policy = step.policy();
     let failure = match (policy.at_most_once, step.begun.get()) {
         (true, false) => return Record::StepStarted { number }.into(),
-        (true, true) => "it was cut off after it began, and it may run at most once",
-        (false, _) if policy.retry.gives_up_cut_off(attempts) => {
-            "it was cut off in the last of them"
+        (true, true) => "it was interrupted after it began, and it may run at most once",
+        (false, _) if policy.retry.gives_up_interrupted(attempts) => {
+            "it was interrupted in the last of them"
         }
         (false, _) => return Record::Restarted { number }.into(),
     };

@@ -8,7 +8,7 @@ use crate::record::Record;
 /// Something that happened to a run, in the terms in which a replay repeats it exactly.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
-    /// The record at this place of the history was delivered.
+    /// The record at this seq of the history was delivered.
     Delivered(u64, Recorded<'a>),
     /// The task with this number was polled; 0 is the root.
     Polled(u32),
@@ -46,7 +46,7 @@ impl fmt::Debug for Recorded<'_> {
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Delivered(place, record) => write!(f, "deliver {place}: {record}"),
+            Self::Delivered(seq, record) => write!(f, "deliver {seq}: {record}"),
             Self::Polled(task) => write!(f, "poll {task}"),
             Self::Asked(operation) => write!(f, "ask {operation}"),
         }

@@ -93,7 +93,7 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let Job { instance, operation } = &job;
     let timers = &instance.world.timers;
     let started_at = timers.now();
-    let mut attempts = operation.cut_off.get();
+    let mut attempts = operation.interrupted.get();
     loop {
         attempts += 1;
         let failure = {

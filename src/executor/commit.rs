@@ -47,8 +47,8 @@ impl Engine {
     /// Commits all that there is, delivers it, and takes up the work that follows. `false`: there
     /// was nothing.
     pub(super) fn commit(&self) -> Result<bool> {
-        // Also when it has stopped: strays that nobody takes keep the main loop awake.
-        self.park_strays();
+        // Also when it has stopped: foreign wakes that nobody takes keep the main loop awake.
+        self.park_foreign_wakes();
         self.check()?;
         // Nothing that runs below comes back here, so the borrow is safe to hold.
         let spare = &mut *self.spare.borrow_mut();
@@ -140,8 +140,8 @@ impl Engine {
             (written, before) = (written + 1, Some(instance.key));
             instance.undelivered.set(instance.undelivered.get() + 1);
             if let Entry::Record(draft) = entry {
-                let place = instance.places.replace(instance.places.get() + 1);
-                batch.push(instance.key, place, |bytes| {
+                let seq = instance.next_seq.replace(instance.next_seq.get() + 1);
+                batch.push(instance.key, seq, |bytes| {
                     draft.with_record(now, |record| record.append(bytes));
                     size = bytes.len();
                 });
@@ -206,7 +206,7 @@ impl Engine {
                 resident.accept();
             }
             let is_end = matches!(record, Record::Finished { .. });
-            let delivery = Delivery { place: instance.delivered.get(), commit, time };
+            let delivery = Delivery { seq: instance.delivered.get(), commit, time };
             match caught(|| resident.run.deliver(delivery, record)) {
                 Ok(()) if is_end => self.end(resident),
                 Ok(()) => {}

@@ -136,7 +136,7 @@ impl Engine {
     fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
         self.world.bodies.register(waker);
         self.world.gate.register(waker);
-        let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_strays();
+        let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_foreign_wakes();
         self.has_waited.set(true);
         is_quiet && !self.world.timers.clock.skip_to(deadline)
     }

@@ -132,8 +132,8 @@ impl Engine {
     }
 
     /// Parks the runs that something outside touched: nothing that came of it may be committed.
-    pub(super) fn park_strays(&self) {
-        while let Some(stray) = self.world.gate.next_stray() {
+    pub(super) fn park_foreign_wakes(&self) {
+        while let Some(stray) = self.world.gate.next_foreign_wake() {
             let Some(resident) = self.residents.with_key(stray) else { continue };
             if let Some(fault) = resident.run.foreign_wake() {
                 self.park(&resident, fault);

@@ -86,8 +86,8 @@ impl Engine {
     /// Has the runs leave that sleep longest, while there are too many.
     pub(super) fn evict_surplus(&self) {
         let Some(evictions) = &self.evictions else { return };
-        // A stray is parked before it could leave: to the run that is back it would mean nothing.
-        while self.residents.len() > evictions.max && !self.world.gate.has_strays() {
+        // A foreign wake parks its run before it could leave: to the run that is back it would mean nothing.
+        while self.residents.len() > evictions.max && !self.world.gate.has_foreign_wakes() {
             let Some(run) = evictions.next() else { return };
             let Some(resident) = self.residents.with_key(run) else { continue };
             // Only what sleeps may leave: the bodies of another would be dropped.
@@ -101,9 +101,9 @@ impl Engine {
             self.evicting.set(true);
             resident.run.instance.close();
             self.evicting.set(false);
-            // What its teardown woke is taken for a stray, and the run may be back before the next
+            // What its teardown woke is taken for a foreign wake, and the run may be back before the next
             // commit: there were no others, and it is not in memory, so they come to nothing.
-            self.park_strays();
+            self.park_foreign_wakes();
             // One of its timers is enough to bring it back, and the others with it.
             self.world.timers.add(timer);
         }

@@ -121,10 +121,10 @@ fn deliver_history(run: &Run, history: &History) -> Result<(), Fault> {
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
     }
-    for (place, entry) in (0..).zip(history.iter()) {
-        replay::read(entry, place, |delivery, record| run.deliver(delivery, record))?;
+    for (seq, entry) in (0..).zip(history.iter()) {
+        replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
     }
-    run.instance.places.set(history.len() as u64);
+    run.instance.next_seq.set(history.len() as u64);
     Ok(())
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Instance {
     pub(crate) world: Rc<World>,
     pub(crate) key: RunKey,
     /// How many records have a place: the place of the next to be committed.
-    pub(crate) places: Cell<u64>,
-    /// How many records have been delivered: the place of the next.
+    pub(crate) next_seq: Cell<u64>,
+    /// How many records have been delivered: the seq of the next.
     pub(crate) delivered: Cell<u64>,
     /// The commit time of the last delivered record.
     pub(crate) now: Cell<Timestamp>,
@@ -113,7 +113,7 @@ impl Instance {
             seed: Cell::default(),
             now: Cell::default(),
             delivered: Cell::default(),
-            places: Cell::default(),
+            next_seq: Cell::default(),
             commit: Cell::default(),
             operations: RefCell::new(operations),
             outcome: OnceCell::new(),
@@ -216,7 +216,7 @@ impl Instance {
 
     /// In a simulation, wakes some tasks of a quiescent run although nothing happened, and says
     /// whether it did.
-    pub(crate) fn wake_for_no_reason(&self) -> bool {
+    pub(crate) fn wake_spuriously(&self) -> bool {
         let Some(choices) = &self.world.choices else { return false };
         if self.outcome.get().is_some() || self.fault.get().is_some() {
             return false;
@@ -248,7 +248,7 @@ impl Instance {
             return Poll::Pending;
         }
         if !self.is_open() {
-            self.world.gate.note_stray(self.key);
+            self.world.gate.note_foreign_wake(self.key);
             return Poll::Pending;
         }
         operation.poll_delivered(
@@ -278,7 +278,7 @@ impl Instance {
         let asked = self.operations.borrow_mut().forget(operation.number);
         if asked && self.is_running() && !self.is_open() {
             // Something outside dropped it, as no replay will.
-            self.world.gate.note_stray(self.key);
+            self.world.gate.note_foreign_wake(self.key);
         }
         self.end_effort(operation);
     }
@@ -372,7 +372,7 @@ pin_project_lite::pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let run = &this.instance;
             if run.is_running() && !run.is_open() {
-                run.world.gate.note_stray(run.key);
+                run.world.gate.note_foreign_wake(run.key);
             }
         }
     }

@@ -59,7 +59,7 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
     ///
     /// Each of them uses up an attempt of the steps that are under way, so steps whose policy limits
     /// the attempts may well give up, and those without a policy do after
-    /// [`CUT_OFF_ATTEMPTS`](crate::Retry::CUT_OFF_ATTEMPTS).
+    /// [`INTERRUPTED_ATTEMPTS`](crate::Retry::INTERRUPTED_ATTEMPTS).
     pub fn crash_loops(self) -> Self {
         Self { has_crash_loops: true, ..self }
     }

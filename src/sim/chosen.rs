@@ -61,9 +61,9 @@ impl Choices for Chosen {
         }
     }
 
-    fn wakes(&self, run: RunKey, place: u64, tasks: u32) -> Vec<u32> {
+    fn wakes(&self, run: RunKey, seq: u64, tasks: u32) -> Vec<u32> {
         let Some(seed) = self.wakes.filter(|_| tasks > 0) else { return Vec::new() };
-        let seed = random::mix(random::mix(seed, run.0), place);
+        let seed = random::mix(random::mix(seed, run.0), seq);
         let wakes = [0, 0, 1, 3][random::mix(seed, 0) as usize % 4];
         let task = |index| (random::mix(seed, index) % u64::from(tasks)) as u32;
         (1..=wakes).map(task).collect()
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn spurious_wakes_are_a_function_of_seed_run_and_place() {
-        let wakes = |seed, place| Chosen::new(1, Some(seed)).wakes(RunKey(1), place, 9);
-        let all = |seed| (0..100).map(|place| wakes(seed, place)).collect::<Vec<_>>();
+        let wakes = |seed, seq| Chosen::new(1, Some(seed)).wakes(RunKey(1), seq, 9);
+        let all = |seed| (0..100).map(|seq| wakes(seed, seq)).collect::<Vec<_>>();
         assert_eq!(all(5), all(5));
         assert_ne!(all(5), all(6));
         assert!(all(5).iter().flatten().all(|task| *task < 9));

@@ -17,20 +17,20 @@ const RUNS: u64 = 10_000;
 
 fn main() {
     let directory = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
-    let place = directory.join(format!("dacapo-measure-{}", std::process::id()));
-    fs::create_dir_all(&place).expect("the directory can be written");
-    println!("in {}", place.display());
-    single_commits(&place);
-    packed_commits(&place);
-    cold_open(&place);
-    fs::remove_dir_all(&place).expect("it was made above");
+    let seq = directory.join(format!("dacapo-measure-{}", std::process::id()));
+    fs::create_dir_all(&seq).expect("the directory can be written");
+    println!("in {}", seq.display());
+    single_commits(&seq);
+    packed_commits(&seq);
+    cold_open(&seq);
+    fs::remove_dir_all(&seq).expect("it was made above");
 }
 
 /// One record per commit, in turns, so that a drift of the disk meets all of them.
-fn single_commits(place: &Path) {
-    let mut file = File::create(place.join("plain")).expect("it is new");
-    let db = raw(&place.join("raw-single"));
-    let mut store = RedbStore::open(place.join("store-single")).expect("it is new");
+fn single_commits(seq: &Path) {
+    let mut file = File::create(seq.join("plain")).expect("it is new");
+    let db = raw(&seq.join("raw-single"));
+    let mut store = RedbStore::open(seq.join("store-single")).expect("it is new");
     let mut batch = Batch::new();
     let mut times: [Vec<Duration>; 3] = Default::default();
     for i in 0..3_000 {
@@ -53,13 +53,13 @@ fn single_commits(place: &Path) {
 }
 
 /// 10,000 records of as many runs per commit, again in turns.
-fn packed_commits(place: &Path) {
+fn packed_commits(seq: &Path) {
     const COMMITS: u64 = 150;
     let packed = RECORD.repeat(RUNS as usize);
-    let db = raw(&place.join("raw-packed"));
+    let db = raw(&seq.join("raw-packed"));
     let sizes = [("32 MiB", 32 << 20), ("64 MiB", 64 << 20), ("never", usize::MAX)];
     let mut stores = sizes.map(|(name, bytes)| {
-        let path = place.join(format!("store-{name}"));
+        let path = seq.join(format!("store-{name}"));
         (name, Options::new().fold_bytes(bytes).open(&path).expect("it is new"), Duration::ZERO)
     });
     let mut raw = Duration::ZERO;
@@ -84,9 +84,9 @@ fn packed_commits(place: &Path) {
 }
 
 /// 10,000 unfinished runs of 100 records each: opening, listing and reading all of them.
-fn cold_open(place: &Path) {
+fn cold_open(seq: &Path) {
     for (name, is_folded) in [("folded", true), ("in the journal", false)] {
-        let path = place.join(format!("open-{name}"));
+        let path = seq.join(format!("open-{name}"));
         let mut store = Options::new().fold_bytes(usize::MAX).open(&path).expect("it is new");
         fill(&mut store, 100);
         if is_folded {
@@ -107,16 +107,16 @@ fn cold_open(place: &Path) {
 
 fn fill(store: &mut RedbStore, commits: u64) {
     let mut batch = Batch::new();
-    (0..commits).for_each(|place| commit(store, &mut batch, place));
+    (0..commits).for_each(|seq| commit(store, &mut batch, seq));
 }
 
 /// One record of every run; the first commit starts the runs.
-fn commit(store: &mut RedbStore, batch: &mut Batch, place: u64) {
+fn commit(store: &mut RedbStore, batch: &mut Batch, seq: u64) {
     batch.clear();
-    batch.set_time(1_700_000_000_000_000_000 + place * 1_000_000);
+    batch.set_time(1_700_000_000_000_000_000 + seq * 1_000_000);
     for run in (0..RUNS).map(RunKey) {
-        batch.push(run, place, |bytes| bytes.extend_from_slice(&RECORD));
-        if place == 0 {
+        batch.push(run, seq, |bytes| bytes.extend_from_slice(&RECORD));
+        if seq == 0 {
             batch.put_row(row(run));
         }
     }

@@ -32,7 +32,7 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     run: RunKey,
-    place: u64,
+    seq: u64,
     end: usize,
 }
 
@@ -66,17 +66,17 @@ impl Batch {
         self.time = time;
     }
 
-    /// Adds a record at a place of a run's history; `write` appends its bytes.
+    /// Adds a record at a seq of a run's history; `write` appends its bytes.
     ///
-    /// The places of a run begin at 0 and leave no gap, over all commits.
+    /// The seqs of a run begin at 0 and leave no gap, over all commits.
     ///
     /// # Panics
     /// If `write` takes away bytes that it did not add.
-    pub fn push(&mut self, run: RunKey, place: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn push(&mut self, run: RunKey, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
         assert!(self.bytes.len() >= start, "a record may add to the batch, and not take from it");
-        self.slots.push(Slot { run, place, end: self.bytes.len() });
+        self.slots.push(Slot { run, seq, end: self.bytes.len() });
     }
 
     /// Adds a run row, in the place of the one with the same key if there is one. If one batch
@@ -96,7 +96,7 @@ impl Batch {
         self.slots.iter().map(move |slot| {
             let bytes = &self.bytes[start..slot.end];
             start = slot.end;
-            (slot.run, slot.place, bytes)
+            (slot.run, slot.seq, bytes)
         })
     }
 

@@ -37,7 +37,7 @@
 //! store.commit(&batch)?;
 //!
 //! let history = store.history(key)?;
-//! assert_eq!((history[1].place, history[1].commit, history[1].time), (1, 2, 2_000));
+//! assert_eq!((history[1].seq, history[1].commit, history[1].time), (1, 2, 2_000));
 //! assert_eq!(store.list(&Filter::new().unfinished())?, []);
 //! store.delete(&[key])?;
 //! assert_eq!(store.find("order-7")?, None);

@@ -185,9 +185,9 @@ impl Contents {
         self.commits += 1;
         self.time = batch.time();
         self.next_run = self.next_run.max(batch.next_run().0);
-        for (run, place, record) in batch.records() {
+        for (run, seq, record) in batch.records() {
             let history = self.histories.entry(run).or_default();
-            history.push(place, self.commits, self.time, record);
+            history.push(seq, self.commits, self.time, record);
         }
         for row in batch.rows() {
             self.ids.insert(row.id.clone(), row.key);
@@ -196,13 +196,13 @@ impl Contents {
         Ok(())
     }
 
-    /// Panics if a place is not the next one of its run, or an id belongs to another run.
+    /// Panics if a seq is not the next one of its run, or an id belongs to another run.
     fn check(&self, batch: &Batch) {
         let mut next = BTreeMap::new();
-        for (run, place, _) in batch.records() {
+        for (run, seq, _) in batch.records() {
             let known = || self.histories.get(&run).map_or(0, History::len) as u64;
             let expected = next.entry(run).or_insert_with(known);
-            assert_eq!(place, *expected, "run {run}: the next place of its history was expected");
+            assert_eq!(seq, *expected, "run {run}: the next place of its history was expected");
             *expected += 1;
         }
         for row in batch.rows() {

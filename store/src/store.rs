@@ -3,11 +3,11 @@ use alloc::vec::Vec;
 
 use crate::{Batch, Filter, Result, RunKey, RunRow};
 
-/// One entry of a run's history: a record with its place and the commit it was in.
+/// One entry of a run's history: a record with its seq and the commit it was in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// Its place in the run's history: 0, 1, 2 and so on.
-    pub place: u64,
+    /// Its seq: where it stands in the run's history: 0, 1, 2 and so on.
+    pub seq: u64,
     /// The number of the commit that wrote it. Commits are numbered 1, 2, 3 within a store.
     pub commit: u64,
     /// That commit's time, in nanoseconds since 1970.
@@ -25,7 +25,7 @@ pub struct History {
 
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    place: u64,
+    seq: u64,
     commit: u64,
     time: u64,
     end: usize,
@@ -34,8 +34,8 @@ struct Mark {
 /// One entry of a [`History`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EntryRef<'a> {
-    /// Its place in the run's history.
-    pub place: u64,
+    /// Its seq: where it stands in the run's history.
+    pub seq: u64,
     /// The number of the commit that wrote it.
     pub commit: u64,
     /// That commit's time.
@@ -47,16 +47,16 @@ pub struct EntryRef<'a> {
 impl EntryRef<'_> {
     /// The same with memory of its own.
     pub fn to_entry(self) -> Entry {
-        let EntryRef { place, commit, time, record } = self;
-        Entry { place, commit, time, record: record.to_vec() }
+        let EntryRef { seq, commit, time, record } = self;
+        Entry { seq, commit, time, record: record.to_vec() }
     }
 }
 
 impl History {
     /// Appends an entry.
-    pub fn push(&mut self, place: u64, commit: u64, time: u64, record: &[u8]) {
+    pub fn push(&mut self, seq: u64, commit: u64, time: u64, record: &[u8]) {
         self.bytes.extend_from_slice(record);
-        self.marks.push(Mark { place, commit, time, end: self.bytes.len() });
+        self.marks.push(Mark { seq, commit, time, end: self.bytes.len() });
     }
 
     /// How many entries there are.
@@ -72,19 +72,19 @@ impl History {
     /// The entries in order.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         let mut start = 0;
-        self.marks.iter().map(move |&Mark { place, commit, time, end }| {
+        self.marks.iter().map(move |&Mark { seq, commit, time, end }| {
             let record = &self.bytes[start..end];
             start = end;
-            EntryRef { place, commit, time, record }
+            EntryRef { seq, commit, time, record }
         })
     }
 
     /// The last entry.
     pub fn last(&self) -> Option<EntryRef<'_>> {
-        let &Mark { place, commit, time, end } = self.marks.last()?;
+        let &Mark { seq, commit, time, end } = self.marks.last()?;
         let before = self.marks.len().checked_sub(2);
         let start = before.map_or(0, |before| self.marks[before].end);
-        Some(EntryRef { place, commit, time, record: &self.bytes[start..end] })
+        Some(EntryRef { seq, commit, time, record: &self.bytes[start..end] })
     }
 }
 
@@ -125,7 +125,7 @@ impl History {
 pub trait Store {
     /// Writes a batch: all of it or nothing, and for good when this returns.
     ///
-    /// An empty batch writes nothing and has no number. The store does not check that the places
+    /// An empty batch writes nothing and has no number. The store does not check that the seqs
     /// of each run follow one another or that an id is new (it may do so, and panic): the caller
     /// has asked [`find`](Store::find) before it puts a row under a new key.
     ///
@@ -167,8 +167,8 @@ pub trait Store {
     /// As with [`history`](Store::history).
     fn whole_history(&self, run: RunKey) -> Result<History> {
         let mut history = History::default();
-        for Entry { place, commit, time, record } in self.history(run)? {
-            history.push(place, commit, time, &record);
+        for Entry { seq, commit, time, record } in self.history(run)? {
+            history.push(seq, commit, time, &record);
         }
         Ok(history)
     }

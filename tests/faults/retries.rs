@@ -197,7 +197,7 @@ fn a_body_that_ends_the_process_uses_up_its_attempts() {
     assert_eq!(numbers, [1, 2, 3, 4]);
     let error = ended.expect_err("no attempt is left");
     assert!(error.is_interrupted());
-    let why = "it was cut off in the last of them";
+    let why = "it was interrupted in the last of them";
     assert_eq!(error.to_string(), format!(r#"step 1 "fatal" failed, after 4 attempts: {why}"#));
     assert_eq!(history(&stored, "run").len(), 6, "a start, three restarts, an outcome, the end");
 }
@@ -205,7 +205,7 @@ fn a_body_that_ends_the_process_uses_up_its_attempts() {
 #[test]
 fn a_body_without_a_policy_does_not_end_processes_for_ever() {
     let (numbers, ended, _) = end_processes(Retry::never(), false);
-    assert_eq!(numbers, (1..=Retry::CUT_OFF_ATTEMPTS).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=Retry::INTERRUPTED_ATTEMPTS).collect::<Vec<_>>());
     assert!(ended.expect_err("no attempt is left").is_interrupted());
 }
 
@@ -215,7 +215,7 @@ fn a_body_that_runs_at_most_once_is_not_run_again() {
     assert_eq!(numbers, [1]);
     let error = ended.expect_err("it may not run again");
     assert!(error.is_interrupted());
-    let why = "it was cut off after it began, and it may run at most once";
+    let why = "it was interrupted after it began, and it may run at most once";
     assert_eq!(error.to_string(), format!(r#"step 1 "fatal" failed: {why}"#));
     assert_eq!(history(&stored, "run").len(), 4, "a start, a beginning, an outcome, the end");
 }

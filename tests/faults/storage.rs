@@ -154,15 +154,15 @@ fn records_that_are_missing_or_in_another_order() {
 fn bits_that_are_flipped_and_records_that_are_cut() {
     let lengths: Vec<_> = history(&stored(), "run").iter().map(|e| e.record.len()).collect();
     let (mut parked, mut tried) = (0, 0);
-    for (place, &length) in lengths.iter().enumerate() {
+    for (seq, &length) in lengths.iter().enumerate() {
         for bit in 0..8 * length {
             let flip =
-                move |history: &mut Vec<Entry>| history[place].record[bit / 8] ^= 1 << (bit % 8);
+                move |history: &mut Vec<Entry>| history[seq].record[bit / 8] ^= 1 << (bit % 8);
             parked += usize::from(open_damaged(flip).is_some());
             tried += 1;
         }
         for cut in 0..length {
-            let cut = open_damaged(move |history| history[place].record.truncate(cut));
+            let cut = open_damaged(move |history| history[seq].record.truncate(cut));
             let (reason, message) = cut.expect("a record that is cut cannot be read");
             assert_eq!(reason, ParkReason::Damaged, "{message}");
         }
@@ -196,12 +196,12 @@ fn outcomes_that_do_not_fit_into_one_commit() {
     let build = |ends: Option<&Ends>| {
         let ends = ends.cloned();
         // A body that ends when it is told to, or at once if there is nobody to tell it.
-        let body = move |place: u32, size: usize| {
+        let body = move |seq: u32, size: usize| {
             let ends = ends.clone();
             async move || -> Result<String> {
                 if let Some(ends) = &ends {
                     let (end, ended) = oneshot::channel();
-                    ends.borrow_mut().insert(place, end);
+                    ends.borrow_mut().insert(seq, end);
                     ended.await.expect("it is told");
                 }
                 Ok("x".repeat(size))

@@ -30,7 +30,7 @@ impl Model {
         &self.rows
     }
 
-    /// The place of a run's next record.
+    /// The seq of a run's next record.
     pub fn next_place(&self, run: RunKey) -> u64 {
         self.histories.get(&run).map_or(0, |entries| entries.len() as u64)
     }
@@ -63,8 +63,8 @@ impl Model {
         self.commits += 1;
         self.time = batch.time();
         let (commit, time) = (self.commits, self.time);
-        for (run, place, record) in batch.records() {
-            let entry = Entry { place, commit, time, record: record.to_vec() };
+        for (run, seq, record) in batch.records() {
+            let entry = Entry { seq, commit, time, record: record.to_vec() };
             self.histories.entry(run).or_default().push(entry);
             self.next_run = self.next_run.max(run.0 + 1);
         }

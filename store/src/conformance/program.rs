@@ -87,13 +87,13 @@ impl Program {
                 touched.push(row.clone());
             }
         }
-        let mut places: Vec<_> = touched.iter().map(|row| model.next_place(row.key)).collect();
+        let mut next_seq: Vec<_> = touched.iter().map(|row| model.next_place(row.key)).collect();
         // The records of the runs are mixed, as those of concurrent runs are.
         for _ in 0..self.below(3 * touched.len() as u64 + 1) {
             let at = self.below(touched.len() as u64) as usize;
             let record = self.bytes(300);
-            batch.push(touched[at].key, places[at], |bytes| bytes.extend_from_slice(&record));
-            places[at] += 1;
+            batch.push(touched[at].key, next_seq[at], |bytes| bytes.extend_from_slice(&record));
+            next_seq[at] += 1;
         }
         for mut row in touched {
             let is_new = !model.rows().contains_key(&row.key);

@@ -150,7 +150,7 @@ impl<'txn> Fold<'txn> {
     }
 }
 
-/// Packs what the tail has of a run's history, and gives each chunk to `f` with its first place.
+/// Packs what the tail has of a run's history, and gives each chunk to `f` with its first seq.
 fn for_each_chunk(
     tail: &Tail,
     index: &Index,
@@ -161,12 +161,12 @@ fn for_each_chunk(
     for slot in index.slots(run) {
         // A gap would be a mistake of the caller: it begins a new chunk, so that reading finds it
         // where it is.
-        let follows = slot.place == first + chunk.entries();
+        let follows = slot.seq == first + chunk.entries();
         if chunk.entries() > 0 && (!follows || chunk.is_full_for(slot.length as usize)) {
             chunk.finish(run, first, |bytes| f(first, bytes))?;
         }
         if chunk.entries() == 0 {
-            first = slot.place;
+            first = slot.seq;
         }
         let commit = tail.commit(slot.row as usize);
         chunk.push(commit, tail.row(slot).time, tail.record(slot), slot.checksum);

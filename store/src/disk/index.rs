@@ -22,7 +22,7 @@ pub(super) struct Index {
 
 /// Where a record lies in the tail.
 pub(super) struct Slot {
-    pub(super) place: u64,
+    pub(super) seq: u64,
     pub(super) start: usize,
     pub(super) length: u32,
     pub(super) checksum: u32,
@@ -63,7 +63,7 @@ impl Index {
             let at = u32::try_from(slots.len()).ok().filter(|at| *at != END);
             let at = at.expect("a tail is folded before it has 2^32 records");
             slots.push(Slot {
-                place: slot.place,
+                seq: slot.seq,
                 start: start + slot.range.start,
                 length: slot.range.len() as u32,
                 checksum: slot.checksum,

@@ -69,11 +69,11 @@ pub(super) fn history(db: &Database, tail: &Tail, run: RunKey) -> Result<Vec<Ent
         expect_place(run, item.first, entries.len())?;
         let block = blocks.get(item.block)?;
         for slot in read_chunk(run, &item, block.as_ref().map(AccessGuard::value))? {
-            entries.push(slot.check().ok_or_else(|| at(run, slot.place(), UNSOUND))?);
+            entries.push(slot.check().ok_or_else(|| at(run, slot.seq(), UNSOUND))?);
         }
     }
     for slot in tail.index().slots(run) {
-        expect_place(run, slot.place, entries.len())?;
+        expect_place(run, slot.seq, entries.len())?;
         entries.push(tail_entry(tail, run, slot)?);
     }
     Ok(entries)
@@ -89,7 +89,7 @@ pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<Ent
     let block = txn.open_table(BLOCKS)?.get(item.block)?;
     let slots = read_chunk(run, &item, block.as_ref().map(AccessGuard::value))?;
     let slot = slots.last().ok_or_else(|| at(run, item.first, "its chunk is empty"))?;
-    slot.check().map(Some).ok_or_else(|| at(run, slot.place(), UNSOUND))
+    slot.check().map(Some).ok_or_else(|| at(run, slot.seq(), UNSOUND))
 }
 
 /// Where a run's chunks are.
@@ -115,22 +115,22 @@ const UNSOUND: Flaw = "the record does not match its checksum";
 fn tail_entry(tail: &Tail, run: RunKey, slot: &super::index::Slot) -> Result<Entry> {
     let record = tail.record(slot);
     if !is_sound(record, slot.checksum) {
-        return Err(at(run, slot.place, UNSOUND));
+        return Err(at(run, slot.seq, UNSOUND));
     }
     let commit = tail.commit(slot.row as usize);
-    Ok(Entry { place: slot.place, commit, time: tail.row(slot).time, record: record.to_vec() })
+    Ok(Entry { seq: slot.seq, commit, time: tail.row(slot).time, record: record.to_vec() })
 }
 
-fn expect_place(run: RunKey, place: u64, expected: usize) -> Result<()> {
+fn expect_place(run: RunKey, seq: u64, expected: usize) -> Result<()> {
     let expected = expected as u64;
-    if place == expected {
+    if seq == expected {
         return Ok(());
     }
     Err(Trouble::Damaged(format!(
-        "the history of run {run} goes on at place {place} where place {expected} should be"
+        "the history of run {run} goes on at place {seq} where place {expected} should be"
     )))
 }
 
-fn at(run: RunKey, place: u64, flaw: Flaw) -> Trouble {
-    Trouble::Damaged(format!("the history of run {run} at place {place}: {flaw}"))
+fn at(run: RunKey, seq: u64, flaw: Flaw) -> Trouble {
+    Trouble::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
 }

@@ -5,8 +5,8 @@
 //! directory: for each entry, commit as a delta, time as a delta, length, checksum 4
 //! body:      the records, one behind the other
 //! ```
-//! As in the journal, the checksum covers all but the body. The run and the place of the first
-//! entry are the seed of the checksum; places follow one another.
+//! As in the journal, the checksum covers all but the body. The run and the seq of the first
+//! entry are the seed of the checksum; seqs follow one another.
 
 use alloc::vec::Vec;
 
@@ -76,7 +76,7 @@ fn seed(run: RunKey, first: u64) -> u64 {
 
 /// One entry of a chunk, not checked yet.
 pub(crate) struct Slot<'a> {
-    place: u64,
+    seq: u64,
     commit: u64,
     time: u64,
     record: &'a [u8],
@@ -95,7 +95,7 @@ pub(crate) fn read(run: RunKey, first: u64, bytes: &[u8]) -> Result<Vec<Slot<'_>
     }
     let (mut directory, mut body) = bytes[HEAD..].split_at(directory);
     let (mut slots, mut commit, mut time) = (Vec::with_capacity(entries as usize), 0, 0);
-    for place in (first..).take(entries as usize) {
+    for seq in (first..).take(entries as usize) {
         let mut take = || {
             commit = varint::take_delta(&mut directory, commit)?;
             time = varint::take_delta(&mut directory, time)?;
@@ -103,7 +103,7 @@ pub(crate) fn read(run: RunKey, first: u64, bytes: &[u8]) -> Result<Vec<Slot<'_>
             let checksum = varint::take_u32(&mut directory)?;
             let (record, rest) = body.split_at_checked(length)?;
             body = rest;
-            Some(Slot { place, commit, time, record, checksum })
+            Some(Slot { seq, commit, time, record, checksum })
         };
         slots.push(take().ok_or("its chunk cannot be read")?);
     }
@@ -117,16 +117,16 @@ pub(crate) fn read(run: RunKey, first: u64, bytes: &[u8]) -> Result<Vec<Slot<'_>
 impl Slot<'_> {
     /// The entry, if its record is what was committed.
     pub(crate) fn check(&self) -> Option<Entry> {
-        let Slot { place, commit, time, .. } = *self;
+        let Slot { seq, commit, time, .. } = *self;
         is_sound(self.record, self.checksum).then(|| Entry {
-            place,
+            seq,
             commit,
             time,
             record: self.record.to_vec(),
         })
     }
 
-    pub(crate) fn place(&self) -> u64 {
-        self.place
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
     }
 }

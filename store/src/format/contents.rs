@@ -1,7 +1,7 @@
 //! Where a run's history is: the list of its chunks, which is only ever added to.
 //!
 //! ```text
-//! for each chunk: place of its first entry, block, offset in the block, length, checksum 4
+//! for each chunk: seq of its first entry, block, offset in the block, length, checksum 4
 //! ```
 //! The checksum stands behind every item, so that a fold can add to a list without reading it:
 //! damage in it stays where it is until somebody asks for the history.
@@ -14,7 +14,7 @@ use crate::RunKey;
 /// Where a chunk is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Item {
-    /// The place of its first entry.
+    /// The seq of its first entry.
     pub(crate) first: u64,
     pub(crate) block: u64,
     pub(crate) offset: u64,

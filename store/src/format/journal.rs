@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checksum 8 | time 8 | records 4 | directory bytes 4 | row bytes 4 | body bytes 4
-//! directory: for each record, run as a delta, place, length, checksum 4
+//! directory: for each record, run as a delta, seq, length, checksum 4
 //! rows:      run rows, one behind the other
 //! body:      the records, one behind the other
 //! ```
@@ -25,9 +25,9 @@ pub(crate) fn pack(out: &mut Vec<u8>, commit: u64, batch: &Batch) {
     let start = out.len();
     out.extend_from_slice(&[0; HEAD]);
     let mut before = 0;
-    for (run, place, record) in batch.records() {
+    for (run, seq, record) in batch.records() {
         varint::put_delta(out, before, run.0);
-        varint::put(out, place);
+        varint::put(out, seq);
         varint::put(out, record.len() as u64);
         out.extend_from_slice(&record_checksum(record).to_le_bytes());
         before = run.0;
@@ -61,7 +61,7 @@ pub(crate) struct Row<'a> {
 /// Where one record lies.
 pub(crate) struct Slot {
     pub(crate) run: RunKey,
-    pub(crate) place: u64,
+    pub(crate) seq: u64,
     /// Its bytes, counted from the start of the row.
     pub(crate) range: Range<usize>,
     pub(crate) checksum: u32,
@@ -86,17 +86,17 @@ impl<'a> Row<'a> {
         Ok(Row { time: read_u64(bytes, 8), records, directory, rows, body: body_at..bytes.len() })
     }
 
-    /// Calls `f` with each record's place in the row, in order.
+    /// Calls `f` with each record's position in the row, in order.
     pub(crate) fn for_each_slot(&self, mut f: impl FnMut(Slot)) -> Result<(), Flaw> {
         let (mut directory, mut run, mut start) = (self.directory, 0, self.body.start);
         for _ in 0..self.records {
             let mut take = || {
                 run = varint::take_delta(&mut directory, run)?;
-                let place = varint::take(&mut directory)?;
+                let seq = varint::take(&mut directory)?;
                 let length = usize::try_from(varint::take(&mut directory)?).ok()?;
                 let end = start.checked_add(length)?;
                 let checksum = varint::take_u32(&mut directory)?;
-                Some(Slot { run: RunKey(run), place, range: start..end, checksum })
+                Some(Slot { run: RunKey(run), seq, range: start..end, checksum })
             };
             let slot = take().ok_or("its directory cannot be read")?;
             start = slot.range.end;

@@ -50,7 +50,7 @@ fn a_journal_row_is_as_it_was() {
     let row = journal::Row::read(7, &bytes).unwrap();
     assert_eq!((row.time, row.rows().unwrap()), (258, Vec::from([sample_row()])));
     let mut slots = Vec::new();
-    row.for_each_slot(|slot| slots.push((slot.run.0, slot.place, bytes[slot.range].to_vec())))
+    row.for_each_slot(|slot| slots.push((slot.run.0, slot.seq, bytes[slot.range].to_vec())))
         .unwrap();
     assert_eq!(slots, [(300, 0, b"one".to_vec()), (299, 129, Vec::new())]);
     assert!(journal::Row::read(8, &bytes).is_err(), "it is not the row of another commit");
@@ -72,7 +72,7 @@ fn a_chunk_and_its_place_are_as_they_were() {
     assert_eq!(hex(&bytes), expected.concat().replace(' ', ""));
     let slots = chunk::read(RunKey(3), 5, &bytes).unwrap();
     let entries: Vec<_> = slots.iter().map(|slot| slot.check().unwrap()).collect();
-    assert_eq!((entries[1].place, entries[1].commit, entries[1].time), (6, 9, 300));
+    assert_eq!((entries[1].seq, entries[1].commit, entries[1].time), (6, 9, 300));
     assert!(chunk::read(RunKey(4), 5, &bytes).is_err(), "it is not another run's");
 
     let item = Item { first: 5, block: 300, offset: 0, length: 128 };
@@ -111,13 +111,13 @@ fn rows_and_the_file_itself_are_as_they_were() {
 #[test]
 fn a_node_of_the_ids_is_as_it_was() {
     assert_eq!(node::hash("a"), 16_629_034_431_890_738_719);
-    let place = Place::ROOT.child(2).child(15);
-    assert_eq!(place.key(), 0x12f);
+    let seq = Place::ROOT.child(2).child(15);
+    assert_eq!(seq.key(), 0x12f);
     let leaf = Node::Leaf(Vec::from([(1, RunKey(300)), (2, RunKey(1))]));
-    let (bytes, sum) = node::pack(place, &leaf);
+    let (bytes, sum) = node::pack(seq, &leaf);
     let expected = "01 0100000000000000 2c01000000000000 0200000000000000 0100000000000000";
     assert_eq!((hex(&bytes), sum), (expected.replace(' ', ""), 9_836_552_772_984_983_790));
-    assert_eq!(node::read(place, sum, &bytes), Ok(leaf));
+    assert_eq!(node::read(seq, sum, &bytes), Ok(leaf));
     let branch = Node::Branch(core::array::from_fn(|number| number as u64));
     let (bytes, sum) = node::pack(Place::ROOT, &branch);
     assert_eq!(
@@ -125,5 +125,5 @@ fn a_node_of_the_ids_is_as_it_was() {
         (2, "0100000000000000".into(), 6_161_336_798_289_823_955)
     );
     assert_eq!(node::read(Place::ROOT, sum, &bytes), Ok(branch));
-    assert!(node::read(place, sum, &bytes).is_err(), "it is not another place's");
+    assert!(node::read(seq, sum, &bytes).is_err(), "it is not another place's");
 }

@@ -53,7 +53,7 @@ fn row(key: RunKey, state: RunState, changed_at: u64) -> RunRow {
 fn expected(run: RunKey) -> Vec<Entry> {
     let entry = |place| {
         let record = record(run, place);
-        Entry { place, commit: place + 1, time: 100 + place, record }
+        Entry { seq: place, commit: place + 1, time: 100 + place, record }
     };
     (0..COMMITS).map(entry).collect()
 }
