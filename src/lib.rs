@@ -89,14 +89,19 @@ mod timer;
 mod choices;
 mod list;
 mod table;
+mod watch;
+mod ledger;
 mod operation;
+mod operations;
 mod instance;
 // What a run is.
 mod replay;
 mod context;
 mod registry;
 mod run;
-// What drives it.
+// What drives all of them.
+mod engine;
+mod rehearsal;
 mod executor;
 #[cfg(feature = "sim")]
 pub mod sim;

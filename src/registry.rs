@@ -1,31 +1,14 @@
 //! The workflows of this build: durable names to functions.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use alloc::string::String;
 
 use crate::codec::{self, Value};
 use crate::context::Ctx;
 use crate::error::{BoxError, Error, Failure};
-use crate::instance::{Instance, Root};
+use crate::instance::{Code, Root};
 use crate::name::Workflow;
 use crate::record::Outcome;
-
-/// A workflow's function without its types.
-pub(crate) struct Code(Box<Start>);
-
-/// The root of a run from an encoded input.
-type Start = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, String>;
-
-impl Code {
-    /// # Errors
-    ///
-    /// If the input is not what the function takes.
-    pub(crate) fn root(&self, run: &Rc<Instance>, input: &[u8]) -> Result<Root, String> {
-        (self.0)(run, input)
-    }
-}
 
 /// All workflows that an executor can run.
 #[derive(Default)]
@@ -57,14 +40,15 @@ fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
     body: impl AsyncFn(&Ctx, I) -> Result<O, E> + 'static,
 ) -> Rc<Code> {
     let body = Rc::new(body);
-    Rc::new(Code(Box::new(move |run, input| {
+    Rc::new(move |run, input| {
         let input = codec::decode::<I>(input).map_err(|why| {
             alloc::format!("the input does not decode as {}: {why}", core::any::type_name::<I>())
         })?;
         let (ctx, body) = (Ctx::next(run.clone()), body.clone());
         // One box for all of it: a sleeping run is hardly more than this.
-        Ok(run.root(ctx.task(), async move { ctx.end(recorded(body(&ctx, input).await)) }))
-    })))
+        let task = ctx.task();
+        Ok(Root::new(run, task, async move { ctx.end(recorded(body(&ctx, input).await)) }))
+    })
 }
 
 /// The form in which a run's result is recorded.

@@ -2,14 +2,16 @@
 
 use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
 
 use dacapo_store::EntryRef;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::Instance;
-use crate::operation::{Found, Operation};
-use crate::record::{Kind, Number, Record};
+use crate::operation::Operation;
+use crate::operations::Found;
+use crate::record::{Number, Record};
 
 /// What is known of a committed record on its way to its run.
 #[derive(Clone, Copy)]
@@ -63,22 +65,34 @@ pub(crate) fn claim(
             return Err(diverged(run, record, asked));
         }
     };
-    if !speaks_of(record, &operation) {
-        return Err(diverged(run, record, format_args!("asks for {operation}")));
+    match disagreement(record, &operation) {
+        None => Ok(claimed),
+        Some((recorded, asked)) => Err(diverged(run, recorded, asked)),
     }
-    Ok(claimed)
 }
 
-/// Whether kind, name and label are the same on both sides.
-fn speaks_of(record: &Record<'_>, operation: &Operation) -> bool {
-    match record {
-        Record::TimerFired { .. } => operation.kind == Kind::Sleep,
-        Record::StepStarted { .. } | Record::Restarted { .. } => operation.kind == Kind::Step,
-        Record::StepFinished { name, label, .. } => {
-            let same_name = *name == operation.name && *label == operation.label();
-            operation.kind == Kind::Step && same_name
+/// How what is recorded of an operation differs from what the code asks for: both sides, for a
+/// message. Compared are kind, name and label, and what else must not change.
+fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, String)> {
+    let agrees = match record {
+        Record::OperationEnded { asked, label, .. } => {
+            *asked == operation.asked && *label == operation.label()
         }
-        _ => false,
+        Record::OperationNoted { note, .. } => operation.asked.takes(*note),
+        Record::Started { .. } | Record::Finished { .. } => false,
+    };
+    if agrees {
+        return None;
+    }
+    let (recorded, asked) = (format!("{record}"), format!("asks for {operation}"));
+    match record {
+        Record::OperationEnded { asked: was, .. } if was.is_like(&operation.asked) => {
+            Some((recorded + &was.detail(), asked + &operation.asked.detail()))
+        }
+        Record::OperationEnded { .. }
+        | Record::OperationNoted { .. }
+        | Record::Started { .. }
+        | Record::Finished { .. } => Some((recorded, asked)),
     }
 }
 

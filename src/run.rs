@@ -16,149 +16,79 @@
 //! through the same code. So the state of a run, and the sequence of its polls, is a function of
 //! its code, its input and its history.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Draft, Instance, Phase};
-use crate::operation::{Ended, Operation};
+use crate::instance::{BodyEnd, Instance, Phase};
+use crate::ledger::What;
+use crate::operation::Operation;
 use crate::panics;
-use crate::record::{Kind, Number, Outcome, Record, SEMANTICS_VERSION};
-use crate::registry::Code;
+use crate::record::{Asked, Note, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::replay::{Delivery, claim, diverged};
-use crate::timer::RunTimer;
 use crate::trace::{Event, Recorded};
 
-impl Draft {
-    /// Gives the record, for a commit at `now`, to `take`.
-    pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
-        match self {
-            Self::Outcome(ended) => ended.with_record(now, take),
-            Self::Record(record) => take(record),
-        }
-    }
-
-    /// Whether it is still expected in the run's history: a parked run keeps its history as it
-    /// is, and what was dropped leaves no record.
-    pub(crate) fn is_expected(&self, run: &Instance) -> bool {
-        let waits = |number| run.operations.borrow().waits(number);
-        let is_open = run.phase.get() != Phase::Closed;
-        is_open
-            && match self {
-                Self::Outcome(ended) => waits(ended.operation.number),
-                Self::Record(record) => match **record {
-                    Record::StepStarted { number }
-                    | Record::Restarted { number }
-                    | Record::TimerFired { number } => waits(number),
-                    _ => true,
-                },
-            }
-    }
-
-    pub(crate) fn is_start(&self) -> bool {
-        matches!(self, Self::Record(record) if matches!(**record, Record::Started { .. }))
-    }
-}
-
-impl From<Record<'static>> for Draft {
-    fn from(record: Record<'static>) -> Self {
-        Self::Record(Box::new(record))
-    }
-}
-
-/// A run in memory, and the code that it runs.
-pub(crate) struct Run {
-    pub(crate) instance: Rc<Instance>,
-    code: Rc<Code>,
-}
-
-impl Run {
-    pub(crate) fn new(instance: Rc<Instance>, code: Rc<Code>) -> Self {
-        Self { instance, code }
-    }
-
+impl Instance {
     /// Delivers one record and polls to quiescence. An error parks the run.
-    pub(crate) fn deliver(&self, delivery: Delivery, record: &Record<'_>) -> Result<(), Fault> {
-        let run = &*self.instance;
+    pub(crate) fn deliver(
+        self: &Rc<Self>,
+        delivery: Delivery,
+        record: &Record<'_>,
+    ) -> Result<(), Fault> {
         let Delivery { seq, commit, time } = delivery;
-        assert_eq!(seq, run.delivered.get(), "records are delivered in their order");
-        run.observe(Event::Delivered(seq, Recorded(record)));
-        run.delivered.set(seq + 1);
-        if run.phase.get() == Phase::Ended {
+        assert_eq!(seq, self.delivered.get(), "records are delivered in their order");
+        self.observe(Event::Delivered(seq, Recorded(record)));
+        self.delivered.set(seq + 1);
+        if self.phase.get() == Phase::Ended {
             return self.deliver_after_end(commit, record);
         }
-        run.commit.set(commit);
-        run.now.set(time);
-        match *record {
-            Record::Started { version, .. } if version > SEMANTICS_VERSION => {
+        self.commit.set(commit);
+        self.now.set(time);
+        match record {
+            Record::Started { version, .. } if *version > SEMANTICS_VERSION => {
                 let asked = format_args!("knows the rules up to version {SEMANTICS_VERSION} only");
                 let recorded = format_args!("a start under version {version} of the rules");
-                return Err(diverged(run, recorded, asked));
+                return Err(diverged(self, recorded, asked));
             }
-            Record::Started { ref input, seed, .. } => {
-                run.seed.set(seed);
-                self.spawn_root(input)?;
+            Record::Started { input, seed, .. } => {
+                self.seed.set(*seed);
+                self.start_root(input)?;
             }
-            Record::StepStarted { number } => {
-                if let Some(step) = claim(run, record, number)? {
-                    step.begun.set(true);
-                    run.operations.borrow_mut().ask_again(number);
+            Record::OperationNoted { number, note } => {
+                if let Some(operation) = claim(self, record, *number)? {
+                    self.note(&operation, *note);
                 }
             }
-            Record::Restarted { number } => {
-                if let Some(step) = claim(run, record, number)? {
-                    step.interrupted.set(step.interrupted.get() + 1);
-                    run.operations.borrow_mut().ask_again(number);
-                }
-            }
-            Record::StepFinished { number, .. } | Record::TimerFired { number } => {
-                if let Some(operation) = claim(run, record, number)? {
-                    run.operations.borrow_mut().finish(number);
-                    run.end_effort(&operation);
-                    if let Record::StepFinished { outcome, .. } = record
-                        && run.operations.borrow().is_replaying()
-                    {
-                        operation.copy_outcome(outcome);
-                    }
-                    run.hand_over(&operation);
+            Record::OperationEnded { number, outcome, .. } => {
+                if let Some(operation) = claim(self, record, *number)? {
+                    self.end_operation(&operation, outcome);
                 }
             }
             Record::Finished { .. } => {
-                let waiting = run.operations.borrow().show();
-                return Err(diverged(run, record, format_args!("goes on, and awaits {waiting}")));
-            }
-            Record::MessageArrived { .. }
-            | Record::Sent { .. }
-            | Record::ChildFinished { .. }
-            | Record::ChildDropped { .. }
-            | Record::CancelRequested
-            | Record::Patched { .. } => {
-                let asked = "is of a build that does not know this kind of record";
-                return Err(diverged(run, record, asked));
+                let waiting = self.operations.borrow().show();
+                let asked = format_args!("goes on, and awaits {waiting}");
+                return Err(diverged(self, record, asked));
             }
         }
         self.poll_to_quiescence()
     }
 
-    /// Takes up what the run asked for since the last time, and leaves what must be recorded
-    /// first in `drafts`. An error parks the run.
-    pub(crate) fn work(&self, drafts: &mut Vec<Draft>) -> Result<(), Fault> {
-        let run = &*self.instance;
-        match run.phase.get() {
+    /// Takes up what the run asked for since the last time, and drafts what must be recorded first.
+    /// An error parks the run.
+    pub(crate) fn work(self: &Rc<Self>) -> Result<(), Fault> {
+        match self.phase.get() {
             Phase::Replaying => {
-                run.operations.borrow_mut().end_replay();
-                run.phase.set(Phase::Live);
-                self.recover(drafts);
+                self.operations.borrow_mut().end_replay();
+                self.phase.set(Phase::Live);
+                self.for_each_asked(Self::recover);
             }
-            Phase::Live => self.begin_asked(drafts),
+            Phase::Live => self.for_each_asked(Self::begin),
             Phase::Ended => {
-                let outcome = run.outcome.get().expect("an ended run has an outcome");
-                drafts.push(Record::Finished { outcome: Outcome::clone(outcome) }.into());
+                let outcome = self.outcome.get().expect("an ended run has an outcome");
+                self.draft(Record::Finished { outcome: Outcome::clone(outcome) });
                 return Ok(());
             }
             Phase::Closed => return Ok(()),
@@ -168,150 +98,181 @@ impl Run {
 
     /// Something outside touched the run: why it is parked, unless that no longer matters.
     pub(crate) fn foreign_wake(&self) -> Option<Fault> {
-        let run = &*self.instance;
         let detail = "a task was woken or dropped while nothing was delivered to the run, \
                       so it depends on something that the history does not know";
-        (run.phase.get() == Phase::Live).then(|| Fault::new(ParkReason::ForeignWake, detail))
+        (self.phase.get() == Phase::Live).then(|| Fault::new(ParkReason::ForeignWake, detail))
     }
 
     /// Whether a run whose whole history was delivered stands where its row says.
     pub(crate) fn check_end(&self, has_ended: bool) -> Result<(), Fault> {
-        let run = &*self.instance;
-        match run.phase.get() {
+        match self.phase.get() {
             Phase::Replaying if has_ended => {
                 Err(Fault::new(ParkReason::Damaged, "the end of the history is missing"))
             }
             Phase::Replaying => self.check_stall(),
-            _ => Ok(()),
+            Phase::Live | Phase::Ended | Phase::Closed => Ok(()),
         }
     }
 
     fn check_stall(&self) -> Result<(), Fault> {
-        let run = &*self.instance;
-        if !run.operations.borrow().is_empty() {
+        if !self.operations.borrow().is_empty() {
             return Ok(());
         }
-        let detail = format_args!("{} no operation of the run", run.show_tasks());
+        let detail = format_args!("{} no operation of the run", self.show_tasks());
         Err(Fault::new(ParkReason::Stalled, detail))
     }
 
-    fn spawn_root(&self, input: &Bytes<'_>) -> Result<(), Fault> {
-        let root = self.code.root(&self.instance, input.as_slice());
-        let root = root.map_err(|why| Fault::new(ParkReason::Undecodable, why))?;
-        self.instance.spawn_root(root);
-        Ok(())
+    fn start_root(self: &Rc<Self>, input: &Bytes<'_>) -> Result<(), Fault> {
+        let started = self.spawn_root(input.as_slice());
+        started.map_err(|why| Fault::new(ParkReason::Undecodable, why))
+    }
+
+    fn note(&self, operation: &Operation, note: Note) {
+        match note {
+            Note::Begun => operation.begun.set(true),
+            Note::Interrupted => operation.interrupted.set(operation.interrupted.get() + 1),
+        }
+        self.operations.borrow_mut().ask_again(operation.number);
+    }
+
+    /// The outcome of an operation goes to whoever awaits it, and what was done for it ends.
+    fn end_operation(&self, operation: &Operation, outcome: &Outcome<'_>) {
+        self.operations.borrow_mut().finish(operation.number);
+        self.end_effort(operation);
+        // Live it is there: `outcome` was read from there.
+        if self.phase.get() == Phase::Replaying {
+            operation.copy_outcome(outcome);
+        }
+        self.hand_over(operation);
     }
 
     fn poll_to_quiescence(&self) -> Result<(), Fault> {
-        let run = &*self.instance;
         let poll = || {
             self.poll_tasks();
-            if run.wake_spuriously() {
+            if self.wake_spuriously() {
                 self.poll_tasks();
             }
         };
-        if let Err(message) = panics::catch(|| run.open(poll)) {
-            run.fail(
-                ParkReason::Panicked,
-                format_args!("task {}: {message}", run.world.polled_task.get()),
-            );
+        if let Err(message) = panics::catch(|| self.open(poll)) {
+            let task = self.world.polled_task.get();
+            self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));
         }
-        if run.outcome.get().is_some() && run.fault().is_none() {
-            run.end();
+        if self.outcome.get().is_some() && self.fault().is_none() {
+            self.end();
         }
-        run.fault().map_or(Ok(()), |fault| Err(fault.clone()))
+        self.fault().map_or(Ok(()), |fault| Err(fault.clone()))
     }
 
     /// Polls until no task is ready, the root has ended, or something is wrong.
     fn poll_tasks(&self) {
-        let run = &*self.instance;
-        let budget = run.world.poll_budget;
+        let budget = self.world.poll_budget;
         for _ in 0..budget {
-            let stop = run.outcome.get().is_some() || run.fault().is_some();
-            if stop || !run.world.tasks.try_tick() {
+            let stop = self.outcome.get().is_some() || self.fault().is_some();
+            if stop || !self.world.tasks.try_tick() {
                 return;
             }
         }
-        if run.outcome.get().is_none() && run.world.tasks.queued() > 0 {
-            let task = run.world.polled_task.get();
+        if self.outcome.get().is_none() && self.world.tasks.queued() > 0 {
+            let task = self.world.polled_task.get();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
-            run.fail(ParkReason::LiveLock, detail);
+            self.fail(ParkReason::LiveLock, detail);
         }
     }
 
-    /// Records that were committed together with the one that ended the root reach nobody.
+    /// Records that were committed together with the one that ended the root reach nobody. Others
+    /// were not: nothing is recorded of a run that has ended but its end.
     fn deliver_after_end(&self, commit: u64, record: &Record<'_>) -> Result<(), Fault> {
-        let run = &*self.instance;
-        let outcome = run.outcome.get().expect("an ended run has an outcome");
+        let outcome = self.outcome.get().expect("an ended run has an outcome");
         let ended = |outcome: &Outcome<'_>| match outcome {
             Ok(_) => "ends here with another output".into(),
             Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
         match record {
             Record::Finished { outcome: recorded } if *recorded == **outcome => Ok(()),
-            Record::Finished { .. } => Err(diverged(run, record, ended(outcome))),
-            _ if commit == run.commit.get() => Ok(()),
-            _ => Err(diverged(run, record, "ended before it")),
+            Record::Finished { .. } => Err(diverged(self, record, ended(outcome))),
+            Record::Started { .. }
+            | Record::OperationEnded { .. }
+            | Record::OperationNoted { .. } => match commit == self.commit.get() {
+                true => Ok(()),
+                false => Err(diverged(self, record, "ended before it")),
+            },
         }
     }
 
-    /// Begins what was asked for, in the order of the numbers.
-    fn begin_asked(&self, drafts: &mut Vec<Draft>) {
-        let asked = self.instance.operations.borrow_mut().take_asked();
+    /// Takes up what was asked for, in the order of the numbers.
+    fn for_each_asked(self: &Rc<Self>, take_up: impl Fn(&Rc<Self>, &Rc<Operation>)) {
+        let asked = self.operations.borrow_mut().take_asked();
         for &number in asked.as_slice() {
-            self.begin(number, drafts);
+            // What was dropped since is not there.
+            let waiting = self.operations.borrow().get(number).cloned();
+            if let Some(operation) = waiting {
+                take_up(self, &operation);
+            }
         }
-        self.instance.operations.borrow_mut().reuse(asked);
+        self.operations.borrow_mut().reuse(asked);
     }
 
-    fn begin(&self, number: Number, drafts: &mut Vec<Draft>) {
-        let run = &*self.instance;
-        let operations = run.operations.borrow();
-        // Dropped since.
-        let Some(operation) = operations.get(number) else { return };
-        if let Some(deadline) = operation.deadline() {
-            run.world.timers.add(RunTimer { deadline, run: run.key, number });
-        } else if operation.policy().at_most_once && !operation.begun.get() {
-            drafts.push(Record::StepStarted { number }.into());
-        } else {
-            operation.start(|body| run.world.spawn_body(body));
-        }
-    }
-
-    /// The first work after a replay. Timers that are due come first; no body begins before it is
-    /// recorded that it may have begun before, since it counts as an attempt.
-    fn recover(&self, drafts: &mut Vec<Draft>) {
-        let run = &*self.instance;
-        let now = run.world.timers.now();
-        let asked = run.operations.borrow_mut().take_asked();
-        let deadline = |&number: &Number| run.operations.borrow().deadline(number);
-        let is_due = |number: &Number| deadline(number).is_some_and(|deadline| deadline <= now);
-        let (mut due, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(is_due);
-        due.sort_by_key(|number| (deadline(number), *number));
-        drafts.extend(due.into_iter().map(|number| Record::TimerFired { number }.into()));
-        for number in rest {
-            let step = run.operations.borrow().waiting(number).expect("what was asked for waits");
-            match step.kind {
-                Kind::Sleep => self.begin(number, drafts),
-                Kind::Step => drafts.push(interrupt(step, now)),
+    fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
+        match operation.asked {
+            Asked::Sleep { .. } => {
+                let timer = self.timer(operation).expect("a sleep waits for a time");
+                self.world.timers.add(timer);
+            }
+            Asked::Step { .. } => {
+                if operation.policy().at_most_once && !operation.begun.get() {
+                    self.draft_note(operation.number, Note::Begun);
+                } else {
+                    operation.start(|body| self.world.spawn_body(body));
+                }
             }
         }
     }
-}
 
-/// What is recorded of a step whose body was cut off by the end of a process, or may have been.
-fn interrupt(step: Rc<Operation>, now: Timestamp) -> Draft {
-    let (number, attempts) = (step.number, step.interrupted.get() + 1);
-    let policy = step.policy();
-    let failure = match (policy.at_most_once, step.begun.get()) {
-        (true, false) => return Record::StepStarted { number }.into(),
-        (true, true) => "it was interrupted after it began, and it may run at most once",
-        (false, _) if policy.retry.gives_up_interrupted(attempts) => {
-            "it was interrupted in the last of them"
+    /// The same after a replay. Timers that are due are recorded by the next commit, and so is that
+    /// a body may have begun before: it counts as an attempt, and none begins (again) before that.
+    fn recover(self: &Rc<Self>, operation: &Rc<Operation>) {
+        match operation.asked {
+            Asked::Sleep { .. } => self.begin(operation),
+            Asked::Step { .. } => self.recover_step(operation),
         }
-        (false, _) => return Record::Restarted { number }.into(),
-    };
-    let failure = Error::of(error::Kind::Interrupted, failure).into_failure();
-    step.set_outcome(|| Err(explain(failure, &step, attempts)));
-    Draft::Outcome(Ended { operation: step, attempts, started_at: now, ended_at: now })
+    }
+
+    /// What is recorded of a step whose body the end of a process interrupted, or may have.
+    fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
+        let (number, attempts) = (step.number, step.interrupted.get() + 1);
+        let policy = step.policy();
+        let message = match (policy.at_most_once, step.begun.get()) {
+            (true, false) => return self.draft_note(number, Note::Begun),
+            (true, true) => "it was interrupted after it began, and it may run at most once",
+            (false, _) if policy.retry.gives_up_interrupted(attempts) => {
+                "it was interrupted in the last of them"
+            }
+            (false, _) => return self.draft_note(number, Note::Interrupted),
+        };
+        let failure = Error::of(error::Kind::Interrupted, message).into_failure();
+        step.set_failure(explain(failure, step, attempts));
+        self.end_body(step.clone(), attempts, self.world.timers.now());
+    }
+
+    /// The last attempt of a body has ended, and what came of it is with the operation.
+    pub(crate) fn end_body(
+        self: &Rc<Self>,
+        operation: Rc<Operation>,
+        attempts: u32,
+        started_at: Timestamp,
+    ) {
+        let (instance, ended_at) = (self.clone(), self.world.timers.now());
+        let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
+        self.world.pending.borrow_mut().outcomes.push(end);
+    }
+
+    fn draft_note(&self, number: Number, note: Note) {
+        self.draft(Record::OperationNoted { number, note });
+    }
+
+    /// Has the next commit record what the run asked for.
+    pub(crate) fn draft(&self, record: Record<'static>) {
+        let draft = self.ledger.draft(What::Record(record.into()));
+        self.world.pending.borrow_mut().requests.push(draft);
+    }
 }

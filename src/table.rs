@@ -87,12 +87,19 @@ impl<T> Table<T> {
         few.into_iter().chain(many).map(|(_, value)| value)
     }
 
-    /// All values, in no order, if they are few.
-    pub(crate) fn few(&self) -> Option<&[(Number, T)]> {
-        match self {
-            Self::Few(few) => Some(few.as_slice()),
-            Self::Many(_) => None,
-        }
+    /// All values, in no order.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        let (few, many) = match self {
+            Self::Few(few) => (few.as_slice(), None),
+            Self::Many(many) => (&[][..], Some(many)),
+        };
+        let many = many.into_iter().flat_map(BTreeMap::values);
+        few.iter().map(|(_, value)| value).chain(many)
+    }
+
+    /// Whether there are so few values that they are looked for one by one.
+    pub(crate) fn is_small(&self) -> bool {
+        matches!(self, Self::Few(_))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

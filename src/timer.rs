@@ -1,6 +1,6 @@
 //! Timers: those of runs, which are recorded when they fire, and those of bodies, which are not.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
@@ -24,7 +24,9 @@ pub(crate) struct RunTimer {
 /// All timers of an executor, and its time.
 pub(crate) struct Timers {
     pub(crate) clock: Rc<dyn Clock>,
-    runs: RefCell<BTreeMap<RunTimer, ()>>,
+    runs: RefCell<BTreeSet<RunTimer>>,
+    /// The runs that are out of memory, by when they go on by themselves.
+    returns: RefCell<BTreeSet<(Timestamp, RunKey)>>,
     /// Bodies that wait, by deadline and number of registration. Their deadlines are in the clock's
     /// own time, which may go back: what a run remembers of a clock that was wrong is not theirs.
     bodies: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
@@ -40,6 +42,7 @@ impl Timers {
         Rc::new(Self {
             clock,
             runs: RefCell::default(),
+            returns: RefCell::default(),
             bodies: RefCell::default(),
             registered: Cell::default(),
             now: Cell::new(last_commit),
@@ -48,7 +51,7 @@ impl Timers {
     }
 
     pub(crate) fn add(&self, timer: RunTimer) {
-        self.runs.borrow_mut().insert(timer, ());
+        self.runs.borrow_mut().insert(timer);
     }
 
     pub(crate) fn remove(&self, timer: &RunTimer) {
@@ -58,6 +61,23 @@ impl Timers {
     /// Forgets the timers of all runs: nothing of them goes on.
     pub(crate) fn forget_runs(&self) {
         self.runs.take();
+        self.returns.take();
+    }
+
+    /// A run leaves memory until `at`.
+    pub(crate) fn add_return(&self, at: Timestamp, run: RunKey) {
+        self.returns.borrow_mut().insert((at, run));
+    }
+
+    pub(crate) fn remove_return(&self, at: Timestamp, run: RunKey) {
+        self.returns.borrow_mut().remove(&(at, run));
+    }
+
+    /// The next run that is out of memory and due, by the time and its key.
+    pub(crate) fn next_return(&self) -> Option<RunKey> {
+        let returns = self.returns.borrow();
+        let &(at, run) = returns.first()?;
+        (at <= self.now.get()).then_some(run)
     }
 
     /// Moves the time forward, and never back, and wakes the bodies that are due.
@@ -92,8 +112,8 @@ impl Timers {
     /// Takes the next run's timer that is due, in the order of firing.
     pub(crate) fn next_due(&self) -> Option<RunTimer> {
         let mut runs = self.runs.borrow_mut();
-        let first = runs.first_entry()?;
-        (first.key().deadline <= self.now.get()).then(|| first.remove_entry().0)
+        let is_due = runs.first()?.deadline <= self.now.get();
+        is_due.then(|| runs.pop_first()).flatten()
     }
 
     /// When the next timer of any kind is due.
@@ -102,7 +122,9 @@ impl Timers {
     }
 
     fn next_run_deadline(&self) -> Option<Timestamp> {
-        self.runs.borrow().first_key_value().map(|(timer, ())| timer.deadline)
+        let timer = self.runs.borrow().first().map(|timer| timer.deadline);
+        let back = self.returns.borrow().first().map(|&(at, _)| at);
+        timer.into_iter().chain(back).min()
     }
 
     fn next_body_deadline(&self) -> Option<Timestamp> {

@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use core::fmt;
 
-use crate::record::Record;
+use crate::record::{Asked, Record};
 
 /// Something that happened to a run, in the terms in which a replay repeats it exactly.
 #[derive(Clone, Copy)]
@@ -25,8 +25,11 @@ impl<'a> Recorded<'a> {
     #[must_use]
     pub fn finished_step(self) -> Option<&'a str> {
         match self.0 {
-            Record::StepFinished { name, .. } => Some(name),
-            _ => None,
+            Record::OperationEnded { asked: Asked::Step { name }, .. } => Some(name),
+            Record::OperationEnded { asked: Asked::Sleep { .. }, .. }
+            | Record::OperationNoted { .. }
+            | Record::Started { .. }
+            | Record::Finished { .. } => None,
         }
     }
 }

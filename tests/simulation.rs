@@ -160,7 +160,7 @@ fn a_failure_after_a_crash_names_the_commit() {
     let check = sim::check(ONCE).start("once-1", ());
     let shown = failure(check, build(ONCE, once), |attempt| assert_eq!(*attempt, 1));
     assert!(shown.contains(", crashed right "), "{shown}");
-    assert!(shown.contains("restart of step 1"), "{shown}");
+    assert!(shown.contains("interruption of step 1"), "{shown}");
 }
 
 #[test]

@@ -13,8 +13,8 @@ use dacapo_executor::yield_now;
 
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
-use crate::instance::{Draft, Entry, Instance};
-use crate::operation::{Ended, Operation};
+use crate::instance::Instance;
+use crate::operation::Operation;
 use crate::panics;
 use crate::random;
 use crate::timer::BodyTimer;
@@ -48,7 +48,7 @@ impl Attempt {
         self.key.get_or_init(|| {
             let Job { instance, operation } = &self.job;
             let id = instance.id.replace('%', "%25").replace('/', "%2F");
-            alloc::format!("{id}/{}/{}", operation.number, operation.name)
+            alloc::format!("{id}/{}/{}", operation.number, operation.asked.name())
         })
     }
 
@@ -115,18 +115,15 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
                 timers.sleep(delay).await;
             }
             None => {
-                operation.set_outcome(|| Err(explain(failure, operation, attempts)));
+                operation.set_failure(explain(failure, operation, attempts));
                 break;
             }
         }
     }
-    let ended_at = timers.now();
     let Job { instance, operation } = job;
-    let world = instance.world.clone();
     // It is here, at its end: nothing is left to be ended by the delivery.
     operation.take_effort();
-    let ended = Ended { operation, attempts, started_at, ended_at };
-    world.pending.borrow_mut().push((instance, Entry::Record(Draft::Outcome(ended))));
+    instance.end_body(operation, attempts, started_at);
     // What it owned is dropped with it; a panic in that comes too late to matter.
     let _ = panics::catch_drop(body);
 }
@@ -168,7 +165,7 @@ fn encode<T: Value, E: Into<BoxError>>(
     operation: &Operation,
 ) -> Result<(), Failure> {
     match result {
-        Ok(value) => operation.end_body(|bytes| {
+        Ok(value) => operation.set_value(|bytes| {
             codec::encode_into(&value, bytes).map_err(|why| {
                 let kind = core::any::type_name::<T>();
                 let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");

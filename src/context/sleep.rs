@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::Ctx;
 use super::awaited::Awaited;
 use crate::operation::{Effort, Operation};
-use crate::record::Kind;
+use crate::record::Asked;
 
 /// A durable sleep, made by [`Ctx::sleep`].
 ///
@@ -41,9 +41,8 @@ impl Ctx {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        let deadline = self.instance.now.get() + duration;
-        let effort = Effort::Timer(deadline);
-        let operation = Operation::new(self.take_number(), Kind::Sleep, "", effort);
+        let until = self.instance.now.get() + duration;
+        let operation = Operation::new(self.take_number(), Asked::Sleep { until }, Effort::Timer);
         Sleep(Awaited::new(Rc::clone(&self.instance), operation))
     }
 }

@@ -14,7 +14,7 @@ use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
 use crate::operation::{Effort, Operation, Policy};
-use crate::record::Kind;
+use crate::record::Asked;
 use crate::retry::Retry;
 
 /// A step: a durable operation with a body, made by [`Ctx::step`] and [`Ctx::step_with`].
@@ -109,7 +109,7 @@ impl Ctx {
         name: &'static str,
         body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,
     ) -> Step<T> {
-        let operation = Operation::new(self.take_number(), Kind::Step, name, Effort::Nothing);
+        let operation = Operation::new(self.take_number(), Asked::Step { name }, Effort::Nothing);
         let job = Job::new(self.instance.clone(), operation.clone());
         operation.set_body(Box::pin(perform(job, body)));
         let awaited = Awaited::new(self.instance.clone(), operation);

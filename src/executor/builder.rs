@@ -1,5 +1,6 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::cell::Cell;
 use core::fmt;
 #[cfg(feature = "redb")]
 use std::path::Path;
@@ -7,11 +8,11 @@ use std::path::Path;
 use dacapo_store::{MemoryStore, Store};
 
 use super::Executor;
-use super::engine::Engine;
 use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::codec::Value;
 use crate::context::Ctx;
+use crate::engine::Engine;
 #[cfg(feature = "redb")]
 use crate::error::Error;
 use crate::error::{BoxError, Result};
@@ -184,7 +185,7 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(world, self.registry, seed, Box::new(store), self.resident_max);
         engine.recover()?;
-        Ok(Executor { engine })
+        Ok(Executor { engine, driven: Cell::default() })
     }
 
     /// The same over memory: for tests, and for runs that need not outlive the process.

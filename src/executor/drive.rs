@@ -8,8 +8,8 @@ use core::task::{Context, Poll, Waker};
 use dacapo_executor::Guest;
 
 use super::Executor;
-use super::engine::{Engine, OUTCOMES_PER_COMMIT};
 use crate::clock::Timestamp;
+use crate::engine::Engine;
 
 /// What came of a turn.
 enum Turn {
@@ -37,7 +37,7 @@ impl Executor {
     /// ```
     #[cfg(feature = "std")]
     pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.engine.driven);
+        let _driven = Driven::begin(&self.driven);
         let mut main = pin!(main);
         let guest = self.engine.world.bodies.guest();
         let parker = dacapo_executor::Parker::new();
@@ -83,7 +83,7 @@ impl Executor {
     /// assert_eq!(futures::executor::block_on(main), 7);
     /// ```
     pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.engine.driven);
+        let _driven = Driven::begin(&self.driven);
         let mut main = pin!(main);
         let guest = self.engine.world.bodies.guest();
         #[cfg(feature = "std")]
@@ -118,7 +118,7 @@ impl Engine {
         }
         let mut is_busy = false;
         for _ in 0..self.world.polls_per_turn() {
-            if self.world.pending.borrow().len() >= OUTCOMES_PER_COMMIT {
+            if self.world.pending.borrow().outcomes.len() >= Self::OUTCOMES_PER_COMMIT {
                 break;
             }
             is_busy |= self.world.bodies.tick_with(main, poll_main);

@@ -1,14 +1,12 @@
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
-use core::cell::{Cell, OnceCell, RefCell};
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use crate::codec::{self, Value};
 use crate::error::{Error, Kind, Result};
-use crate::record::Outcome;
+use crate::watch::{Waiting, Watch};
 
 /// A run to wait for: a future of its result.
 ///
@@ -31,66 +29,6 @@ pub struct Handle<O> {
     id: Rc<str>,
     waiting: Waiting,
     output: PhantomData<fn() -> O>,
-}
-
-/// A future that waits: when it is dropped its waker is.
-struct Waiting {
-    watch: Rc<Watch>,
-    number: u64,
-}
-
-/// Where handles wait for a run.
-#[derive(Default)]
-pub(super) struct Watch {
-    /// Whether the start is committed, or will never be.
-    accepted: OnceCell<Result<()>>,
-    ended: OnceCell<Result<Outcome<'static>>>,
-    /// By the number of the future that waits.
-    waiting: RefCell<BTreeMap<u64, Waker>>,
-    next: Cell<u64>,
-}
-
-impl Watch {
-    pub(super) fn accept(&self) {
-        if self.accepted.set(Ok(())).is_ok() {
-            self.wake();
-        }
-    }
-
-    /// Ends the wait: with the recorded outcome, or with why there is none.
-    pub(super) fn end(&self, ended: Result<Outcome<'static>>) {
-        let _ = self.accepted.set(ended.as_ref().map(|_| ()).map_err(Error::clone));
-        if self.ended.set(ended).is_ok() {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        self.waiting.take().into_values().for_each(Waker::wake);
-    }
-}
-
-impl Waiting {
-    fn new(watch: Rc<Watch>) -> Self {
-        let number = watch.next.replace(watch.next.get() + 1);
-        Self { watch, number }
-    }
-
-    fn poll<T: Clone>(&self, cell: fn(&Watch) -> &OnceCell<T>, cx: &Context<'_>) -> Poll<T> {
-        if let Some(value) = cell(&self.watch).get() {
-            return Poll::Ready(value.clone());
-        }
-        // Foreign wakers are cloned and dropped while nothing is borrowed.
-        let waker = cx.waker().clone();
-        let _before = self.watch.waiting.borrow_mut().insert(self.number, waker);
-        Poll::Pending
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let _waker = self.watch.waiting.borrow_mut().remove(&self.number);
-    }
 }
 
 impl<O> Handle<O> {
@@ -122,8 +60,8 @@ impl<O> Handle<O> {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub async fn accepted(&self) -> Result<()> {
-        let waiting = Waiting::new(self.waiting.watch.clone());
-        poll_fn(|cx| waiting.poll(|watch| &watch.accepted, cx)).await
+        let waiting = self.waiting.again();
+        poll_fn(|cx| waiting.poll_accepted(cx)).await
     }
 }
 
@@ -131,7 +69,7 @@ impl<O: Value> Future for Handle<O> {
     type Output = Result<O>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
-        self.waiting.poll(|watch| &watch.ended, cx).map(|ended| match ended? {
+        self.waiting.poll_ended(cx).map(|ended| match ended? {
             Ok(bytes) => codec::decode(bytes.as_slice()).map_err(|why| {
                 let (id, kind) = (&self.id, core::any::type_name::<O>());
                 let message =

@@ -3,19 +3,14 @@
 #[cfg(feature = "std")]
 mod alarm;
 mod builder;
-mod commit;
 mod drive;
-mod engine;
-mod evict;
 mod handle;
-mod open;
 mod parked;
-mod residents;
 
-use alloc::rc::Rc;
+use core::cell::Cell;
 use core::fmt;
 
-use dacapo_store::{RunKey, RunState};
+use dacapo_store::RunState;
 
 pub use builder::Builder;
 pub use handle::Handle;
@@ -23,16 +18,11 @@ pub use parked::{ParkedRun, UnregisteredRun};
 
 use crate::clock::Timestamp;
 use crate::codec::{self, Value};
+use crate::engine::{Engine, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Instance, Phase};
 use crate::name::Workflow;
-use crate::random;
-use crate::record::{Record, SEMANTICS_VERSION};
-use crate::run::Run;
-use engine::{Engine, parked_error};
-use handle::Watch;
+use crate::watch::Watch;
 use parked::fault_of;
-use residents::Resident;
 
 /// Runs workflows durably, on one thread, over one store.
 ///
@@ -57,6 +47,8 @@ use residents::Resident;
 /// ```
 pub struct Executor {
     engine: Engine,
+    /// Whether a loop drives it.
+    driven: Cell<bool>,
 }
 
 impl Executor {
@@ -102,27 +94,12 @@ impl Executor {
         if id.is_empty() {
             return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
         }
-        let Some((name, code)) = self.engine.registry.find(workflow.name()) else {
-            return Err(unregistered(id, workflow.name()));
-        };
         let input = codec::encode(&input).map_err(|why| {
             let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
             Error::of(Kind::Usage, message)
         })?;
-        let key = RunKey(self.engine.next_run.replace(self.engine.next_run.get() + 1));
-        let (world, id) = (self.engine.world.clone(), Rc::<str>::from(id));
-        let instance = Instance::new(world, key, id.clone(), name, Phase::Live);
-        let resident = Resident::new(Run::new(instance, code));
-        self.engine.residents.add(&resident);
-        let started = Record::Started {
-            workflow: name,
-            input,
-            version: SEMANTICS_VERSION,
-            seed: random::mix(self.engine.seed, key.0),
-        };
-        self.engine.record(&resident, started.into());
-        self.engine.world.bodies.rouse();
-        Ok(Handle::new(id, resident.watch()))
+        let run = self.engine.start(workflow.name(), id, input)?;
+        Ok(Handle::new(run.id.clone(), run.ledger.watch()))
     }
 
     /// Attaches to a run that was started before, in this process or an earlier one.
@@ -151,28 +128,23 @@ impl Executor {
 
     /// The run with this id, wherever it is.
     fn find<I, O>(&self, workflow: Workflow<I, O>, id: &str) -> Result<Option<Handle<O>>> {
-        if let Some(resident) = self.engine.residents.with_id(id) {
-            let instance = &resident.run.instance;
-            same_workflow(id, instance.workflow, workflow.name())?;
-            return Ok(Some(Handle::new(instance.id.clone(), resident.watch())));
+        if let Some(run) = self.engine.ledgers.with_id(id) {
+            same_workflow(id, run.workflow, workflow.name())?;
+            return Ok(Some(Handle::new(run.id.clone(), run.ledger.watch())));
         }
         let Some(row) = self.engine.find(id)? else { return Ok(None) };
         same_workflow(id, &row.workflow, workflow.name())?;
-        let watch = Rc::<Watch>::default();
-        watch.accept();
-        match row.state {
-            RunState::Running => {
-                self.refuse_workflows(id, "attached to")?;
-                let watch = self.engine.bring_back(&row)?.watch();
-                self.engine.world.bodies.rouse();
-                self.engine.evict_surplus();
-                return Ok(Some(Handle::new(id.into(), watch)));
-            }
-            RunState::Parked => watch.end(Err(parked_error(id, &fault_of(&row)))),
+        let watch = match row.state {
+            RunState::Running => match self.engine.ledgers.get(row.key) {
+                // It has left memory, and need not come back to be waited for.
+                Some(ledger) => ledger.watch(),
+                None => return Err(unregistered(id, &row.workflow)),
+            },
+            RunState::Parked => Watch::ended(Err(parked_error(id, &fault_of(&row)))),
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
-                watch.end(Ok(self.engine.outcome(&row)?));
+                Watch::ended(Ok(self.engine.outcome(&row)?))
             }
-        }
+        };
         Ok(Some(Handle::new(id.into(), watch)))
     }
 
@@ -180,8 +152,7 @@ impl Executor {
     ///
     /// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay.
     fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
-        let is_workflow = self.engine.world.tasks.current().is_some() || self.engine.evicting.get();
-        if !is_workflow {
+        if !self.engine.is_called_by_a_workflow() {
             return Ok(());
         }
         let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
@@ -207,7 +178,7 @@ impl Drop for Executor {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = self.engine.residents.len();
+        let runs = self.engine.ledgers.residents();
         f.debug_struct("Executor").field("runs", &runs).finish_non_exhaustive()
     }
 }
@@ -222,12 +193,4 @@ fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
 
 fn no_such_run(id: &str) -> Error {
     Error::of(Kind::Usage, format_args!("there is no run {id:?}: check the id, or start it"))
-}
-
-fn unregistered(id: &str, workflow: &str) -> Error {
-    let message = format_args!(
-        "run {id:?} needs the workflow {workflow:?}, which is not registered: \
-         add it with Builder::workflow"
-    );
-    Error::of(Kind::Usage, message)
 }

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::{Executor, no_such_run, unregistered};
+use super::{Executor, no_such_run};
 use crate::codec;
+use crate::engine::unregistered;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::Phase;
@@ -64,8 +65,9 @@ impl Executor {
             .into_iter()
             .map(|row| (row.key, ParkedRun::new(&row.id, &row.workflow, &fault_of(&row))))
             .collect();
-        let pending = self.engine.pending_parks(|instance, fault| {
-            (instance.key, ParkedRun::new(&instance.id, instance.workflow, fault))
+        let mut pending = Vec::new();
+        self.engine.pending_parks(|run, fault| {
+            pending.push((run.key(), ParkedRun::new(&run.id, run.workflow, fault)));
         });
         parked.retain(|(key, _)| !pending.iter().any(|(parked, _)| parked == key));
         parked.extend(pending);
@@ -111,8 +113,8 @@ impl Executor {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             Error::of(Kind::Usage, message)
         };
-        if let Some(resident) = self.engine.residents.with_id(id) {
-            if resident.run.instance.phase.get() != Phase::Closed {
+        if let Some(run) = self.engine.ledgers.with_id(id) {
+            if run.phase.get() != Phase::Closed {
                 return Err(is_not_parked());
             }
             // It is parked, and that is not committed yet.
@@ -152,9 +154,9 @@ impl Executor {
     /// ```
     pub fn verify(&self, id: &str) -> Result<()> {
         match self.engine.find(id)? {
-            Some(row) => self.engine.verify(&row),
+            Some(row) => self.engine.rehearse(&row),
             // Nothing of it is committed, so nothing can differ.
-            None if self.engine.residents.with_id(id).is_some() => Ok(()),
+            None if self.engine.ledgers.with_id(id).is_some() => Ok(()),
             None => Err(no_such_run(id)),
         }
     }

@@ -1,5 +1,6 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
+mod task;
 mod world;
 
 use alloc::boxed::Box;
@@ -10,22 +11,24 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::Future;
-use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use dacapo_executor::{Task, TaskId};
 use dacapo_store::RunKey;
-use futures::future::LocalBoxFuture;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
+use crate::ledger::Ledger;
 use crate::list::List;
-use crate::operation::{Effort, Operation, Operations, Waiter};
+use crate::operation::{Effort, Operation, Waiter};
+use crate::operations::Operations;
 use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
-pub(crate) use world::{Draft, Entry, World};
+pub(crate) use task::Root;
+use task::WorkflowTask;
+pub(crate) use world::{BodyEnd, Pending, World};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
@@ -36,21 +39,14 @@ pub(crate) use world::{Draft, Entry, World};
 #[repr(C)]
 pub(crate) struct Instance {
     pub(crate) world: Rc<World>,
-    pub(crate) key: RunKey,
-    /// How many records have a place: the place of the next to be committed.
-    pub(crate) next_seq: Cell<u64>,
+    /// What the engine keeps of it.
+    pub(crate) ledger: Rc<Ledger>,
     /// How many records have been delivered: the seq of the next.
     pub(crate) delivered: Cell<u64>,
     /// The commit time of the last delivered record.
     pub(crate) now: Cell<Timestamp>,
     /// The commit whose record was delivered last.
     pub(crate) commit: Cell<u64>,
-    /// Where the engine keeps it.
-    pub(crate) slot: Cell<u32>,
-    /// How many records of the present commit are still to be delivered.
-    pub(crate) undelivered: Cell<u32>,
-    /// How much that is not the outcome of a body waits for a commit, or to be delivered.
-    pub(crate) pending: Cell<u32>,
     pub(crate) phase: Cell<Phase>,
     /// What came of the root, once it has ended.
     pub(crate) outcome: OnceCell<Box<Outcome<'static>>>,
@@ -63,14 +59,22 @@ pub(crate) struct Instance {
     next_task: Cell<u32>,
     pub(crate) id: Rc<str>,
     pub(crate) workflow: &'static str,
-    pub(crate) started_at: Cell<Timestamp>,
+    code: Rc<Code>,
     pub(crate) seed: Cell<u64>,
 }
 
-/// ```text
-/// Replaying --history at its end--> Live --root ended--> Ended
-///   any of them --teardown--> Closed
-/// ```
+/// A workflow's function without its types: the root of a run, from its encoded input. The error
+/// says why the input is not what the function takes.
+pub(crate) type Code = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, String>;
+
+/// How far a run has come.
+///
+/// | phase     | all is delivered (`work`) | root ends (`end`) | teardown (`close`) |
+/// |-----------|---------------------------|-------------------|--------------------|
+/// | replaying | live                      | ended             | closed             |
+/// | live      | -                         | ended             | closed             |
+/// | ended     | -                         | -                 | closed             |
+/// | closed    | -                         | -                 | -                  |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     /// Committed records are left to be delivered.
@@ -82,38 +86,28 @@ pub(crate) enum Phase {
     Closed,
 }
 
-/// The first task of a run, before it is spawned.
-pub(crate) struct Root {
-    number: u32,
-    task: LocalBoxFuture<'static, ()>,
-}
-
 impl Instance {
     pub(crate) fn new(
         world: Rc<World>,
-        key: RunKey,
+        ledger: Rc<Ledger>,
         id: Rc<str>,
-        workflow: &'static str,
+        (workflow, code): (&'static str, Rc<Code>),
         phase: Phase,
     ) -> Rc<Self> {
         let operations = match phase {
             Phase::Replaying => Operations::in_replay(),
-            _ => Operations::default(),
+            Phase::Live | Phase::Ended | Phase::Closed => Operations::default(),
         };
         Rc::new(Self {
             world,
-            key,
+            ledger,
             id,
             workflow,
-            slot: Cell::default(),
-            pending: Cell::default(),
-            undelivered: Cell::default(),
+            code,
             phase: Cell::new(phase),
-            started_at: Cell::default(),
             seed: Cell::default(),
             now: Cell::default(),
             delivered: Cell::default(),
-            next_seq: Cell::default(),
             commit: Cell::default(),
             operations: RefCell::new(operations),
             outcome: OnceCell::new(),
@@ -123,25 +117,26 @@ impl Instance {
         })
     }
 
-    /// Reads a little of it.
+    pub(crate) fn key(&self) -> RunKey {
+        self.ledger.key
+    }
+
+    /// Reads a little of it, so that its memory is in the processor's cache soon.
     #[inline(always)]
-    pub(crate) fn touch(&self) {
-        core::hint::black_box((
-            self.key,
-            self.undelivered.get(),
-            self.fault.get().is_some(),
-            self.operations.try_borrow().is_ok(),
-        ));
+    pub(crate) fn prefetch(&self) {
+        let is_faulty = self.fault.get().is_some();
+        core::hint::black_box((is_faulty, self.operations.try_borrow().is_ok()));
+        self.ledger.prefetch();
     }
 
     /// Whether its tasks are being polled right now, by the executor and on its thread.
     pub(crate) fn is_open(&self) -> bool {
-        self.world.gate.is_open_for(self.key)
+        self.world.gate.is_open_for(self.key())
     }
 
     /// Calls `poll` with the gate open for the tasks of this run.
     pub(crate) fn open<T>(&self, poll: impl FnOnce() -> T) -> T {
-        self.world.gate.open(self.key, poll)
+        self.world.gate.open(self.key(), poll)
     }
 
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
@@ -175,22 +170,9 @@ impl Instance {
         if !self.is_running() {
             return Task::dead();
         }
-        let task = self.world.tasks.spawn(self.task(number, task));
+        let task = self.world.tasks.spawn(WorkflowTask::new(self, number, task));
         self.keep(number, task.id());
         task
-    }
-
-    fn task<F>(self: &Rc<Self>, number: u32, task: F) -> WorkflowTask<F> {
-        WorkflowTask { task, number, instance: self.clone() }
-    }
-
-    /// The task whose end is that of the run.
-    pub(crate) fn root(
-        self: &Rc<Self>,
-        number: u32,
-        root: impl Future<Output = ()> + 'static,
-    ) -> Root {
-        Root { number, task: Box::pin(self.task(number, root)) }
     }
 
     /// The root has ended with this.
@@ -198,10 +180,13 @@ impl Instance {
         self.outcome.set(outcome.into()).expect("a root ends once");
     }
 
-    pub(crate) fn spawn_root(&self, root: Root) {
+    /// Spawns the root, from the run's input.
+    pub(crate) fn spawn_root(self: &Rc<Self>, input: &[u8]) -> Result<(), String> {
+        let root = (self.code)(self, input)?;
         if self.is_running() {
             self.keep(root.number, self.world.tasks.spawn_boxed(root.task));
         }
+        Ok(())
     }
 
     fn keep(&self, number: u32, task: TaskId) {
@@ -223,7 +208,7 @@ impl Instance {
         }
         let tasks = self.tasks.borrow();
         let tasks = tasks.as_slice();
-        let chosen = choices.wakes(self.key, self.delivered.get(), self.next_task.get());
+        let chosen = choices.wakes(self.key(), self.delivered.get(), self.next_task.get());
         for number in &chosen {
             if let Ok(index) = tasks.binary_search_by_key(number, |&(number, _)| number) {
                 self.world.tasks.wake(tasks[index].1);
@@ -237,8 +222,8 @@ impl Instance {
         matches!(self.phase.get(), Phase::Replaying | Phase::Live)
     }
 
-    /// Polls the future of an operation: the first time asks for it with `effort`, and later
-    /// times take what was delivered.
+    /// Polls the future of an operation: the first time asks for it, and it is ready when its
+    /// outcome was delivered.
     pub(crate) fn poll_operation(
         &self,
         operation: &Rc<Operation>,
@@ -248,7 +233,7 @@ impl Instance {
             return Poll::Pending;
         }
         if !self.is_open() {
-            self.world.gate.note_foreign_wake(self.key);
+            self.world.gate.note_foreign_wake(self.key());
             return Poll::Pending;
         }
         operation.poll_delivered(
@@ -269,8 +254,7 @@ impl Instance {
         }
     }
 
-    /// Ends an operation whose future was dropped, and its body with it. `effort` is what it would
-    /// have asked for, had it been polled.
+    /// Ends an operation whose future was dropped, and its body with it.
     pub(crate) fn drop_operation(&self, operation: &Operation) {
         if operation.set_dropped() {
             return;
@@ -278,7 +262,7 @@ impl Instance {
         let asked = self.operations.borrow_mut().forget(operation.number);
         if asked && self.is_running() && !self.is_open() {
             // Something outside dropped it, as no replay will.
-            self.world.gate.note_foreign_wake(self.key);
+            self.world.gate.note_foreign_wake(self.key());
         }
         self.end_effort(operation);
     }
@@ -296,11 +280,18 @@ impl Instance {
                 apart(&mut || drop(body.take()));
             }
             Effort::Body(body) => apart(&mut || self.world.bodies.abort(body)),
-            Effort::Timer(deadline) => {
-                let (run, number) = (self.key, operation.number);
-                self.world.timers.remove(&RunTimer { deadline, run, number });
+            Effort::Timer => {
+                if let Some(timer) = self.timer(operation) {
+                    self.world.timers.remove(&timer);
+                }
             }
         }
+    }
+
+    /// The timer of an operation that waits for a time.
+    pub(crate) fn timer(&self, operation: &Operation) -> Option<RunTimer> {
+        let (deadline, number) = (operation.deadline()?, operation.number);
+        Some(RunTimer { deadline, run: self.key(), number })
     }
 
     /// The root has ended: all other tasks are dropped.
@@ -337,12 +328,13 @@ impl Instance {
         }
     }
 
-    /// The first of the timers that it awaits, if it awaits nothing else.
-    pub(crate) fn sleeps_until(&self) -> Option<RunTimer> {
-        let is_quiet =
-            self.is_running() && self.fault.get().is_none() && self.outcome.get().is_none();
-        let (deadline, number) = self.operations.borrow().sleeps_until().filter(|_| is_quiet)?;
-        Some(RunTimer { deadline, run: self.key, number })
+    /// Whether it may leave memory when nothing of it is pending: nothing happens to it before a
+    /// timer is due.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_running()
+            && self.fault.get().is_none()
+            && self.outcome.get().is_none()
+            && self.operations.borrow().wait_for_time_alone()
     }
 
     /// Which tasks there are, for a message.
@@ -354,37 +346,5 @@ impl Instance {
             [number] => format!("task {number} (0 is the root) awaits"),
             _ => format!("the tasks {} (0 is the root) await", numbers.join(", ")),
         }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A task of a run: it is seen by the observer, and what it awaits by the gate.
-    struct WorkflowTask<F> {
-        #[pin]
-        task: F,
-        number: u32,
-        instance: Rc<Instance>,
-    }
-
-    // A task ends while its run is polled, or in a teardown. If something outside dropped its
-    // handle (a body that owns it, another run), that is as foreign as a wake.
-    impl<F> PinnedDrop for WorkflowTask<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let run = &this.instance;
-            if run.is_running() && !run.is_open() {
-                run.world.gate.note_foreign_wake(run.key);
-            }
-        }
-    }
-}
-
-impl<F: Future> Future for WorkflowTask<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.instance.observe(Event::Polled(*this.number));
-        this.instance.world.set_polled(*this.number, cx.waker());
-        this.task.poll(cx)
     }
 }

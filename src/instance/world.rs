@@ -1,7 +1,6 @@
 //! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
 //! have brought forth.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,12 +10,14 @@ use core::task::{RawWakerVTable, Waker};
 use dacapo_executor::{FifoExecutor, TaskId};
 use futures::future::LocalBoxFuture;
 
+use crate::bytes::Bytes;
 use crate::choices::{Choices, hesitant};
-use crate::fault::Fault;
+use crate::clock::Timestamp;
 use crate::gate::Gate;
-use crate::instance::Instance;
-use crate::operation::{Ended, Waiter};
-use crate::record::Record;
+use crate::instance::{Instance, Phase};
+use crate::ledger::Draft;
+use crate::operation::{Operation, Waiter};
+use crate::record::{Record, Spent};
 use crate::timer::Timers;
 use crate::trace::Observer;
 
@@ -28,8 +29,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
-    /// What the next commit writes, in this order. Bodies leave their outcomes here.
-    pub(crate) pending: RefCell<Vec<(Rc<Instance>, Entry)>>,
+    /// What the next commit writes.
+    pub(crate) pending: RefCell<Pending>,
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
@@ -49,19 +50,88 @@ fn same(waker: &Waker) -> WakerIdentity {
     (waker.data(), waker.vtable())
 }
 
-/// A record on its way into a commit.
-pub(crate) enum Draft {
-    Outcome(Ended),
-    Record(Box<Record<'static>>),
+/// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
+/// that comes to a run from elsewhere can take away what the run asked for in the same commit.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
+    /// for at one point stands together.
+    pub(crate) requests: Vec<Draft>,
+    /// Outcomes of bodies, in the order in which these ended.
+    pub(crate) outcomes: Vec<BodyEnd>,
+    /// By deadline, run and number.
+    pub(crate) timers: Vec<Draft>,
+    /// Rows that change without a record, and what is deleted.
+    pub(crate) rows: Vec<Draft>,
 }
 
-/// One thing that a commit writes of a run.
-pub(crate) enum Entry {
-    Record(Draft),
-    /// The run is parked: its row changes, its history does not.
-    Parked(Box<Fault>),
-    /// The run is taken up again: likewise.
-    Resumed,
+/// The end of a body's last attempt. What came of it is with the operation.
+pub(crate) struct BodyEnd {
+    pub(crate) instance: Rc<Instance>,
+    pub(crate) operation: Rc<Operation>,
+    pub(crate) attempts: u32,
+    /// When the first attempt of this process began.
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Timestamp,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { requests, outcomes, timers, rows } = self;
+        requests.is_empty() && outcomes.is_empty() && timers.is_empty() && rows.is_empty()
+    }
+
+    /// Puts what a commit had no room for before what has come since.
+    pub(crate) fn put_back(&mut self, rest: Self) {
+        fn before<T>(list: &mut Vec<T>, mut rest: Vec<T>) {
+            rest.append(list);
+            *list = rest;
+        }
+        before(&mut self.requests, rest.requests);
+        before(&mut self.outcomes, rest.outcomes);
+        before(&mut self.timers, rest.timers);
+        before(&mut self.rows, rest.rows);
+    }
+
+    /// Gives the memory back that only a burst needed.
+    pub(crate) fn shrink_to(&mut self, length: usize) {
+        self.requests.shrink_to(length);
+        self.outcomes.shrink_to(length);
+        self.timers.shrink_to(length);
+        self.rows.shrink_to(length);
+    }
+}
+
+impl BodyEnd {
+    /// Gives the record of it, for a commit at `now`, to `take`.
+    pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
+        let Self { operation, attempts, started_at, ended_at, .. } = self;
+        let outcome = operation.outcome();
+        take(&Record::OperationEnded {
+            number: operation.number,
+            asked: operation.asked,
+            label: operation.label(),
+            outcome: match &*outcome {
+                Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
+                Some(Err(failure)) => Err(failure.clone()),
+                None => unreachable!("a body leaves its outcome when it ends"),
+            },
+            spent: Spent {
+                attempts: *attempts,
+                started_before: now.nanos_since(*started_at),
+                took: ended_at.nanos_since(*started_at),
+            },
+        })
+    }
+
+    /// Whether its operation still waits for it: a parked run keeps its history as it is, and what
+    /// was dropped leaves no record.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let operations = self.instance.operations.borrow();
+        let waiting = operations.get(self.operation.number);
+        self.instance.phase.get() != Phase::Closed
+            && waiting.is_some_and(|waiting| Rc::ptr_eq(waiting, &self.operation))
+    }
 }
 
 impl World {

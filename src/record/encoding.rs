@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str;
 
-use super::{Number, Record};
+use super::{Asked, Number, Record, Spent};
 use crate::bytes::Bytes;
 use crate::codec;
 
@@ -14,21 +14,28 @@ impl<'a> Record<'a> {
     ///
     /// Nearly all records are outcomes of steps, and have their own way to the same bytes.
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
-        let Self::StepFinished { number, name, label, outcome: Ok(bytes), .. } = self else {
+        let Self::OperationEnded {
+            number,
+            asked: Asked::Step { name },
+            label,
+            outcome: Ok(bytes),
+            spent,
+        } = self
+        else {
             return codec::append(self, out);
         };
-        let Self::StepFinished { attempts, started_before, took, .. } = *self else { return };
-        out.push(Self::STEP_FINISHED);
+        out.push(Self::ENDED);
         varint(out, number.task.into());
         varint(out, number.local.into());
+        out.push(Self::STEP);
         with_length(out, name.as_bytes());
         out.push(label.is_some().into());
         label.iter().for_each(|label| with_length(out, label.as_bytes()));
         out.push(Self::OK);
         with_length(out, bytes.as_slice());
-        varint(out, attempts.into());
-        varint(out, started_before);
-        varint(out, took);
+        varint(out, spent.attempts.into());
+        varint(out, spent.started_before);
+        varint(out, spent.took);
     }
 
     /// Reads a record from all of `bytes`, or says what is wrong.
@@ -37,11 +44,14 @@ impl<'a> Record<'a> {
         Self::read_outcome(bytes).map_or_else(|| codec::decode(bytes), Ok)
     }
 
+    /// Reads what is nearly always there: the outcome of a step. `None`: it is something else.
+    // Inlined into the loop of a replay, where it is most of the work that is not the workflow's.
     #[inline(always)]
     pub(crate) fn read_outcome(bytes: &'a [u8]) -> Option<Self> {
-        let mut rest = bytes.strip_prefix(&[Self::STEP_FINISHED])?;
+        let mut rest = bytes.strip_prefix(&[Self::ENDED])?;
         let number = Number { task: take_u32(&mut rest)?, local: take_u32(&mut rest)? };
-        let name = str::from_utf8(take_bytes(&mut rest)?).ok()?;
+        rest = rest.strip_prefix(&[Self::STEP])?;
+        let asked = Asked::Step { name: str::from_utf8(take_bytes(&mut rest)?).ok()? };
         let label = match take(&mut rest)? {
             0 => None,
             1 => Some(str::from_utf8(take_bytes(&mut rest)?).ok()?),
@@ -54,11 +64,13 @@ impl<'a> Record<'a> {
         if !rest.is_empty() {
             return None;
         }
-        Some(Self::StepFinished { number, name, label, outcome, attempts, started_before, took })
+        let spent = Spent { attempts, started_before, took };
+        Some(Self::OperationEnded { number, asked, label, outcome, spent })
     }
 
-    /// The place of the variant among the others, as that of `Ok` in `Result`.
-    const STEP_FINISHED: u8 = 2;
+    /// The positions of the variants `OperationEnded`, `Asked::Step` and `Ok` among the others.
+    const ENDED: u8 = 1;
+    const STEP: u8 = 0;
     const OK: u8 = 0;
 }
 
@@ -131,15 +143,18 @@ mod tests {
         let bytes = [7; 300];
         for seed in 0..2_000 {
             let random = |index| random::mix(seed, index) >> (random::mix(index, seed) % 64);
-            let record = Record::StepFinished {
+            let name = &"a name that is long enough for two bytes of length ".repeat(3)
+                [..random(2) as usize % 150];
+            let record = Record::OperationEnded {
                 number: Number { task: random(0) as u32, local: random(1) as u32 },
-                name: &"a name that is long enough for two bytes of length ".repeat(3)
-                    [..random(2) as usize % 150],
+                asked: Asked::Step { name },
                 label: ["", "tea"].get(random(3) as usize % 3).copied(),
                 outcome: Ok(Bytes::Borrowed(&bytes[..random(4) as usize % 300])),
-                attempts: random(5) as u32,
-                started_before: random(6),
-                took: random(7),
+                spent: Spent {
+                    attempts: random(5) as u32,
+                    started_before: random(6),
+                    took: random(7),
+                },
             };
             let (mut short, mut long) = (alloc::vec![1, 2], alloc::vec![1, 2]);
             record.append(&mut short);

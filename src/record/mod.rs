@@ -2,11 +2,13 @@
 
 mod encoding;
 
+use alloc::string::String;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
+use crate::clock::Timestamp;
 use crate::error::Failure;
 
 /// The scheduling rules and the poll budget that a history was made under.
@@ -50,53 +52,18 @@ pub(crate) enum Record<'a> {
         version: u32,
         seed: u64,
     },
-    /// An `at_most_once` body may have begun.
-    StepStarted { number: Number },
-    /// A body's last attempt has ended.
-    StepFinished {
+    /// An operation has its outcome.
+    OperationEnded {
         number: Number,
-        name: &'a str,
+        #[serde(borrow)]
+        asked: Asked<'a>,
         label: Option<&'a str>,
         #[serde(borrow)]
         outcome: Outcome<'a>,
-        attempts: u32,
-        /// Nanoseconds from the start of the first attempt (of this process) to the commit.
-        started_before: u64,
-        /// Nanoseconds from the start of the first attempt (of this process) to the outcome.
-        took: u64,
+        spent: Spent,
     },
-    /// A sleep is over.
-    TimerFired { number: Number },
-    /// A message for a channel of this run.
-    MessageArrived {
-        channel: &'a str,
-        #[serde(borrow)]
-        payload: Bytes<'a>,
-    },
-    /// A send of this run was carried out, or its addressee could not be found.
-    Sent {
-        number: Number,
-        #[serde(borrow)]
-        outcome: Outcome<'a>,
-    },
-    /// A child run has ended.
-    ChildFinished {
-        number: Number,
-        #[serde(borrow)]
-        outcome: Outcome<'a>,
-    },
-    /// A child was dropped, and so cancelled.
-    ChildDropped { number: Number },
-    /// A body without an outcome was cut off by the end of its process, and may run again.
-    Restarted { number: Number },
-    /// Someone asked the run to end.
-    CancelRequested,
-    /// When a patch was first asked for.
-    Patched {
-        name: &'a str,
-        /// How many records had been delivered by then.
-        at: u64,
-    },
+    /// What must be known of an operation before it has its outcome.
+    OperationNoted { number: Number, note: Note },
     /// The run has ended; always its last record.
     Finished {
         #[serde(borrow)]
@@ -104,19 +71,69 @@ pub(crate) enum Record<'a> {
     },
 }
 
-/// What an operation is, as a history and a message show it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    Step,
-    Sleep,
+/// What the code asked for. In a replay the recorded one must be equal to what the code asks for
+/// now, so it holds what must not change under a run, and nothing else. The order of the variants
+/// and of their fields is the format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Asked<'a> {
+    Step { name: &'a str },
+    Sleep { until: Timestamp },
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Step => "step",
-            Kind::Sleep => "sleep",
-        })
+/// What an outcome took; all zero where there is no body.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) attempts: u32,
+    /// Nanoseconds from the start of the first attempt (of this process) to the commit.
+    pub(crate) started_before: u64,
+    /// Nanoseconds from the start of the first attempt (of this process) to the outcome.
+    pub(crate) took: u64,
+}
+
+/// See [`Record::OperationNoted`]. The order of the variants is the format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Note {
+    /// An `at_most_once` body may have begun.
+    Begun,
+    /// The end of a process interrupted the body, or may have; it may run again.
+    Interrupted,
+}
+
+impl Asked<'_> {
+    /// The name that a user gave it, or nothing.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Step { name } => name,
+            Self::Sleep { .. } => "",
+        }
+    }
+
+    /// Whether a history can hold `note` of it.
+    pub(crate) fn takes(&self, note: Note) -> bool {
+        match (self, note) {
+            (Self::Step { .. }, Note::Begun | Note::Interrupted) => true,
+            (Self::Sleep { .. }, Note::Begun | Note::Interrupted) => false,
+        }
+    }
+
+    /// What of it a message shows only where it differs: it would be noise elsewhere.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::Step { .. } => String::new(),
+            Self::Sleep { until } => alloc::format!(", due at {until}"),
+        }
+    }
+
+    /// Whether both are of one kind.
+    pub(crate) fn is_like(&self, other: &Asked<'_>) -> bool {
+        core::mem::discriminant(self) == core::mem::discriminant(other)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Step { .. } => "step",
+            Self::Sleep { .. } => "sleep",
+        }
     }
 }
 
@@ -125,18 +142,19 @@ impl fmt::Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Record::Started { workflow, .. } => write!(f, "start of workflow {workflow:?}"),
-            Record::StepStarted { number } => write!(f, "start of step {number}"),
-            Record::StepFinished { number, name, label, .. } => {
-                write!(f, "outcome of {}", Shown(Kind::Step, *number, name, *label))
+            Record::OperationEnded { number, asked, label, .. } => {
+                let what = match asked {
+                    Asked::Step { .. } => "outcome",
+                    Asked::Sleep { .. } => "end",
+                };
+                write!(f, "{what} of {}", Shown(asked, *number, *label))
             }
-            Record::TimerFired { number } => write!(f, "end of sleep {number}"),
-            Record::MessageArrived { channel, .. } => write!(f, "message on channel {channel:?}"),
-            Record::Sent { number, .. } => write!(f, "send {number}"),
-            Record::ChildFinished { number, .. } => write!(f, "end of child {number}"),
-            Record::ChildDropped { number } => write!(f, "drop of child {number}"),
-            Record::Restarted { number } => write!(f, "restart of step {number}"),
-            Record::CancelRequested => f.write_str("request to cancel"),
-            Record::Patched { name, .. } => write!(f, "patch {name:?}"),
+            Record::OperationNoted { number, note: Note::Begun } => {
+                write!(f, "start of step {number}")
+            }
+            Record::OperationNoted { number, note: Note::Interrupted } => {
+                write!(f, "interruption of step {number}")
+            }
             Record::Finished { outcome: Ok(_) } => f.write_str("end of the run with an output"),
             Record::Finished { outcome: Err(failure) } => {
                 write!(f, "end of the run with the error {:?}", failure.message())
@@ -147,18 +165,17 @@ impl fmt::Display for Record<'_> {
 
 /// An operation as messages show it: `step 3.1 "reserve" [tea]`.
 pub(crate) struct Shown<'a>(
-    pub(crate) Kind,
+    pub(crate) &'a Asked<'a>,
     pub(crate) Number,
-    pub(crate) &'a str,
     pub(crate) Option<&'a str>,
 );
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shown(kind, number, name, label) = self;
-        write!(f, "{kind} {number}")?;
-        if !name.is_empty() {
-            write!(f, " {name:?}")?;
+        let Shown(asked, number, label) = self;
+        write!(f, "{} {number}", asked.kind())?;
+        if !asked.name().is_empty() {
+            write!(f, " {:?}", asked.name())?;
         }
         label.map_or(Ok(()), |label| write!(f, " [{label}]"))
     }
@@ -166,6 +183,7 @@ impl fmt::Display for Shown<'_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     use super::*;
@@ -173,10 +191,16 @@ mod tests {
 
     const NUMBER: Number = Number { task: 3, local: 1 };
 
-    fn finished(outcome: Outcome<'_>) -> Record<'_> {
-        let (name, label) = ("reserve", Some("tea"));
-        let (number, attempts, started_before, took) = (NUMBER, 2, 9, 5);
-        Record::StepFinished { number, name, label, outcome, attempts, started_before, took }
+    fn ended(outcome: Outcome<'_>) -> Record<'_> {
+        let (asked, label) = (Asked::Step { name: "reserve" }, Some("tea"));
+        let spent = Spent { attempts: 2, started_before: 9, took: 5 };
+        Record::OperationEnded { number: NUMBER, asked, label, outcome, spent }
+    }
+
+    fn slept() -> Record<'static> {
+        let asked = Asked::Sleep { until: Timestamp::from_nanos(7) };
+        let (outcome, spent) = (Ok(Bytes::EMPTY), Spent::default());
+        Record::OperationEnded { number: NUMBER, asked, label: None, outcome, spent }
     }
 
     #[test]
@@ -185,12 +209,11 @@ mod tests {
         let failure = Error::new("no tea").permanent().into_failure();
         let records = [
             Record::Started { workflow: "order", input: bytes(), version: 1, seed: u64::MAX },
-            Record::StepStarted { number: NUMBER },
-            finished(Ok(bytes())),
-            finished(Err(failure.clone())),
-            Record::TimerFired { number: NUMBER },
-            Record::Restarted { number: NUMBER },
-            Record::Patched { name: "v2", at: 7 },
+            Record::OperationNoted { number: NUMBER, note: Note::Begun },
+            ended(Ok(bytes())),
+            ended(Err(failure.clone())),
+            slept(),
+            Record::OperationNoted { number: NUMBER, note: Note::Interrupted },
             Record::Finished { outcome: Err(failure) },
         ];
         for record in records {
@@ -202,7 +225,8 @@ mod tests {
 
     #[test]
     fn messages_show_number_name_and_label() {
-        let shown = alloc::string::ToString::to_string(&finished(Ok(Bytes::Borrowed(&[]))));
+        let shown = ended(Ok(Bytes::Borrowed(&[]))).to_string();
         assert_eq!(shown, r#"outcome of step 3.1 "reserve" [tea]"#);
+        assert_eq!(slept().to_string(), "end of sleep 3.1");
     }
 }

@@ -65,10 +65,10 @@ impl Observer for Recorder {
             trace.clear();
         }
         trace.push(match event {
-            Event::Delivered(_, Recorded(Record::StepFinished { attempts: tried @ 2.., .. }))
-                if self.shows_attempts =>
+            Event::Delivered(_, Recorded(Record::OperationEnded { spent, .. }))
+                if self.shows_attempts && spent.attempts > 1 =>
             {
-                format!("{event}, after {tried} attempts")
+                format!("{event}, after {} attempts", spent.attempts)
             }
             _ => event.to_string(),
         });

@@ -27,7 +27,7 @@ pub(super) fn event(line: &str) -> Option<Event> {
         ("start of step ", Event::StepStarted),
         ("outcome of step ", Event::Finished),
         ("end of sleep ", Event::Fired),
-        ("restart of step ", Event::Restarted),
+        ("interruption of step ", Event::Interrupted),
     ];
     let found =
         kinds.iter().find_map(|(prefix, make)| Some(make(number(record.strip_prefix(prefix)?))));

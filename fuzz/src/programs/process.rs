@@ -100,7 +100,7 @@ impl<'a, S: Storage> Process<'a, S> {
         let Ok(opened) = store.history(KEY) else { return Ok(None) };
         let mut restarts = left.restarts.clone();
         if !opened.is_empty() {
-            restarts.push(Restart { place: opened.len(), time: now.as_nanos() });
+            restarts.push(Restart { place: opened.len() });
         }
         let clock = VirtualClock::new(now);
         let sim = Sim::with_wakes(own_seed, Some(wakes(seed)), clock.clone());

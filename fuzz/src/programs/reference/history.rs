@@ -18,15 +18,14 @@ pub(crate) enum Event {
     StepStarted(Number),
     Finished(Number),
     Fired(Number),
-    Restarted(Number),
+    Interrupted(Number),
     Ended,
 }
 
-/// The process ended when so many records were committed, and the next one began at this time.
+/// The process ended when so many records were committed, and another one began.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Restart {
     pub(crate) place: usize,
-    pub(crate) time: u64,
 }
 
 /// Carries a program out in the order of a whole history, with the run's seed and the one of polls for
@@ -42,7 +41,7 @@ pub(crate) fn expect(
     let mut place = 0;
     for commit in history.chunk_by(|record, next| record.commit == next.commit) {
         let restart = restarts.iter().rfind(|restart| restart.place == place);
-        let recovered = restart.map(|restart| model.restart(restart.time)).unwrap_or_default();
+        let recovered = restart.map(|_| model.restart()).unwrap_or_default();
         let events: Vec<Event> = commit.iter().map(|record| record.event).collect();
         let checked = model.check_commit(place, &events, &recovered, commit[0].time);
         checked.map_err(|why| format!("the commit {commit:?} at place {place}: {why}"))?;
@@ -67,28 +66,31 @@ fn equal(found: &[Event], expected: &[Event]) -> Result<(), String> {
 
 impl Model {
     /// What the first commit of a new process holds, if it is due to hold anything.
-    fn restart(&mut self, now: u64) -> Vec<Event> {
+    fn restart(&mut self) -> Vec<Event> {
         self.ran.values_mut().for_each(|ran| *ran = 0);
         if self.output.is_some() {
             return Vec::new();
         }
-        let mut events = self.due(now);
+        let (mut events, mut outcomes) = (Vec::new(), Vec::new());
         for (number, operation) in &mut self.operations {
             operation.started = false;
             if operation.step.is_none() || !operation.is_waiting() {
                 continue;
             }
             let attempts = operation.cut_off + 1;
-            events.push(match (operation.is_once(), operation.begun) {
-                (true, false) => Event::StepStarted(*number),
-                (false, _) if attempts < operation.cut_off_limit() => Event::Restarted(*number),
+            match (operation.is_once(), operation.begun) {
+                (true, false) => events.push(Event::StepStarted(*number)),
+                (false, _) if attempts < operation.cut_off_limit() => {
+                    events.push(Event::Interrupted(*number));
+                }
                 _ => {
                     operation.interrupted = true;
-                    Event::Finished(*number)
+                    outcomes.push(Event::Finished(*number));
                 }
-            });
+            }
         }
         self.asked.clear();
+        events.extend(outcomes);
         events
     }
 
@@ -119,7 +121,7 @@ impl Model {
             return equal(events, &[Event::Ended]);
         }
         if !recovered.is_empty() {
-            return equal(events, recovered);
+            return equal(events, &[recovered, &self.due(time)].concat());
         }
         let once = |number: &&Number| self.operations.get(number).is_some_and(|o| o.is_once());
         let asked: Vec<_> =
@@ -154,7 +156,7 @@ impl Model {
             Event::StepStarted(number) => format!("start of step {}", super::shown(number)),
             Event::Finished(number) => format!("outcome of {}", shown(number)),
             Event::Fired(number) => format!("end of {}", shown(number)),
-            Event::Restarted(number) => format!("restart of step {}", super::shown(number)),
+            Event::Interrupted(number) => format!("interruption of step {}", super::shown(number)),
             Event::Ended => "end of the run with an output".into(),
         };
         self.trace.push(format!("deliver {place}: {text}"));
@@ -165,7 +167,7 @@ impl Model {
         match record.event {
             Event::Started => self.spawn_root(program, x),
             Event::StepStarted(number) => self.again(number, |operation| operation.begun = true),
-            Event::Restarted(number) => self.again(number, |operation| operation.cut_off += 1),
+            Event::Interrupted(number) => self.again(number, |operation| operation.cut_off += 1),
             Event::Finished(number) | Event::Fired(number) => self.finish(number),
             Event::Ended => {}
         }

@@ -1,0 +1,122 @@
+//! The commit that all runs share: gathered, written, delivered. Its order stands in [`Pending`].
+
+use alloc::rc::Rc;
+
+use super::Engine;
+use crate::bytes::Bytes;
+use crate::error::{Error, Kind, Result};
+use crate::instance::{Instance, Pending, Phase};
+use crate::ledger::{Draft, What};
+use crate::record::{Asked, Record, Spent};
+use crate::timer::RunTimer;
+
+/// Stops the executor if a panic leaves a commit: some of it may not have been delivered.
+struct StopOnUnwind<'a>(&'a Engine);
+
+impl Drop for StopOnUnwind<'_> {
+    fn drop(&mut self) {
+        let why = "a panic interrupted a delivery, so the executor stopped: open the store again";
+        let _ = self.0.failure.set(Error::of(Kind::Closed, why));
+    }
+}
+
+impl Engine {
+    /// Commits all that there is, delivers it, and has the runs take up the work that follows.
+    /// `false`: there was nothing.
+    pub(crate) fn commit(&self) -> Result<bool> {
+        // Also when it has stopped: foreign wakes that nobody takes keep the main loop awake.
+        self.park_foreign_wakes();
+        self.check()?;
+        self.gather()?;
+        // Nothing that runs below comes back here, so the borrow is safe to hold.
+        let spare = &mut *self.spare.borrow_mut();
+        let mut taken = self.world.pending.replace(core::mem::take(spare));
+        if self.has_stale.take() {
+            self.drop_void(&mut taken);
+        }
+        let has_any = !taken.is_empty();
+        if has_any {
+            let unwound = StopOnUnwind(self);
+            match self.write(&mut taken) {
+                Ok((rest, committed)) => {
+                    self.put_back(rest);
+                    self.deliver(&mut taken, committed);
+                }
+                Err(error) => {
+                    core::mem::forget(unwound);
+                    return Err(self.fail(&error));
+                }
+            }
+            core::mem::forget(unwound);
+        }
+        self.evict_surplus();
+        taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
+        *spare = taken;
+        Ok(has_any)
+    }
+
+    /// Drafts what is recorded of the timers that are due. Runs that were out of memory until now
+    /// come back first.
+    fn gather(&self) -> Result<()> {
+        self.reload_due().map_err(|why| self.stop(why))?;
+        while let Some(timer) = self.world.timers.next_due() {
+            // A timer is taken away with its run, so the run is there.
+            if let Some(run) = self.ledgers.resident(timer.run) {
+                let draft = self.fired(&run, timer);
+                self.world.pending.borrow_mut().timers.push(draft);
+            }
+        }
+        Ok(())
+    }
+
+    fn fired(&self, run: &Instance, timer: RunTimer) -> Draft {
+        self.keep_in_memory(run);
+        let record = Record::OperationEnded {
+            number: timer.number,
+            asked: Asked::Sleep { until: timer.deadline },
+            label: None,
+            outcome: Ok(Bytes::EMPTY),
+            spent: Spent::default(),
+        };
+        run.ledger.draft(What::Record(record.into()))
+    }
+
+    /// What a commit had no room for comes first in the next one, if its run still expects it.
+    fn put_back(&self, rest: Pending) {
+        if !rest.is_empty() {
+            self.has_stale.set(true);
+            self.world.pending.borrow_mut().put_back(rest);
+        }
+    }
+
+    /// Takes out what its run no longer expects: a parked run keeps its history as it is, and what
+    /// was dropped leaves no record.
+    fn drop_void(&self, pending: &mut Pending) {
+        let is_expected = |draft: &Draft| {
+            let run = self.ledgers.instance(&draft.to);
+            let is_expected = match &draft.what {
+                What::Park(_) | What::Resume | What::Delete => true,
+                What::Record(record) => run.is_some_and(|run| expects(&run, record)),
+            };
+            if !is_expected {
+                draft.settle();
+            }
+            is_expected
+        };
+        pending.requests.retain(is_expected);
+        pending.outcomes.retain(|end| end.is_awaited());
+        pending.timers.retain(is_expected);
+    }
+}
+
+/// Whether a record still belongs at the end of the run's history.
+fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
+    let waits = |number| run.operations.borrow().get(number).is_some();
+    run.phase.get() != Phase::Closed
+        && match *record {
+            Record::Started { .. } | Record::Finished { .. } => true,
+            Record::OperationEnded { number, .. } | Record::OperationNoted { number, .. } => {
+                waits(number)
+            }
+        }
+}

@@ -1,0 +1,121 @@
+//! What was committed reaches its runs, and they take up the work that follows.
+
+use alloc::rc::Rc;
+use alloc::string::String;
+
+use super::{Engine, parked_error};
+use crate::clock::Timestamp;
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{BodyEnd, Instance, Pending, Phase};
+use crate::ledger::{Draft, What};
+use crate::panics;
+use crate::record::{Outcome, Record};
+use crate::replay::Delivery;
+
+/// The number of a commit, and its time.
+#[derive(Clone, Copy)]
+pub(super) struct Committed {
+    pub(super) number: u64,
+    pub(super) time: Timestamp,
+}
+
+impl Engine {
+    /// Delivers all that was committed, in its order.
+    pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
+        let Pending { requests, outcomes, timers, rows } = taken;
+        requests.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+        let mut outcomes = outcomes.drain(..);
+        while let Some(end) = outcomes.next() {
+            // Of ten thousand runs nothing is in the processor's caches any more when their turn
+            // comes, and it can wait for several at a time.
+            if let Some(later) = outcomes.as_slice().get(1) {
+                later.instance.prefetch();
+                later.operation.prefetch();
+            }
+            self.deliver_outcome(&end, committed);
+        }
+        drop(outcomes);
+        timers.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+        rows.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+    }
+
+    fn deliver_outcome(&self, end: &BodyEnd, committed: Committed) {
+        let run = &end.instance;
+        end.with_record(committed.time, |record| self.deliver_record(run, record, committed));
+        self.work_after(run);
+    }
+
+    fn deliver_draft(&self, draft: Draft, committed: Committed) {
+        draft.settle();
+        let run = self.ledgers.instance(&draft.to);
+        match (draft.what, &run) {
+            (What::Record(record), Some(run)) => self.deliver_record(run, &record, committed),
+            (What::Park(fault), Some(run)) => {
+                self.ledgers.remove(run);
+                run.ledger.end(Err(parked_error(&run.id, &fault)));
+            }
+            (What::Delete, _) => draft.to.accept(),
+            (What::Resume, Some(_)) => {}
+            // It ended with an earlier record of this commit.
+            (What::Record(_) | What::Park(_) | What::Resume, None) => {}
+        }
+        match run {
+            Some(run) => self.work_after(&run),
+            None => drop(draft.to.note_delivered()),
+        }
+    }
+
+    fn deliver_record(&self, run: &Rc<Instance>, record: &Record<'_>, committed: Committed) {
+        if run.phase.get() == Phase::Closed {
+            return;
+        }
+        if matches!(record, Record::Started { .. }) {
+            // It is committed, whatever the workflow makes of it.
+            run.ledger.accept();
+        }
+        let is_end = matches!(record, Record::Finished { .. });
+        let Committed { number: commit, time } = committed;
+        let delivery = Delivery { seq: run.delivered.get(), commit, time };
+        match caught(|| run.deliver(delivery, record)) {
+            Ok(()) if is_end => self.end(run),
+            Ok(()) => {}
+            Err(fault) => self.park(run, fault),
+        }
+    }
+
+    /// The end of a run is committed: it leaves memory.
+    fn end(&self, run: &Rc<Instance>) {
+        run.close();
+        self.ledgers.remove(run);
+        let outcome = run.outcome.get().expect("an ended run has an outcome");
+        run.ledger.end(Ok(Outcome::clone(outcome)));
+    }
+
+    /// Something was delivered to a run. Its work follows when that was the last of a commit.
+    fn work_after(&self, run: &Rc<Instance>) {
+        if run.ledger.note_delivered() {
+            // What parks a run is in its row, and in its handles.
+            let _ = self.work(run);
+        }
+    }
+
+    /// Has a run, to which all that was committed has been delivered, take up its work.
+    ///
+    /// # Errors
+    ///
+    /// If that parks it.
+    pub(super) fn work(&self, run: &Rc<Instance>) -> Result<(), Fault> {
+        let worked = caught(|| run.work());
+        match &worked {
+            Ok(()) => self.note_idle(run),
+            Err(fault) => self.park(run, fault.clone()),
+        }
+        worked
+    }
+}
+
+/// What a run is asked for; a panic that its own catches missed is a fault of it, too.
+pub(crate) fn caught(ask: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
+    let panicked = |message| Fault::new(ParkReason::Panicked, message);
+    panics::catch(ask).unwrap_or_else(|message: String| Err(panicked(message)))
+}

@@ -1,0 +1,69 @@
+//! Runs that leave memory while nothing happens to them, and stay in their ledgers.
+
+use super::Engine;
+use crate::clock::Timestamp;
+use crate::instance::Instance;
+
+impl Engine {
+    /// How many runs may be in memory before one that is due has to wait until it may come back:
+    /// many may be due at one time.
+    pub(super) fn room(&self) -> usize {
+        self.resident_max.saturating_add(Self::BACK_AT_ONCE).max(self.ledgers.residents() + 1)
+    }
+
+    /// So many may come back with one commit.
+    const BACK_AT_ONCE: usize = 1_000;
+
+    fn may_evict(&self) -> bool {
+        self.resident_max < usize::MAX
+    }
+
+    /// A run has taken up its work: perhaps it only waits for a time now.
+    pub(super) fn note_idle(&self, run: &Instance) {
+        if !self.may_evict() || run.ledger.has_pending() || !run.is_idle() {
+            return;
+        }
+        // To look at each of many timers after each delivery would take for ever: those that have
+        // many are among the last to leave.
+        let operations = run.operations.borrow();
+        let first = operations.are_few().then(|| operations.first_deadline()).flatten();
+        let wake_at = first.unwrap_or(Timestamp::from_nanos(0));
+        run.ledger.wake_at.set(Some(wake_at));
+        self.ledgers.idle.borrow_mut().insert((wake_at, run.key()));
+    }
+
+    /// There is something for a run: until it is delivered, the run stays.
+    pub(super) fn keep_in_memory(&self, run: &Instance) {
+        if let Some(wake_at) = run.ledger.wake_at.take() {
+            self.ledgers.idle.borrow_mut().remove(&(wake_at, run.key()));
+        }
+    }
+
+    /// Has the runs leave that go on last, while there are too many.
+    pub(crate) fn evict_surplus(&self) {
+        // A foreign wake parks its run before it could leave: to the run that is back it would mean
+        // nothing.
+        while self.ledgers.residents() > self.resident_max && !self.world.gate.has_foreign_wakes() {
+            let Some((_, run)) = self.ledgers.idle.borrow_mut().pop_last() else { return };
+            let run = self.ledgers.resident(run).expect("what is idle is in memory");
+            assert!(run.is_idle() && !run.ledger.has_pending(), "nothing happens to what is idle");
+            self.evict(&run);
+        }
+    }
+
+    fn evict(&self, run: &Instance) {
+        let first = run.operations.borrow().first_deadline();
+        let wake_at = first.expect("an idle run waits for a time");
+        self.ledgers.leave(run);
+        run.ledger.forget_deserted_watch();
+        run.ledger.wake_at.set(Some(wake_at));
+        self.is_evicting.set(true);
+        run.close();
+        self.is_evicting.set(false);
+        // What its teardown woke is taken for a foreign wake, and the run may be back before the
+        // next commit: there were no others, and it is not in memory, so they come to nothing.
+        self.park_foreign_wakes();
+        // The first of its timers is enough to bring it back, and the others with it.
+        self.world.timers.add_return(wake_at, run.key());
+    }
+}

@@ -1,0 +1,119 @@
+//! The ledgers of all runs that have not ended, and the runs that are in memory.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
+use core::borrow::Borrow;
+use core::cell::RefCell;
+use core::cmp::Ordering;
+
+use dacapo_store::RunKey;
+use slab::Slab;
+
+use crate::clock::Timestamp;
+use crate::instance::Instance;
+use crate::ledger::Ledger;
+
+/// Parked and ended runs are here until that is committed.
+#[derive(Default)]
+pub(crate) struct Ledgers {
+    by_key: RefCell<BTreeMap<RunKey, Rc<Ledger>>>,
+    /// The runs in memory; their ledgers say where.
+    residents: RefCell<Slab<Rc<Instance>>>,
+    /// Of the runs in memory. Another is found by its row.
+    by_id: RefCell<BTreeSet<ById>>,
+    /// The runs in memory that may leave it, by when they go on by themselves.
+    pub(super) idle: RefCell<BTreeSet<(Timestamp, RunKey)>>,
+}
+
+/// A run in the order of the ids.
+struct ById(Rc<Instance>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        &self.0.id
+    }
+}
+
+impl Ord for ById {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+impl PartialOrd for ById {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ById {}
+
+impl Ledgers {
+    /// A run is in memory from now on.
+    pub(super) fn enter(&self, run: &Rc<Instance>) {
+        let slot = self.residents.borrow_mut().insert(run.clone());
+        let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
+        run.ledger.slot.set(slot.expect("fewer than 2^32 runs fit into memory"));
+        self.by_id.borrow_mut().insert(ById(run.clone()));
+        self.add(&run.ledger);
+    }
+
+    /// A run is known from now on, in memory or not.
+    pub(super) fn add(&self, ledger: &Rc<Ledger>) {
+        self.by_key.borrow_mut().insert(ledger.key, ledger.clone());
+    }
+
+    /// A run is no longer in memory.
+    pub(super) fn leave(&self, run: &Instance) {
+        let slot = run.ledger.slot.replace(Ledger::AWAY);
+        self.by_id.borrow_mut().remove(&*run.id);
+        let _run = self.residents.borrow_mut().try_remove(slot as usize);
+    }
+
+    /// A run has ended, or is parked: nothing is kept of it.
+    pub(super) fn remove(&self, run: &Instance) {
+        self.leave(run);
+        self.by_key.borrow_mut().remove(&run.key());
+    }
+
+    pub(crate) fn get(&self, run: RunKey) -> Option<Rc<Ledger>> {
+        self.by_key.borrow().get(&run).cloned()
+    }
+
+    /// The run of a ledger, if it is in memory.
+    pub(crate) fn instance(&self, ledger: &Ledger) -> Option<Rc<Instance>> {
+        self.residents.borrow().get(ledger.slot.get() as usize).cloned()
+    }
+
+    /// The run with this key, if it is in memory.
+    pub(crate) fn resident(&self, run: RunKey) -> Option<Rc<Instance>> {
+        self.instance(&*self.get(run)?)
+    }
+
+    /// The run with this id, if it is in memory.
+    pub(crate) fn with_id(&self, id: &str) -> Option<Rc<Instance>> {
+        self.by_id.borrow().get(id).map(|run| run.0.clone())
+    }
+
+    /// How many runs are in memory.
+    pub(crate) fn residents(&self) -> usize {
+        self.residents.borrow().len()
+    }
+
+    /// Takes all, in the order of their keys.
+    pub(super) fn take(&self) -> impl Iterator<Item = (Rc<Ledger>, Option<Rc<Instance>>)> + use<> {
+        let mut residents = self.residents.take();
+        self.by_id.take();
+        self.idle.take();
+        self.by_key.take().into_values().map(move |ledger| {
+            let slot = ledger.slot.replace(Ledger::AWAY);
+            (ledger, residents.try_remove(slot as usize))
+        })
+    }
+}

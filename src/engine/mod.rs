@@ -1,0 +1,171 @@
+//! All runs of one executor, and the commit that they share.
+
+mod commit;
+mod deliver;
+mod evict;
+mod ledgers;
+mod open;
+mod reload;
+mod write;
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::{Cell, OnceCell, RefCell};
+
+use dacapo_store::{Batch, Store};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::fault::Fault;
+use crate::instance::{Instance, Pending, World};
+use crate::ledger::{Draft, What};
+use crate::registry::Registry;
+pub(crate) use deliver::caught;
+use ledgers::Ledgers;
+pub(crate) use reload::deliver_history;
+
+/// Everything behind an `Executor`.
+pub(crate) struct Engine {
+    pub(crate) world: Rc<World>,
+    pub(crate) registry: Registry,
+    pub(crate) seed: u64,
+    pub(crate) store: RefCell<Box<dyn Store>>,
+    pub(crate) ledgers: Ledgers,
+    /// So many runs may be in memory before those that are idle have to leave it.
+    resident_max: usize,
+    next_run: Cell<u64>,
+    commits: Cell<u64>,
+    /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
+    /// between.
+    has_stale: Cell<bool>,
+    /// Memory of a former commit, to be used again.
+    spare: RefCell<Pending>,
+    batch: RefCell<Batch>,
+    /// Whether time has passed since the last turn.
+    pub(crate) has_waited: Cell<bool>,
+    /// Whether a run is leaving memory right now.
+    is_evicting: Cell<bool>,
+    /// When there was nothing to do any more, if the store could use the time.
+    idle_since: Cell<Option<Timestamp>>,
+    /// Why nothing goes on any more.
+    failure: OnceCell<Error>,
+}
+
+impl Engine {
+    /// A round of bodies stops early for a commit of so many outcomes: more of them make it no
+    /// cheaper, but all that have an effect and no record yet are done again after a crash.
+    pub(crate) const OUTCOMES_PER_COMMIT: usize = 10_000;
+
+    pub(crate) fn new(
+        world: Rc<World>,
+        registry: Registry,
+        seed: u64,
+        store: Box<dyn Store>,
+        resident_max: Option<usize>,
+    ) -> Self {
+        Self {
+            world,
+            registry,
+            seed,
+            next_run: Cell::new(store.next_run().0),
+            store: RefCell::new(store),
+            ledgers: Ledgers::default(),
+            commits: Cell::default(),
+            resident_max: resident_max.unwrap_or(usize::MAX),
+            has_stale: Cell::default(),
+            spare: RefCell::default(),
+            batch: RefCell::default(),
+            has_waited: Cell::new(true),
+            is_evicting: Cell::default(),
+            idle_since: Cell::default(),
+            failure: OnceCell::new(),
+        }
+    }
+
+    /// Whether the caller is a workflow, or what it owns and drops.
+    pub(crate) fn is_called_by_a_workflow(&self) -> bool {
+        self.world.tasks.current().is_some() || self.is_evicting.get()
+    }
+
+    /// Has the next commit change the row of a run.
+    fn draft_row(&self, run: &Instance, what: What) {
+        self.keep_in_memory(run);
+        let draft = run.ledger.draft(what);
+        self.world.pending.borrow_mut().rows.push(draft);
+    }
+
+    /// Stops a run without ending it. Its history stays as it is.
+    pub(crate) fn park(&self, run: &Instance, fault: Fault) {
+        self.draft_row(run, What::Park(fault.into()));
+        run.close();
+        self.has_stale.set(true);
+    }
+
+    /// What is shown of each run whose parking is not committed yet.
+    pub(crate) fn pending_parks(&self, mut show: impl FnMut(&Instance, &Fault)) {
+        let pending = self.world.pending.borrow();
+        for Draft { to, what } in &pending.rows {
+            if let What::Park(fault) = what
+                && let Some(run) = self.ledgers.instance(to)
+            {
+                show(&run, fault);
+            }
+        }
+    }
+
+    /// Parks the runs that something outside touched: nothing that came of it may be committed.
+    fn park_foreign_wakes(&self) {
+        while let Some(run) = self.world.gate.next_foreign_wake() {
+            let Some(run) = self.ledgers.resident(run) else { continue };
+            if let Some(fault) = run.foreign_wake() {
+                self.park(&run, fault);
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// If the executor has stopped.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Stops everything: nothing of what was not committed may go on.
+    fn fail(&self, error: &dacapo_store::Error) -> Error {
+        self.stop(Error::store(error))
+    }
+
+    /// The same with an error of ours.
+    fn stop(&self, why: Error) -> Error {
+        let failure = self.failure.get_or_init(|| why).clone();
+        self.close(&failure);
+        failure
+    }
+
+    /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
+    pub(crate) fn close(&self, why: &Error) {
+        self.world.pending.take();
+        for (ledger, run) in self.ledgers.take() {
+            if let Some(run) = run {
+                run.close();
+            }
+            ledger.end(Err(why.clone()));
+        }
+        // Those of runs that are not in memory are left.
+        self.world.timers.forget_runs();
+    }
+}
+
+/// What those who wait for a parked run are told.
+pub(crate) fn parked_error(id: &str, fault: &Fault) -> Error {
+    Error::of(Kind::Parked, format_args!("run {id:?} is parked: {fault}"))
+}
+
+/// What is said of a run whose workflow this build does not have.
+pub(crate) fn unregistered(id: &str, workflow: &str) -> Error {
+    let message = format_args!(
+        "run {id:?} needs the workflow {workflow:?}, which is not registered: \
+         add it with Builder::workflow"
+    );
+    Error::of(Kind::Usage, message)
+}

@@ -1,0 +1,139 @@
+//! Runs that come into memory: replayed from their histories, and taken up where they were.
+
+use alloc::rc::Rc;
+
+use dacapo_store::{History, RunKey, RunRow, RunState};
+
+use super::deliver::caught;
+use super::{Engine, parked_error, unregistered};
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{Instance, Phase, World};
+use crate::ledger::{Ledger, What};
+use crate::replay;
+
+impl Engine {
+    /// Brings back the runs that are due, in the order of their times, as far as there is room.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(super) fn reload_due(&self) -> Result<()> {
+        let room = self.room();
+        while let Some(run) = self.world.timers.next_return() {
+            if self.ledgers.residents() >= room {
+                // The rest comes back when some of those that did before have left.
+                return Ok(());
+            }
+            self.reload(&self.row_of(run)?)?;
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, run: RunKey) -> Result<RunRow> {
+        let row = self.store.borrow().row(run).map_err(|error| Error::store(&error))?;
+        row.filter(|row| row.state == RunState::Running).ok_or_else(|| {
+            let message = format_args!(
+                "the store does not hold run {run} as running any more, which has left memory: \
+                 restore the file from a backup, and open it again"
+            );
+            Error::of(Kind::Store, message)
+        })
+    }
+
+    /// Replays a run that is not in memory, and has it take up its work. What parks it is found in
+    /// the list of the parked.
+    ///
+    /// # Errors
+    ///
+    /// If its workflow is not registered, or the store cannot be read.
+    pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
+        let ledger = self.ledgers.get(row.key).unwrap_or_else(|| Ledger::new(row.key));
+        let (run, replayed) = self.replay(row, ledger)?;
+        if let Some(at) = run.ledger.wake_at.take() {
+            self.world.timers.remove_return(at, row.key);
+        }
+        self.ledgers.enter(&run);
+        match replayed {
+            Ok(()) => drop(self.work(&run)),
+            Err(fault) => self.park(&run, fault),
+        }
+        Ok(run)
+    }
+
+    /// Takes up a parked run.
+    ///
+    /// # Errors
+    ///
+    /// As [`reload`](Self::reload), and if it is parked again.
+    pub(crate) fn resume(&self, row: &RunRow) -> Result<()> {
+        self.world.timers.advance();
+        let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
+        self.ledgers.enter(&run);
+        self.world.bodies.rouse();
+        let resumed = match replayed {
+            Ok(()) => {
+                self.draft_row(&run, What::Resume);
+                self.work(&run)
+            }
+            Err(fault) => {
+                self.park(&run, fault.clone());
+                Err(fault)
+            }
+        };
+        resumed.map_err(|fault| parked_error(&row.id, &fault))
+    }
+
+    /// A run with all delivered that was committed of it, or with what is wrong with that.
+    fn replay(
+        &self,
+        row: &RunRow,
+        ledger: Rc<Ledger>,
+    ) -> Result<(Rc<Instance>, Result<(), Fault>)> {
+        let history = self.history(row)?;
+        ledger.started_at.set(Timestamp::from_nanos(row.started_at));
+        ledger.accept();
+        let run = self.restored(&self.world, row, ledger)?;
+        let replayed = history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        Ok((run, replayed))
+    }
+
+    /// A run before the first record of its history is delivered.
+    ///
+    /// # Errors
+    ///
+    /// If its workflow is not registered.
+    pub(crate) fn restored(
+        &self,
+        world: &Rc<World>,
+        row: &RunRow,
+        ledger: Rc<Ledger>,
+    ) -> Result<Rc<Instance>> {
+        let found = self.registry.find(&row.workflow);
+        let code = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let id = Rc::from(row.id.as_str());
+        Ok(Instance::new(world.clone(), ledger, id, code, Phase::Replaying))
+    }
+
+    /// All that was committed of a run, or what is wrong with that. That the disk did not answer
+    /// says nothing about the run: the next open may find it whole.
+    pub(crate) fn history(&self, row: &RunRow) -> Result<Result<History, Fault>> {
+        match self.store.borrow().whole_history(row.key) {
+            Err(error) if error.is_refused() => Err(Error::store(&error)),
+            history => Ok(history.map_err(|error| Fault::new(ParkReason::Damaged, error))),
+        }
+    }
+}
+
+/// Delivers all that was committed of a run.
+pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(), Fault> {
+    if history.is_empty() {
+        return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
+    }
+    for (seq, entry) in (0..).zip(history.iter()) {
+        replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
+    }
+    run.ledger.next_seq.set(history.len() as u64);
+    Ok(())
+}

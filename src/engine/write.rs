@@ -1,0 +1,152 @@
+//! A commit as the store is given it.
+
+use alloc::rc::Rc;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use dacapo_store::{Batch, RunRow, RunState};
+
+use super::Engine;
+use super::deliver::Committed;
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::fault::Fault;
+use crate::instance::{Instance, Pending};
+use crate::ledger::{Draft, Ledger, What};
+use crate::record::Record;
+
+/// A commit takes no further run when its records have so many bytes.
+const BYTES_PER_COMMIT: usize = 1 << 24;
+
+/// So many outcomes lie between the one that is written and the one whose memory is fetched.
+const AHEAD: usize = 6;
+
+impl Engine {
+    /// Commits what is pending up to the limit of a commit's size, and gives what is left over.
+    ///
+    /// The parts are written in their order, and the cut is between two runs: what one run asked
+    /// for at one point is never split.
+    pub(super) fn write(
+        &self,
+        pending: &mut Pending,
+    ) -> dacapo_store::Result<(Pending, Committed)> {
+        let now = self.world.timers.now();
+        let batch = &mut *self.batch.borrow_mut();
+        batch.clear();
+        batch.set_time(now.as_nanos());
+        let mut writer = Writer { engine: self, batch, now, size: 0, last: None };
+        let rest = Pending {
+            requests: writer.write_drafts(&mut pending.requests),
+            outcomes: {
+                let written = pending.outcomes.iter().enumerate().take_while(|(index, end)| {
+                    if let Some(later) = pending.outcomes.get(index + AHEAD) {
+                        later.instance.prefetch();
+                        later.operation.prefetch();
+                    }
+                    let is_taken = writer.takes(&end.instance.ledger);
+                    if is_taken {
+                        writer.push(&end.instance.ledger, |bytes| {
+                            end.with_record(now, |record| record.append(bytes));
+                        });
+                    }
+                    is_taken
+                });
+                let written = written.count();
+                pending.outcomes.split_off(written)
+            },
+            timers: writer.write_drafts(&mut pending.timers),
+            rows: writer.write_drafts(&mut pending.rows),
+        };
+        self.store.borrow_mut().commit(batch)?;
+        let number = self.commits.replace(self.commits.get() + 1);
+        Ok((rest, Committed { number, time: now }))
+    }
+}
+
+/// What writes one batch.
+struct Writer<'a> {
+    engine: &'a Engine,
+    batch: &'a mut Batch,
+    now: Timestamp,
+    /// The bytes of all records so far.
+    size: usize,
+    /// The run that was written last.
+    last: Option<dacapo_store::RunKey>,
+}
+
+impl Writer<'_> {
+    /// Whether the batch has room for more of this run.
+    fn takes(&mut self, run: &Ledger) -> bool {
+        let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
+        self.last = Some(run.key).filter(|_| takes);
+        if takes {
+            run.note_written();
+        }
+        takes
+    }
+
+    /// Writes drafts while there is room, and gives those that are left.
+    fn write_drafts(&mut self, drafts: &mut Vec<Draft>) -> Vec<Draft> {
+        let written = drafts.iter().take_while(|draft| {
+            let takes = self.takes(&draft.to);
+            if takes {
+                self.write_draft(draft);
+            }
+            takes
+        });
+        let written = written.count();
+        drafts.split_off(written)
+    }
+
+    fn write_draft(&mut self, Draft { to, what }: &Draft) {
+        match what {
+            What::Record(record) => {
+                self.push(to, |bytes| record.append(bytes));
+                if let Some(state) = state_after(record) {
+                    if matches!(**record, Record::Started { .. }) {
+                        to.started_at.set(self.now);
+                    }
+                    self.put_row(to, state, None);
+                }
+            }
+            What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
+            What::Resume => self.put_row(to, RunState::Running, None),
+            What::Delete => {}
+        }
+    }
+
+    fn push(&mut self, run: &Ledger, write: impl FnOnce(&mut Vec<u8>)) {
+        let size = &mut self.size;
+        self.batch.push(run.key, run.take_seq(), |bytes| {
+            write(bytes);
+            *size = bytes.len();
+        });
+    }
+
+    fn put_row(&mut self, ledger: &Rc<Ledger>, state: RunState, fault: Option<&Fault>) {
+        let run = self.engine.ledgers.instance(ledger).expect("whose row changes is in memory");
+        let run: &Instance = &run;
+        let note = fault.map_or(Vec::new(), |fault| {
+            codec::encode(fault).expect("faults are plain data").as_slice().to_vec()
+        });
+        self.batch.put_row(RunRow {
+            key: ledger.key,
+            id: run.id.to_string(),
+            workflow: run.workflow.into(),
+            state,
+            started_at: ledger.started_at.get().as_nanos(),
+            changed_at: self.now.as_nanos(),
+            note,
+        });
+    }
+}
+
+/// Where a run stands behind this record, if that changes.
+fn state_after(record: &Record<'_>) -> Option<RunState> {
+    match record {
+        Record::Started { .. } => Some(RunState::Running),
+        Record::Finished { outcome: Ok(_) } => Some(RunState::Completed),
+        Record::Finished { outcome: Err(_) } => Some(RunState::Failed),
+        Record::OperationEnded { .. } | Record::OperationNoted { .. } => None,
+    }
+}

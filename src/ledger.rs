@@ -1,0 +1,153 @@
+//! What the engine keeps of each run that has not ended: of those in memory, of those that have left
+//! it, and of those that are about to be written.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::Cell;
+
+use dacapo_store::RunKey;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::fault::Fault;
+use crate::record::{Outcome, Record};
+use crate::watch::Watch;
+
+/// One run. Its id and its workflow are with the run if that is in memory, and in its row otherwise:
+/// of a million runs that sleep, each costs no more than this.
+pub(crate) struct Ledger {
+    pub(crate) key: RunKey,
+    /// The seq of the next record to be committed. Of a run that was not read yet it is unknown, and 0.
+    pub(crate) next_seq: Cell<u64>,
+    pub(crate) started_at: Cell<Timestamp>,
+    /// When it goes on by itself, if it can leave memory or has left it; [`NEVER`] if only something
+    /// from outside makes it go on.
+    pub(crate) wake_at: Cell<Option<Timestamp>>,
+    /// `None` while nobody waits.
+    watch: Cell<Option<Rc<Watch>>>,
+    /// Where the run is in memory, or [`AWAY`](Self::AWAY).
+    pub(crate) slot: Cell<u32>,
+    /// How many drafts of it wait for a commit, or to be delivered: until then it stays in memory.
+    pending: Cell<u32>,
+    /// How many records of the present commit are still to be delivered to it.
+    undelivered: Cell<u32>,
+    /// Whether its start is committed.
+    is_accepted: Cell<bool>,
+    /// Whether its row says when it goes on by itself, so that a record must take that back.
+    pub(crate) row_has_wake_at: Cell<bool>,
+}
+
+/// The end of time.
+pub(crate) const NEVER: Timestamp = Timestamp::from_nanos(u64::MAX);
+
+/// One thing that the next commit writes of a run, beside the outcomes of bodies.
+pub(crate) struct Draft {
+    pub(crate) to: Rc<Ledger>,
+    pub(crate) what: What,
+}
+
+pub(crate) enum What {
+    Record(Box<Record<'static>>),
+    /// The run is parked: its row changes, its history does not.
+    Park(Box<Fault>),
+    /// The run is taken up again: likewise.
+    Resume,
+    /// The run has ended or is parked, and is forgotten with its history.
+    Delete,
+}
+
+impl Ledger {
+    /// Of a run that is new, or of which nothing was read yet.
+    pub(crate) fn new(key: RunKey) -> Rc<Self> {
+        Rc::new(Self {
+            key,
+            next_seq: Cell::default(),
+            started_at: Cell::default(),
+            wake_at: Cell::default(),
+            watch: Cell::default(),
+            slot: Cell::new(Self::AWAY),
+            pending: Cell::default(),
+            undelivered: Cell::default(),
+            is_accepted: Cell::default(),
+            row_has_wake_at: Cell::default(),
+        })
+    }
+
+    /// Where a run is that is not in memory.
+    pub(crate) const AWAY: u32 = u32::MAX;
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.slot.get() == Self::AWAY
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        self.pending.get() > 0
+    }
+
+    /// Something is written of it by a commit; nothing was, or will be, of what was void.
+    pub(crate) fn draft(self: &Rc<Self>, what: What) -> Draft {
+        self.pending.set(self.pending.get() + 1);
+        Draft { to: self.clone(), what }
+    }
+
+    pub(crate) fn take_seq(&self) -> u64 {
+        self.next_seq.replace(self.next_seq.get() + 1)
+    }
+
+    /// One more record or change of the present commit is to be delivered.
+    pub(crate) fn note_written(&self) {
+        self.undelivered.set(self.undelivered.get() + 1);
+    }
+
+    /// One of these was delivered; whether it was the last.
+    pub(crate) fn note_delivered(&self) -> bool {
+        self.undelivered.set(self.undelivered.get() - 1);
+        self.undelivered.get() == 0
+    }
+
+    /// Where to wait for the run.
+    pub(crate) fn watch(&self) -> Rc<Watch> {
+        let watch = self.watch.take().unwrap_or_else(|| match self.is_accepted.get() {
+            true => Watch::accepted(),
+            false => Rc::default(),
+        });
+        self.watch.set(Some(watch.clone()));
+        watch
+    }
+
+    /// The start is committed.
+    pub(crate) fn accept(&self) {
+        self.is_accepted.set(true);
+        if let Some(watch) = self.watch.take() {
+            watch.accept();
+            self.watch.set(Some(watch));
+            self.forget_deserted_watch();
+        }
+    }
+
+    /// A run that nobody waits for needs no place to wait at.
+    pub(crate) fn forget_deserted_watch(&self) {
+        let watch = self.watch.take();
+        self.watch.set(watch.filter(|watch| Rc::strong_count(watch) > 1));
+    }
+
+    /// Ends the wait of all who wait.
+    pub(crate) fn end(&self, ended: Result<Outcome<'static>>) {
+        if let Some(watch) = self.watch.take() {
+            watch.end(ended);
+        }
+    }
+
+    /// Reads a little of it, so that its memory is in the processor's cache soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        core::hint::black_box((self.key, self.undelivered.get()));
+    }
+}
+
+impl Draft {
+    /// It was delivered, or never will be.
+    pub(crate) fn settle(&self) {
+        self.to.pending.set(self.to.pending.get() - 1);
+    }
+}

@@ -1,0 +1,175 @@
+//! The operations of a run that were asked for and have no delivered outcome.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::clock::Timestamp;
+use crate::list::List;
+use crate::operation::Operation;
+use crate::record::Number;
+use crate::table::Table;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Operations {
+    waiting: Table<Rc<Operation>>,
+    /// How many of those that wait do not wait for a time alone.
+    untimed: usize,
+    asked: ToTakeUp,
+}
+
+enum ToTakeUp {
+    /// What the next work phase takes up.
+    Live(List<Number>),
+    /// In a replay nothing is taken up, and at its end all that waits. The operations that were
+    /// dropped are kept: the history may still speak of them.
+    Replay { dropped: BTreeMap<Number, Rc<Operation>> },
+}
+
+impl Default for ToTakeUp {
+    fn default() -> Self {
+        Self::Live(List::default())
+    }
+}
+
+/// What a number of the history stands for in this build.
+pub(crate) enum Found {
+    Waiting(Rc<Operation>),
+    Dropped(Rc<Operation>),
+    Unknown,
+}
+
+impl Operations {
+    /// Those of a run whose history is to be delivered.
+    pub(crate) fn in_replay() -> Self {
+        Self { asked: ToTakeUp::Replay { dropped: BTreeMap::new() }, ..Self::default() }
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        matches!(self.asked, ToTakeUp::Replay { .. })
+    }
+
+    /// All that was committed has been delivered: what still waits is asked for.
+    pub(crate) fn end_replay(&mut self) {
+        self.asked = ToTakeUp::Live(List::Many(self.waiting.numbers()));
+    }
+
+    pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
+        let number = operation.number;
+        self.untimed += usize::from(operation.deadline().is_none());
+        self.waiting.insert(number, operation);
+        self.ask_again(number);
+    }
+
+    /// Has the next work phase look at an operation.
+    pub(crate) fn ask_again(&mut self, number: Number) {
+        if let ToTakeUp::Live(asked) = &mut self.asked {
+            asked.push(number);
+        }
+    }
+
+    /// Takes what was asked for since the last time, in the order of the numbers. Some of it may
+    /// no longer wait.
+    pub(crate) fn take_asked(&mut self) -> List<Number> {
+        let ToTakeUp::Live(asked) = &mut self.asked else { return List::default() };
+        let mut asked = mem::take(asked);
+        asked.as_mut_slice().sort_unstable();
+        asked
+    }
+
+    /// Gives the memory of a list back that was taken, to be used again.
+    pub(crate) fn reuse(&mut self, mut asked: List<Number>) {
+        if let ToTakeUp::Live(before) = &mut self.asked
+            && before.as_slice().is_empty()
+            && asked.capacity() <= Self::REUSED_AT_MOST
+        {
+            asked.clear();
+            *before = asked;
+        }
+    }
+
+    /// The memory of longer lists is given back: most runs never need one again.
+    const REUSED_AT_MOST: usize = 16;
+
+    pub(crate) fn find(&self, number: Number) -> Found {
+        if let Some(waiting) = self.waiting.get(number) {
+            return Found::Waiting(waiting.clone());
+        }
+        match &self.asked {
+            ToTakeUp::Live(_) => Found::Unknown,
+            ToTakeUp::Replay { dropped } => {
+                dropped.get(&number).cloned().map_or(Found::Unknown, Found::Dropped)
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, number: Number) -> Option<&Rc<Operation>> {
+        self.waiting.get(number)
+    }
+
+    /// Removes an operation whose outcome is there; what is done for it is the caller's to end.
+    pub(crate) fn finish(&mut self, number: Number) {
+        self.remove(number);
+    }
+
+    /// Removes an operation whose future was dropped; likewise.
+    pub(crate) fn forget(&mut self, number: Number) -> bool {
+        let Some(operation) = self.remove(number) else { return false };
+        if let ToTakeUp::Replay { dropped } = &mut self.asked {
+            dropped.insert(number, operation);
+        }
+        true
+    }
+
+    fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
+        let operation = self.waiting.remove(number)?;
+        self.untimed -= usize::from(operation.deadline().is_none());
+        Some(operation)
+    }
+
+    /// Removes all; likewise.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Rc<Operation>> + use<> {
+        self.untimed = 0;
+        mem::take(&mut self.waiting).into_values()
+    }
+
+    /// When the first of them is due, if all of them wait for a time alone. This looks at each.
+    pub(crate) fn first_deadline(&self) -> Option<Timestamp> {
+        match self.untimed {
+            0 => self.waiting.values().filter_map(|operation| operation.deadline()).min(),
+            _ => None,
+        }
+    }
+
+    /// Whether all of them, and there are some, wait for a time alone.
+    pub(crate) fn wait_for_time_alone(&self) -> bool {
+        self.untimed == 0 && !self.waiting.is_empty()
+    }
+
+    /// Whether they are so few that it costs nothing to look at each.
+    pub(crate) fn are_few(&self) -> bool {
+        self.waiting.is_small()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Some of the operations that wait, for a message.
+    pub(crate) fn show(&self) -> String {
+        const SHOWN: usize = 5;
+        let numbers = self.waiting.numbers();
+        let operations = numbers.iter().filter_map(|&number| self.waiting.get(number));
+        let shown = operations.map(|waiting| waiting.to_string());
+        let mut shown: Vec<_> = shown.take(SHOWN).collect();
+        match numbers.len() {
+            0 => shown.push("no operation".into()),
+            all if all > SHOWN => shown.push(alloc::format!("{} more", all - SHOWN)),
+            _ => {}
+        }
+        shown.join(", ")
+    }
+}
