@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All Rust files below a folder of the repository.
-fn sources(folder: &str) -> Vec<PathBuf> {
+pub(super) fn sources(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -100,79 +100,4 @@ fn every_crate_forbids_unsafe_code() {
         let text = fs::read_to_string(&lib).expect("it can be read");
         assert!(text.contains("#![forbid(unsafe_code)]"), "{}", lib.display());
     }
-}
-
-/// The cells of the rows of all tables of a page, by lines.
-fn rows(page: &str) -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
-    let text = fs::read_to_string(path).expect("the page is there");
-    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    rows.map(|row| row.split(" | ").map(str::to_owned).collect()).collect()
-}
-
-/// What stands between backticks.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
-}
-
-/// All tests there are, as text.
-fn test_code() -> String {
-    let folders = ["tests", "store/tests", "executor/tests"];
-    let files = folders.iter().flat_map(|folder| sources(folder));
-    files.map(|file| fs::read_to_string(file).expect("the file can be read")).collect()
-}
-
-/// The pages promise by naming tests: a name that stands for nothing would be a false promise.
-#[test]
-fn every_test_that_the_documents_name_exists() {
-    let code = test_code();
-    for (page, at_least) in [("guarantees.md", 40), ("hazards.md", 70), ("proof.md", 30)] {
-        let mut named = 0;
-        for row in rows(page).iter().skip(1) {
-            let cell = row.last().expect("a row has cells");
-            // The other names are those of commands.
-            let is_name = |name: &&str| {
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
-            };
-            let tests: Vec<_> = quoted(cell).filter(is_name).collect();
-            let names_tests =
-                !tests.is_empty() || cell == "none yet" || cell.contains("hazards.md");
-            assert!(names_tests, "{page}: a row without a test: {row:?}");
-            for test in tests {
-                let function = format!("#[test]\nfn {test}()");
-                assert!(code.contains(&function), "{page}: there is no test {test:?}");
-                named += 1;
-            }
-        }
-        assert!(named >= at_least, "{page}: the rows are found: {named} tests");
-    }
-}
-
-/// Comments refer to hazards and checks by number: H1, C1.
-#[test]
-fn every_number_that_the_tests_refer_to_is_explained() {
-    let explained: Vec<_> = ["hazards.md", "proof.md"]
-        .iter()
-        .flat_map(|page| rows(page))
-        .map(|mut row| row.swap_remove(0))
-        .collect();
-    let is_number = |word: &&str| {
-        let digits = word.strip_prefix(['H', 'C']);
-        digits
-            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let mut referred = 0;
-    for file in ["tests", "executor/tests", "store/tests", "fuzz/src"].into_iter().flat_map(sources)
-    {
-        let text = fs::read_to_string(&file).expect("the file can be read");
-        let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
-        let words =
-            comments.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
-        for number in words.filter(is_number) {
-            let is_explained = explained.iter().any(|row| row == number);
-            assert!(is_explained, "{}: {number} is on no page", file.display());
-            referred += 1;
-        }
-    }
-    assert!(referred >= 20, "the references are found: {referred}");
 }
