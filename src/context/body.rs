@@ -34,9 +34,10 @@ impl Attempt {
 
     /// Which attempt this is, counted from 1.
     ///
-    /// Attempts that the end of a process interrupted count; those that failed in an earlier
-    /// process before that are not recorded, and do not. Use it for logs and for a second way to try;
-    /// to tell an effect from its repetition use [`key`](Self::key), which is the same in all.
+    /// After a restart, attempts that the end of a process interrupted count; those that had failed
+    /// before are not recorded and do not, so the number may be lower than one that was seen then. Use
+    /// it for logs and to try another way; to tell an effect from its repetition use
+    /// [`key`](Self::key), which is the same in all attempts.
     ///
     /// ```
     /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
