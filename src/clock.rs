@@ -87,6 +87,47 @@ impl Timestamp {
 ///
 /// With `std` the system's clock is used if [`Builder::clock`](crate::Builder::clock) names no
 /// other. It may jump: a run's own time never goes back, since commits keep theirs ascending.
+///
+/// A clock for tests, which a year of sleep takes no time:
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::time::{Duration, Instant};
+///
+/// use dacapo::{Clock, Ctx, Error, Executor, Result, Timestamp, Workflow};
+///
+/// #[derive(Default)]
+/// struct Skipping(Cell<Timestamp>);
+///
+/// impl Clock for Skipping {
+///     fn now(&self) -> Timestamp {
+///         self.0.get()
+///     }
+///
+///     fn skip_to(&self, until: Option<Timestamp>) -> bool {
+///         if let Some(until) = until {
+///             self.0.set(until);
+///         }
+///         until.is_some()
+///     }
+/// }
+///
+/// const NAP: Workflow<(), ()> = Workflow::new("nap");
+/// const YEAR: Duration = Duration::from_secs(365 * 86_400);
+///
+/// async fn nap(ctx: &Ctx, (): ()) -> Result<()> {
+///     ctx.sleep(YEAR).await;
+///     Ok(())
+/// }
+///
+/// let start = Instant::now();
+/// let executor = Executor::builder().workflow(NAP, nap).clock(Skipping::default()).in_memory();
+/// executor.block_on(executor.start(NAP, "nap-1", ())?)?;
+/// assert!(start.elapsed() < YEAR);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// The feature `sim` has one ready, which many tasks share: `sim::VirtualClock`.
 pub trait Clock {
     /// The time now.
     fn now(&self) -> Timestamp;
@@ -94,7 +135,7 @@ pub trait Clock {
     /// Called when nothing can happen before `until` (`None`: before something outside does).
     ///
     /// A virtual clock moves its time forward, to `until` at the latest, and answers `true`. A
-    /// clock of the world answers `false`, and the executor waits.
+    /// real clock answers `false`, as this method does by default, and the executor waits.
     fn skip_to(&self, until: Option<Timestamp>) -> bool {
         let _ = until;
         false

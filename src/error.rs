@@ -20,7 +20,7 @@ pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
 /// An error that comes out of a step or a run is recorded as text: its message, the messages of its
 /// causes, the step and the number of attempts. So the error that a replay returns is equal to
 /// the one that was returned live, and equal errors print alike, causes included. The
-/// original type is not kept: an outcome that a workflow must tell apart is a value
+/// original type is not kept: what a workflow must tell apart is a value
 /// (`T = Result<Charge, Declined>`), not an error.
 ///
 /// ```
@@ -55,7 +55,7 @@ pub(crate) enum Kind {
     Failed,
     /// User code panicked.
     Panicked,
-    /// A limit of time passed.
+    /// A time limit passed.
     Elapsed,
     /// The process ended while an attempt was under way.
     Interrupted,
@@ -151,15 +151,15 @@ impl Error {
         self.0.0.kind == Kind::Cancelled
     }
 
-    /// Whether a step was cut off by the end of its process and may not be tried (again).
+    /// Whether a step was interrupted by the end of its process and is not tried again.
     ///
-    /// Nobody knows whether its effect took place: ask the system that it was meant for.
+    /// Whether its effect took place is not known: ask the system that it was meant for.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.0.0.kind == Kind::Interrupted
     }
 
-    /// Whether a limit of time passed: a step's own, or one set with
+    /// Whether a time limit passed: a step's own, or one set with
     /// [`Ctx::timeout`](crate::Ctx::timeout).
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
@@ -281,7 +281,7 @@ impl core::error::Error for Error {
     }
 }
 
-/// A limit of time passed before a future was ready; see [`Ctx::timeout`](crate::Ctx::timeout).
+/// A time limit passed before a future was ready; see [`Ctx::timeout`](crate::Ctx::timeout).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elapsed {
     pub(crate) limit: Duration,

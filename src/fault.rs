@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ParkReason {
-    /// The code asks for something else than the run's history holds.
+    /// The code asks for something other than the run's history holds.
     Diverged,
-    /// A task was woken from outside: it awaits something that no history holds.
+    /// A task was woken by something that is not in the history: a socket, a timer of another
+    /// runtime, another thread, another run.
     ForeignWake,
-    /// No task is ready, nothing is in flight, and nothing can arrive.
+    /// No task is ready and none awaits an operation, so nothing can ever wake the run.
     Stalled,
     /// One delivery took more polls than the budget allows.
     LiveLock,
@@ -30,28 +31,28 @@ impl ParkReason {
     fn remedy(self) -> &'static str {
         match self {
             Self::Diverged => {
-                "bring back the code that made this history (if it did not change, it is not \
+                "restore the code that wrote this history (if it did not change, it is not \
                  deterministic), then call `Executor::resume`"
             }
             Self::ForeignWake => {
-                "a workflow may await operations of its own run and what they feed: put it in a \
-                 step (inside tokio, run the executor under tokio::task::unconstrained), \
-                 then call `Executor::resume`"
+                "await sockets, timers and channels from outside of the run in a step (inside \
+                 tokio, run the executor under tokio::task::unconstrained), then call \
+                 `Executor::resume`"
             }
             Self::Stalled => {
-                "so it awaits something that nothing in the run can bring about, such as a timer \
-                 or socket of another runtime: put that in a step (inside tokio, run the executor \
-                 under tokio::task::unconstrained), then call `Executor::resume`"
+                "nothing can wake it: await sockets and timers of another runtime in a step \
+                 (inside tokio, run the executor under tokio::task::unconstrained), then call \
+                 `Executor::resume`"
             }
             Self::LiveLock => {
-                "mend the loop that never waits (inside tokio, run the executor under \
-                 tokio::task::unconstrained), then call `Executor::resume`"
+                "fix the loop that never waits, or raise `Builder::poll_budget` (inside tokio, run \
+                 the executor under tokio::task::unconstrained), then call `Executor::resume`"
             }
-            Self::Panicked => "mend the workflow, then call `Executor::resume`",
-            Self::Damaged => "restore the file from a backup, then call `Executor::resume`",
+            Self::Panicked => "fix the workflow, then call `Executor::resume`",
+            Self::Damaged => "restore the file from a backup, then open it again",
             Self::Undecodable => {
-                "bring back the type that was recorded (a changed type needs a new name), \
-                 then call `Executor::resume`"
+                "restore the type that was recorded (a changed type needs a new step or workflow \
+                 name), then call `Executor::resume`"
             }
         }
     }
@@ -80,7 +81,7 @@ impl fmt::Display for ParkReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Diverged => "diverged",
-            Self::ForeignWake => "woken from outside",
+            Self::ForeignWake => "foreign wake",
             Self::Stalled => "stalled",
             Self::LiveLock => "live-lock",
             Self::Panicked => "panicked",

@@ -70,6 +70,14 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../docs/guide.md")]
+mod guide {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/semantics.md")]
+mod semantics {}
+
 // In reading order, which is the direction of dependencies: a module uses only modules above it.
 // What is remembered.
 mod bytes;

@@ -7,9 +7,10 @@ use crate::random;
 /// How often a step is tried, and how long it waits in between.
 ///
 /// Every value is `const`, so a policy can stand beside the names it is used with. Attempts count
-/// from 1 and go on after a restart: an attempt that the end of the process cut off counts, and so
-/// does one that was waited for. A process that crashes again and again uses up the attempts of all
-/// steps that are under way, so a step that must survive that gets no limit of attempts.
+/// from 1. After a restart, those that the end of a process interrupted count, and so do those that
+/// were waited for then; attempts that had failed before are not recorded. A process that crashes
+/// again and again uses up the attempts of all steps that are under way, so a step that must survive
+/// that gets no limit of attempts.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,13 +31,13 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// How many attempts the end of the process may cut off before a step without a policy of its
-    /// own gives up, so that a body that kills the process does not do so for ever.
+    /// How many attempts the end of the process may interrupt before a step without a policy of
+    /// its own gives up, so that a body that kills the process does not do so for ever.
     pub const INTERRUPTED_ATTEMPTS: u32 = 10;
 
     /// One attempt: the first failure is the outcome. This is what a step does without a policy.
     ///
-    /// An attempt that the end of the process cut off is still made again after a restart, up to
+    /// An attempt that the end of the process interrupted is still made again after a restart, up to
     /// [`INTERRUPTED_ATTEMPTS`](Self::INTERRUPTED_ATTEMPTS) times;
     /// [`at_most_once`](crate::Step::at_most_once) is for bodies that must not be.
     #[must_use]

@@ -6,13 +6,15 @@ use core::fmt;
 use crate::record::{Asked, Record};
 
 /// Something that happened to a run, in the terms in which a replay repeats it exactly.
+///
+/// It prints as one line, so two traces are compared as text: see [`Observer`].
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// The record at this seq of the history was delivered.
     Delivered(u64, Recorded<'a>),
     /// The task with this number was polled; 0 is the root.
     Polled(u32),
-    /// An operation was asked for, that is, polled for the first time.
+    /// An operation was polled for the first time: the run asks for it.
     Asked(&'a dyn fmt::Display),
 }
 
@@ -60,6 +62,45 @@ impl fmt::Display for Event<'_> {
 ///
 /// Observers see every event of every run in order, live and in replays alike. They must not call
 /// the executor.
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// use dacapo::{Ctx, Error, Event, Executor, Observer, Result, Workflow};
+///
+/// #[derive(Default)]
+/// struct Log(RefCell<Vec<String>>);
+///
+/// impl Observer for Log {
+///     fn observe(&self, run: &str, event: Event<'_>) {
+///         self.0.borrow_mut().push(format!("{run}: {event}"));
+///     }
+/// }
+///
+/// const GREET: Workflow<(), String> = Workflow::new("greet");
+///
+/// async fn greet(ctx: &Ctx, (): ()) -> Result<String> {
+///     ctx.step("compose", async || Ok::<_, Error>("hello".to_owned())).await
+/// }
+///
+/// let log = Rc::new(Log::default());
+/// let executor = Executor::builder().workflow(GREET, greet).observer(log.clone()).in_memory();
+/// executor.block_on(executor.start(GREET, "a", ())?)?;
+/// let live = log.0.take();
+/// assert_eq!(live[..5], [
+///     r#"a: deliver 0: start of workflow "greet""#,
+///     "a: poll 0",
+///     r#"a: ask step 1 "compose""#,
+///     r#"a: deliver 1: outcome of step 1 "compose""#,
+///     "a: poll 0",
+/// ]);
+///
+/// // A replay is the same, event for event.
+/// executor.verify("a")?;
+/// assert_eq!(log.0.take(), live);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Observer {
     /// Something happened to the run with this id.
     fn observe(&self, run: &str, event: Event<'_>);

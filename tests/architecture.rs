@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All Rust files below a folder of the repository.
-fn sources(folder: &str) -> Vec<PathBuf> {
+pub(super) fn sources(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -100,29 +100,4 @@ fn every_crate_forbids_unsafe_code() {
         let text = fs::read_to_string(&lib).expect("it can be read");
         assert!(text.contains("#![forbid(unsafe_code)]"), "{}", lib.display());
     }
-}
-
-/// The document promises by naming tests: a name that stands for nothing would be a false promise.
-#[test]
-fn every_test_that_the_guarantees_name_exists() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guarantees.md");
-    let text = fs::read_to_string(path).expect("it can be read");
-    let rows =
-        text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| guarantee"));
-    let folders = ["tests", "store/tests", "executor/tests"];
-    let files = folders.iter().flat_map(|folder| sources(folder));
-    let code: String =
-        files.map(|file| fs::read_to_string(file).expect("it can be read")).collect();
-    let mut named = 0;
-    for row in rows {
-        let tests = row.trim_end_matches(" |").rsplit(" | ").next().expect("a row has cells");
-        let tests: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
-        assert!(!tests.is_empty(), "a guarantee without a test: {row}");
-        for test in tests {
-            let function = format!("#[test]\nfn {test}()");
-            assert!(code.contains(&function), "there is no test {test:?}");
-            named += 1;
-        }
-    }
-    assert!(named > 40, "the rows are found: {named} tests");
 }

@@ -6,6 +6,7 @@ mod compile_fail;
 mod corpus;
 mod coverage;
 mod crash;
+mod documents;
 mod evicted;
 mod faults;
 mod hazards;

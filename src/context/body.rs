@@ -32,7 +32,31 @@ impl Attempt {
         Self { number, job: job.clone(), key: OnceCell::new() }
     }
 
-    /// Which attempt this is, from 1; attempts before a restart count, as far as it is known.
+    /// Which attempt this is, counted from 1.
+    ///
+    /// After a restart, attempts that the end of a process interrupted count; those that had failed
+    /// before are not recorded and do not, so the number may be lower than one that was seen then. Use
+    /// it for logs and to try another way; to tell an effect from its repetition use
+    /// [`key`](Self::key), which is the same in all attempts.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+    /// # use std::time::Duration;
+    /// const FETCH: Workflow<(), String> = Workflow::new("fetch");
+    ///
+    /// async fn fetch(ctx: &Ctx, (): ()) -> Result<String> {
+    ///     let body = async |attempt: Attempt| {
+    ///         let mirrors = ["a.example", "b.example"];
+    ///         let mirror = mirrors[(attempt.number() as usize - 1) % 2];
+    ///         if mirror == "a.example" { Err(Error::new("down")) } else { Ok(mirror.to_owned()) }
+    ///     };
+    ///     ctx.step_with("fetch", body).retry(Retry::exponential(Duration::ZERO)).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(FETCH, fetch).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(FETCH, "fetch-1", ())?)?, "b.example");
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn number(&self) -> u32 {
         self.number
@@ -43,6 +67,29 @@ impl Attempt {
     ///
     /// It is made of the run's id (in which `%` and `/` are escaped as in a URL), the step's
     /// number and its name.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+    /// # use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
+    /// const PAY: Workflow<(), ()> = Workflow::new("pay");
+    ///
+    /// // What the bank has seen: a key that it knows is not charged again.
+    /// let charged = Rc::new(RefCell::new(BTreeSet::new()));
+    /// let bank = charged.clone();
+    /// let pay = async move |ctx: &Ctx, ()| -> Result<()> {
+    ///     let bank = bank.clone();
+    ///     let charge = async move |attempt: Attempt| {
+    ///         bank.borrow_mut().insert(attempt.key().to_owned());
+    ///         if attempt.number() < 3 { Err(Error::new("the answer was lost")) } else { Ok(()) }
+    ///     };
+    ///     ctx.step_with("charge", charge).retry(Retry::exponential(Duration::ZERO)).await
+    /// };
+    ///
+    /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
+    /// executor.block_on(executor.start(PAY, "order/7", ())?)?;
+    /// assert_eq!(*charged.borrow(), BTreeSet::from(["order%2F7/1/charge".to_owned()]));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn key(&self) -> &str {
         self.key.get_or_init(|| {
@@ -58,6 +105,20 @@ impl Attempt {
     }
 
     /// The run's id.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Workflow};
+    /// const WHO: Workflow<(), String> = Workflow::new("who");
+    ///
+    /// async fn who(ctx: &Ctx, (): ()) -> Result<String> {
+    ///     let body = async |attempt: Attempt| Ok::<_, Error>(attempt.run_id().to_owned());
+    ///     ctx.step_with("who", body).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(WHO, who).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(WHO, "run-9", ())?)?, "run-9");
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn run_id(&self) -> &str {
         &self.job.instance.id

@@ -127,6 +127,27 @@ impl<T> Step<T> {
     ///
     /// Panics if it has a label already, or if the step was polled; the three methods below panic
     /// if it was polled.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, try_join_all};
+    /// const RESERVE: Workflow<Vec<String>, u32> = Workflow::new("reserve");
+    ///
+    /// async fn reserve(ctx: &Ctx, items: Vec<String>) -> Result<u32> {
+    ///     // One name for the code, one label for each item.
+    ///     let steps = items.iter().map(|item| {
+    ///         let in_stock = item != "cup";
+    ///         let body = async move || if in_stock { Ok(1) } else { Err(Error::new("sold out")) };
+    ///         ctx.step("reserve", body).label(item)
+    ///     });
+    ///     Ok(try_join_all(steps).await?.iter().sum())
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(RESERVE, reserve).in_memory();
+    /// let run = executor.start(RESERVE, "order-1", vec!["tea".into(), "cup".into()])?;
+    /// let error = executor.block_on(run).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"step 2 "reserve" [cup] failed: sold out"#);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn label(self, label: impl Display) -> Self {
         self.awaited.assert_unpolled("the label");
         self.awaited.operation.set_label(label.to_string());
@@ -137,23 +158,104 @@ impl<T> Step<T> {
     ///
     /// The body is called anew for each attempt, so what it uses up it must clone inside. The
     /// waits between attempts are not recorded: if the process ends meanwhile, the next attempt
-    /// comes at once after the restart, and the one that was waited for counts as cut off.
+    /// comes at once after the restart, and the one that was waited for counts as interrupted.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+    /// # use std::time::Duration;
+    /// const ASK: Workflow<(), u32> = Workflow::new("ask");
+    /// const PATIENT: Retry = Retry::exponential(Duration::from_millis(1)).max_attempts(5);
+    ///
+    /// async fn ask(ctx: &Ctx, (): ()) -> Result<u32> {
+    ///     let flaky = async |attempt: Attempt| match attempt.number() {
+    ///         1 | 2 => Err(Error::new("no answer")),
+    ///         number => Ok(number),
+    ///     };
+    ///     ctx.step_with("ask", flaky).retry(PATIENT).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(ASK, ask).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(ASK, "ask-1", ())?)?, 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn retry(self, retry: Retry) -> Self {
         self.set("the retry policy", |policy| Policy { retry, ..policy })
     }
 
     /// Gives each attempt at most `limit`; a longer one is dropped and counts as failed. A body that
     /// blocks the thread cannot be cut off.
+    ///
+    /// For a limit of the whole step, its retries and the waits between them included, see
+    /// [`Ctx::timeout`].
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+    /// # use std::time::Duration;
+    /// const ASK: Workflow<(), u32> = Workflow::new("ask");
+    /// const ONCE_MORE: Retry = Retry::exponential(Duration::ZERO).max_attempts(2);
+    ///
+    /// async fn ask(ctx: &Ctx, (): ()) -> Result<u32> {
+    ///     // The first attempt hangs, the second one answers.
+    ///     let hangs = async |attempt: Attempt| match attempt.number() {
+    ///         1 => std::future::pending().await,
+    ///         number => Ok::<_, Error>(number),
+    ///     };
+    ///     ctx.step_with("ask", hangs).timeout(Duration::from_millis(5)).retry(ONCE_MORE).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(ASK, ask).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(ASK, "ask-1", ())?)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn timeout(self, limit: Duration) -> Self {
         self.set("the timeout", |policy| Policy { timeout: Some(limit), ..policy })
     }
 
-    /// Never runs the body again after the end of a process cut it off.
+    /// Never runs the body again after the end of a process interrupted it.
     ///
     /// That it may have begun is committed before it begins, one commit more. If the process ends
     /// before its outcome is recorded, the step fails with an error of which
     /// [`Error::is_interrupted`] is true: whether its effect took place is not known. Attempts that
     /// fail within one process are retried as ever if there is a [`retry`](Self::retry) policy.
+    ///
+    /// The first executor below is dropped while the body is under way; the second one finds that it
+    /// had begun.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow};
+    /// const WIRE: Workflow<(), String> = Workflow::new("wire");
+    ///
+    /// async fn wire(ctx: &Ctx, (): ()) -> Result<String> {
+    ///     let body = async || {
+    ///         std::future::pending::<()>().await; // The bank is slow.
+    ///         Ok::<_, Error>(())
+    ///     };
+    ///     match ctx.step("wire", body).at_most_once().await {
+    ///         Ok(()) => Ok("sent".into()),
+    ///         Err(error) if error.is_interrupted() => Ok("ask the bank whether it was sent".into()),
+    ///         Err(error) => Err(error),
+    ///     }
+    /// }
+    ///
+    /// # let path = std::env::temp_dir().join(format!("dacapo-once-{}.redb", std::process::id()));
+    /// let executor = Executor::builder().workflow(WIRE, wire).open(&path)?;
+    /// let run = executor.start(WIRE, "wire-1", ())?;
+    /// executor.block_on(async {
+    ///     run.accepted().await?;
+    ///     for _ in 0..10 {
+    ///         dacapo::yield_now().await; // Turns in which the body begins.
+    ///     }
+    ///     Ok::<_, Error>(())
+    /// })?;
+    /// drop(executor);
+    ///
+    /// let executor = Executor::builder().workflow(WIRE, wire).open(&path)?;
+    /// let run = executor.attach(WIRE, "wire-1")?;
+    /// assert_eq!(executor.block_on(run)?, "ask the bank whether it was sent");
+    /// # drop(executor);
+    /// # std::fs::remove_file(path).expect("it was created");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn at_most_once(self) -> Self {
         self.set("at_most_once", |policy| Policy { at_most_once: true, ..policy })
     }

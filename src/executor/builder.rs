@@ -85,12 +85,52 @@ impl Builder {
     }
 
     /// Takes the time from `clock`. Without `std` there is no other, and this must be called.
+    ///
+    /// ```
+    /// use dacapo::{Clock, Ctx, Error, Executor, Timestamp, Workflow};
+    ///
+    /// /// The clock of a device that has none: it always shows the same time.
+    /// struct Stopped;
+    ///
+    /// impl Clock for Stopped {
+    ///     fn now(&self) -> Timestamp {
+    ///         Timestamp::from_nanos(7_000)
+    ///     }
+    /// }
+    ///
+    /// # use std::time::{Duration, SystemTime};
+    /// const WHEN: Workflow<(), SystemTime> = Workflow::new("when");
+    /// let executor = Executor::builder()
+    ///     .clock(Stopped)
+    ///     .workflow(WHEN, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.now()))
+    ///     .in_memory();
+    /// let now = executor.block_on(executor.start(WHEN, "when-1", ())?)?;
+    /// assert_eq!(now, SystemTime::UNIX_EPOCH + Duration::from_nanos(7_000));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         Self { clock: Some(Rc::new(clock)), ..self }
     }
 
     /// Makes the seeds of runs a function of `seed` and the order of their starts. By default they
     /// are as random as the system's hash maps (without `std`: derived from 0).
+    ///
+    /// For tests: with one seed, [`Ctx::random`] gives the same numbers each time.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow};
+    /// const DICE: Workflow<(), u64> = Workflow::new("dice");
+    ///
+    /// fn roll(seed: u64) -> Result<u64> {
+    ///     let dice = async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.random());
+    ///     let executor = Executor::builder().workflow(DICE, dice).seed(seed).in_memory();
+    ///     executor.block_on(executor.start(DICE, "dice-1", ())?)
+    /// }
+    ///
+    /// assert_eq!(roll(1)?, roll(1)?);
+    /// assert_ne!(roll(1)?, roll(2)?);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
     }
@@ -98,6 +138,26 @@ impl Builder {
     /// Parks a run when one delivery takes more than `polls` polls of its tasks; 1 million by
     /// default. Other runs wait meanwhile. A run that spawns more tasks than that at once needs
     /// more.
+    ///
+    /// It is not part of the history: a run that needed more polls under an earlier, larger budget
+    /// is parked by its replay under a smaller one.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, ParkReason, Result, Workflow, yield_now};
+    /// const SPIN: Workflow<(), ()> = Workflow::new("spin");
+    ///
+    /// async fn spin(_: &Ctx, (): ()) -> Result<()> {
+    ///     loop {
+    ///         yield_now().await;
+    ///     }
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(SPIN, spin).poll_budget(1_000).in_memory();
+    /// let error = executor.block_on(executor.start(SPIN, "spin-1", ())?).unwrap_err();
+    /// assert!(error.is_parked());
+    /// assert_eq!(executor.parked()?[0].reason, ParkReason::LiveLock);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn poll_budget(self, polls: u64) -> Self {
         Self { poll_budget: polls, ..self }
     }
@@ -132,6 +192,36 @@ impl Builder {
     }
 
     /// Shows `observer` what happens to every run.
+    ///
+    /// An `Rc` of one is an observer too, so that what it saw can be looked at.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Event, Executor, Observer, Workflow};
+    /// # use std::{cell::Cell, rc::Rc};
+    /// /// Counts the steps that have come to their outcome.
+    /// #[derive(Default)]
+    /// struct Steps(Cell<u32>);
+    ///
+    /// impl Observer for Steps {
+    ///     fn observe(&self, _run: &str, event: Event<'_>) {
+    ///         if let Event::Delivered(_, record) = event
+    ///             && record.finished_step() == Some("compose")
+    ///         {
+    ///             self.0.set(self.0.get() + 1);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// const GREET: Workflow<(), String> = Workflow::new("greet");
+    /// let greet = async |ctx: &Ctx, ()| {
+    ///     ctx.step("compose", async || Ok::<_, Error>("hello".to_owned())).await
+    /// };
+    /// let steps = Rc::new(Steps::default());
+    /// let executor = Executor::builder().workflow(GREET, greet).observer(steps.clone()).in_memory();
+    /// executor.block_on(executor.start(GREET, "greet-1", ())?)?;
+    /// assert_eq!(steps.0.get(), 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn observer(self, observer: impl Observer + 'static) -> Self {
         Self { observer: Some(Rc::new(observer)), ..self }
     }

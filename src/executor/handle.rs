@@ -72,8 +72,10 @@ impl<O: Value> Future for Handle<O> {
         self.waiting.poll_ended(cx).map(|ended| match ended? {
             Ok(bytes) => codec::decode(bytes.as_slice()).map_err(|why| {
                 let (id, kind) = (&self.id, core::any::type_name::<O>());
-                let message =
-                    format_args!("the output of run {id:?} does not decode as {kind}: {why}");
+                let message = format_args!(
+                    "the output of run {id:?} does not decode as {kind}: {why}; attach to it \
+                     with the output type of its workflow"
+                );
                 Error::of(Kind::Usage, message)
             }),
             Err(failure) => Err(failure.into()),

@@ -1,4 +1,4 @@
-//! What the compiler must refuse (H16), with the messages that users see.
+//! What the compiler must refuse (H16 of docs/hazards.md), with the messages that users see.
 //!
 //! When a compiler words a message differently: `TRYBUILD=overwrite cargo test compile_fail`, and
 //! read the difference.

@@ -2,6 +2,8 @@
 //!
 //! Each scenario is a few runs of small workflows. It is run once without a fault; then again and
 //! again with one at every operation on its disk, and another process has to finish what is found.
+//!
+//! C1, C2 and so on are the checks of docs/proof.md.
 
 mod compare;
 mod damage;

@@ -8,7 +8,7 @@ use dacapo::{Builder, Ctx, Executor, ParkReason, Result, Workflow};
 use super::{assert_parked, history, open};
 
 const W: Workflow<u32, u32> = Workflow::new("w");
-const MEND: &str = "bring back the code that made this history (if it did not change, it is not \
+const MEND: &str = "restore the code that wrote this history (if it did not change, it is not \
     deterministic), then call `Executor::resume`";
 
 /// A build, as the workflow that it registers.

@@ -12,10 +12,10 @@ use futures::channel::oneshot;
 use super::{assert_parked, history, open};
 
 const W: Workflow<(), u32> = Workflow::new("w");
-const MESSAGE: &str = "woken from outside: a task was woken or dropped while nothing was delivered \
-    to the run, so it depends on something that the history does not know; a workflow may await \
-    operations of its own run and what they feed: put it in a step (inside tokio, run the executor \
-    under tokio::task::unconstrained), then call `Executor::resume`";
+const MESSAGE: &str = "foreign wake: a task was woken or dropped while nothing was delivered \
+    to the run, so it depends on something that the history does not know; await sockets, timers \
+    and channels from outside of the run in a step (inside tokio, run the executor under \
+    tokio::task::unconstrained), then call `Executor::resume`";
 
 /// Runs the workflow of `builder` to its parking, which must be for a foreign wake.
 #[track_caller]

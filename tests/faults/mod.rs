@@ -1,4 +1,5 @@
-//! What happens when things go wrong: each row of the table in the semantics, with its message.
+//! What happens when things go wrong: each row of the table in docs/semantics.md, with its
+//! message.
 
 mod divergence;
 mod foreign_wake;

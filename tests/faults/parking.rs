@@ -60,9 +60,9 @@ fn a_stall() {
         pending().await
     });
     let message = "stalled: the tasks 0, 1 (0 is the root) await no operation of the run; \
-                   so it awaits something that nothing in the run can bring about, such as a timer \
-                   or socket of another runtime: put that in a step (inside tokio, run the \
-                   executor under tokio::task::unconstrained), then call `Executor::resume`";
+                   nothing can wake it: await sockets and timers of another runtime in a step \
+                   (inside tokio, run the executor under tokio::task::unconstrained), then call \
+                   `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -72,9 +72,9 @@ fn a_stall_at_the_start() {
     let broken =
         Executor::builder().workflow(W, async |_: &Ctx, _: u32| -> Result<u32> { pending().await });
     let message = "stalled: task 0 (0 is the root) awaits no operation of the run; \
-                   so it awaits something that nothing in the run can bring about, such as a timer \
-                   or socket of another runtime: put that in a step (inside tokio, run the \
-                   executor under tokio::task::unconstrained), then call `Executor::resume`";
+                   nothing can wake it: await sockets and timers of another runtime in a step \
+                   (inside tokio, run the executor under tokio::task::unconstrained), then call \
+                   `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -86,9 +86,9 @@ fn a_stall_beside_an_operation_that_is_not_polled() {
         pending().await
     });
     let message = "stalled: task 0 (0 is the root) awaits no operation of the run; \
-                   so it awaits something that nothing in the run can bring about, such as a timer \
-                   or socket of another runtime: put that in a step (inside tokio, run the \
-                   executor under tokio::task::unconstrained), then call `Executor::resume`";
+                   nothing can wake it: await sockets and timers of another runtime in a step \
+                   (inside tokio, run the executor under tokio::task::unconstrained), then call \
+                   `Executor::resume`";
     check(broken, ParkReason::Stalled, message, mended());
 }
 
@@ -102,8 +102,9 @@ fn a_live_lock() {
         }
     });
     let message = "live-lock: task 0 and others took 1000 polls for one record; \
-                   mend the loop that never waits (inside tokio, run the executor under \
-                   tokio::task::unconstrained), then call `Executor::resume`";
+                   fix the loop that never waits, or raise `Builder::poll_budget` (inside tokio, \
+                   run the executor under tokio::task::unconstrained), then call \
+                   `Executor::resume`";
     check(broken, ParkReason::LiveLock, message, mended());
 }
 
@@ -114,7 +115,7 @@ fn a_panic_in_the_root() {
         panic!("no tea in order {}", ctx.id())
     });
     let message =
-        "panicked: task 0: no tea in order run; mend the workflow, then call `Executor::resume`";
+        "panicked: task 0: no tea in order run; fix the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 
@@ -125,7 +126,7 @@ fn a_panic_in_a_spawned_task() {
         ctx.step("one", async move || value(n).await).await?;
         ctx.step("two", async move || value(n + 1).await).await
     });
-    let message = "panicked: task 1: no cup; mend the workflow, then call `Executor::resume`";
+    let message = "panicked: task 1: no cup; fix the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 
@@ -145,8 +146,9 @@ fn an_outcome_of_another_type() {
         let (executor, store) = open(build, store.now());
         let error = executor.resume("run").expect_err("the type does not fit");
         let message = format!(
-            "undecodable value: the outcome of step 1 \"one\" does not decode as {kind}: {why}; bring back \
-             the type that was recorded (a changed type needs a new name), then call `Executor::resume`"
+            "undecodable value: the outcome of step 1 \"one\" does not decode as {kind}: {why}; restore \
+             the type that was recorded (a changed type needs a new step or workflow name), then \
+             call `Executor::resume`"
         );
         assert_parked(&executor, "run", &error, &message);
         executor.block_on(async {});
@@ -186,8 +188,8 @@ fn an_input_of_another_type() {
     let run = executor.attach(NARROW, "run").expect("it is there");
     let error = executor.block_on(run).expect_err("the type does not fit");
     let message = "undecodable value: the input does not decode as bool: Found a bool that wasn't 0 or 1; \
-                   bring back the type that was recorded (a changed type needs a new name), then \
-                   call `Executor::resume`";
+                   restore the type that was recorded (a changed type needs a new step or workflow \
+                   name), then call `Executor::resume`";
     assert_parked(&executor, "run", &error, message);
 }
 
@@ -212,7 +214,7 @@ fn a_panic_of_a_task_that_is_dropped_at_the_end() {
         ctx.step("one", async move || value(n).await).await
     });
     let message = "panicked: a task that was dropped: dropped a cup; \
-                   mend the workflow, then call `Executor::resume`";
+                   fix the workflow, then call `Executor::resume`";
     check(broken, ParkReason::Panicked, message, mended());
 }
 

@@ -143,7 +143,7 @@ fn records_that_are_missing_or_in_another_order() {
     for (damage, message) in cases {
         let (reason, found) = open_damaged(damage).expect("it is parked");
         assert_eq!(reason, ParkReason::Damaged);
-        let remedy = "restore the file from a backup, then call `Executor::resume`";
+        let remedy = "restore the file from a backup, then open it again";
         assert_eq!(found, format!("damaged history: {message}; {remedy}"));
     }
 }

@@ -1,4 +1,5 @@
-//! The shapes of programs that break other engines, row by row (docs/determinism.md).
+//! The shapes of programs that break other engines, row by row: H1 to H20 of
+//! docs/hazards.md.
 //!
 //! Each program is run live with many seeds, which give its steps random latencies; again from
 //! the stored state after every commit; and each of these runs is replayed from its whole

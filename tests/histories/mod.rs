@@ -1,4 +1,5 @@
-//! A file of every version of the rules there was, replayed by the present build (C10).
+//! A file of every version of the rules there was, replayed by the present build (C10 of
+//! docs/proof.md).
 //!
 //! `DACAPO_WRITE_HISTORIES=1 cargo test histories` writes the file of the present version anew. That
 //! is for a new version only: a file that was released stays as it is.
