@@ -8,19 +8,17 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 
-use crossbeam_queue::SegQueue;
 use dacapo_store::RunKey;
-use futures::task::AtomicWaker;
+
+use crate::mailbox::Mailbox;
 
 /// The one gate of an executor.
 pub(crate) struct Gate {
     /// The run that is polled right now, or [`SHUT`], in two halves: 64-bit atomics are not
     /// everywhere. Written on the executor's thread only, and what others read does not matter.
     open_for: [AtomicU32; 2],
-    /// Runs that something outside touched.
-    foreign_wakes: SegQueue<RunKey>,
-    /// Whoever sleeps until something happens: a run that was touched must be parked soon.
-    sleeper: AtomicWaker,
+    /// Runs that something outside touched. They must be parked soon.
+    foreign_wakes: Mailbox<RunKey>,
     home: Here,
 }
 
@@ -31,8 +29,7 @@ impl Gate {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             open_for: halves(SHUT).map(AtomicU32::new),
-            foreign_wakes: SegQueue::new(),
-            sleeper: AtomicWaker::new(),
+            foreign_wakes: Mailbox::new(),
             home: Here::now(),
         })
     }
@@ -74,13 +71,12 @@ impl Gate {
 
     /// Notes that something outside touched a run.
     pub(crate) fn note_foreign_wake(&self, run: RunKey) {
-        self.foreign_wakes.push(run);
-        self.sleeper.wake();
+        self.foreign_wakes.post(run);
     }
 
     /// Has `waker` woken when a foreign wake is noted.
     pub(crate) fn register(&self, waker: &Waker) {
-        self.sleeper.register(waker);
+        self.foreign_wakes.register(waker);
     }
 
     pub(crate) fn has_foreign_wakes(&self) -> bool {
@@ -89,8 +85,7 @@ impl Gate {
 
     /// The next run that something outside touched.
     pub(crate) fn next_foreign_wake(&self) -> Option<RunKey> {
-        // `pop` on an empty queue costs a fence, `is_empty` two loads.
-        if self.foreign_wakes.is_empty() { None } else { self.foreign_wakes.pop() }
+        self.foreign_wakes.take()
     }
 }
 

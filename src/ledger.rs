@@ -20,9 +20,8 @@ pub(crate) struct Ledger {
     /// The seq of the next record to be committed. Of a run that was not read yet it is unknown, and 0.
     pub(crate) next_seq: Cell<u64>,
     pub(crate) started_at: Cell<Timestamp>,
-    /// When it goes on by itself, if it can leave memory or has left it; [`NEVER`] if only something
-    /// from outside makes it go on.
-    pub(crate) wake_at: Cell<Option<Timestamp>>,
+    /// When it goes on by itself; it counts if `has_wake_at`.
+    wake_at: Cell<Timestamp>,
     /// `None` while nobody waits.
     watch: Cell<Option<Rc<Watch>>>,
     /// Where the run is in memory, or [`AWAY`](Self::AWAY).
@@ -33,12 +32,10 @@ pub(crate) struct Ledger {
     undelivered: Cell<u32>,
     /// Whether its start is committed.
     is_accepted: Cell<bool>,
+    has_wake_at: Cell<bool>,
     /// Whether its row says when it goes on by itself, so that a record must take that back.
     pub(crate) row_has_wake_at: Cell<bool>,
 }
-
-/// The end of time.
-pub(crate) const NEVER: Timestamp = Timestamp::from_nanos(u64::MAX);
 
 /// One thing that the next commit writes of a run, beside the outcomes of bodies.
 pub(crate) struct Draft {
@@ -69,6 +66,7 @@ impl Ledger {
             pending: Cell::default(),
             undelivered: Cell::default(),
             is_accepted: Cell::default(),
+            has_wake_at: Cell::default(),
             row_has_wake_at: Cell::default(),
         })
     }
@@ -76,8 +74,20 @@ impl Ledger {
     /// Where a run is that is not in memory.
     pub(crate) const AWAY: u32 = u32::MAX;
 
-    pub(crate) fn is_away(&self) -> bool {
-        self.slot.get() == Self::AWAY
+    /// When it goes on by itself, if it may leave memory or has left it.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        self.has_wake_at.get().then(|| self.wake_at.get())
+    }
+
+    pub(crate) fn set_wake_at(&self, at: Option<Timestamp>) {
+        self.has_wake_at.set(at.is_some());
+        self.wake_at.set(at.unwrap_or_default());
+    }
+
+    pub(crate) fn take_wake_at(&self) -> Option<Timestamp> {
+        let at = self.wake_at();
+        self.set_wake_at(None);
+        at
     }
 
     pub(crate) fn has_pending(&self) -> bool {

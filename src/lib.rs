@@ -92,6 +92,7 @@ mod fault;
 mod panics;
 mod trace;
 // What surrounds a run.
+mod mailbox;
 mod gate;
 mod timer;
 mod choices;
@@ -119,7 +120,9 @@ pub use codec::Value;
 pub use context::{Attempt, Ctx, Sleep, Step};
 pub use dacapo_executor::{Task, join, join_all, race, try_join, try_join_all, yield_now};
 pub use error::{BoxError, Elapsed, Error, Result};
-pub use executor::{Builder, Executor, Handle, ParkedRun, UnregisteredRun};
+pub use executor::{
+    Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,
+};
 pub use fault::ParkReason;
 pub use name::Workflow;
 pub use retry::Retry;

@@ -17,7 +17,7 @@ use crate::table::Table;
 pub(crate) struct Operations {
     waiting: Table<Rc<Operation>>,
     /// How many of those that wait do not wait for a time alone.
-    untimed: usize,
+    untimed: u32,
     asked: ToTakeUp,
 }
 
@@ -59,7 +59,7 @@ impl Operations {
 
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let number = operation.number;
-        self.untimed += usize::from(operation.deadline().is_none());
+        self.untimed += u32::from(operation.deadline().is_none());
         self.waiting.insert(number, operation);
         self.ask_again(number);
     }
@@ -126,7 +126,7 @@ impl Operations {
 
     fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
         let operation = self.waiting.remove(number)?;
-        self.untimed -= usize::from(operation.deadline().is_none());
+        self.untimed -= u32::from(operation.deadline().is_none());
         Some(operation)
     }
 

@@ -1,19 +1,20 @@
 //! The workflows of this build: durable names to functions.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 
 use crate::codec::{self, Value};
 use crate::context::Ctx;
 use crate::error::{BoxError, Error, Failure};
-use crate::instance::{Code, Root};
+use crate::instance::{Instance, Registered, Root};
 use crate::name::Workflow;
 use crate::record::Outcome;
 
 /// All workflows that an executor can run.
 #[derive(Default)]
 pub(crate) struct Registry {
-    workflows: BTreeMap<&'static str, Rc<Code>>,
+    workflows: BTreeMap<&'static str, Rc<Registered>>,
 }
 
 impl Registry {
@@ -25,22 +26,22 @@ impl Registry {
         workflow: Workflow<I, O>,
         body: impl AsyncFn(&Ctx, I) -> Result<O, E> + 'static,
     ) {
-        let before = self.workflows.insert(workflow.name(), code(body));
+        let before = self.workflows.insert(workflow.name(), registered(workflow.name(), body));
         assert!(before.is_none(), "the workflow {:?} is registered twice", workflow.name());
     }
 
-    /// The registered name and function for a recorded name.
-    pub(crate) fn find(&self, name: &str) -> Option<(&'static str, Rc<Code>)> {
-        let (&name, code) = self.workflows.get_key_value(name)?;
-        Some((name, code.clone()))
+    /// The workflow with a recorded name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Rc<Registered>> {
+        self.workflows.get(name)
     }
 }
 
-fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
+fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
+    name: &'static str,
     body: impl AsyncFn(&Ctx, I) -> Result<O, E> + 'static,
-) -> Rc<Code> {
+) -> Rc<Registered> {
     let body = Rc::new(body);
-    Rc::new(move |run, input| {
+    let root = move |run: &Rc<Instance>, input: &[u8]| {
         let input = codec::decode::<I>(input).map_err(|why| {
             alloc::format!("the input does not decode as {}: {why}", core::any::type_name::<I>())
         })?;
@@ -48,7 +49,8 @@ fn code<I: Value, O: Value, E: Into<BoxError> + 'static>(
         // One box for all of it: a sleeping run is hardly more than this.
         let task = ctx.task();
         Ok(Root::new(run, task, async move { ctx.end(recorded(body(&ctx, input).await)) }))
-    })
+    };
+    Rc::new(Registered { name, root: Box::new(root) })
 }
 
 /// The form in which a run's result is recorded.

@@ -73,6 +73,148 @@ fn a_module_uses_only_modules_above_it() {
     assert!(uses > 50, "the test sees the uses: {uses}");
 }
 
+/// The names in `use NAME::…` and `use NAME::{…}` below a prefix such as `super`, each with what is
+/// named of it, in one line.
+fn imports<'a>(code: &'a str, prefix: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let before = code[..at].chars().next_back();
+        let rest = &code[at + prefix.len()..];
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let list = match rest.strip_prefix('{') {
+            Some(list) => &list[..list.find('}').expect("it is closed")],
+            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""),
+        };
+        found.extend(list.split(',').map(str::trim).filter(|name| !name.is_empty()));
+    }
+    found
+}
+
+/// Which file of a folder of `src` uses which: by `super::`, and `mod.rs` by the names of its
+/// modules. What `mod.rs` only passes on leads to where it comes from.
+fn uses_within(folder: &Path) -> Vec<(String, String)> {
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let text =
+        |path: &Path| code(path).into_iter().map(|(_, line)| line + "\n").collect::<String>();
+    let files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder can be read")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    let root = text(&folder.join("mod.rs"));
+    let statements = root.split(';').map(str::trim);
+    let (passed, own): (Vec<_>, Vec<_>) = statements
+        .partition(|line| line.starts_with("pub use") || line.starts_with("pub(crate) use"));
+    let own = own.join(";");
+    let mut uses = Vec::new();
+    for file in &files {
+        let child = name(file);
+        if child == "mod" {
+            continue;
+        }
+        let prefix = format!("{child}::");
+        if !imports(&own, &prefix).is_empty() {
+            uses.push(("mod".into(), child.clone()));
+        }
+        for used in imports(&text(file), "super::") {
+            let used = used.split("::").next().expect("a name");
+            let is_file = files.iter().any(|file| name(file) == used);
+            let passes = |line: &&&str| {
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == used)
+            };
+            let from = passed.iter().find(passes).map(|line| {
+                line.split(" use ").nth(1).unwrap_or(line.trim_start_matches("pub use "))
+            });
+            let target = match (is_file, from) {
+                (true, _) => used,
+                (false, Some(from)) => from.split("::").next().expect("a module"),
+                (false, None) => "mod",
+            };
+            uses.push((child.clone(), target.to_owned()));
+        }
+    }
+    uses.retain(|(file, used)| file != used);
+    uses.sort();
+    uses.dedup();
+    uses
+}
+
+/// Files of one folder of the engine are read from the bottom to the top, too.
+#[test]
+fn the_files_of_a_folder_do_not_go_in_circles() {
+    let mut seen = 0;
+    for folder in ["engine", "executor", "context", "instance", "record"] {
+        let mut uses = uses_within(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
+        seen += uses.len();
+        // What uses nothing that is left is taken away, until nothing is left or all is a circle.
+        while !uses.is_empty() {
+            let before = uses.len();
+            let left = uses.clone();
+            uses.retain(|(_, used)| left.iter().any(|(file, _)| file == used));
+            assert!(uses.len() < before, "a circle in src/{folder}: {uses:?}");
+        }
+    }
+    assert!(seen > 20, "the test sees the uses: {seen}");
+}
+
+/// Who adds a kind of record, of operation or of note must look at every place that tells them
+/// apart: so no wildcard does.
+#[test]
+fn no_wildcard_decides_about_a_record() {
+    let names = ["Record::", "Asked::", "Note::", "What::", "Phase::", "RunState::"];
+    let mut matches = 0;
+    for file in sources("src") {
+        let lines = code(&file);
+        for (index, (number, line)) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            if !line.contains("match ") || !line.trim_end().ends_with('{') {
+                continue;
+            }
+            let arms: Vec<_> = lines[index + 1..]
+                .iter()
+                .map(|(_, line)| line.as_str())
+                .take_while(|line| {
+                    line.trim().is_empty() || line.len() - line.trim_start().len() > indent
+                })
+                .filter(|line| line.len() - line.trim_start().len() == indent + 4)
+                .collect();
+            if !arms.iter().any(|arm| names.iter().any(|name| arm.trim_start().starts_with(name))) {
+                continue;
+            }
+            matches += 1;
+            let wild = arms.iter().find(|arm| arm.trim_start().starts_with("_ "));
+            assert_eq!(wild, None, "{}:{number} has a wildcard", file.display());
+        }
+    }
+    assert!(matches >= 10, "the test sees the matches: {matches}");
+}
+
+/// A panic says why it cannot be.
+#[test]
+fn every_expect_has_a_reason_and_nothing_is_unwrapped() {
+    let mut expects = 0;
+    for folder in ["src", "executor/src", "store/src"] {
+        for file in sources(folder) {
+            for (number, line) in code(&file) {
+                if line.trim() == "mod tests {" || file.ends_with("format/tests.rs") {
+                    break;
+                }
+                let at = format!("{}:{number}", file.display());
+                assert!(!line.contains(".unwrap()"), "{at} unwraps");
+                for (_, reason) in line.match_indices(".expect(").map(|(at, _)| line.split_at(at)) {
+                    let reason = &reason[".expect(".len()..];
+                    let words = reason.split('"').nth(1).map_or(2, |text| text.split(' ').count());
+                    assert!(words >= 2, "{at} does not say why");
+                    expects += 1;
+                }
+            }
+        }
+    }
+    assert!(expects > 20, "the test sees them: {expects}");
+}
+
 #[test]
 fn the_crates_below_know_nothing_of_each_other() {
     for (folder, forbidden) in [

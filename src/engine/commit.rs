@@ -44,6 +44,8 @@ impl Engine {
                 }
                 Err(error) => {
                     core::mem::forget(unwound);
+                    // Who waits for any of it is told.
+                    self.put_back(taken);
                     return Err(self.fail(&error));
                 }
             }

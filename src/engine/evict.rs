@@ -1,7 +1,6 @@
 //! Runs that leave memory while nothing happens to them, and stay in their ledgers.
 
 use super::Engine;
-use crate::clock::Timestamp;
 use crate::instance::Instance;
 
 impl Engine {
@@ -27,14 +26,14 @@ impl Engine {
         // many are among the last to leave.
         let operations = run.operations.borrow();
         let first = operations.are_few().then(|| operations.first_deadline()).flatten();
-        let wake_at = first.unwrap_or(Timestamp::from_nanos(0));
-        run.ledger.wake_at.set(Some(wake_at));
+        let wake_at = first.unwrap_or_default();
+        run.ledger.set_wake_at(Some(wake_at));
         self.ledgers.idle.borrow_mut().insert((wake_at, run.key()));
     }
 
     /// There is something for a run: until it is delivered, the run stays.
     pub(super) fn keep_in_memory(&self, run: &Instance) {
-        if let Some(wake_at) = run.ledger.wake_at.take() {
+        if let Some(wake_at) = run.ledger.take_wake_at() {
             self.ledgers.idle.borrow_mut().remove(&(wake_at, run.key()));
         }
     }
@@ -56,7 +55,7 @@ impl Engine {
         let wake_at = first.expect("an idle run waits for a time");
         self.ledgers.leave(run);
         run.ledger.forget_deserted_watch();
-        run.ledger.wake_at.set(Some(wake_at));
+        run.ledger.set_wake_at(Some(wake_at));
         self.is_evicting.set(true);
         run.close();
         self.is_evicting.set(false);

@@ -22,6 +22,7 @@ use crate::ledger::{Draft, What};
 use crate::registry::Registry;
 pub(crate) use deliver::caught;
 use ledgers::Ledgers;
+pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
 
 /// Everything behind an `Executor`.
@@ -144,7 +145,11 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
-        self.world.pending.take();
+        let pending = self.world.pending.take();
+        for draft in pending.rows {
+            // Of a run that is to be deleted there is no other.
+            draft.to.end(Err(why.clone()));
+        }
         for (ledger, run) in self.ledgers.take() {
             if let Some(run) = run {
                 run.close();

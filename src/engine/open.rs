@@ -7,11 +7,14 @@ use dacapo_store::{Filter, RunKey, RunRow, RunState};
 
 use super::{Engine, unregistered};
 use crate::bytes::Bytes;
+use crate::codec;
 use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
-use crate::ledger::Ledger;
+use crate::ledger::{Draft, Ledger, What};
 use crate::random;
 use crate::record::{Outcome, Record, SEMANTICS_VERSION};
+use crate::watch::Watch;
 
 impl Engine {
     pub(crate) fn find(&self, id: &str) -> Result<Option<RunRow>> {
@@ -47,15 +50,29 @@ impl Engine {
         id: &str,
         input: Bytes<'static>,
     ) -> Result<Rc<Instance>> {
-        let code = self.registry.find(workflow).ok_or_else(|| unregistered(id, workflow))?;
+        let found = self.registry.find(workflow);
+        let workflow = found.ok_or_else(|| unregistered(id, workflow))?.clone();
         let ledger = Ledger::new(RunKey(self.next_run.replace(self.next_run.get() + 1)));
         let seed = random::mix(self.seed, ledger.key.0);
-        let (workflow, version) = (code.0, SEMANTICS_VERSION);
-        let run = Instance::new(self.world.clone(), ledger, id.into(), code, Phase::Live);
+        let (name, version) = (workflow.name, SEMANTICS_VERSION);
+        let run = Instance::new(self.world.clone(), ledger, id.into(), workflow, Phase::Live);
         self.ledgers.enter(&run);
-        run.draft(Record::Started { workflow, input, version, seed });
+        run.draft(Record::Started { workflow: name, input, version, seed });
         self.world.bodies.rouse();
         Ok(run)
+    }
+
+    /// Has the next commit forget a run that has ended or is parked, and gives where to wait for that.
+    pub(crate) fn delete(&self, run: RunKey) -> Rc<Watch> {
+        let mut pending = self.world.pending.borrow_mut();
+        let is_same = |draft: &&Draft| matches!(draft.what, What::Delete) && draft.to.key == run;
+        if let Some(draft) = pending.rows.iter().find(is_same) {
+            return draft.to.watch();
+        }
+        let ledger = Ledger::new(run);
+        pending.rows.push(ledger.draft(What::Delete));
+        self.world.bodies.rouse();
+        ledger.watch()
     }
 
     /// Takes up all unfinished runs of registered workflows: replays them, or notes when they go on
@@ -74,4 +91,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The reason in a parked run's row.
+pub(crate) fn fault_of(row: &RunRow) -> Fault {
+    codec::decode(&row.note).unwrap_or_else(|why| {
+        Fault::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
+    })
 }

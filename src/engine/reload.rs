@@ -51,7 +51,7 @@ impl Engine {
     pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
         let ledger = self.ledgers.get(row.key).unwrap_or_else(|| Ledger::new(row.key));
         let (run, replayed) = self.replay(row, ledger)?;
-        if let Some(at) = run.ledger.wake_at.take() {
+        if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);
         }
         self.ledgers.enter(&run);
@@ -111,9 +111,9 @@ impl Engine {
         ledger: Rc<Ledger>,
     ) -> Result<Rc<Instance>> {
         let found = self.registry.find(&row.workflow);
-        let code = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let workflow = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?.clone();
         let id = Rc::from(row.id.as_str());
-        Ok(Instance::new(world.clone(), ledger, id, code, Phase::Replaying))
+        Ok(Instance::new(world.clone(), ledger, id, workflow, Phase::Replaying))
     }
 
     /// All that was committed of a run, or what is wrong with that. That the disk did not answer

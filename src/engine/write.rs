@@ -11,7 +11,7 @@ use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{Instance, Pending};
+use crate::instance::{BodyEnd, Instance, Pending};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -37,29 +37,21 @@ impl Engine {
         let mut writer = Writer { engine: self, batch, now, size: 0, last: None };
         let rest = Pending {
             requests: writer.write_drafts(&mut pending.requests),
-            outcomes: {
-                let written = pending.outcomes.iter().enumerate().take_while(|(index, end)| {
-                    if let Some(later) = pending.outcomes.get(index + AHEAD) {
-                        later.instance.prefetch();
-                        later.operation.prefetch();
-                    }
-                    let is_taken = writer.takes(&end.instance.ledger);
-                    if is_taken {
-                        writer.push(&end.instance.ledger, |bytes| {
-                            end.with_record(now, |record| record.append(bytes));
-                        });
-                    }
-                    is_taken
-                });
-                let written = written.count();
-                pending.outcomes.split_off(written)
-            },
+            outcomes: writer.write_outcomes(&mut pending.outcomes),
             timers: writer.write_drafts(&mut pending.timers),
             rows: writer.write_drafts(&mut pending.rows),
         };
-        self.store.borrow_mut().commit(batch)?;
-        let number = self.commits.replace(self.commits.get() + 1);
-        Ok((rest, Committed { number, time: now }))
+        let committed = self.store.borrow_mut().commit(batch);
+        match committed {
+            Ok(()) => {
+                let number = self.commits.replace(self.commits.get() + 1);
+                Ok((rest, Committed { number, time: now }))
+            }
+            Err(error) => {
+                pending.put_back(rest);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -83,6 +75,24 @@ impl Writer<'_> {
             run.note_written();
         }
         takes
+    }
+
+    /// Writes outcomes while there is room, and gives those that are left.
+    fn write_outcomes(&mut self, outcomes: &mut Vec<BodyEnd>) -> Vec<BodyEnd> {
+        let mut written = 0;
+        while let Some(end) = outcomes.get(written).filter(|end| self.takes(&end.instance.ledger)) {
+            // See `Engine::deliver`.
+            if let Some(later) = outcomes.get(written + AHEAD) {
+                later.instance.prefetch();
+                later.operation.prefetch();
+            }
+            let now = self.now;
+            self.push(&end.instance.ledger, |bytes| {
+                end.with_record(now, |record| record.append(bytes));
+            });
+            written += 1;
+        }
+        outcomes.split_off(written)
     }
 
     /// Writes drafts while there is room, and gives those that are left.
@@ -132,7 +142,7 @@ impl Writer<'_> {
         self.batch.put_row(RunRow {
             key: ledger.key,
             id: run.id.to_string(),
-            workflow: run.workflow.into(),
+            workflow: run.workflow().into(),
             state,
             started_at: ledger.started_at.get().as_nanos(),
             changed_at: self.now.as_nanos(),

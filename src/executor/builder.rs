@@ -1,6 +1,5 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::cell::Cell;
 use core::fmt;
 #[cfg(feature = "redb")]
 use std::path::Path;
@@ -34,9 +33,10 @@ pub struct Builder {
     resident_max: Option<usize>,
 }
 
-impl Builder {
-    pub(super) fn new() -> Self {
-        Self {
+impl Executor {
+    /// Starts to build an executor.
+    pub fn builder() -> Builder {
+        Builder {
             registry: Registry::default(),
             clock: None,
             seed: None,
@@ -46,7 +46,9 @@ impl Builder {
             resident_max: None,
         }
     }
+}
 
+impl Builder {
     /// Registers the function behind a workflow's name.
     ///
     /// It must be deterministic apart from what it awaits: its operations and what they feed.
@@ -275,7 +277,7 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(world, self.registry, seed, Box::new(store), self.resident_max);
         engine.recover()?;
-        Ok(Executor { engine, driven: Cell::default() })
+        Ok(Executor::over(engine))
     }
 
     /// The same over memory: for tests, and for runs that need not outlive the process.

@@ -37,22 +37,22 @@ impl Executor {
     /// ```
     #[cfg(feature = "std")]
     pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.driven);
+        let _driven = Driven::begin(&self.shared.is_driven);
         let mut main = pin!(main);
-        let guest = self.engine.world.bodies.guest();
+        let guest = self.shared.engine.world.bodies.guest();
         let parker = dacapo_executor::Parker::new();
         let waker = parker.waker();
         loop {
             let mut output = None;
             let mut poll =
                 |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
-            let turn = self.engine.turn(&guest, &mut poll);
+            let turn = self.turn(&guest, &mut poll);
             if let Some(output) = output {
                 return output;
             }
             match turn {
-                Turn::Idle(deadline) if self.engine.sleeps_until(deadline, &waker) => {
-                    match self.engine.world.timers.wait() {
+                Turn::Idle(deadline) if self.sleeps_until(deadline, &waker) => {
+                    match self.shared.engine.world.timers.wait() {
                         Some(wait) => parker.park_timeout(wait),
                         None => parker.park(),
                     }
@@ -83,23 +83,23 @@ impl Executor {
     /// assert_eq!(futures::executor::block_on(main), 7);
     /// ```
     pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.driven);
+        let _driven = Driven::begin(&self.shared.is_driven);
         let mut main = pin!(main);
-        let guest = self.engine.world.bodies.guest();
+        let guest = self.shared.engine.world.bodies.guest();
         #[cfg(feature = "std")]
         let mut alarm = super::alarm::Alarm::default();
         poll_fn(|cx| {
             let mut output = None;
             let mut poll =
                 |cx: &mut Context<'_>| main.as_mut().poll(cx).map(|value| output = Some(value));
-            let turn = self.engine.turn(&guest, &mut poll);
+            let turn = self.turn(&guest, &mut poll);
             if let Some(output) = output {
                 return Poll::Ready(output);
             }
             match turn {
-                Turn::Idle(deadline) if self.engine.sleeps_until(deadline, cx.waker()) => {
+                Turn::Idle(deadline) if self.sleeps_until(deadline, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    alarm.set(self.engine.world.timers.wait(), cx.waker());
+                    alarm.set(self.shared.engine.world.timers.wait(), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -109,36 +109,49 @@ impl Executor {
     }
 }
 
-impl Engine {
+impl Executor {
     /// One round of bodies, the main future among them, and a commit of what came of it.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
-        let timers = &self.world.timers;
-        if self.has_waited.take() {
+        let engine = &self.shared.engine;
+        let timers = &engine.world.timers;
+        if engine.has_waited.take() {
             timers.advance();
         }
-        let mut is_busy = false;
-        for _ in 0..self.world.polls_per_turn() {
-            if self.world.pending.borrow().outcomes.len() >= Self::OUTCOMES_PER_COMMIT {
+        let mut is_busy = self.carry_out_commands();
+        for _ in 0..engine.world.polls_per_turn() {
+            if engine.world.pending.borrow().outcomes.len() >= Engine::OUTCOMES_PER_COMMIT {
                 break;
             }
-            is_busy |= self.world.bodies.tick_with(main, poll_main);
+            is_busy |= engine.world.bodies.tick_with(main, poll_main);
         }
         timers.advance();
         // What stopped the executor is told to everybody who waits; the main future goes on.
-        is_busy |= self.commit().unwrap_or_else(|failure| {
-            self.close(&failure);
+        is_busy |= engine.commit().unwrap_or_else(|failure| {
+            engine.close(&failure);
             false
         });
         if is_busy { Turn::Busy } else { Turn::Idle(timers.next_deadline()) }
     }
 
+    /// Does what other threads asked for by now; whether there was anything.
+    fn carry_out_commands(&self) -> bool {
+        let mut has_any = false;
+        while let Some(command) = self.shared.commands.take() {
+            has_any = true;
+            command(self);
+        }
+        has_any
+    }
+
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
     fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
-        self.world.bodies.register(waker);
-        self.world.gate.register(waker);
-        let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_foreign_wakes();
-        self.has_waited.set(true);
-        is_quiet && !self.world.timers.clock.skip_to(deadline)
+        let (world, commands) = (&self.shared.engine.world, &self.shared.commands);
+        world.bodies.register(waker);
+        world.gate.register(waker);
+        commands.register(waker);
+        let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
+        self.shared.engine.has_waited.set(true);
+        is_quiet && commands.is_empty() && !world.timers.clock.skip_to(deadline)
     }
 }
 

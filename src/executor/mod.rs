@@ -6,7 +6,14 @@ mod builder;
 mod drive;
 mod handle;
 mod parked;
+mod posted;
+mod remote;
+mod runs;
+mod weak;
 
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 
@@ -15,14 +22,18 @@ use dacapo_store::RunState;
 pub use builder::Builder;
 pub use handle::Handle;
 pub use parked::{ParkedRun, UnregisteredRun};
+pub use posted::Posted;
+pub use remote::Remote;
+pub use runs::RunInfo;
+pub use weak::WeakExecutor;
 
 use crate::clock::Timestamp;
 use crate::codec::{self, Value};
-use crate::engine::{Engine, parked_error, unregistered};
+use crate::engine::{Engine, fault_of, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
+use crate::mailbox::Mailbox;
 use crate::name::Workflow;
 use crate::watch::Watch;
-use parked::fault_of;
 
 /// Runs workflows durably, on one thread, over one store.
 ///
@@ -46,15 +57,27 @@ use parked::fault_of;
 /// # Ok::<(), dacapo::Error>(())
 /// ```
 pub struct Executor {
+    shared: Rc<Shared>,
+    /// Whether its drop is the end of all. It is not for one that a weak handle lends.
+    is_owner: bool,
+}
+
+/// What is done with an executor on its thread, between two rounds.
+type Command = Box<dyn FnOnce(&Executor) + Send>;
+
+/// What an executor and its handles share.
+struct Shared {
     engine: Engine,
+    /// What other threads ask for.
+    commands: Arc<Mailbox<Command>>,
     /// Whether a loop drives it.
-    driven: Cell<bool>,
+    is_driven: Cell<bool>,
 }
 
 impl Executor {
-    /// Starts to build an executor.
-    pub fn builder() -> Builder {
-        Builder::new()
+    fn over(engine: Engine) -> Self {
+        let (commands, is_driven) = (Arc::new(Mailbox::new()), Cell::new(false));
+        Self { shared: Rc::new(Shared { engine, commands, is_driven }), is_owner: true }
     }
 
     /// Starts a run, or attaches to the one with this id.
@@ -87,7 +110,7 @@ impl Executor {
         id: &str,
         input: I,
     ) -> Result<Handle<O>> {
-        self.engine.check()?;
+        self.shared.engine.check()?;
         if let Some(handle) = self.find(workflow, id)? {
             return Ok(handle);
         }
@@ -98,7 +121,7 @@ impl Executor {
             let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
             Error::of(Kind::Usage, message)
         })?;
-        let run = self.engine.start(workflow.name(), id, input)?;
+        let run = self.shared.engine.start(workflow.name(), id, input)?;
         Ok(Handle::new(run.id.clone(), run.ledger.watch()))
     }
 
@@ -122,27 +145,27 @@ impl Executor {
         workflow: Workflow<I, O>,
         id: &str,
     ) -> Result<Handle<O>> {
-        self.engine.check()?;
+        self.shared.engine.check()?;
         self.find(workflow, id)?.ok_or_else(|| no_such_run(id))
     }
 
     /// The run with this id, wherever it is.
     fn find<I, O>(&self, workflow: Workflow<I, O>, id: &str) -> Result<Option<Handle<O>>> {
-        if let Some(run) = self.engine.ledgers.with_id(id) {
-            same_workflow(id, run.workflow, workflow.name())?;
+        if let Some(run) = self.shared.engine.ledgers.with_id(id) {
+            same_workflow(id, run.workflow(), workflow.name())?;
             return Ok(Some(Handle::new(run.id.clone(), run.ledger.watch())));
         }
-        let Some(row) = self.engine.find(id)? else { return Ok(None) };
+        let Some(row) = self.shared.engine.find(id)? else { return Ok(None) };
         same_workflow(id, &row.workflow, workflow.name())?;
         let watch = match row.state {
-            RunState::Running => match self.engine.ledgers.get(row.key) {
+            RunState::Running => match self.shared.engine.ledgers.get(row.key) {
                 // It has left memory, and need not come back to be waited for.
                 Some(ledger) => ledger.watch(),
                 None => return Err(unregistered(id, &row.workflow)),
             },
             RunState::Parked => Watch::ended(Err(parked_error(id, &fault_of(&row)))),
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
-                Watch::ended(Ok(self.engine.outcome(&row)?))
+                Watch::ended(Ok(self.shared.engine.outcome(&row)?))
             }
         };
         Ok(Some(Handle::new(id.into(), watch)))
@@ -152,7 +175,7 @@ impl Executor {
     ///
     /// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay.
     fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
-        if !self.engine.is_called_by_a_workflow() {
+        if !self.shared.engine.is_called_by_a_workflow() {
             return Ok(());
         }
         let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
@@ -164,21 +187,25 @@ impl Executor {
     /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.engine.world.timers.next_deadline()
+        self.shared.engine.world.timers.next_deadline()
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
-        self.engine.world.tasks.close();
-        self.engine.world.bodies.close();
+        if !self.is_owner {
+            return;
+        }
+        self.shared.commands.close();
+        self.shared.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
+        self.shared.engine.world.tasks.close();
+        self.shared.engine.world.bodies.close();
     }
 }
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = self.engine.ledgers.residents();
+        let runs = self.shared.engine.ledgers.residents();
         f.debug_struct("Executor").field("runs", &runs).finish_non_exhaustive()
     }
 }

@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use dacapo_store::{Filter, RunRow, RunState};
 
 use super::{Executor, no_such_run};
-use crate::codec;
-use crate::engine::unregistered;
+use crate::engine::{fault_of, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::Phase;
@@ -60,14 +59,14 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn parked(&self) -> Result<Vec<ParkedRun>> {
-        let rows = self.engine.list(&Filter::new().states(&[RunState::Parked]))?;
+        let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Parked]))?;
         let mut parked: Vec<_> = rows
             .into_iter()
             .map(|row| (row.key, ParkedRun::new(&row.id, &row.workflow, &fault_of(&row))))
             .collect();
         let mut pending = Vec::new();
-        self.engine.pending_parks(|run, fault| {
-            pending.push((run.key(), ParkedRun::new(&run.id, run.workflow, fault)));
+        self.shared.engine.pending_parks(|run, fault| {
+            pending.push((run.key(), ParkedRun::new(&run.id, run.workflow(), fault)));
         });
         parked.retain(|(key, _)| !pending.iter().any(|(parked, _)| parked == key));
         parked.extend(pending);
@@ -87,8 +86,8 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
-        let rows = self.engine.list(&Filter::new().states(&[RunState::Running]))?;
-        let unknown = |row: &RunRow| self.engine.registry.find(&row.workflow).is_none();
+        let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Running]))?;
+        let unknown = |row: &RunRow| self.shared.engine.registry.find(&row.workflow).is_none();
         let rows = rows.into_iter().filter(unknown);
         Ok(rows.map(|row| UnregisteredRun { id: row.id, workflow: row.workflow }).collect())
     }
@@ -107,23 +106,23 @@ impl Executor {
     /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
-        self.engine.check()?;
+        self.shared.engine.check()?;
         self.refuse_workflows(id, "resumed")?;
         let is_not_parked = || {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             Error::of(Kind::Usage, message)
         };
-        if let Some(run) = self.engine.ledgers.with_id(id) {
+        if let Some(run) = self.shared.engine.ledgers.with_id(id) {
             if run.phase.get() != Phase::Closed {
                 return Err(is_not_parked());
             }
             // It is parked, and that is not committed yet.
-            self.engine.commit()?;
+            self.shared.engine.commit()?;
         }
-        let row = self.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        let row = self.shared.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
         match row.state {
-            RunState::Parked => self.engine.resume(&row),
-            RunState::Running if self.engine.registry.find(&row.workflow).is_none() => {
+            RunState::Parked => self.shared.engine.resume(&row),
+            RunState::Running if self.shared.engine.registry.find(&row.workflow).is_none() => {
                 Err(unregistered(id, &row.workflow))
             }
             RunState::Running | RunState::Completed | RunState::Failed | RunState::Cancelled => {
@@ -153,10 +152,10 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn verify(&self, id: &str) -> Result<()> {
-        match self.engine.find(id)? {
-            Some(row) => self.engine.rehearse(&row),
+        match self.shared.engine.find(id)? {
+            Some(row) => self.shared.engine.rehearse(&row),
             // Nothing of it is committed, so nothing can differ.
-            None if self.engine.ledgers.with_id(id).is_some() => Ok(()),
+            None if self.shared.engine.ledgers.with_id(id).is_some() => Ok(()),
             None => Err(no_such_run(id)),
         }
     }
@@ -167,11 +166,4 @@ impl ParkedRun {
         let message = alloc::format!("{}", fault);
         Self { id: id.to_owned(), workflow: workflow.to_owned(), reason: fault.reason, message }
     }
-}
-
-/// The reason in a parked run's row.
-pub(super) fn fault_of(row: &RunRow) -> Fault {
-    codec::decode(&row.note).unwrap_or_else(|why| {
-        Fault::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
-    })
 }

@@ -58,14 +58,19 @@ pub(crate) struct Instance {
     /// The number of the next task.
     next_task: Cell<u32>,
     pub(crate) id: Rc<str>,
-    pub(crate) workflow: &'static str,
-    code: Rc<Code>,
+    workflow: Rc<Registered>,
     pub(crate) seed: Cell<u64>,
 }
 
-/// A workflow's function without its types: the root of a run, from its encoded input. The error
-/// says why the input is not what the function takes.
-pub(crate) type Code = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, String>;
+/// A workflow of this build: its durable name, and its function without its types.
+pub(crate) struct Registered {
+    pub(crate) name: &'static str,
+    /// The root of a run, from its encoded input. The error says why the input is not what the
+    /// function takes.
+    pub(crate) root: Box<MakeRoot>,
+}
+
+type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, String>;
 
 /// How far a run has come.
 ///
@@ -91,7 +96,7 @@ impl Instance {
         world: Rc<World>,
         ledger: Rc<Ledger>,
         id: Rc<str>,
-        (workflow, code): (&'static str, Rc<Code>),
+        workflow: Rc<Registered>,
         phase: Phase,
     ) -> Rc<Self> {
         let operations = match phase {
@@ -103,7 +108,6 @@ impl Instance {
             ledger,
             id,
             workflow,
-            code,
             phase: Cell::new(phase),
             seed: Cell::default(),
             now: Cell::default(),
@@ -119,6 +123,11 @@ impl Instance {
 
     pub(crate) fn key(&self) -> RunKey {
         self.ledger.key
+    }
+
+    /// The name of its workflow.
+    pub(crate) fn workflow(&self) -> &'static str {
+        self.workflow.name
     }
 
     /// Reads a little of it, so that its memory is in the processor's cache soon.
@@ -182,7 +191,7 @@ impl Instance {
 
     /// Spawns the root, from the run's input.
     pub(crate) fn spawn_root(self: &Rc<Self>, input: &[u8]) -> Result<(), String> {
-        let root = (self.code)(self, input)?;
+        let root = (self.workflow.root)(self, input)?;
         if self.is_running() {
             self.keep(root.number, self.world.tasks.spawn_boxed(root.task));
         }

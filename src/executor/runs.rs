@@ -1,0 +1,111 @@
+//! Runs as their rows show them: listed and deleted.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use dacapo_store::{Filter, RunRow, RunState};
+
+use super::posted::Posted;
+use super::{Executor, no_such_run};
+use crate::clock::Timestamp;
+use crate::error::{Error, Kind, Result};
+use crate::instance::Phase;
+
+/// What is known of a run without reading its history; see [`Executor::runs`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RunInfo {
+    /// The run's id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Where it stands.
+    pub state: RunState,
+    /// When its start was committed.
+    pub started_at: Timestamp,
+    /// When its row changed last: at its start, its end, or when it was parked or resumed.
+    pub changed_at: Timestamp,
+}
+
+impl Executor {
+    /// The runs that a filter keeps, as of the last commit, in the order in which they were started.
+    ///
+    /// Histories are not read. Ask for pages: a file may hold millions of runs.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// use dacapo::store::{Filter, RunState};
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// let runs = executor.runs(&Filter::new().states(&[RunState::Completed]))?;
+    /// assert_eq!((runs[0].id.as_str(), runs[0].workflow.as_str()), ("one", "echo"));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn runs(&self, filter: &Filter) -> Result<Vec<RunInfo>> {
+        Ok(self.shared.engine.list(filter)?.into_iter().map(RunInfo::from).collect())
+    }
+
+    /// Deletes a run that has ended or is parked, with its history: from then on its id is free.
+    ///
+    /// It takes effect when the future is first polled, and the future is ready when it is
+    /// committed. Steps that the run has done stay done: who starts its id anew does them again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run, if it has not ended and is not parked, or if the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// executor.block_on(executor.delete("one"))?;
+    /// assert!(executor.attach(ECHO, "one").is_err());
+    /// assert_eq!(executor.block_on(executor.start(ECHO, "one", 2)?)?, 2);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn delete(&self, id: &str) -> Posted {
+        let id = String::from(id);
+        Posted::new(&self.shared, move |engine| {
+            engine.check()?;
+            if let Some(run) = engine.ledgers.with_id(&id) {
+                if run.phase.get() != Phase::Closed {
+                    return Err(unfinished(&id));
+                }
+                // It is parked, and that is not committed yet.
+                engine.commit()?;
+            }
+            let row = engine.find(&id)?.ok_or_else(|| no_such_run(&id))?;
+            match row.state {
+                RunState::Running => Err(unfinished(&id)),
+                RunState::Parked | RunState::Completed | RunState::Failed | RunState::Cancelled => {
+                    Ok(engine.delete(row.key))
+                }
+            }
+        })
+    }
+}
+
+fn unfinished(id: &str) -> Error {
+    let message =
+        format_args!("run {id:?} has not ended and is not parked, so it cannot be deleted");
+    Error::of(Kind::Usage, message)
+}
+
+impl From<RunRow> for RunInfo {
+    fn from(row: RunRow) -> Self {
+        let RunRow { id, workflow, state, started_at, changed_at, .. } = row;
+        let (started_at, changed_at) =
+            (Timestamp::from_nanos(started_at), Timestamp::from_nanos(changed_at));
+        Self { id, workflow, state, started_at, changed_at }
+    }
+}
