@@ -123,7 +123,7 @@ impl History {
 /// # Ok::<(), dacapo_store::Error>(())
 /// ```
 pub trait Store {
-    /// Writes a batch: all of it or nothing, and for good when this returns.
+    /// PendingWrites a batch: all of it or nothing, and for good when this returns.
     ///
     /// An empty batch writes nothing and has no number. The store does not check that the seqs
     /// of each run follow one another or that an id is new (it may do so, and panic): the caller

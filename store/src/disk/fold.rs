@@ -4,68 +4,72 @@ use alloc::vec::Vec;
 use redb::{Database, WriteTransaction};
 
 use super::blocks::Blocks;
+use super::error::DiskError;
 use super::ids::{self, Change};
 use super::index::Index;
 use super::runs::{Runs, Stage};
-use super::tables::{IDS, JOURNAL, META, META_KEY};
+use super::tables::{HEADER, HEADER_KEY, IDS, JOURNAL};
 use super::tail::Tail;
-use super::trouble::Trouble;
 use crate::format::chunk::Chunk;
-use crate::format::meta::{self, Meta};
-use crate::format::{contents, node, row};
+use crate::format::header::{self, Header};
+use crate::format::{chunk_refs, node, row};
 use crate::{RunKey, RunRow};
 
-/// Writes all that the tail holds into the tables it belongs to, forgets some runs, and cuts the
+/// PendingWrites all that the tail holds into the tables it belongs to, forgets some runs, and cuts the
 /// journal: one transaction, so that a crash at any point leaves either the journal or what became
-/// of it. `forgotten` is in order of the keys. Returns what the file says of itself then.
+/// of it. `forgotten` is in order of the keys. Returns the header then.
 pub(super) fn fold(
     db: &Database,
     tail: &Tail,
-    meta: Meta,
+    header: Header,
     forgotten: &[RunRow],
-) -> Result<Meta, Trouble> {
+) -> Result<Header, DiskError> {
     let txn = db.begin_write()?;
-    let mut fold = Fold::begin(&txn, meta)?;
+    let mut fold = Fold::begin(&txn, header)?;
     fold.write_runs(tail, |run| forgotten.binary_search_by_key(&run, |row| row.key).is_ok())?;
     fold.remove(forgotten)?;
-    let meta = fold.end(&txn)?;
+    let header = fold.end(&txn)?;
     // Everything up to the last commit is in the other tables now, so nothing of it stays.
     txn.delete_table(JOURNAL)?;
     txn.open_table(JOURNAL)?;
     txn.commit()?;
-    Ok(meta)
+    Ok(header)
 }
 
 /// Forgets runs of which the tail holds nothing, and leaves the journal alone.
-pub(super) fn forget(db: &Database, meta: Meta, forgotten: &[RunRow]) -> Result<Meta, Trouble> {
+pub(super) fn forget(
+    db: &Database,
+    header: Header,
+    forgotten: &[RunRow],
+) -> Result<Header, DiskError> {
     let txn = db.begin_write()?;
-    let mut fold = Fold::begin(&txn, meta)?;
+    let mut fold = Fold::begin(&txn, header)?;
     fold.remove(forgotten)?;
-    let meta = fold.end(&txn)?;
+    let header = fold.end(&txn)?;
     txn.commit()?;
-    Ok(meta)
+    Ok(header)
 }
 
 /// The tables that a fold writes.
 struct Fold<'txn> {
-    meta: Meta,
+    header: Header,
     runs: Runs<'txn>,
     blocks: Blocks<'txn>,
     ids: Vec<Change>,
 }
 
 impl<'txn> Fold<'txn> {
-    fn begin(txn: &'txn WriteTransaction, meta: Meta) -> Result<Fold<'txn>, Trouble> {
-        let runs = Runs::open(txn, meta.sums)?;
-        let blocks = Blocks::open(txn, meta.next_block)?;
-        Ok(Fold { meta, runs, blocks, ids: Vec::new() })
+    fn begin(txn: &'txn WriteTransaction, header: Header) -> Result<Fold<'txn>, DiskError> {
+        let runs = Runs::open(txn, header.sums)?;
+        let blocks = Blocks::open(txn, header.next_block)?;
+        Ok(Fold { header, runs, blocks, ids: Vec::new() })
     }
 
     fn write_runs(
         &mut self,
         tail: &Tail,
         is_forgotten: impl Fn(RunKey) -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DiskError> {
         let index = tail.index();
         // Those that have ended have blocks to themselves: they will be deleted long before a run
         // that sleeps for a month, which would keep their blocks.
@@ -91,16 +95,16 @@ impl<'txn> Fold<'txn> {
         run: RunKey,
         before: &mut Vec<u8>,
         value: &mut Vec<u8>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DiskError> {
         let was = self.runs.get(run, before)?;
         let (row_before, list_before) = match was {
             None => (&[][..], &[][..]),
             Some(_) => row::split(run, before)
-                .map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))?,
+                .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))?,
         };
         let mut list = list_before.to_vec();
         for_each_chunk(tail, index, run, |first, chunk| {
-            contents::add(&mut list, run, self.blocks.add(first, chunk)?);
+            chunk_refs::add(&mut list, run, self.blocks.add(first, chunk)?);
             Ok(())
         })?;
         let mut row_now = Vec::new();
@@ -124,14 +128,14 @@ impl<'txn> Fold<'txn> {
     }
 
     /// Removes runs from all tables.
-    fn remove(&mut self, runs: &[RunRow]) -> Result<(), Trouble> {
+    fn remove(&mut self, runs: &[RunRow]) -> Result<(), DiskError> {
         for RunRow { key, id, .. } in runs {
             self.ids.push(Change { entry: (node::hash(id), *key), stays: false });
             for stage in [Stage::Unfinished, Stage::Ended] {
                 let Some(value) = self.runs.remove(*key, stage)? else { continue };
                 let list = row::split(*key, &value).map_or(&[][..], |(_, list)| list);
                 // From a damaged list nothing can be found: the chunks stay, and belong to nobody.
-                for item in contents::read(*key, list).unwrap_or_default() {
+                for item in chunk_refs::read(*key, list).unwrap_or_default() {
                     self.blocks.release(item.block)?;
                 }
             }
@@ -139,14 +143,14 @@ impl<'txn> Fold<'txn> {
         Ok(())
     }
 
-    /// Writes what the other tables come to.
-    fn end(mut self, txn: &'txn WriteTransaction) -> Result<Meta, Trouble> {
+    /// PendingWrites what the other tables come to.
+    fn end(mut self, txn: &'txn WriteTransaction) -> Result<Header, DiskError> {
         self.ids.sort_unstable();
-        let ids = ids::change(&mut txn.open_table(IDS)?, self.meta.ids, &self.ids)?;
+        let ids = ids::change(&mut txn.open_table(IDS)?, self.header.ids, &self.ids)?;
         let (sums, next_block) = (self.runs.sums(), self.blocks.next());
-        let meta = Meta { sums, ids, next_block, ..self.meta };
-        txn.open_table(META)?.insert(META_KEY, &meta::pack(&meta)[..])?;
-        Ok(meta)
+        let header = Header { sums, ids, next_block, ..self.header };
+        txn.open_table(HEADER)?.insert(HEADER_KEY, &header::pack(&header)[..])?;
+        Ok(header)
     }
 }
 
@@ -155,8 +159,8 @@ fn for_each_chunk(
     tail: &Tail,
     index: &Index,
     run: RunKey,
-    mut f: impl FnMut(u64, &[u8]) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+    mut f: impl FnMut(u64, &[u8]) -> Result<(), DiskError>,
+) -> Result<(), DiskError> {
     let (mut chunk, mut first) = (Chunk::default(), 0);
     for slot in index.slots(run) {
         // A gap would be a mistake of the caller: it begins a new chunk, so that reading finds it

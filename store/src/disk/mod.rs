@@ -1,17 +1,17 @@
 mod blocks;
 mod create;
 mod fold;
-mod held;
+mod buffered;
 mod ids;
 mod index;
-mod list;
+mod scan;
 mod options;
 mod read;
 mod runs;
 mod tables;
 mod tail;
-mod trouble;
-mod writes;
+mod error;
+mod pending;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -23,13 +23,13 @@ use std::path::Path;
 
 use redb::{Durability, StorageBackend};
 
+use error::{DiskError, Handle, guarded};
 pub use options::Options;
 use tables::JOURNAL;
 use tail::Tail;
-use trouble::{Handle, Trouble, guarded};
 
+use crate::format::header::Header;
 use crate::format::journal::MAX_BYTES;
-use crate::format::meta::Meta;
 use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store};
 
 /// A store in one file, through redb.
@@ -70,15 +70,15 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 /// ```
 pub struct RedbStore {
     db: Handle,
-    /// Lets what is held of the writes so far go to the disk, before the first of our own.
-    release: Option<Release>,
+    /// Lets what is buffered of the writes so far go to the disk, before the first of our own.
+    flush: Option<Flush>,
     /// What the journal holds, in memory.
     tail: Tail,
     /// What messages call the file.
     name: String,
     fold_bytes: usize,
-    /// What the file says of itself: as it was when the journal was folded last.
-    meta: Meta,
+    /// The header: as it was when the journal was folded last.
+    header: Header,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -87,7 +87,7 @@ pub struct RedbStore {
     refused: Option<Error>,
 }
 
-type Release = Box<dyn FnOnce() -> io::Result<()> + Send>;
+type Flush = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 impl RedbStore {
     /// Opens the store at `path`, or makes one if there is nothing.
@@ -111,7 +111,7 @@ impl RedbStore {
     /// The version of the engine's rules under which the file was made: see
     /// [`Options::semantics_version`].
     pub fn semantics_version(&self) -> u32 {
-        self.meta.semantics
+        self.header.semantics
     }
 
     /// Closes the file. Dropping the store does so too, and does not say if it fails; no commit is
@@ -121,50 +121,50 @@ impl RedbStore {
     /// If the disk refuses.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
-        self.db.close().map_err(|trouble| trouble.about(&self.name)).and(sealed)
+        self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
     }
 
-    /// Writes down how far the journal goes. After a crash redb holds every page of it against its
+    /// PendingWrites down how far the journal goes. After a crash redb holds every page of it against its
     /// checksum; when it opens a closed file it does not, and an end that is missing would not be
     /// missed.
     fn seal(&mut self) -> Result<()> {
         let last_commit = self.tail.last_commit();
         // A file of which nothing was changed stays as it was.
-        let is_changed = self.release.is_none() && self.meta.last_commit != last_commit;
+        let is_changed = self.flush.is_none() && self.header.last_commit != last_commit;
         if self.refused.is_some() || !is_changed {
             return Ok(());
         }
         self.write(|store| {
-            store.meta.last_commit = last_commit;
-            tables::write_meta(&store.db, &store.meta)
+            store.header.last_commit = last_commit;
+            tables::write_header(&store.db, &store.header)
         })
     }
 
     /// Reads, unless a write was refused before.
-    fn read<T>(&self, f: impl FnOnce() -> Result<T, Trouble>) -> Result<T> {
+    fn read<T>(&self, f: impl FnOnce() -> Result<T, DiskError>) -> Result<T> {
         match &self.refused {
             Some(error) => Err(error.clone()),
-            None => guarded(f).map_err(|trouble| trouble.about(&self.name)),
+            None => guarded(f).map_err(|error| error.about(&self.name)),
         }
     }
 
-    /// Writes, unless a write was refused before; if this one is, it is the last.
-    fn write(&mut self, f: impl FnOnce(&mut RedbStore) -> Result<(), Trouble>) -> Result<()> {
+    /// PendingWrites, unless a write was refused before; if this one is, it is the last.
+    fn write(&mut self, f: impl FnOnce(&mut RedbStore) -> Result<(), DiskError>) -> Result<()> {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
         let result = guarded(|| {
-            if let Some(release) = self.release.take() {
-                release()?;
+            if let Some(flush) = self.flush.take() {
+                flush()?;
             }
             f(self)
         });
-        let result = result.map_err(|trouble| trouble.about(&self.name));
+        let result = result.map_err(|error| error.about(&self.name));
         self.refused = result.clone().err();
         result
     }
 
-    fn append(&mut self, batch: &Batch) -> Result<(), Trouble> {
+    fn append(&mut self, batch: &Batch) -> Result<(), DiskError> {
         let mut txn = self.db.begin_write()?;
         txn.set_durability(Durability::Immediate).expect("there are no savepoints");
         let (commit, row) = self.tail.push(batch);
@@ -194,14 +194,14 @@ impl RedbStore {
     }
 
     /// Folds the journal and forgets some runs on the way.
-    fn fold_without(&mut self, forgotten: &[RunRow]) -> Result<(), Trouble> {
+    fn fold_without(&mut self, forgotten: &[RunRow]) -> Result<(), DiskError> {
         if self.tail.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
         let last_commit = self.tail.last_commit();
         let (time, next_run) = (self.time, self.next_run);
-        let meta = Meta { commit: last_commit, last_commit, time, next_run, ..self.meta };
-        self.meta = fold::fold(&self.db, &self.tail, meta, forgotten)?;
+        let header = Header { commit: last_commit, last_commit, time, next_run, ..self.header };
+        self.header = fold::fold(&self.db, &self.tail, header, forgotten)?;
         self.tail.clear(self.fold_bytes.saturating_mul(2));
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Store for RedbStore {
     }
 
     fn find(&self, id: &str) -> Result<Option<RunRow>> {
-        self.read(|| read::find(&self.db, &self.tail, &self.meta, id))
+        self.read(|| read::find(&self.db, &self.tail, &self.header, id))
     }
 
     fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
@@ -233,7 +233,7 @@ impl Store for RedbStore {
     }
 
     fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
-        self.read(|| list::list(&self.db, &self.tail, &self.meta, filter))
+        self.read(|| scan::list(&self.db, &self.tail, &self.header, filter))
     }
 
     fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
@@ -260,7 +260,7 @@ impl Store for RedbStore {
             if rows.iter().any(|row| store.tail.knows(row.key)) {
                 return store.fold_without(&rows);
             }
-            store.meta = fold::forget(&store.db, store.meta, &rows)?;
+            store.header = fold::forget(&store.db, store.header, &rows)?;
             Ok(())
         })
     }

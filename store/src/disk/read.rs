@@ -3,16 +3,16 @@ use alloc::vec::Vec;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase};
 
+use super::error::DiskError;
 use super::ids;
 use super::tables::{BLOCKS, ENDED, IDS, UNFINISHED};
 use super::tail::Tail;
-use super::trouble::Trouble;
-use crate::format::contents::{self, Item};
-use crate::format::meta::Meta;
+use crate::format::chunk_refs::{self, ChunkRef};
+use crate::format::header::Header;
 use crate::format::{Flaw, chunk, is_sound, row};
 use crate::{Entry, RunKey, RunRow};
 
-pub(super) type Result<T, E = Trouble> = core::result::Result<T, E>;
+pub(super) type Result<T, E = DiskError> = core::result::Result<T, E>;
 
 /// The newest row of a run: the tail's if it has one.
 pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunRow>> {
@@ -23,17 +23,22 @@ pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunR
 }
 
 /// The newest row of the run with an id.
-pub(super) fn find(db: &Database, tail: &Tail, meta: &Meta, id: &str) -> Result<Option<RunRow>> {
+pub(super) fn find(
+    db: &Database,
+    tail: &Tail,
+    header: &Header,
+    id: &str,
+) -> Result<Option<RunRow>> {
     if let Some(row) = tail.index().find(id) {
         return Ok(Some(row.clone()));
     }
     let txn = db.begin_read()?;
-    for run in ids::find(&txn.open_table(IDS)?, meta.ids, id)? {
+    for run in ids::find(&txn.open_table(IDS)?, header.ids, id)? {
         let row = match tail.index().rows().get(&run) {
             Some(row) => Some(row.clone()),
             None => table_row(&txn, run)?,
         };
-        let lost = || Trouble::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
+        let lost = || DiskError::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
         let row = row.ok_or_else(lost)?;
         if row.id == id {
             return Ok(Some(row));
@@ -43,11 +48,14 @@ pub(super) fn find(db: &Database, tail: &Tail, meta: &Meta, id: &str) -> Result<
 }
 
 fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    kept(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
+    table_value(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
 }
 
 /// What the tables hold of a run.
-fn kept(txn: &ReadTransaction, run: RunKey) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
+fn table_value(
+    txn: &ReadTransaction,
+    run: RunKey,
+) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
     for table in [UNFINISHED, ENDED] {
         if let Some(bytes) = txn.open_table(table)?.get(run.0)? {
             return Ok(Some(bytes));
@@ -57,7 +65,8 @@ fn kept(txn: &ReadTransaction, run: RunKey) -> Result<Option<AccessGuard<'static
 }
 
 pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>> {
-    row::read(run, bytes).map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))
+    row::read(run, bytes)
+        .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))
 }
 
 /// A run's history: its chunks, then what the tail has of it.
@@ -93,16 +102,16 @@ pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<Ent
 }
 
 /// Where a run's chunks are.
-fn contents(txn: &ReadTransaction, run: RunKey) -> Result<Vec<Item>> {
-    let Some(bytes) = kept(txn, run)? else { return Ok(Vec::new()) };
-    let items = row::split(run, bytes.value()).and_then(|(_, list)| contents::read(run, list));
-    items.map_err(|flaw| Trouble::Damaged(format!("the history of run {run}: {flaw}")))
+fn contents(txn: &ReadTransaction, run: RunKey) -> Result<Vec<ChunkRef>> {
+    let Some(bytes) = table_value(txn, run)? else { return Ok(Vec::new()) };
+    let items = row::split(run, bytes.value()).and_then(|(_, list)| chunk_refs::read(run, list));
+    items.map_err(|flaw| DiskError::Damaged(format!("the history of run {run}: {flaw}")))
 }
 
 /// The entries of a chunk, which have not been checked.
 fn read_chunk<'a>(
     run: RunKey,
-    item: &Item,
+    item: &ChunkRef,
     block: Option<&'a [u8]>,
 ) -> Result<Vec<chunk::Slot<'a>>> {
     let chunk = block.and_then(|block| item.slice(block)).ok_or("its chunk is missing");
@@ -126,11 +135,11 @@ fn expect_place(run: RunKey, seq: u64, expected: usize) -> Result<()> {
     if seq == expected {
         return Ok(());
     }
-    Err(Trouble::Damaged(format!(
+    Err(DiskError::Damaged(format!(
         "the history of run {run} goes on at place {seq} where place {expected} should be"
     )))
 }
 
-fn at(run: RunKey, seq: u64, flaw: Flaw) -> Trouble {
-    Trouble::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
+fn at(run: RunKey, seq: u64, flaw: Flaw) -> DiskError {
+    DiskError::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
 }

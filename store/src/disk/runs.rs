@@ -2,12 +2,12 @@ use alloc::vec::Vec;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use super::error::DiskError;
 use super::tables::{ENDED, UNFINISHED};
-use super::trouble::Trouble;
 use crate::RunKey;
 use crate::format::row;
 
-/// Which table a run is in; the sums of a [`Meta`](crate::format::meta::Meta) are in this order.
+/// Which table a run is in; the sums of a [`Header`](crate::format::header::Header) are in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     Unfinished,
@@ -20,14 +20,17 @@ impl Stage {
     }
 }
 
-/// Writes the tables of runs, and keeps their sums.
+/// PendingWrites the tables of runs, and keeps their sums.
 pub(super) struct Runs<'txn> {
     tables: [Table<'txn, u64, &'static [u8]>; 2],
     sums: [u64; 2],
 }
 
 impl<'txn> Runs<'txn> {
-    pub(super) fn open(txn: &'txn WriteTransaction, sums: [u64; 2]) -> Result<Runs<'txn>, Trouble> {
+    pub(super) fn open(
+        txn: &'txn WriteTransaction,
+        sums: [u64; 2],
+    ) -> Result<Runs<'txn>, DiskError> {
         Ok(Runs { tables: [txn.open_table(UNFINISHED)?, txn.open_table(ENDED)?], sums })
     }
 
@@ -36,7 +39,7 @@ impl<'txn> Runs<'txn> {
     }
 
     /// Replaces `value` by what is kept of a run, and says where; `None` if it is new.
-    pub(super) fn get(&self, run: RunKey, value: &mut Vec<u8>) -> Result<Option<Stage>, Trouble> {
+    pub(super) fn get(&self, run: RunKey, value: &mut Vec<u8>) -> Result<Option<Stage>, DiskError> {
         value.clear();
         for stage in [Stage::Unfinished, Stage::Ended] {
             if let Some(bytes) = self.tables[stage as usize].get(run.0)? {
@@ -47,7 +50,7 @@ impl<'txn> Runs<'txn> {
         Ok(None)
     }
 
-    pub(super) fn put(&mut self, run: RunKey, stage: Stage, value: &[u8]) -> Result<(), Trouble> {
+    pub(super) fn put(&mut self, run: RunKey, stage: Stage, value: &[u8]) -> Result<(), DiskError> {
         let at = stage as usize;
         let before = self.tables[at].insert(run.0, value)?;
         let before = before.map_or(0, |bytes| row::sum(bytes.value()));
@@ -56,7 +59,11 @@ impl<'txn> Runs<'txn> {
     }
 
     /// Removes a run from one table, and gives what was kept.
-    pub(super) fn remove(&mut self, run: RunKey, stage: Stage) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(super) fn remove(
+        &mut self,
+        run: RunKey,
+        stage: Stage,
+    ) -> Result<Option<Vec<u8>>, DiskError> {
         let at = stage as usize;
         let removed = self.tables[at].remove(run.0)?;
         Ok(removed.map(|bytes| {

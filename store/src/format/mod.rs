@@ -4,9 +4,9 @@
 //! caller adds where it was found.
 
 pub(crate) mod chunk;
-pub(crate) mod contents;
+pub(crate) mod chunk_refs;
 pub(crate) mod journal;
-pub(crate) mod meta;
+pub(crate) mod header;
 pub(crate) mod node;
 pub(crate) mod row;
 mod varint;

@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::chunk::{self, Chunk};
-use super::contents::{self, Item};
+use super::chunk_refs::{self, ChunkRef};
+use super::header::{self, Header};
 use super::journal;
-use super::meta::{self, Meta};
 use super::node::{self, Node, Place};
 use super::row;
 use crate::{Batch, RunKey, RunRow, RunState};
@@ -75,11 +75,11 @@ fn a_chunk_and_its_place_are_as_they_were() {
     assert_eq!((entries[1].seq, entries[1].commit, entries[1].time), (6, 9, 300));
     assert!(chunk::read(RunKey(4), 5, &bytes).is_err(), "it is not another run's");
 
-    let item = Item { first: 5, block: 300, offset: 0, length: 128 };
+    let item = ChunkRef { first: 5, block: 300, offset: 0, length: 128 };
     let mut list = Vec::new();
-    contents::add(&mut list, RunKey(3), item);
+    chunk_refs::add(&mut list, RunKey(3), item);
     assert_eq!(hex(&list), "05 ac02 00 8001 85bdab99".replace(' ', ""));
-    assert_eq!(contents::read(RunKey(3), &list).unwrap(), [item]);
+    assert_eq!(chunk_refs::read(RunKey(3), &list).unwrap(), [item]);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn rows_and_the_file_itself_are_as_they_were() {
     assert_eq!(row::read(RunKey(300), &bytes).unwrap(), Some(sample_row()));
     assert_eq!(row::split(RunKey(300), &bytes).unwrap(), (&row[..], &b"list"[..]));
 
-    let meta = Meta {
+    let header = Header {
         semantics: 1,
         commit: 7,
         time: 258,
@@ -102,10 +102,10 @@ fn rows_and_the_file_itself_are_as_they_were() {
         ids: 8,
         last_commit: 9,
     };
-    let bytes = meta::pack(&meta);
+    let bytes = header::pack(&header);
     let numbers = [7, 258, 301, 4, 5, 6, 8, 9].map(|number: u64| hex(&number.to_le_bytes()));
     assert_eq!(hex(&bytes), format!("2fc229e7c0582d710100000001000000{}", numbers.concat()));
-    assert_eq!(meta::read(&bytes), Ok(meta));
+    assert_eq!(header::read(&bytes), Ok(header));
 }
 
 #[test]

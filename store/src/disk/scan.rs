@@ -5,12 +5,12 @@ use core::iter::Peekable;
 
 use redb::{AccessGuard, Database, Range, ReadableDatabase, StorageError};
 
+use super::error::DiskError;
 use super::read::{Result, read_row};
 use super::runs::Stage;
 use super::tables::{ENDED, UNFINISHED};
 use super::tail::Tail;
-use super::trouble::Trouble;
-use crate::format::meta::Meta;
+use crate::format::header::Header;
 use crate::format::row;
 use crate::{Filter, RunKey, RunRow, RunState};
 
@@ -21,7 +21,7 @@ type Rows<'a> = Peekable<Box<dyn Iterator<Item = Result<RunRow>> + 'a>>;
 pub(super) fn list(
     db: &Database,
     tail: &Tail,
-    meta: &Meta,
+    header: &Header,
     filter: &Filter,
 ) -> Result<Vec<RunRow>> {
     let Some(first) = filter.first_key() else { return Ok(Vec::new()) };
@@ -37,7 +37,7 @@ pub(super) fn list(
     for (definition, stage) in [(UNFINISHED, Stage::Unfinished), (ENDED, Stage::Ended)] {
         if admits(stage) {
             let rows = txn.open_table(definition)?.range(first.0..)?;
-            let sum = (first == RunKey(0)).then_some(meta.sums[stage as usize]);
+            let sum = (first == RunKey(0)).then_some(header.sums[stage as usize]);
             sources.push(boxed(TableRows { rows, sum, stage }));
         }
     }
@@ -76,7 +76,7 @@ impl Iterator for TableRows {
                 Stage::Ended => "runs that have ended",
             };
             let flaw = "it does not hold what was written last";
-            Err(Trouble::Damaged(format!("the table of {runs}: {flaw}")))
+            Err(DiskError::Damaged(format!("the table of {runs}: {flaw}")))
         })
     }
 }

@@ -20,7 +20,7 @@ const LENGTH: usize = 80;
 /// after a crash, and not when it opens a file that was closed: a flipped bit in one of its inner
 /// pages can make it pass over rows, or find those of an earlier commit.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Meta {
+pub(crate) struct Header {
     pub(crate) semantics: u32,
     pub(crate) commit: u64,
     pub(crate) time: u64,
@@ -41,13 +41,13 @@ pub(crate) enum Unfit {
     Newer(u32),
 }
 
-pub(crate) fn pack(meta: &Meta) -> [u8; LENGTH] {
+pub(crate) fn pack(header: &Header) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     bytes[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-    bytes[12..16].copy_from_slice(&meta.semantics.to_le_bytes());
-    let Meta { commit, time, next_run, next_block, sums: [unfinished, ended], .. } = *meta;
+    bytes[12..16].copy_from_slice(&header.semantics.to_le_bytes());
+    let Header { commit, time, next_run, next_block, sums: [unfinished, ended], .. } = *header;
     let numbers =
-        [commit, time, next_run, next_block, unfinished, ended, meta.ids, meta.last_commit];
+        [commit, time, next_run, next_block, unfinished, ended, header.ids, header.last_commit];
     for (to, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
         to.copy_from_slice(&number.to_le_bytes());
     }
@@ -56,7 +56,7 @@ pub(crate) fn pack(meta: &Meta) -> [u8; LENGTH] {
     bytes
 }
 
-pub(crate) fn read(bytes: &[u8]) -> Result<Meta, Unfit> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Header, Unfit> {
     if bytes.len() < 12 || checksum(0, &bytes[8..]) != read_u64(bytes, 0) {
         return Err(Unfit::Damaged("it does not match its checksum"));
     }
@@ -67,7 +67,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Meta, Unfit> {
     if format != FORMAT || bytes.len() != LENGTH {
         return Err(Unfit::Damaged("it has not the form of any known format"));
     }
-    Ok(Meta {
+    Ok(Header {
         semantics: read_u32(bytes, 12),
         commit: read_u64(bytes, 16),
         time: read_u64(bytes, 24),

@@ -13,7 +13,7 @@ use crate::RunKey;
 
 /// Where a chunk is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Item {
+pub(crate) struct ChunkRef {
     /// The seq of its first entry.
     pub(crate) first: u64,
     pub(crate) block: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Item {
 }
 
 /// Adds a chunk to the list of a run.
-pub(crate) fn add(list: &mut Vec<u8>, run: RunKey, item: Item) {
+pub(crate) fn add(list: &mut Vec<u8>, run: RunKey, item: ChunkRef) {
     let start = list.len();
     for number in [item.first, item.block, item.offset, item.length] {
         varint::put(list, number);
@@ -32,13 +32,14 @@ pub(crate) fn add(list: &mut Vec<u8>, run: RunKey, item: Item) {
 }
 
 /// The chunks of a run, in order.
-pub(crate) fn read(run: RunKey, list: &[u8]) -> Result<Vec<Item>, Flaw> {
+pub(crate) fn read(run: RunKey, list: &[u8]) -> Result<Vec<ChunkRef>, Flaw> {
     let (mut rest, mut items) = (list, Vec::new());
     while !rest.is_empty() {
         let before = rest;
         let mut take = || {
             let mut next = || varint::take(&mut rest);
-            let item = Item { first: next()?, block: next()?, offset: next()?, length: next()? };
+            let item =
+                ChunkRef { first: next()?, block: next()?, offset: next()?, length: next()? };
             let bytes = &before[..before.len() - rest.len()];
             (varint::take_u32(&mut rest)? == checksum(run.0, bytes) as u32).then_some(item)
         };
@@ -47,7 +48,7 @@ pub(crate) fn read(run: RunKey, list: &[u8]) -> Result<Vec<Item>, Flaw> {
     Ok(items)
 }
 
-impl Item {
+impl ChunkRef {
     /// The chunk's bytes in its block.
     pub(crate) fn slice<'a>(&self, block: &'a [u8]) -> Option<&'a [u8]> {
         let start = usize::try_from(self.offset).ok()?;
