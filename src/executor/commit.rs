@@ -1,7 +1,7 @@
 //! The commit that all runs share: gathered, written, delivered, and the work that follows.
 
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use dacapo_store::{RunRow, RunState};
@@ -150,15 +150,12 @@ impl Engine {
                 if matches!(entry, Entry::Record(draft) if draft.is_start()) {
                     instance.started_at.set(now);
                 }
-                batch.put_row(RunRow {
-                    key: instance.key,
-                    id: instance.id.to_string(),
-                    workflow: instance.workflow.into(),
-                    state,
-                    started_at: instance.started_at.get().as_nanos(),
-                    changed_at: now.as_nanos(),
-                    note,
-                });
+                let mut row = RunRow::new(instance.key, &*instance.id, instance.workflow);
+                row.state = state;
+                row.started_at = instance.started_at.get().as_nanos();
+                row.changed_at = now.as_nanos();
+                row.note = note;
+                batch.put_row(row);
             }
         }
         self.store.borrow_mut().commit(&batch)?;

@@ -161,7 +161,7 @@ impl Executor {
         let watch = Rc::<Watch>::default();
         watch.accept();
         match row.state {
-            RunState::Running => {
+            RunState::Running | RunState::Queued | RunState::Delayed => {
                 self.refuse_workflows(id, "attached to")?;
                 let watch = self.engine.bring_back(&row)?.watch();
                 self.engine.world.bodies.rouse();
@@ -169,7 +169,7 @@ impl Executor {
                 return Ok(Some(Handle::new(id.into(), watch)));
             }
             RunState::Parked => watch.end(Err(parked_error(id, &fault_of(&row)))),
-            RunState::Completed | RunState::Failed | RunState::Cancelled => {
+            RunState::Completed | RunState::Failed | RunState::Cancelled | RunState::Continued => {
                 watch.end(Ok(self.engine.outcome(&row)?));
             }
         }

@@ -32,7 +32,7 @@ impl Engine {
     /// The recorded outcome of an ended run.
     pub(super) fn outcome(&self, row: &RunRow) -> Result<Outcome<'static>> {
         let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
-        let record = last.as_ref().map(|entry| Record::read(&entry.record));
+        let record = last.last().map(|entry| Record::read(entry.record));
         match record {
             Some(Ok(Record::Finished { outcome })) => Ok(outcome.map(Bytes::into_owned)),
             _ => {
@@ -93,7 +93,7 @@ impl Engine {
     /// All that was committed of a run, or what is wrong with that. That the disk did not answer
     /// says nothing about the run: the next open may find it whole.
     fn history(&self, row: &RunRow) -> Result<Result<History, Fault>> {
-        match self.store.borrow().whole_history(row.key) {
+        match self.store.borrow().history(row.key) {
             Err(error) if error.is_refused() => Err(Error::store(&error)),
             history => Ok(history.map_err(|error| Fault::new(ParkReason::Damaged, error))),
         }

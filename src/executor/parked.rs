@@ -124,9 +124,7 @@ impl Executor {
             RunState::Running if self.engine.registry.find(&row.workflow).is_none() => {
                 Err(unregistered(id, &row.workflow))
             }
-            RunState::Running | RunState::Completed | RunState::Failed | RunState::Cancelled => {
-                Err(is_not_parked())
-            }
+            _ => Err(is_not_parked()),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::format::chunk_refs::ChunkRef;
 /// a page of 64 KiB, and redb doubles its pages.
 pub(super) const FULL: usize = 60_000;
 
-/// PendingWrites chunks into new blocks behind all others.
+/// Writes chunks into new blocks behind all others.
 pub(super) struct Blocks<'txn> {
     blocks: Table<'txn, u64, &'static [u8]>,
     in_use: Table<'txn, u64, u64>,
@@ -47,7 +47,7 @@ impl<'txn> Blocks<'txn> {
         Ok(ChunkRef { first, block: self.number, offset, length })
     }
 
-    /// PendingWrites the block in the making, if there is something in it.
+    /// Writes the block in the making, if there is something in it.
     pub(super) fn finish(&mut self) -> Result<(), DiskError> {
         if self.chunks > 0 {
             self.blocks.insert(self.number, &self.bytes[..])?;

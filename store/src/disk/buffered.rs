@@ -29,7 +29,7 @@ impl<B: StorageBackend> Buffered<B> {
         Buffered(Arc::new(Inner { below, is_flushed: AtomicBool::new(false), buffered }))
     }
 
-    /// PendingWrites all that was buffered, with its syncs, in the order in which it came: a crash on the way
+    /// Writes all that was buffered, with its syncs, in the order in which it came: a crash on the way
     /// leaves what it would have left without holding. From then on nothing is buffered.
     ///
     /// # Errors

@@ -10,9 +10,11 @@ use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
+use super::notes::Notes;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
 use super::{RedbStore, create};
+use crate::format::Flaw;
 use crate::format::header::Header;
 use crate::{Error, Result, error::Kind};
 
@@ -182,55 +184,60 @@ impl Options {
         }
     }
 
-    /// Reads what is kept in memory of the file: its state, and the journal that has not been
-    /// folded yet, with the time and the next run as they are behind it.
-    fn read(&self, db: &impl ReadableDatabase) -> Result<(Header, Tail, u64, u64), DiskError> {
-        let header = self.header(db)?;
-        tables::expect_all(db)?;
-        let (mut tail, mut time, mut next_run) =
-            (Tail::new(header.commit), header.time, header.next_run);
-        for item in db.begin_read()?.open_table(JOURNAL)?.range::<u64>(..)? {
-            let (number, bytes) = item?;
-            let expected = tail.last_commit() + 1;
-            let loaded = match number.value() == expected {
-                true => tail.load(bytes.value()),
-                false => Err("it is missing"),
-            };
-            let (at, largest) = loaded.map_err(|flaw| {
-                DiskError::Damaged(format!("commit {expected} in its journal: {flaw}"))
-            })?;
-            time = at;
-            let after = largest.map_or(0, |largest| largest.0.saturating_add(1));
-            next_run = next_run.max(after);
-        }
-        if tail.last_commit() < header.last_commit {
-            let missing = tail.last_commit() + 1;
-            return Err(DiskError::Damaged(format!(
-                "commit {missing} in its journal: it is missing"
-            )));
-        }
-        Ok((header, tail, time, next_run))
-    }
-
+    /// Reads what stays in memory of the file: its header, its notes, and the journal that has not
+    /// been folded yet, with the time and the next run as they are behind it.
     fn load(
         &self,
         db: Database,
         buffered: Buffered<impl StorageBackend>,
         name: &str,
     ) -> Result<RedbStore, DiskError> {
-        let (header, tail, time, next_run) = self.read(&db)?;
-        Ok(RedbStore {
+        let header = self.header(&db)?;
+        tables::expect_all(&db)?;
+        let txn = db.begin_read()?;
+        let mut store = RedbStore {
             db: Handle::new(db),
             flush: Some(Box::new(move || buffered.flush())),
-            tail,
+            tail: Tail::new(header.commit),
             name: String::from(name),
             fold_bytes: self.fold_bytes,
             header,
-            time,
-            next_run,
+            notes: Notes::read(&txn, header.notes)?,
+            time: header.time,
+            next_run: header.next_run,
             refused: None,
-        })
+        };
+        for item in txn.open_table(JOURNAL)?.range::<u64>(..)? {
+            let (number, bytes) = item?;
+            store.load_commit(number.value(), bytes.value())?;
+        }
+        if store.tail.last_commit() < header.last_commit {
+            return Err(flaw_of(store.tail.last_commit() + 1, "it is missing"));
+        }
+        for (key, note) in store.tail.index().notes() {
+            store.notes.change(key, note.as_deref());
+        }
+        Ok(store)
     }
+}
+
+impl RedbStore {
+    fn load_commit(&mut self, number: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let expected = self.tail.last_commit() + 1;
+        let loaded = match number == expected {
+            true => self.tail.load(bytes),
+            false => Err("it is missing"),
+        };
+        let (time, largest) = loaded.map_err(|flaw| flaw_of(expected, flaw))?;
+        self.time = time;
+        let next = largest.map_or(0, |largest| largest.0.saturating_add(1));
+        self.next_run = self.next_run.max(next);
+        Ok(())
+    }
+}
+
+fn flaw_of(commit: u64, flaw: Flaw) -> DiskError {
+    DiskError::Damaged(format!("commit {commit} in its journal: {flaw}"))
 }
 
 /// The error for a path that could not be looked at, or made: the path's fault, or the disk's.

@@ -10,8 +10,8 @@ type Bytes = &'static [u8];
 /// Commit number to all that the commit wrote. Empty after a fold.
 pub(super) const JOURNAL: TableDefinition<u64, Bytes> = TableDefinition::new("journal");
 
-/// Run key to run row and the list of the chunks that its folded history consists of, of the runs
-/// that are running or parked. They have a table to themselves so that opening does not go through
+/// Run key to run row and the references to the chunks that its folded history consists of, of the
+/// runs that have not ended. They have a table to themselves so that opening does not go through
 /// those that have ended.
 pub(super) const UNFINISHED: TableDefinition<u64, Bytes> = TableDefinition::new("unfinished");
 
@@ -29,6 +29,12 @@ pub(super) const BLOCKS: TableDefinition<u64, Bytes> = TableDefinition::new("blo
 /// Block number to how many of its chunks belong to a run. A block goes when none does.
 pub(super) const CHUNKS_IN_USE: TableDefinition<u64, u64> = TableDefinition::new("chunks in use");
 
+/// The engine's notes by their keys.
+pub(super) const NOTES: TableDefinition<Bytes, Bytes> = TableDefinition::new("notes");
+
+/// What users keep beside the runs, under the names and the keys of their tables.
+pub(super) const USER: TableDefinition<Bytes, Bytes> = TableDefinition::new("user");
+
 /// One row, which is what makes a redb file ours.
 pub(super) const HEADER: TableDefinition<&str, Bytes> = TableDefinition::new("dacapo");
 
@@ -44,6 +50,8 @@ pub(super) fn initialise(db: &Database, semantics: u32) -> Result<(), DiskError>
     txn.open_table(IDS)?;
     txn.open_table(BLOCKS)?;
     txn.open_table(CHUNKS_IN_USE)?;
+    txn.open_table(NOTES)?;
+    txn.open_table(USER)?;
     let header = Header { semantics, ..Header::default() };
     txn.open_table(HEADER)?.insert(HEADER_KEY, &header::pack(&header)[..])?;
     Ok(txn.commit()?)
@@ -56,6 +64,9 @@ pub(super) fn expect_all(db: &impl ReadableDatabase) -> Result<(), DiskError> {
         txn.open_table(table)?;
     }
     txn.open_table(CHUNKS_IN_USE)?;
+    for table in [NOTES, USER] {
+        txn.open_table(table)?;
+    }
     Ok(())
 }
 
@@ -76,7 +87,7 @@ pub(super) fn read_header(db: &impl ReadableDatabase) -> Result<Option<Header>, 
     }
 }
 
-/// PendingWrites the header, to be on the disk when the file is closed.
+/// Writes the header, to be on the disk when the file is closed.
 pub(super) fn write_header(db: &Database, header: &Header) -> Result<(), DiskError> {
     let mut txn = db.begin_write()?;
     // redb syncs when it closes the file.

@@ -1,9 +1,9 @@
-//! Where a run's history is: the list of its chunks, which is only ever added to.
+//! Where a run's history is: the references to its chunks, which are only ever added to.
 //!
 //! ```text
 //! for each chunk: seq of its first entry, block, offset in the block, length, checksum 4
 //! ```
-//! The checksum stands behind every item, so that a fold can add to a list without reading it:
+//! The checksum stands behind every reference, so that a fold can add to them without reading them:
 //! damage in it stays where it is until somebody asks for the history.
 
 use alloc::vec::Vec;
@@ -21,31 +21,31 @@ pub(crate) struct ChunkRef {
     pub(crate) length: u64,
 }
 
-/// Adds a chunk to the list of a run.
-pub(crate) fn add(list: &mut Vec<u8>, run: RunKey, item: ChunkRef) {
-    let start = list.len();
-    for number in [item.first, item.block, item.offset, item.length] {
-        varint::put(list, number);
+/// Adds a reference to those of a run.
+pub(crate) fn add(refs: &mut Vec<u8>, run: RunKey, chunk: ChunkRef) {
+    let start = refs.len();
+    for number in [chunk.first, chunk.block, chunk.offset, chunk.length] {
+        varint::put(refs, number);
     }
-    let sum = checksum(run.0, &list[start..]) as u32;
-    list.extend_from_slice(&sum.to_le_bytes());
+    let sum = checksum(run.0, &refs[start..]) as u32;
+    refs.extend_from_slice(&sum.to_le_bytes());
 }
 
 /// The chunks of a run, in order.
-pub(crate) fn read(run: RunKey, list: &[u8]) -> Result<Vec<ChunkRef>, Flaw> {
-    let (mut rest, mut items) = (list, Vec::new());
+pub(crate) fn read(run: RunKey, refs: &[u8]) -> Result<Vec<ChunkRef>, Flaw> {
+    let (mut rest, mut found) = (refs, Vec::new());
     while !rest.is_empty() {
         let before = rest;
         let mut take = || {
             let mut next = || varint::take(&mut rest);
-            let item =
+            let chunk =
                 ChunkRef { first: next()?, block: next()?, offset: next()?, length: next()? };
             let bytes = &before[..before.len() - rest.len()];
-            (varint::take_u32(&mut rest)? == checksum(run.0, bytes) as u32).then_some(item)
+            (varint::take_u32(&mut rest)? == checksum(run.0, bytes) as u32).then_some(chunk)
         };
-        items.push(take().ok_or("the list of its chunks does not match its checksums")?);
+        found.push(take().ok_or("the references to its chunks do not match their checksums")?);
     }
-    Ok(items)
+    Ok(found)
 }
 
 impl ChunkRef {
