@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 
-use dacapo_store::EntryRef;
+use dacapo_store::Entry;
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
 
 /// Reads one entry, which must be the one for `seq`.
 pub(crate) fn read(
-    entry: EntryRef<'_>,
+    entry: Entry<'_>,
     seq: u64,
     take: impl FnOnce(Delivery, &Record<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

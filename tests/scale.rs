@@ -42,8 +42,12 @@ fn time(workflow: Workflow<u32, u64>, steps: u32) -> Duration {
         let took = begun.elapsed();
         assert_eq!(sum, u64::from(steps) * u64::from(steps - 1) / 2);
         let row = store.find("run").expect("readable").expect("stored");
-        let last = store.last(row.key).expect("readable").expect("it has a history");
-        assert_eq!(last.seq, u64::from(steps) + 1, "a start, the steps, an end");
+        let last = store.last(row.key).expect("readable");
+        assert_eq!(
+            last.last().expect("it has a history").seq,
+            u64::from(steps) + 1,
+            "a start, the steps, an end"
+        );
         took
     };
     (0..3).map(|_| once()).min().expect("three times")

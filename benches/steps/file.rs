@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dacapo::store::{Filter, Options as StoreOptions, RedbStore, RunState, Store};
+use dacapo::store::{Batch, Filter, Options as StoreOptions, RedbStore, RunState, Store};
 use dacapo::{Executor, try_join_all};
 
 use super::Options;
@@ -71,7 +71,13 @@ fn forget(path: &Path, runs: u32) {
     let ended = Filter::new().states(&[RunState::Completed]).limit(runs as usize);
     let rows = store.list(&ended).expect("it can be read");
     let keys: Vec<_> = rows.iter().map(|row| row.key).collect();
-    keys.chunks(1_000).for_each(|keys| store.delete(keys).expect("they have ended"));
+    let mut batch = Batch::new();
+    for keys in keys.chunks(1_000) {
+        batch.clear();
+        batch.set_time(store.time());
+        keys.iter().for_each(|key| batch.delete(*key));
+        store.commit(&batch).expect("they have ended");
+    }
 }
 
 fn bytes(path: &Path) -> f64 {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
-use dacapo::store::{Batch, Entry, MemoryStore, RunKey, RunRow, RunState, Store};
+use dacapo::store::{Batch, Entry, MemoryStore, RunKey, RunRow, Store};
 use dacapo::{Builder, Ctx, Error, Executor, Result, Timestamp, Workflow, join};
 
 const W: Workflow<u32, u32> = Workflow::new("w");
@@ -34,28 +34,28 @@ fn open(stored: MemoryStore) -> Executor {
     build().clock(clock).open_with(stored).expect("one run does not keep an executor from opening")
 }
 
+/// An entry that can be changed.
+struct Recorded {
+    time: u64,
+    record: Vec<u8>,
+}
+
 /// The history of a whole run.
-fn recorded() -> Vec<Entry> {
+fn recorded() -> Vec<Recorded> {
     let stored = MemoryStore::new();
     let executor = open(stored.shared());
     let run = executor.start(W, RUN, 1).expect("it is new");
     assert_eq!(executor.block_on(run).expect("it ends"), 7);
-    stored.history(RunKey(0)).expect("memory can be read")
+    let history = stored.history(RunKey(0)).expect("memory can be read");
+    let recorded = |entry: Entry<'_>| Recorded { time: entry.time, record: entry.record.to_vec() };
+    history.iter().map(recorded).collect()
 }
 
 /// A store that holds `entries` as the history of an unfinished run.
-fn stored(entries: &[Entry]) -> MemoryStore {
+fn stored(entries: &[Recorded]) -> MemoryStore {
     let mut store = MemoryStore::new();
     let mut batch = Batch::new();
-    batch.put_row(RunRow {
-        key: RunKey(0),
-        id: RUN.into(),
-        workflow: W.name().into(),
-        state: RunState::Running,
-        started_at: 0,
-        changed_at: 0,
-        note: Vec::new(),
-    });
+    batch.put_row(RunRow::new(RunKey(0), RUN, W.name()));
     store.commit(&batch).expect("memory takes it");
     for (place, entry) in (0..).zip(entries) {
         batch.clear();
@@ -67,7 +67,7 @@ fn stored(entries: &[Entry]) -> MemoryStore {
 }
 
 /// Three bytes are one change: what, where, and how.
-fn damage(entries: &mut Vec<Entry>, change: &[u8; 3]) {
+fn damage(entries: &mut Vec<Recorded>, change: &[u8; 3]) {
     let [what, place, how] = *change;
     if entries.is_empty() {
         return;

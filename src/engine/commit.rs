@@ -34,7 +34,7 @@ impl Engine {
         if self.has_stale.take() {
             self.drop_void(&mut taken);
         }
-        let has_any = !taken.is_empty();
+        let has_any = !taken.is_empty() || (self.flushes.take() && !taken.sleepers.is_empty());
         if has_any {
             let unwound = StopOnUnwind(self);
             match self.write(&mut taken) {
@@ -51,6 +51,8 @@ impl Engine {
             }
             core::mem::forget(unwound);
         }
+        // Those that go with a later commit.
+        self.world.pending.borrow_mut().sleepers.append(&mut taken.sleepers);
         self.evict_surplus();
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
         *spare = taken;

@@ -22,7 +22,7 @@ pub(super) struct Committed {
 impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
-        let Pending { requests, outcomes, timers, rows } = taken;
+        let Pending { requests, outcomes, timers, rows, sleepers: _ } = taken;
         requests.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
         let mut outcomes = outcomes.drain(..);
         while let Some(end) = outcomes.next() {

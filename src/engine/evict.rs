@@ -1,7 +1,10 @@
 //! Runs that leave memory while nothing happens to them, and stay in their ledgers.
 
+use core::time::Duration;
+
 use super::Engine;
-use crate::instance::Instance;
+use crate::clock::Timestamp;
+use crate::instance::{Instance, Sleeper};
 
 impl Engine {
     /// How many runs may be in memory before one that is due has to wait until it may come back:
@@ -13,22 +16,33 @@ impl Engine {
     /// So many may come back with one commit.
     const BACK_AT_ONCE: usize = 1_000;
 
-    fn may_evict(&self) -> bool {
-        self.resident_max < usize::MAX
-    }
+    /// A run that waits so long has its row say until when: then the next open need not replay it.
+    const LONG: Duration = Duration::from_secs(10);
 
     /// A run has taken up its work: perhaps it only waits for a time now.
     pub(super) fn note_idle(&self, run: &Instance) {
-        if !self.may_evict() || run.ledger.has_pending() || !run.is_idle() {
+        if run.ledger.has_pending() || !run.is_idle() {
             return;
         }
         // To look at each of many timers after each delivery would take for ever: those that have
         // many are among the last to leave.
         let operations = run.operations.borrow();
         let first = operations.are_few().then(|| operations.first_deadline()).flatten();
+        if let Some(first) = first {
+            self.note_sleeper(run, first);
+        }
         let wake_at = first.unwrap_or_default();
         run.ledger.set_wake_at(Some(wake_at));
-        self.ledgers.idle.borrow_mut().insert((wake_at, run.key()));
+        if self.resident_max < usize::MAX {
+            self.ledgers.idle.borrow_mut().insert((wake_at, run.key()));
+        }
+    }
+
+    fn note_sleeper(&self, run: &Instance, wake_at: Timestamp) {
+        if wake_at.since(self.world.timers.now()) >= Self::LONG {
+            let sleeper = Sleeper::Resident(run.ledger.clone());
+            self.world.pending.borrow_mut().sleepers.push(sleeper);
+        }
     }
 
     /// There is something for a run: until it is delivered, the run stays.
@@ -53,6 +67,11 @@ impl Engine {
     fn evict(&self, run: &Instance) {
         let first = run.operations.borrow().first_deadline();
         let wake_at = first.expect("an idle run waits for a time");
+        let is_long = wake_at.since(self.world.timers.now()) >= Self::LONG;
+        if is_long && !run.ledger.row_has_wake_at.get() {
+            let sleeper = Sleeper::Away(run.ledger.clone(), run.row().into());
+            self.world.pending.borrow_mut().sleepers.push(sleeper);
+        }
         self.ledgers.leave(run);
         run.ledger.forget_deserted_watch();
         run.ledger.set_wake_at(Some(wake_at));

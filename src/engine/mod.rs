@@ -3,6 +3,7 @@
 mod commit;
 mod deliver;
 mod evict;
+mod idle;
 mod ledgers;
 mod open;
 mod reload;
@@ -35,7 +36,6 @@ pub(crate) struct Engine {
     /// So many runs may be in memory before those that are idle have to leave it.
     resident_max: usize,
     next_run: Cell<u64>,
-    commits: Cell<u64>,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
     has_stale: Cell<bool>,
@@ -46,8 +46,12 @@ pub(crate) struct Engine {
     pub(crate) has_waited: Cell<bool>,
     /// Whether a run is leaving memory right now.
     is_evicting: Cell<bool>,
-    /// When there was nothing to do any more, if the store could use the time.
+    /// Since when there is nothing to do.
     idle_since: Cell<Option<Timestamp>>,
+    /// Whether all is done that is done at such a time.
+    has_rested: Cell<bool>,
+    /// Whether the next commit is made for the rows of sleepers alone, if there is nothing else.
+    flushes: Cell<bool>,
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
 }
@@ -71,7 +75,6 @@ impl Engine {
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),
-            commits: Cell::default(),
             resident_max: resident_max.unwrap_or(usize::MAX),
             has_stale: Cell::default(),
             spare: RefCell::default(),
@@ -79,6 +82,8 @@ impl Engine {
             has_waited: Cell::new(true),
             is_evicting: Cell::default(),
             idle_since: Cell::default(),
+            has_rested: Cell::default(),
+            flushes: Cell::default(),
             failure: OnceCell::new(),
         }
     }

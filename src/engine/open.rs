@@ -7,6 +7,7 @@ use dacapo_store::{Filter, RunKey, RunRow, RunState};
 
 use super::{Engine, unregistered};
 use crate::bytes::Bytes;
+use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -28,7 +29,7 @@ impl Engine {
     /// The recorded outcome of an ended run.
     pub(crate) fn outcome(&self, row: &RunRow) -> Result<Outcome<'static>> {
         let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
-        let record = last.as_ref().map(|entry| Record::read(&entry.record));
+        let record = last.last().map(|entry| Record::read(entry.record));
         match record {
             Some(Ok(Record::Finished { outcome })) => Ok(outcome.map(Bytes::into_owned)),
             Some(_) | None => {
@@ -83,13 +84,35 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         self.world.timers.advance();
-        for row in self.list(&Filter::new().states(&[RunState::Running]))? {
-            if self.registry.find(&row.workflow).is_some() {
-                self.reload(&row)?;
-                self.evict_surplus();
+        let mut rows = Vec::new();
+        let unfinished = Filter::new().states(&[RunState::Running]);
+        let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
+            if self.registry.find(&row.workflow).is_some() && !self.leave_asleep(&row) {
+                rows.push(row);
             }
+        });
+        scanned.map_err(|error| Error::store(&error))?;
+        for row in rows {
+            self.reload(&row)?;
+            self.evict_surplus();
         }
         Ok(())
+    }
+
+    /// Leaves a run where it is, and notes when it goes on, if its row says that nothing can happen to
+    /// it before that.
+    fn leave_asleep(&self, row: &RunRow) -> bool {
+        let wake_at = row.wake_at.map(Timestamp::from_nanos);
+        let Some(wake_at) = wake_at.filter(|at| *at > self.world.timers.now()) else {
+            return false;
+        };
+        let ledger = Ledger::new(row.key);
+        ledger.accept();
+        ledger.set_wake_at(Some(wake_at));
+        ledger.row_has_wake_at.set(true);
+        self.ledgers.add(&ledger);
+        self.world.timers.add_return(wake_at, row.key);
+        true
     }
 }
 

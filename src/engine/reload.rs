@@ -119,7 +119,7 @@ impl Engine {
     /// All that was committed of a run, or what is wrong with that. That the disk did not answer
     /// says nothing about the run: the next open may find it whole.
     pub(crate) fn history(&self, row: &RunRow) -> Result<Result<History, Fault>> {
-        match self.store.borrow().whole_history(row.key) {
+        match self.store.borrow().history(row.key) {
             Err(error) if error.is_refused() => Err(Error::store(&error)),
             history => Ok(history.map_err(|error| Fault::new(ParkReason::Damaged, error))),
         }

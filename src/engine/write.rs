@@ -1,17 +1,15 @@
 //! A commit as the store is given it.
 
-use alloc::rc::Rc;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use dacapo_store::{Batch, RunRow, RunState};
+use dacapo_store::{Batch, RunState};
 
 use super::Engine;
 use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{BodyEnd, Instance, Pending};
+use crate::instance::{BodyEnd, Pending, Sleeper};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -40,13 +38,12 @@ impl Engine {
             outcomes: writer.write_outcomes(&mut pending.outcomes),
             timers: writer.write_drafts(&mut pending.timers),
             rows: writer.write_drafts(&mut pending.rows),
+            sleepers: Vec::new(),
         };
+        pending.sleepers.drain(..).for_each(|sleeper| writer.write_sleeper(sleeper));
         let committed = self.store.borrow_mut().commit(batch);
         match committed {
-            Ok(()) => {
-                let number = self.commits.replace(self.commits.get() + 1);
-                Ok((rest, Committed { number, time: now }))
-            }
+            Ok(number) => Ok((rest, Committed { number, time: now })),
             Err(error) => {
                 pending.put_back(rest);
                 Err(error)
@@ -112,20 +109,24 @@ impl Writer<'_> {
         match what {
             What::Record(record) => {
                 self.push(to, |bytes| record.append(bytes));
+                if matches!(**record, Record::Started { .. }) {
+                    to.started_at.set(self.now);
+                }
                 if let Some(state) = state_after(record) {
-                    if matches!(**record, Record::Started { .. }) {
-                        to.started_at.set(self.now);
-                    }
                     self.put_row(to, state, None);
                 }
             }
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
             What::Resume => self.put_row(to, RunState::Running, None),
-            What::Delete => {}
+            What::Delete => self.batch.delete(to.key),
         }
     }
 
     fn push(&mut self, run: &Ledger, write: impl FnOnce(&mut Vec<u8>)) {
+        if run.row_has_wake_at.get() {
+            // It goes on, and the next open must find that.
+            self.put_row(run, RunState::Running, None);
+        }
         let size = &mut self.size;
         self.batch.push(run.key, run.take_seq(), |bytes| {
             write(bytes);
@@ -133,21 +134,36 @@ impl Writer<'_> {
         });
     }
 
-    fn put_row(&mut self, ledger: &Rc<Ledger>, state: RunState, fault: Option<&Fault>) {
+    fn put_row(&mut self, ledger: &Ledger, state: RunState, fault: Option<&Fault>) {
         let run = self.engine.ledgers.instance(ledger).expect("whose row changes is in memory");
-        let run: &Instance = &run;
-        let note = fault.map_or(Vec::new(), |fault| {
-            codec::encode(fault).expect("faults are plain data").as_slice().to_vec()
-        });
-        self.batch.put_row(RunRow {
-            key: ledger.key,
-            id: run.id.to_string(),
-            workflow: run.workflow().into(),
-            state,
-            started_at: ledger.started_at.get().as_nanos(),
-            changed_at: self.now.as_nanos(),
-            note,
-        });
+        let mut row = run.row();
+        row.state = state;
+        row.changed_at = self.now.as_nanos();
+        if let Some(fault) = fault {
+            let note = codec::encode(fault).expect("faults are plain data");
+            row.note = note.as_slice().to_vec();
+        }
+        ledger.row_has_wake_at.set(false);
+        self.batch.put_row(row);
+    }
+
+    /// Has a row say when the run goes on by itself, if it still waits for that.
+    fn write_sleeper(&mut self, sleeper: Sleeper) {
+        let (ledger, row) = match sleeper {
+            Sleeper::Away(ledger, row) => (ledger, Some(*row)),
+            Sleeper::Resident(ledger) => {
+                let run = self.engine.ledgers.instance(&ledger);
+                (ledger, run.map(|run| run.row()))
+            }
+        };
+        if let (Some(at), Some(mut row), false) =
+            (ledger.wake_at(), row, ledger.row_has_wake_at.get())
+        {
+            row.changed_at = self.now.as_nanos();
+            row.wake_at = Some(at.as_nanos());
+            ledger.row_has_wake_at.set(true);
+            self.batch.put_row(row);
+        }
     }
 }
 

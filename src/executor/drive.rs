@@ -52,7 +52,7 @@ impl Executor {
             }
             match turn {
                 Turn::Idle(deadline) if self.sleeps_until(deadline, &waker) => {
-                    match self.shared.engine.world.timers.wait() {
+                    match self.shared.engine.wait() {
                         Some(wait) => parker.park_timeout(wait),
                         None => parker.park(),
                     }
@@ -99,7 +99,7 @@ impl Executor {
             match turn {
                 Turn::Idle(deadline) if self.sleeps_until(deadline, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    alarm.set(self.shared.engine.world.timers.wait(), cx.waker());
+                    alarm.set(self.shared.engine.wait(), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -126,11 +126,19 @@ impl Executor {
         }
         timers.advance();
         // What stopped the executor is told to everybody who waits; the main future goes on.
-        is_busy |= engine.commit().unwrap_or_else(|failure| {
+        let has_stopped = |failure| {
             engine.close(&failure);
             false
-        });
-        if is_busy { Turn::Busy } else { Turn::Idle(timers.next_deadline()) }
+        };
+        is_busy |= engine.commit().unwrap_or_else(has_stopped);
+        if is_busy {
+            engine.note_busy();
+            return Turn::Busy;
+        }
+        match engine.rest().unwrap_or_else(has_stopped) {
+            true => Turn::Busy,
+            false => Turn::Idle(engine.next_deadline()),
+        }
     }
 
     /// Does what other threads asked for by now; whether there was anything.

@@ -164,6 +164,10 @@ impl Executor {
                 None => return Err(unregistered(id, &row.workflow)),
             },
             RunState::Parked => Watch::ended(Err(parked_error(id, &fault_of(&row)))),
+            // No build before this one puts a run into a queue, or begins another pass.
+            RunState::Queued | RunState::Delayed | RunState::Continued => {
+                return Err(unregistered(id, &row.workflow));
+            }
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
                 Watch::ended(Ok(self.shared.engine.outcome(&row)?))
             }
@@ -187,7 +191,7 @@ impl Executor {
     /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.shared.engine.world.timers.next_deadline()
+        self.shared.engine.next_deadline()
     }
 }
 

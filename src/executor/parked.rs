@@ -125,9 +125,13 @@ impl Executor {
             RunState::Running if self.shared.engine.registry.find(&row.workflow).is_none() => {
                 Err(unregistered(id, &row.workflow))
             }
-            RunState::Running | RunState::Completed | RunState::Failed | RunState::Cancelled => {
-                Err(is_not_parked())
-            }
+            RunState::Running
+            | RunState::Queued
+            | RunState::Delayed
+            | RunState::Completed
+            | RunState::Failed
+            | RunState::Cancelled
+            | RunState::Continued => Err(is_not_parked()),
         }
     }
 

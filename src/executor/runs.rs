@@ -23,8 +23,11 @@ pub struct RunInfo {
     pub state: RunState,
     /// When its start was committed.
     pub started_at: Timestamp,
-    /// When its row changed last: at its start, its end, or when it was parked or resumed.
+    /// When its row changed last: at its start, its end, when it was parked or resumed, or when it
+    /// began to wait for long.
     pub changed_at: Timestamp,
+    /// Nothing happens to it by itself before this time. `None`: that is not known.
+    pub wake_at: Option<Timestamp>,
 }
 
 impl Executor {
@@ -50,6 +53,12 @@ impl Executor {
     /// ```
     pub fn runs(&self, filter: &Filter) -> Result<Vec<RunInfo>> {
         Ok(self.shared.engine.list(filter)?.into_iter().map(RunInfo::from).collect())
+    }
+
+    /// Whether there is a run with this id in the store.
+    #[cfg(feature = "sim")]
+    pub(crate) fn has(&self, id: &str) -> Result<bool> {
+        Ok(self.shared.engine.find(id)?.is_some())
     }
 
     /// Deletes a run that has ended or is parked, with its history: from then on its id is free.
@@ -85,11 +94,9 @@ impl Executor {
                 engine.commit()?;
             }
             let row = engine.find(&id)?.ok_or_else(|| no_such_run(&id))?;
-            match row.state {
-                RunState::Running => Err(unfinished(&id)),
-                RunState::Parked | RunState::Completed | RunState::Failed | RunState::Cancelled => {
-                    Ok(engine.delete(row.key))
-                }
+            match row.state.may_be_deleted() {
+                true => Ok(engine.delete(row.key)),
+                false => Err(unfinished(&id)),
             }
         })
     }
@@ -103,9 +110,10 @@ fn unfinished(id: &str) -> Error {
 
 impl From<RunRow> for RunInfo {
     fn from(row: RunRow) -> Self {
-        let RunRow { id, workflow, state, started_at, changed_at, .. } = row;
+        let RunRow { id, workflow, state, started_at, changed_at, wake_at, .. } = row;
+        let wake_at = wake_at.map(Timestamp::from_nanos);
         let (started_at, changed_at) =
             (Timestamp::from_nanos(started_at), Timestamp::from_nanos(changed_at));
-        Self { id, workflow, state, started_at, changed_at }
+        Self { id, workflow, state, started_at, changed_at, wake_at }
     }
 }

@@ -14,7 +14,7 @@ use core::future::Future;
 use core::task::{Context, Poll};
 
 use dacapo_executor::{Task, TaskId};
-use dacapo_store::RunKey;
+use dacapo_store::{RunKey, RunRow};
 
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
@@ -28,7 +28,7 @@ use crate::timer::RunTimer;
 use crate::trace::Event;
 pub(crate) use task::Root;
 use task::WorkflowTask;
-pub(crate) use world::{BodyEnd, Pending, World};
+pub(crate) use world::{BodyEnd, Pending, Sleeper, World};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
@@ -335,6 +335,13 @@ impl Instance {
             operation.set_dropped();
             self.end_effort(&operation);
         }
+    }
+
+    /// Its row, as of now: running, and nothing that not every run has.
+    pub(crate) fn row(&self) -> RunRow {
+        let mut row = RunRow::new(self.key(), &*self.id, self.workflow());
+        row.started_at = self.ledger.started_at.get().as_nanos();
+        row
     }
 
     /// Whether it may leave memory when nothing of it is pending: nothing happens to it before a

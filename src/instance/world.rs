@@ -1,6 +1,7 @@
 //! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
 //! have brought forth.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,6 +9,7 @@ use core::cell::{Cell, RefCell};
 use core::task::{RawWakerVTable, Waker};
 
 use dacapo_executor::{FifoExecutor, TaskId};
+use dacapo_store::RunRow;
 use futures::future::LocalBoxFuture;
 
 use crate::bytes::Bytes;
@@ -15,7 +17,7 @@ use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
 use crate::gate::Gate;
 use crate::instance::{Instance, Phase};
-use crate::ledger::Draft;
+use crate::ledger::{Draft, Ledger};
 use crate::operation::{Operation, Waiter};
 use crate::record::{Record, Spent};
 use crate::timer::Timers;
@@ -63,6 +65,16 @@ pub(crate) struct Pending {
     pub(crate) timers: Vec<Draft>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
+    /// Runs whose rows are to say when they go on by themselves. They go with the next commit that
+    /// has anything else to write.
+    pub(crate) sleepers: Vec<Sleeper>,
+}
+
+/// A run that waits for long.
+pub(crate) enum Sleeper {
+    Resident(Rc<Ledger>),
+    /// With the row to be written, for the run is not there to make it.
+    Away(Rc<Ledger>, Box<RunRow>),
 }
 
 /// The end of a body's last attempt. What came of it is with the operation.
@@ -76,8 +88,9 @@ pub(crate) struct BodyEnd {
 }
 
 impl Pending {
+    /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, rows } = self;
+        let Self { requests, outcomes, timers, rows, sleepers: _ } = self;
         requests.is_empty() && outcomes.is_empty() && timers.is_empty() && rows.is_empty()
     }
 
@@ -91,6 +104,7 @@ impl Pending {
         before(&mut self.outcomes, rest.outcomes);
         before(&mut self.timers, rest.timers);
         before(&mut self.rows, rest.rows);
+        before(&mut self.sleepers, rest.sleepers);
     }
 
     /// Gives the memory back that only a burst needed.
@@ -99,6 +113,7 @@ impl Pending {
         self.outcomes.shrink_to(length);
         self.timers.shrink_to(length);
         self.rows.shrink_to(length);
+        self.sleepers.shrink_to(length);
     }
 }
 

@@ -143,5 +143,5 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
 
 fn records(store: &MemoryStore, id: &str) -> u64 {
     let row = store.find(id).ok().flatten().expect("the run is stored");
-    store.last(row.key).ok().flatten().map_or(0, |entry| entry.seq + 1)
+    store.last(row.key).ok().and_then(|last| Some(last.last()?.seq + 1)).unwrap_or(0)
 }

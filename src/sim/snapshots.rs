@@ -1,9 +1,9 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
-use dacapo_store::{Batch, Entry, Error, Filter, MemoryStore, Result, RunKey, RunRow, Store};
+use dacapo_store::{Error, Hooked, Hooks, MemoryStore, Operation, Result, Store, forward_store};
 
 /// A store in memory that keeps what it held after each commit: every point at which the process
 /// could have ended. Its clones are one store.
@@ -18,20 +18,20 @@ use dacapo_store::{Batch, Entry, Error, Filter, MemoryStore, Result, RunKey, Run
 /// # drop(executor);
 /// # Ok::<(), dacapo::Error>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Snapshots {
-    shared: Rc<RefCell<Shared>>,
+    store: Hooked<MemoryStore, Rc<Watch>>,
 }
 
+/// What all clones share.
 #[derive(Default)]
-struct Shared {
-    store: MemoryStore,
-    taken: Vec<MemoryStore>,
+struct Watch {
+    taken: RefCell<Vec<MemoryStore>>,
     /// Those of this process.
-    commits: u64,
+    commits: Cell<u64>,
     /// Whether only the last state is kept.
     forgets: bool,
-    crash: Option<Crash>,
+    crash: Cell<Option<Crash>>,
 }
 
 /// When a process ends; commits are counted from 1, and anew for each process.
@@ -56,92 +56,81 @@ impl Snapshots {
     /// A store that begins with what another one holds.
     #[must_use]
     pub fn new(store: MemoryStore) -> Self {
-        Self { shared: Rc::new(RefCell::new(Shared { store, ..Shared::default() })) }
+        Self { store: Hooked::new(store, Rc::default()) }
     }
 
     /// The same, without a look back: what it held after each commit takes memory.
     pub(super) fn forgetful(store: MemoryStore) -> Self {
-        let shared = Shared { store, forgets: true, ..Shared::default() };
-        Self { shared: Rc::new(RefCell::new(shared)) }
+        let watch = Watch { forgets: true, ..Watch::default() };
+        Self { store: Hooked::new(store, Rc::new(watch)) }
     }
 
     /// How many commits there have been in this process.
     pub(super) fn commits(&self) -> u64 {
-        self.shared.borrow().commits
+        self.store.hooks().commits.get()
     }
 
     /// Refuses everything from this point on, so that the executor over it stops there.
     pub fn crash(&self, crash: Crash) {
-        self.shared.borrow_mut().crash = Some(crash);
+        self.store.hooks().crash.set(Some(crash));
     }
 
     /// What the store held after each commit so far.
     #[must_use]
     pub fn take(&self) -> Vec<MemoryStore> {
-        core::mem::take(&mut self.shared.borrow_mut().taken)
+        self.store.hooks().taken.take()
     }
 
     /// What the store holds now.
     #[must_use]
     pub fn now(&self) -> MemoryStore {
-        self.shared.borrow().store.snapshot()
+        self.store.store().snapshot()
     }
 }
 
 impl fmt::Debug for Snapshots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshots").field("taken", &self.shared.borrow().taken.len()).finish()
+        f.debug_struct("Snapshots")
+            .field("taken", &self.store.hooks().taken.borrow().len())
+            .finish()
     }
 }
 
-impl Store for Snapshots {
-    fn commit(&mut self, batch: &Batch) -> Result<()> {
-        let mut shared = self.shared.borrow_mut();
-        shared.commits += 1;
-        let refused = || Err(Error::refused("the simulated process was told to end here"));
-        if matches!(shared.crash, Some(Crash::Before(commit)) if shared.commits >= commit) {
-            return refused();
+impl Clone for Snapshots {
+    fn clone(&self) -> Self {
+        Self { store: Hooked::new(self.store.store().shared(), self.store.hooks().clone()) }
+    }
+}
+
+impl Hooks<MemoryStore> for Watch {
+    fn before(&self, _: &MemoryStore, operation: &Operation<'_>) -> Result<()> {
+        if !operation.is_commit() {
+            return Ok(());
         }
-        shared.store.commit(batch)?;
-        if !shared.forgets {
-            let snapshot = shared.store.snapshot();
-            shared.taken.push(snapshot);
-        }
-        match shared.crash {
-            Some(Crash::After(commit)) if shared.commits >= commit => refused(),
+        self.commits.set(self.commits.get() + 1);
+        match self.crash.get() {
+            Some(Crash::Before(commit)) if self.commits.get() >= commit => self.end(),
             _ => Ok(()),
         }
     }
 
-    fn find(&self, id: &str) -> Result<Option<RunRow>> {
-        self.shared.borrow().store.find(id)
+    fn committed(&self, store: &MemoryStore, _: u64) -> Result<()> {
+        if !self.forgets {
+            self.taken.borrow_mut().push(store.snapshot());
+        }
+        match self.crash.get() {
+            Some(Crash::After(commit)) if self.commits.get() >= commit => self.end(),
+            _ => Ok(()),
+        }
     }
+}
 
-    fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
-        self.shared.borrow().store.row(run)
+impl Watch {
+    fn end(&self) -> Result<()> {
+        Err(Error::refused("the simulated process was told to end here"))
     }
+}
 
-    fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
-        self.shared.borrow().store.list(filter)
-    }
-
-    fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
-        self.shared.borrow().store.history(run)
-    }
-
-    fn last(&self, run: RunKey) -> Result<Option<Entry>> {
-        self.shared.borrow().store.last(run)
-    }
-
-    fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
-        self.shared.borrow_mut().store.delete(runs)
-    }
-
-    fn next_run(&self) -> RunKey {
-        self.shared.borrow().store.next_run()
-    }
-
-    fn time(&self) -> u64 {
-        self.shared.borrow().store.time()
-    }
+impl Store for Snapshots {
+    forward_store!(|this| this.store);
 }

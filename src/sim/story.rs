@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
@@ -44,8 +45,11 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
             Err(error) if error.is_store() => return Ok(false),
             process => process.map_err(|error| error.to_string())?,
         };
-        let replayed = process.traces();
+        let mut replayed = process.traces();
         self.compare_start(&replayed).map_err(|why| format!("{}{why}", process.parked()))?;
+        self.compare_lost(&process)?;
+        let asleep: Vec<_> = self.left.iter().filter(|(id, _)| replayed[*id].is_empty()).collect();
+        replayed.extend(asleep.into_iter().map(|(id, trace)| (id.clone(), trace.clone())));
         let mut told = Told::new();
         let driven = process.drive(&mut told);
         let traces = process.traces();
@@ -53,7 +57,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let is_at_its_end = driven.map_err(shown)?;
         process.compare_effects(&replayed).map_err(shown)?;
         self.outside.take_wrong().map_or(Ok(()), |wrong| Err(shown(wrong)))?;
-        self.compare_lost(&replayed, &traces)?;
+        self.compare_start(&traces).map_err(shown)?;
         let ends = Ends { ends: told, sim: process.sim.clone() };
         self.compare_told(&ends).map_err(shown)?;
         self.left.extend(traces.clone().into_iter().filter(|(_, trace)| !trace.is_empty()));
@@ -66,7 +70,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         Ok(is_at_its_end)
     }
 
-    /// What was delivered was durable, and its replay is the same again.
+    /// What was delivered was durable, and its replay is the same again. A run that sleeps is replayed
+    /// later, or not at all if it had ended.
     fn compare_start(&self, replayed: &BTreeMap<String, Lines>) -> Result<(), String> {
         for (id, trace) in &self.left {
             if !replayed[id].is_empty() {
@@ -77,17 +82,14 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         Ok(())
     }
 
-    /// A run that was not replayed at the start had ended, or nothing of it had been delivered.
-    fn compare_lost(
-        &self,
-        replayed: &BTreeMap<String, Lines>,
-        traces: &BTreeMap<String, Lines>,
-    ) -> Result<(), String> {
-        let is_lost = |id: &&String| replayed[*id].is_empty() && !traces[*id].is_empty();
-        match self.left.keys().find(is_lost) {
-            Some(id) => Err(format!("run {id:?} was lost; before, {}", shown(&self.left))),
-            None => Ok(()),
+    /// What was delivered was durable, so the run is in the store.
+    fn compare_lost(&self, process: &Process<'_, I, O>) -> Result<(), String> {
+        for id in self.left.keys() {
+            if process.executor.has(id).is_ok_and(|has| !has) {
+                return Err(format!("run {id:?} was lost; before, {}", shown(&self.left)));
+            }
         }
+        Ok(())
     }
 
     /// What somebody was told is not taken back.
@@ -143,8 +145,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
 /// What runs did, for a message.
 fn shown(traces: &BTreeMap<String, Lines>) -> String {
     let show = |(id, trace): (&String, &Lines)| format!("run {id:?} did\n  {}", tail(trace));
-    let shown: alloc::vec::Vec<_> =
-        traces.iter().filter(|(_, trace)| !trace.is_empty()).map(show).collect();
+    let shown: Vec<_> = traces.iter().filter(|(_, trace)| !trace.is_empty()).map(show).collect();
     shown.join("\n")
 }
 

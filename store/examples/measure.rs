@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use dacapo_store::{Batch, Filter, Options, RedbStore, RunKey, RunRow, RunState, Store};
+use dacapo_store::{Batch, Filter, Options, RedbStore, RunKey, RunRow, Store};
 use redb::{Database, TableDefinition};
 
 const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
@@ -73,7 +73,7 @@ fn packed_commits(seq: &Path) {
     let records = COMMITS * RUNS;
     println!("redb, packed               {:>9.0} records/s", per_second(records, raw));
     for (name, mut store, spent) in stores {
-        let last = time(|| store.fold().expect("there is room"));
+        let last = time(|| assert!(store.fold().expect("there is room")));
         println!(
             "store, folding at {name:<8} {:>9.0} records/s  {}; the fold that is left {:.0} ms",
             per_second(records, spent),
@@ -124,15 +124,10 @@ fn commit(store: &mut RedbStore, batch: &mut Batch, seq: u64) {
 }
 
 fn row(key: RunKey) -> RunRow {
-    RunRow {
-        key,
-        id: format!("order-{}", key.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        workflow: "order".into(),
-        state: RunState::Running,
-        started_at: 1_700_000_000_000_000_000,
-        changed_at: 1_700_000_000_000_000_000,
-        note: vec![],
-    }
+    let id = format!("order-{}", key.0.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut row = RunRow::new(key, id, "order");
+    (row.started_at, row.changed_at) = (1_700_000_000_000_000_000, 1_700_000_000_000_000_000);
+    row
 }
 
 fn raw(path: &Path) -> Database {

@@ -13,15 +13,8 @@
 //!
 //! let mut store = MemoryStore::new();
 //! let key = store.next_run();
-//! let mut row = RunRow {
-//!     key,
-//!     id: "order-7".into(),
-//!     workflow: "order".into(),
-//!     state: RunState::Running,
-//!     started_at: 1_000,
-//!     changed_at: 1_000,
-//!     note: vec![],
-//! };
+//! let mut row = RunRow::new(key, "order-7", "order");
+//! (row.started_at, row.changed_at) = (1_000, 1_000);
 //!
 //! let mut batch = Batch::new();
 //! batch.set_time(1_000);
@@ -36,10 +29,15 @@
 //! batch.put_row(row);
 //! store.commit(&batch)?;
 //!
-//! let history = store.history(key)?;
-//! assert_eq!((history[1].seq, history[1].commit, history[1].time), (1, 2, 2_000));
+//! let last = store.history(key)?;
+//! let last = last.last().unwrap();
+//! assert_eq!((last.seq, last.commit, last.time), (1, 2, 2_000));
 //! assert_eq!(store.list(&Filter::new().unfinished())?, []);
-//! store.delete(&[key])?;
+//!
+//! batch.clear();
+//! batch.set_time(3_000);
+//! batch.delete(key);
+//! store.commit(&batch)?;
 //! assert_eq!(store.find("order-7")?, None);
 //! # Ok::<(), dacapo_store::Error>(())
 //! ```
@@ -80,10 +78,16 @@ extern crate alloc;
 extern crate std;
 
 mod batch;
+mod counts;
 mod error;
+mod filter;
+mod history;
 mod run;
+mod tables;
+
 mod store;
 
+mod hooked;
 mod memory;
 
 pub mod conformance;
@@ -94,12 +98,23 @@ mod disk;
 mod format;
 
 pub use batch::Batch;
+pub use counts::Counts;
 #[cfg(feature = "redb")]
 pub use disk::{Options, RedbStore};
 pub use error::{Error, Result};
+pub use filter::Filter;
+pub use history::{Entries, Entry, History};
+pub use hooked::{Hooked, Hooks, Operation};
 pub use memory::MemoryStore;
 /// What [`Options::open_backend`] opens: implement it to keep a store somewhere else.
 #[cfg(feature = "redb")]
 pub use redb::StorageBackend;
-pub use run::{Filter, RunKey, RunRow, RunState};
-pub use store::{Entry, EntryRef, History, Store};
+pub use run::{Link, Queued, RunKey, RunRow, RunState};
+pub use store::{Store, Work};
+pub use tables::{KeyRange, ReadTables, Tables, Visit};
+
+/// For [`forward_store!`], which may be used where there is no `alloc` by that name.
+#[doc(hidden)]
+pub mod macros {
+    pub use alloc::vec::Vec;
+}

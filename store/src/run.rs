@@ -1,9 +1,7 @@
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{Bound, RangeBounds};
-
-use serde::{Deserialize, Serialize};
 
 /// A run within one store: keys are given out in order of creation, and never twice.
 ///
@@ -13,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(RunKey(1) < RunKey(2));
 /// assert_eq!(RunKey(7).to_string(), "7");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RunKey(pub u64);
 
 impl fmt::Display for RunKey {
@@ -27,49 +25,86 @@ impl fmt::Display for RunKey {
 /// ```
 /// use dacapo_store::RunState;
 ///
-/// assert!(RunState::Failed.has_ended());
-/// assert!(!RunState::Parked.has_ended());
+/// assert!(RunState::Failed.has_ended() && RunState::Continued.has_ended());
+/// assert!(!RunState::Parked.has_ended() && !RunState::Queued.has_ended());
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RunState {
     /// It goes on, or will when the store is opened next.
-    Running,
+    Running = 0,
     /// It was stopped without having ended; its row's note says why.
-    Parked,
+    Parked = 1,
+    /// It was submitted to a queue, which has not admitted it yet.
+    Queued = 2,
+    /// It was submitted, to begin at a later time.
+    Delayed = 3,
     /// It ended with its result.
-    Completed,
+    Completed = 4,
     /// It ended with an error of its own.
-    Failed,
+    Failed = 5,
     /// It ended because it was told to.
-    Cancelled,
+    Cancelled = 6,
+    /// This pass of it ended, and the run goes on in another row under the same id, which belongs
+    /// to that row from then on.
+    Continued = 7,
 }
 
 impl RunState {
     /// All states, in the order in which they are declared.
-    pub const ALL: [RunState; 5] = [
+    pub const ALL: [RunState; 8] = [
         RunState::Running,
         RunState::Parked,
+        RunState::Queued,
+        RunState::Delayed,
         RunState::Completed,
         RunState::Failed,
         RunState::Cancelled,
+        RunState::Continued,
     ];
 
-    /// True of completed, failed and cancelled runs: nothing will be added to their history.
+    /// The states of runs that have not ended.
+    pub const UNFINISHED: [RunState; 4] =
+        [RunState::Running, RunState::Parked, RunState::Queued, RunState::Delayed];
+
+    /// The states of runs that have ended.
+    pub const ENDED: [RunState; 4] =
+        [RunState::Completed, RunState::Failed, RunState::Cancelled, RunState::Continued];
+
+    /// True of completed, failed, cancelled and continued runs: nothing will be added to their
+    /// history.
     pub fn has_ended(self) -> bool {
-        matches!(self, RunState::Completed | RunState::Failed | RunState::Cancelled)
+        self as u8 >= RunState::Completed as u8
     }
 
-    fn bit(self) -> u8 {
+    /// Whether a run in this state may be deleted: one that has ended, or is parked.
+    pub fn may_be_deleted(self) -> bool {
+        self.has_ended() || self == RunState::Parked
+    }
+
+    pub(crate) fn bit(self) -> u8 {
         1 << self as u8
     }
 }
 
 /// What is known of a run without reading its history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+///
+/// Most runs need no more than [`new`](RunRow::new) gives; the other fields are public.
+///
+/// ```
+/// use dacapo_store::{RunKey, RunRow, RunState};
+///
+/// let mut row = RunRow::new(RunKey(4), "order-7", "order");
+/// assert_eq!((row.state, row.pass, row.wake_at), (RunState::Running, 1, None));
+/// (row.started_at, row.changed_at) = (1_000, 1_000);
+/// row.wake_at = Some(5_000);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct RunRow {
     /// The run's key in this store.
     pub key: RunKey,
-    /// The id its caller chose. No two runs of a store have the same; it never changes.
+    /// The id its caller chose, which never changes. Of the runs with one id, all are
+    /// [continued](RunState::Continued) but one.
     pub id: String,
     /// The name of its workflow.
     pub workflow: String,
@@ -79,128 +114,96 @@ pub struct RunRow {
     pub started_at: u64,
     /// When this row was last changed, in nanoseconds since 1970.
     pub changed_at: u64,
+    /// Nothing happens to the run by itself before this time, so that it need not be in memory;
+    /// [`u64::MAX`] if only something from outside wakes it. `None` if it is not known: then the
+    /// run must be replayed to find out.
+    pub wake_at: Option<u64>,
+    /// Which pass of the run this is: 1 for the first.
+    pub pass: u32,
+    /// The operation of another run that waits for the end of this one.
+    pub link: Option<Link>,
+    /// When the run is cancelled if it has not ended, in nanoseconds since 1970.
+    pub deadline: Option<u64>,
+    /// What its caller wants to find it by: names and values.
+    pub attributes: Vec<(String, String)>,
+    /// Its place in a queue, also when it was admitted.
+    pub queue: Option<Box<Queued>>,
     /// Anything the engine wants to find beside the state, such as why a run is parked. The store
     /// does not look into it.
     pub note: Vec<u8>,
 }
 
-/// Which runs [`Store::list`](crate::Store::list) returns: all of them, less what is ruled out.
+impl RunRow {
+    /// The row of a running run, started and changed at time 0: its first pass, without anything
+    /// that not every run has.
+    pub fn new(key: RunKey, id: impl Into<String>, workflow: impl Into<String>) -> RunRow {
+        RunRow {
+            key,
+            id: id.into(),
+            workflow: workflow.into(),
+            state: RunState::Running,
+            started_at: 0,
+            changed_at: 0,
+            wake_at: None,
+            pass: 1,
+            link: None,
+            deadline: None,
+            attributes: Vec::new(),
+            queue: None,
+            note: Vec::new(),
+        }
+    }
+}
+
+/// Which operation started a run and waits for its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// The run it belongs to.
+    pub parent: RunKey,
+    /// The operation's number: its task,
+    pub task: u32,
+    /// and which of that task's operations it is.
+    pub local: u32,
+}
+
+/// A run's place in a queue.
 ///
 /// ```
-/// use dacapo_store::{Filter, RunKey, RunRow, RunState};
+/// use dacapo_store::{Queued, RunKey, RunRow, RunState};
 ///
-/// let row = RunRow {
-///     key: RunKey(4),
-///     id: "order-7".into(),
-///     workflow: "order".into(),
-///     state: RunState::Running,
-///     started_at: 100,
-///     changed_at: 100,
-///     note: vec![],
-/// };
-/// assert!(Filter::new().unfinished().workflow("order").admits(&row));
-/// assert!(!Filter::new().started(..100).admits(&row));
-/// assert!(!Filter::new().after(RunKey(4)).admits(&row));
+/// let mut row = RunRow::new(RunKey(4), "order-7", "order");
+/// let mut queued = Queued::new("carrier");
+/// queued.priority = -1;
+/// row.state = RunState::Queued;
+/// row.queue = Some(Box::new(queued));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Filter {
-    states: u8,
-    workflow: Option<String>,
-    id_prefix: String,
-    started: (Bound<u64>, Bound<u64>),
-    after: Option<RunKey>,
-    limit: usize,
+#[non_exhaustive]
+pub struct Queued {
+    /// The queue's name.
+    pub name: String,
+    /// The part of the queue that has limits of its own.
+    pub partition: Option<String>,
+    /// Smaller ones are admitted first.
+    pub priority: i32,
+    /// No two unended runs of a queue have the same.
+    pub unique: Option<String>,
+    /// When it may be admitted, in nanoseconds since 1970.
+    pub eligible_at: u64,
+    /// When it was admitted.
+    pub admitted_at: Option<u64>,
 }
 
-impl Default for Filter {
-    fn default() -> Filter {
-        Filter {
-            states: u8::MAX,
-            workflow: None,
-            id_prefix: String::new(),
-            started: (Bound::Unbounded, Bound::Unbounded),
-            after: None,
-            limit: usize::MAX,
+impl Queued {
+    /// A place in a queue, without partition and unique key, of priority 0 and eligible at time 0.
+    pub fn new(name: impl Into<String>) -> Queued {
+        Queued {
+            name: name.into(),
+            partition: None,
+            priority: 0,
+            unique: None,
+            eligible_at: 0,
+            admitted_at: None,
         }
-    }
-}
-
-impl Filter {
-    /// Rules nothing out.
-    pub fn new() -> Filter {
-        Filter::default()
-    }
-
-    /// Keeps the runs in one of `states`.
-    pub fn states(mut self, states: &[RunState]) -> Filter {
-        self.states = states.iter().fold(0, |bits, state| bits | state.bit());
-        self
-    }
-
-    /// Keeps the running and the parked runs.
-    pub fn unfinished(self) -> Filter {
-        self.states(&[RunState::Running, RunState::Parked])
-    }
-
-    /// Keeps the runs that have ended.
-    pub fn ended(self) -> Filter {
-        self.states(&[RunState::Completed, RunState::Failed, RunState::Cancelled])
-    }
-
-    /// Keeps the runs of one workflow.
-    pub fn workflow(mut self, name: impl Into<String>) -> Filter {
-        self.workflow = Some(name.into());
-        self
-    }
-
-    /// Keeps the runs whose id begins with `prefix`.
-    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Filter {
-        self.id_prefix = prefix.into();
-        self
-    }
-
-    /// Keeps the runs started within a range of times, in nanoseconds since 1970.
-    pub fn started(mut self, times: impl RangeBounds<u64>) -> Filter {
-        self.started = (times.start_bound().cloned(), times.end_bound().cloned());
-        self
-    }
-
-    /// Keeps the runs behind `key`: with the last key of one page, this gives the next page.
-    pub fn after(mut self, key: RunKey) -> Filter {
-        self.after = Some(key);
-        self
-    }
-
-    /// Ends the list after so many runs.
-    pub fn limit(mut self, runs: usize) -> Filter {
-        self.limit = runs;
-        self
-    }
-
-    /// Whether a run is kept; the limit is the caller's to apply. For those who write a store.
-    pub fn admits(&self, row: &RunRow) -> bool {
-        self.admits_state(row.state)
-            && self.after.is_none_or(|after| row.key > after)
-            && self.workflow.as_ref().is_none_or(|name| *name == row.workflow)
-            && row.id.starts_with(&self.id_prefix)
-            && self.started.contains(&row.started_at)
-    }
-
-    /// Whether runs in this state are kept: a store need not read the others at all.
-    pub fn admits_state(&self, state: RunState) -> bool {
-        self.states & state.bit() != 0
-    }
-
-    /// The first key that can be in the list, or `None` if there can be none.
-    pub fn first_key(&self) -> Option<RunKey> {
-        match self.after {
-            Some(after) => after.0.checked_add(1).map(RunKey),
-            None => Some(RunKey(0)),
-        }
-    }
-
-    /// How many runs the list may hold.
-    pub fn max_runs(&self) -> usize {
-        self.limit
     }
 }

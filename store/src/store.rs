@@ -1,140 +1,87 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::{Batch, Filter, Result, RunKey, RunRow};
+use crate::{Batch, Counts, Filter, History, ReadTables, Result, RunKey, RunRow, Tables};
 
-/// One entry of a run's history: a record with its seq and the commit it was in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// Its seq: where it stands in the run's history: 0, 1, 2 and so on.
-    pub seq: u64,
-    /// The number of the commit that wrote it. Commits are numbered 1, 2, 3 within a store.
-    pub commit: u64,
-    /// That commit's time, in nanoseconds since 1970.
-    pub time: u64,
-    /// What was recorded.
-    pub record: Vec<u8>,
-}
-
-/// A history in two pieces of memory, however many entries it has.
-#[derive(Clone, Default, Debug)]
-pub struct History {
-    marks: Vec<Mark>,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    seq: u64,
-    commit: u64,
-    time: u64,
-    end: usize,
-}
-
-/// One entry of a [`History`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct EntryRef<'a> {
-    /// Its seq: where it stands in the run's history.
-    pub seq: u64,
-    /// The number of the commit that wrote it.
-    pub commit: u64,
-    /// That commit's time.
-    pub time: u64,
-    /// What was recorded.
-    pub record: &'a [u8],
-}
-
-impl EntryRef<'_> {
-    /// The same with memory of its own.
-    pub fn to_entry(self) -> Entry {
-        let EntryRef { seq, commit, time, record } = self;
-        Entry { seq, commit, time, record: record.to_vec() }
-    }
-}
-
-impl History {
-    /// Appends an entry.
-    pub fn push(&mut self, seq: u64, commit: u64, time: u64, record: &[u8]) {
-        self.bytes.extend_from_slice(record);
-        self.marks.push(Mark { seq, commit, time, end: self.bytes.len() });
-    }
-
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
-    /// The entries in order.
-    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
-        let mut start = 0;
-        self.marks.iter().map(move |&Mark { seq, commit, time, end }| {
-            let record = &self.bytes[start..end];
-            start = end;
-            EntryRef { seq, commit, time, record }
-        })
-    }
-
-    /// The last entry.
-    pub fn last(&self) -> Option<EntryRef<'_>> {
-        let &Mark { seq, commit, time, end } = self.marks.last()?;
-        let before = self.marks.len().checked_sub(2);
-        let start = before.map_or(0, |before| self.marks[before].end);
-        Some(EntryRef { seq, commit, time, record: &self.bytes[start..end] })
-    }
-}
+/// What [`Store::commit_with`] does within a commit.
+pub type Work<'a> = dyn FnMut(&mut dyn Tables, &mut Batch) -> Result<()> + 'a;
 
 /// Where runs are remembered.
 ///
-/// A store is written by one owner, through [`commit`](Store::commit) and
-/// [`delete`](Store::delete), and everything that has been committed can be read at once. It does
-/// not block for longer than its storage does and knows nothing of futures: one that has to wait
-/// for a network is driven by a thread of its own.
+/// A store is written by one owner, through [`commit`](Store::commit), and everything that has been
+/// committed can be read at once. It does not block for longer than its storage does and knows
+/// nothing of futures: one that has to wait for a network is driven by a thread of its own. What
+/// visits rows, notes or tables may read the store meanwhile.
 ///
 /// ```
-/// use dacapo_store::{Batch, Filter, MemoryStore, RunRow, RunState, Store};
+/// use dacapo_store::{Batch, Filter, MemoryStore, RunRow, Store};
 ///
-/// fn start(store: &mut dyn Store, id: &str) -> dacapo_store::Result<()> {
+/// fn start(store: &mut dyn Store, id: &str) -> dacapo_store::Result<u64> {
 ///     let key = store.next_run();
 ///     let mut batch = Batch::new();
-///     batch.set_time(5);
 ///     batch.push(key, 0, |bytes| bytes.extend_from_slice(b"started"));
-///     batch.put_row(RunRow {
-///         key,
-///         id: id.into(),
-///         workflow: "order".into(),
-///         state: RunState::Running,
-///         started_at: 5,
-///         changed_at: 5,
-///         note: vec![],
-///     });
+///     batch.put_row(RunRow::new(key, id, "order"));
 ///     store.commit(&batch)
 /// }
 ///
 /// let mut store = MemoryStore::new();
-/// start(&mut store, "order-7")?;
+/// assert_eq!(start(&mut store, "order-7")?, 1, "it is the first commit");
 /// let row = store.find("order-7")?.expect("it was committed");
-/// assert_eq!(store.history(row.key)?[0].record, b"started");
+/// assert_eq!(store.history(row.key)?.get(0).unwrap().record, b"started");
 /// assert_eq!(store.list(&Filter::new().unfinished())?, [row]);
 /// # Ok::<(), dacapo_store::Error>(())
 /// ```
+///
+/// To hold a store and change some of what it does, see [`Hooked`](crate::Hooked); to be one that
+/// passes everything on, [`forward_store!`](crate::forward_store).
 pub trait Store {
-    /// Writes a batch: all of it or nothing, and for good when this returns.
+    /// Writes a batch: all of it or nothing, and for good when this returns. Gives the number of
+    /// the commit, which the entries of its records have; an empty batch writes nothing, and gives
+    /// the number of the last commit.
     ///
-    /// An empty batch writes nothing and has no number. The store does not check that the seqs
-    /// of each run follow one another or that an id is new (it may do so, and panic): the caller
-    /// has asked [`find`](Store::find) before it puts a row under a new key.
+    /// The store does not check that the seqs of each run follow one another or that an id is new
+    /// (it may do so, and panic): the caller has asked [`find`](Store::find) before it puts a row
+    /// under a new key.
     ///
     /// # Errors
-    /// If the storage refuses. Whether the batch is there is then not known, and every later call
-    /// returns the same error until the store is opened again.
-    fn commit(&mut self, batch: &Batch) -> Result<()>;
+    /// If the batch [deletes](Batch::delete) a run that may not be deleted, or is too large, with
+    /// nothing changed. If the storage refuses: whether the batch is there is then not known, and
+    /// every later call returns the same error until the store is opened again.
+    fn commit(&mut self, batch: &Batch) -> Result<u64>;
 
-    /// The row of the run with this id.
+    /// Writes a batch that `work` fills, and what it writes to [`Tables`]: all in one commit, or
+    /// nothing if `work` fails or panics. It sees what it has written itself. The batch is emptied
+    /// first; when it stays empty and no table was written, this is no commit.
+    ///
+    /// ```
+    /// use dacapo_store::{Batch, MemoryStore, ReadTables, RunKey, Store};
+    ///
+    /// let (mut store, mut batch) = (MemoryStore::new(), Batch::new());
+    /// store.commit_with(&mut batch, &mut |tables, batch| {
+    ///     tables.put("stock", b"tea", b"41")?;
+    ///     batch.push(RunKey(0), 0, |bytes| bytes.extend_from_slice(b"one tea sold"));
+    ///     Ok(())
+    /// })?;
+    /// store.read_tables(&mut |tables| {
+    ///     assert_eq!(tables.get("stock", b"tea")?, Some(b"41".to_vec()));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), dacapo_store::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of `work`, with nothing changed; else as with [`commit`](Store::commit).
+    fn commit_with(&mut self, batch: &mut Batch, work: &mut Work<'_>) -> Result<u64>;
+
+    /// Reads [tables](Tables), all as they were after one commit.
+    ///
+    /// # Errors
+    /// That of `read`, or if the storage refuses.
+    fn read_tables(&self, read: &mut dyn FnMut(&dyn ReadTables) -> Result<()>) -> Result<()>;
+
+    /// The row of the run with this id: the one that is not
+    /// [continued](crate::RunState::Continued).
     ///
     /// # Errors
     /// If the storage refuses or the row is damaged.
@@ -146,102 +93,152 @@ pub trait Store {
     /// If the storage refuses or the row is damaged.
     fn row(&self, run: RunKey) -> Result<Option<RunRow>>;
 
-    /// The runs that a filter keeps, in the order of their keys.
+    /// Visits the rows that a filter keeps, one after the other, in the order of their keys.
     ///
-    /// A list of the unfinished does not cost more for the runs that have ended.
+    /// A scan of the unfinished does not cost more for the runs that have ended.
     ///
     /// # Errors
-    /// If the storage refuses or one of the rows is damaged.
-    fn list(&self, filter: &Filter) -> Result<Vec<RunRow>>;
+    /// If the storage refuses, one of the rows is damaged, or some are missing: the last may be
+    /// known only when the others have been visited.
+    fn scan(&self, filter: &Filter, visit: &mut dyn FnMut(RunRow)) -> Result<()>;
+
+    /// The rows that a filter keeps, in the order of their keys.
+    ///
+    /// # Errors
+    /// As with [`scan`](Store::scan).
+    fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
+        let mut rows = Vec::new();
+        self.scan(filter, &mut |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// How many runs there are in each state, without reading them all.
+    ///
+    /// # Errors
+    /// If the storage refuses or a row is damaged.
+    fn count(&self) -> Result<Counts>;
 
     /// The history of a run, in order. It is empty for a run that has none.
     ///
     /// # Errors
     /// If the storage refuses, or an entry of this run is damaged or missing. Other runs are not
     /// affected by that.
-    fn history(&self, run: RunKey) -> Result<Vec<Entry>>;
+    fn history(&self, run: RunKey) -> Result<History>;
 
-    /// The same in few pieces of memory.
+    /// A part of a run's history: the entries with these seqs, as far as there are any. Little more
+    /// is read than that.
     ///
     /// # Errors
-    /// As with [`history`](Store::history).
-    fn whole_history(&self, run: RunKey) -> Result<History> {
-        let mut history = History::default();
-        for Entry { seq, commit, time, record } in self.history(run)? {
-            history.push(seq, commit, time, &record);
-        }
-        Ok(history)
-    }
+    /// As with [`history`](Store::history), about the part that is read.
+    fn entries(&self, run: RunKey, seqs: Range<u64>) -> Result<History>;
 
-    /// The last entry of a run's history, without reading all of it.
+    /// The last entry of a run's history, without reading all of it: a history of one entry, or
+    /// none.
     ///
     /// # Errors
     /// If the storage refuses or this entry is damaged.
-    fn last(&self, run: RunKey) -> Result<Option<Entry>>;
+    fn last(&self, run: RunKey) -> Result<History>;
 
-    /// Forgets runs, with their rows and histories: all of them or none. Keys that are not known
-    /// are passed over.
+    /// The [note](Batch::put_note) with this key.
     ///
     /// # Errors
-    /// If one of them has neither ended nor is parked, with nothing changed; or if the storage
-    /// refuses, after which it is as with [`commit`](Store::commit).
-    fn delete(&mut self, runs: &[RunKey]) -> Result<()>;
+    /// If the storage refuses or the notes are damaged.
+    fn note(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Visits the notes whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// If the storage refuses or the notes are damaged.
+    fn notes(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()>;
 
     /// Does now what a later commit would have to do, such as putting what was written lately
-    /// where it stays. An engine calls it when it has nothing else to do.
+    /// where it stays, and says whether there was something to do. An engine calls it when it is
+    /// idle.
     ///
     /// # Errors
     /// If the storage refuses, after which it is as with [`commit`](Store::commit).
-    fn fold(&mut self) -> Result<()> {
-        Ok(())
-    }
+    fn fold(&mut self) -> Result<bool>;
 
     /// The key for the next run: larger than all that were ever used, deleted ones included.
     fn next_run(&self) -> RunKey;
 
     /// The time of the last commit, or 0 if there was none.
     fn time(&self) -> u64;
+
+    /// The number of the last commit, or 0 if there was none.
+    fn last_commit(&self) -> u64;
 }
 
-macro_rules! forward {
-    ($holder:ty) => {
-        impl<S: Store + ?Sized> Store for $holder {
-            fn commit(&mut self, batch: &Batch) -> Result<()> {
-                (**self).commit(batch)
-            }
-            fn find(&self, id: &str) -> Result<Option<RunRow>> {
-                (**self).find(id)
-            }
-            fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
-                (**self).row(run)
-            }
-            fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
-                (**self).list(filter)
-            }
-            fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
-                (**self).history(run)
-            }
-            fn whole_history(&self, run: RunKey) -> Result<History> {
-                (**self).whole_history(run)
-            }
-            fn last(&self, run: RunKey) -> Result<Option<Entry>> {
-                (**self).last(run)
-            }
-            fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
-                (**self).delete(runs)
-            }
-            fn fold(&mut self) -> Result<()> {
-                (**self).fold()
-            }
-            fn next_run(&self) -> RunKey {
-                (**self).next_run()
-            }
-            fn time(&self) -> u64 {
-                (**self).time()
-            }
+/// Writes the methods of [`Store`] so that all of them pass on to another store.
+///
+/// ```
+/// use dacapo_store::{MemoryStore, Store, forward_store};
+///
+/// struct Named {
+///     name: &'static str,
+///     store: MemoryStore,
+/// }
+///
+/// impl Store for Named {
+///     forward_store!(|this| this.store);
+/// }
+///
+/// let named = Named { name: "orders", store: MemoryStore::new() };
+/// assert_eq!((named.name, named.last_commit()), ("orders", 0));
+/// ```
+#[macro_export]
+macro_rules! forward_store {
+    (|$this:ident| $store:expr) => {
+        $crate::forward_store! { @mut |$this| $store;
+            commit(batch: &$crate::Batch) -> u64;
+            commit_with(batch: &mut $crate::Batch, work: &mut $crate::Work<'_>) -> u64;
+            fold() -> bool;
+        }
+        $crate::forward_store! { @ref |$this| $store;
+            read_tables(
+                read: &mut dyn FnMut(&dyn $crate::ReadTables) -> $crate::Result<()>
+            ) -> $crate::Result<()>;
+            find(id: &str) -> $crate::Result<Option<$crate::RunRow>>;
+            row(run: $crate::RunKey) -> $crate::Result<Option<$crate::RunRow>>;
+            scan(
+                filter: &$crate::Filter, visit: &mut dyn FnMut($crate::RunRow)
+            ) -> $crate::Result<()>;
+            list(filter: &$crate::Filter) -> $crate::Result<$crate::macros::Vec<$crate::RunRow>>;
+            count() -> $crate::Result<$crate::Counts>;
+            history(run: $crate::RunKey) -> $crate::Result<$crate::History>;
+            entries(
+                run: $crate::RunKey, seqs: core::ops::Range<u64>
+            ) -> $crate::Result<$crate::History>;
+            last(run: $crate::RunKey) -> $crate::Result<$crate::History>;
+            note(key: &[u8]) -> $crate::Result<Option<$crate::macros::Vec<u8>>>;
+            notes(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> $crate::Result<()>;
+            next_run() -> $crate::RunKey;
+            time() -> u64;
+            last_commit() -> u64;
         }
     };
+    (@mut |$this:ident| $store:expr;
+        $($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*
+    ) => {$(
+        fn $name(&mut self, $($arg: $type),*) -> $crate::Result<$result> {
+            let $this = self;
+            $crate::Store::$name(&mut $store, $($arg),*)
+        }
+    )*};
+    (@ref |$this:ident| $store:expr;
+        $($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*
+    ) => {$(
+        fn $name(&self, $($arg: $type),*) -> $result {
+            let $this = self;
+            $crate::Store::$name(&$store, $($arg),*)
+        }
+    )*};
 }
 
-forward!(Box<S>);
-forward!(&mut S);
+impl<S: Store + ?Sized> Store for Box<S> {
+    forward_store!(|this| **this);
+}
+
+impl<S: Store + ?Sized> Store for &mut S {
+    forward_store!(|this| **this);
+}

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use dacapo::sim::Snapshots;
-use dacapo::store::{Batch, Entry, Error, Filter, RunKey, RunRow, Store};
+use dacapo::store::{Error, Hooked, Operation};
 use dacapo::{Builder, Ctx, Executor, Workflow};
 
 const W: Workflow<(), ()> = Workflow::new("w");
@@ -14,46 +14,16 @@ fn build() -> Builder {
     })
 }
 
-/// A store that refuses to read one history.
-struct Refusing {
-    store: Snapshots,
-    /// How many histories are read before.
-    left: Cell<u32>,
-}
-
-impl Store for Refusing {
-    fn commit(&mut self, batch: &Batch) -> dacapo::store::Result<()> {
-        self.store.commit(batch)
-    }
-    fn find(&self, id: &str) -> dacapo::store::Result<Option<RunRow>> {
-        self.store.find(id)
-    }
-    fn row(&self, run: RunKey) -> dacapo::store::Result<Option<RunRow>> {
-        self.store.row(run)
-    }
-    fn list(&self, filter: &Filter) -> dacapo::store::Result<Vec<RunRow>> {
-        self.store.list(filter)
-    }
-    fn history(&self, run: RunKey) -> dacapo::store::Result<Vec<Entry>> {
-        match self.left.get().checked_sub(1) {
-            None => Err(Error::refused("the disk does not answer: try again")),
-            Some(left) => {
-                self.left.set(left);
-                self.store.history(run)
-            }
+/// Refuses to read a history behind so many others.
+fn refuse_history(left: u32) -> impl Fn(&Operation<'_>) -> dacapo::store::Result<()> {
+    let left = Cell::new(left);
+    move |operation| {
+        if !matches!(operation, Operation::History(_)) {
+            return Ok(());
         }
-    }
-    fn last(&self, run: RunKey) -> dacapo::store::Result<Option<Entry>> {
-        self.store.last(run)
-    }
-    fn delete(&mut self, runs: &[RunKey]) -> dacapo::store::Result<()> {
-        self.store.delete(runs)
-    }
-    fn next_run(&self) -> RunKey {
-        self.store.next_run()
-    }
-    fn time(&self) -> u64 {
-        self.store.time()
+        let error = || Error::refused("the disk does not answer: try again");
+        left.set(left.get().checked_sub(1).ok_or_else(error)?);
+        Ok(())
     }
 }
 
@@ -70,7 +40,7 @@ fn a_read_that_is_refused_parks_nothing() {
     });
     drop(executor);
     for left in 0..2 {
-        let refusing = Refusing { store: store.clone(), left: Cell::new(left) };
+        let refusing = Hooked::new(store.clone(), refuse_history(left));
         let error = build().open_with(refusing).expect_err("one history is not read");
         assert!(error.is_store(), "{error:?}");
     }

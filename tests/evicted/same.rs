@@ -86,7 +86,7 @@ fn days(seed: u64, resident_max: Option<usize>) -> Days {
     let history = |n| {
         let row = store.find(&format!("day-{n}")).expect("readable").expect("it was started");
         let entries = store.history(row.key).expect("readable");
-        entries.into_iter().map(|entry| (entry.seq, entry.time, entry.record)).collect()
+        entries.iter().map(|entry| (entry.seq, entry.time, entry.record.to_vec())).collect()
     };
     (outputs, (0..RUNS).map(history).collect())
 }

@@ -121,7 +121,8 @@ fn timers_that_are_past_when_a_run_comes_back() {
         assert_eq!(executor.block_on(run).expect("it ends"), 5);
         crate::faults::history(&store.snapshot(), "run")
     };
-    let records = |room| history(room).into_iter().map(|entry| entry.record).collect::<Vec<_>>();
+    let records =
+        |room| history(room).iter().map(|entry| entry.record.to_vec()).collect::<Vec<_>>();
     assert_eq!(records(0), records(1));
 }
 

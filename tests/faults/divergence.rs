@@ -100,7 +100,8 @@ fn check(build: Build, message: &str) {
     let run = executor.attach(W, "order-7").expect("it is there");
     assert_eq!(executor.block_on(run).expect("it ends"), 50);
     assert!(executor.parked().expect("readable").is_empty());
-    assert_eq!(history(&store.now(), "order-7")[..3], before[..]);
+    assert_eq!(before.len(), 3);
+    assert!(history(&store.now(), "order-7").starts_with(&before));
 }
 
 #[test]

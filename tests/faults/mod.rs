@@ -10,7 +10,7 @@ mod retries;
 mod storage;
 
 use dacapo::sim::{Snapshots, VirtualClock};
-use dacapo::store::{Entry, MemoryStore, Store};
+use dacapo::store::{History, MemoryStore, Store};
 use dacapo::{Builder, Error, Executor, Timestamp};
 
 /// Opens an executor in virtual time over `stored`, and gives the store to look into.
@@ -26,7 +26,7 @@ fn open_at(builder: Builder, stored: MemoryStore, clock: VirtualClock) -> (Execu
 }
 
 /// The history of a run.
-pub(super) fn history(store: &MemoryStore, id: &str) -> Vec<Entry> {
+pub(super) fn history(store: &MemoryStore, id: &str) -> History {
     let row = store.find(id).expect("memory can be read").expect("the run is stored");
     store.history(row.key).expect("memory can be read")
 }

@@ -41,7 +41,7 @@ fn check(broken: Builder, reason: ParkReason, message: &str, mended: Builder) {
     executor.resume("run").expect("the build is mended");
     let run = executor.attach(W, "run").expect("it is there");
     assert_eq!(executor.block_on(run).expect("it ends"), 2);
-    assert_eq!(history(&store.now(), "run")[..before.len()], before[..]);
+    assert!(history(&store.now(), "run").starts_with(&before));
     executor.verify("run").expect("it replays");
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use dacapo::sim::VirtualClock;
-use dacapo::store::{Batch, Entry, Filter, MemoryStore, RunKey, RunRow, Store};
+use dacapo::store::{Entry, History, Hooked, Hooks, MemoryStore, RunKey};
 use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Workflow};
 use futures::channel::oneshot;
 
@@ -69,46 +69,37 @@ fn the_main_future_waits_on_after_a_commit_that_is_refused() {
     }
 }
 
-/// A change of a history.
-trait Damage: Fn(&mut Vec<Entry>) {}
-
-impl<F: Fn(&mut Vec<Entry>)> Damage for F {}
-
-/// A store that hands out a history other than the one that was written.
-struct Damaged {
-    store: MemoryStore,
-    damage: Box<dyn Damage>,
+/// An entry that can be changed.
+#[derive(Clone)]
+struct Stored {
+    seq: u64,
+    commit: u64,
+    time: u64,
+    record: Vec<u8>,
 }
 
-impl Store for Damaged {
-    fn commit(&mut self, batch: &Batch) -> dacapo::store::Result<()> {
-        self.store.commit(batch)
-    }
-    fn find(&self, id: &str) -> dacapo::store::Result<Option<RunRow>> {
-        self.store.find(id)
-    }
-    fn row(&self, run: RunKey) -> dacapo::store::Result<Option<RunRow>> {
-        self.store.row(run)
-    }
-    fn list(&self, filter: &Filter) -> dacapo::store::Result<Vec<RunRow>> {
-        self.store.list(filter)
-    }
-    fn history(&self, run: RunKey) -> dacapo::store::Result<Vec<Entry>> {
-        let mut history = self.store.history(run)?;
-        (self.damage)(&mut history);
-        Ok(history)
-    }
-    fn last(&self, run: RunKey) -> dacapo::store::Result<Option<Entry>> {
-        self.store.last(run)
-    }
-    fn delete(&mut self, runs: &[RunKey]) -> dacapo::store::Result<()> {
-        self.store.delete(runs)
-    }
-    fn next_run(&self) -> RunKey {
-        self.store.next_run()
-    }
-    fn time(&self) -> u64 {
-        self.store.time()
+/// Hands out a history other than the one that was written.
+struct Damage<F>(F);
+
+impl<F: Fn(&mut Vec<Stored>), S> Hooks<S> for Damage<F> {
+    fn read(&self, _: RunKey, history: History) -> dacapo::store::Result<History> {
+        let mut stored: Vec<_> = history
+            .iter()
+            .map(|Entry { seq, commit, time, record }| Stored {
+                seq,
+                commit,
+                time,
+                record: record.to_vec(),
+            })
+            .collect();
+        (self.0)(&mut stored);
+        let entries = stored.iter().map(|Stored { seq, commit, time, record }| Entry {
+            seq: *seq,
+            commit: *commit,
+            time: *time,
+            record,
+        });
+        Ok(entries.collect())
     }
 }
 
@@ -120,8 +111,8 @@ fn stored() -> MemoryStore {
 }
 
 /// Opens what is stored with a damaged history, and says why the run is parked, if it is.
-fn open_damaged(damage: impl Fn(&mut Vec<Entry>) + 'static) -> Option<(ParkReason, String)> {
-    let store = Damaged { store: stored(), damage: Box::new(damage) };
+fn open_damaged(damage: impl Fn(&mut Vec<Stored>) + 'static) -> Option<(ParkReason, String)> {
+    let store = Hooked::new(stored(), Damage(damage));
     let executor = build().open_with(store).expect("one run does not keep the others");
     let parked = executor.parked().expect("readable").pop()?;
     Some((parked.reason, parked.message))
@@ -129,7 +120,7 @@ fn open_damaged(damage: impl Fn(&mut Vec<Entry>) + 'static) -> Option<(ParkReaso
 
 #[test]
 fn records_that_are_missing_or_in_another_order() {
-    type Case = (fn(&mut Vec<Entry>), &'static str);
+    type Case = (fn(&mut Vec<Stored>), &'static str);
     let cases: [Case; 5] = [
         (|history| history.clear(), "the history is missing"),
         (|history| drop(history.remove(0)), "record 0 is missing, record 1 is in its place"),
@@ -157,7 +148,7 @@ fn bits_that_are_flipped_and_records_that_are_cut() {
     for (seq, &length) in lengths.iter().enumerate() {
         for bit in 0..8 * length {
             let flip =
-                move |history: &mut Vec<Entry>| history[seq].record[bit / 8] ^= 1 << (bit % 8);
+                move |history: &mut Vec<Stored>| history[seq].record[bit / 8] ^= 1 << (bit % 8);
             parked += usize::from(open_damaged(flip).is_some());
             tried += 1;
         }

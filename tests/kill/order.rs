@@ -69,7 +69,7 @@ impl Site {
         let store = RedbStore::open(&copy).unwrap();
         let mut keys = BTreeSet::new();
         for row in store.list(&Filter::new()).unwrap() {
-            for entry in store.history(row.key).unwrap() {
+            for entry in &store.history(row.key).unwrap() {
                 let step = finished_step(&entry.record);
                 keys.extend(step.map(|(local, name)| format!("{}/{local}/{name}", row.id)));
             }

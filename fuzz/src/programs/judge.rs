@@ -1,7 +1,7 @@
 //! Each process held against its replays, and against the reference.
 
 use dacapo::sim::{Recorder, Sim, VirtualClock};
-use dacapo::store::{Entry, Store};
+use dacapo::store::{Entry, History, Store};
 use dacapo::{Result as Verified, Timestamp};
 
 use super::compare::{compare, event, without_polls};
@@ -27,7 +27,7 @@ impl<S: Storage> Process<'_, S> {
     pub(super) fn records(
         &self,
         trace: &[String],
-        history: &[Entry],
+        history: &History,
     ) -> Result<Vec<Record>, Wrong> {
         let events: Vec<Event> = trace.iter().filter_map(|line| event(line)).collect();
         if events.len() != history.len() {
@@ -35,8 +35,11 @@ impl<S: Storage> Process<'_, S> {
             return Err(Wrong::Lost(counts));
         }
         let records = history.iter().zip(events);
-        let record =
-            |(entry, event): (&Entry, _)| Record { commit: entry.commit, time: entry.time, event };
+        let record = |(entry, event): (Entry<'_>, _)| Record {
+            commit: entry.commit,
+            time: entry.time,
+            event,
+        };
         Ok(records.map(record).collect())
     }
 

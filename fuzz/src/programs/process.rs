@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use dacapo::sim::{Recorder, Sim, VirtualClock};
-use dacapo::store::{Entry, RunKey, Store};
+use dacapo::store::{History, RunKey, Store};
 use dacapo::{Clock, Error, Executor, Timestamp};
 
 use super::Report;
@@ -52,7 +52,7 @@ pub(crate) struct Process<'a, S> {
     recorder: Recorder,
     pub(crate) storage: S,
     /// The history that it began with.
-    opened: Vec<Entry>,
+    opened: History,
     pub(super) restarts: Vec<Restart>,
     pub(super) output: OnceCell<Output>,
 }
@@ -179,11 +179,11 @@ impl<'a, S: Storage> Process<'a, S> {
         }
     }
 
-    fn history(&self) -> Vec<Entry> {
+    fn history(&self) -> History {
         self.storage.copy().history(KEY).expect("a copy does not fail")
     }
 
-    fn compare_prefix(&self, history: &[Entry]) -> Result<(), Wrong> {
+    fn compare_prefix(&self, history: &History) -> Result<(), Wrong> {
         match history.starts_with(&self.opened) {
             true => Ok(()),
             false => Err(Wrong::Lost(format!("of {:?} there is {history:?}", self.opened))),

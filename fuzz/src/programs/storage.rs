@@ -29,7 +29,7 @@ impl Memory {
 
     /// What it held after each commit; first what it began with, if that was something.
     pub(crate) fn commits(&self) -> Vec<MemoryStore> {
-        let opened = (self.opened.commits() > 0).then(|| self.opened.snapshot());
+        let opened = (self.opened.last_commit() > 0).then(|| self.opened.snapshot());
         opened.into_iter().chain(self.store.take()).collect()
     }
 }

@@ -16,7 +16,7 @@ mod model;
 mod program;
 
 pub use model::Model;
-pub use program::{Action, Program};
+pub use program::{Action, Change, Program};
 
 use crate::Store;
 

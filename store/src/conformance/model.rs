@@ -3,15 +3,20 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Debug;
+use core::ops::Bound::{Excluded, Included, Unbounded};
+use core::ops::ControlFlow;
 
 use super::Action;
-use crate::{Batch, Entry, Filter, RunKey, RunRow, RunState, Store};
+use super::program::Change;
+use crate::{Batch, Counts, Filter, History, Result, RunKey, RunRow, RunState, Store};
 
 /// What a store should hold: the plainest thing that can be right.
 #[derive(Clone, Default, Debug)]
 pub struct Model {
     rows: BTreeMap<RunKey, RunRow>,
-    histories: BTreeMap<RunKey, Vec<Entry>>,
+    histories: BTreeMap<RunKey, History>,
+    notes: BTreeMap<Vec<u8>, Vec<u8>>,
+    tables: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     /// All that there ever were: those of deleted runs have to stay unknown.
     ids: BTreeSet<String>,
     commits: u64,
@@ -32,7 +37,7 @@ impl Model {
 
     /// The seq of a run's next record.
     pub fn next_place(&self, run: RunKey) -> u64 {
-        self.histories.get(&run).map_or(0, |entries| entries.len() as u64)
+        self.histories.get(&run).map_or(0, |history| history.len() as u64)
     }
 
     /// The key of the next run.
@@ -45,33 +50,53 @@ impl Model {
         self.time
     }
 
+    /// The number of the last commit.
+    pub fn last_commit(&self) -> u64 {
+        self.commits
+    }
+
     /// Does what a store should do.
     pub fn apply(&mut self, action: &Action) {
         match action {
             Action::Commit(batch) if !batch.is_empty() => self.commit(batch),
-            Action::Delete(runs) => {
-                for run in runs {
-                    self.rows.remove(run);
-                    self.histories.remove(run);
+            Action::CommitWith(batch, changes) if !batch.is_empty() || !changes.is_empty() => {
+                self.commit(batch);
+                for Change { table, key, value } in changes {
+                    let at = (String::from(*table), key.clone());
+                    match value {
+                        Some(value) => self.tables.insert(at, value.clone()),
+                        None => self.tables.remove(&at),
+                    };
                 }
             }
-            Action::Commit(_) | Action::Fold | Action::DeleteUnfinished(_) => {}
+            Action::Commit(_)
+            | Action::CommitWith(..)
+            | Action::GiveUp(..)
+            | Action::DeleteUnfinished(_)
+            | Action::Fold => {}
         }
     }
 
     fn commit(&mut self, batch: &Batch) {
         self.commits += 1;
         self.time = batch.time();
-        let (commit, time) = (self.commits, self.time);
-        for (run, seq, record) in batch.records() {
-            let entry = Entry { seq, commit, time, record: record.to_vec() };
+        self.next_run = self.next_run.max(batch.next_run().0);
+        for (run, entry) in batch.entries(self.commits) {
             self.histories.entry(run).or_default().push(entry);
-            self.next_run = self.next_run.max(run.0 + 1);
         }
         for row in batch.rows() {
-            self.next_run = self.next_run.max(row.key.0 + 1);
             self.ids.insert(row.id.clone());
             self.rows.insert(row.key, row.clone());
+        }
+        for run in batch.deleted() {
+            self.rows.remove(run);
+            self.histories.remove(run);
+        }
+        for (key, note) in batch.notes() {
+            match note {
+                Some(note) => self.notes.insert(key.to_vec(), note.to_vec()),
+                None => self.notes.remove(key),
+            };
         }
     }
 
@@ -82,32 +107,59 @@ impl Model {
     pub fn compare(&self, store: &impl Store) -> Result<(), String> {
         same("next_run()", &store.next_run(), &self.next_run())?;
         same("time()", &store.time(), &self.time)?;
+        same("last_commit()", &store.last_commit(), &self.commits)?;
         for key in (0..=self.next_run).map(RunKey) {
             self.compare_run(store, key)?;
         }
         for id in self.ids.iter().map(String::as_str).chain([""]) {
-            let expected = self.rows.values().find(|row| row.id == id);
-            let found = store.find(id).map_err(|error| format!("find({id:?}): {error}"))?;
+            let mut rows = self.rows.values();
+            let expected = rows.find(|row| row.id == id && row.state != RunState::Continued);
+            let found = read(&format!("find({id:?})"), store.find(id))?;
             same(&format!("find({id:?})"), &found.as_ref(), &expected)?;
         }
-        self.filters().iter().try_for_each(|filter| self.compare_list(store, filter))
+        let mut counts = Counts::default();
+        self.rows.values().for_each(|row| counts[row.state] += 1);
+        same("count()", &read("count()", store.count())?, &counts)?;
+        self.filters().iter().try_for_each(|filter| self.compare_list(store, filter))?;
+        self.compare_notes(store)?;
+        self.compare_tables(store)
     }
 
     fn compare_run(&self, store: &impl Store, key: RunKey) -> Result<(), String> {
-        let history = self.histories.get(&key).map_or(&[][..], Vec::as_slice);
-        let found = store.row(key).map_err(|error| format!("row({key}): {error}"))?;
+        let (none, length) = (History::default(), self.next_place(key));
+        let history = self.histories.get(&key).unwrap_or(&none);
+        let found = read(&format!("row({key})"), store.row(key))?;
         same(&format!("row({key})"), &found.as_ref(), &self.rows.get(&key))?;
-        let found = store.last(key).map_err(|error| format!("last({key}): {error}"))?;
-        same(&format!("last({key})"), &found.as_ref(), &history.last())?;
-        let found = store.history(key).map_err(|error| format!("history({key}): {error}"))?;
-        same(&format!("history({key})"), &&found[..], &history)
+        let found = read(&format!("last({key})"), store.last(key))?;
+        same(&format!("last({key})"), &found, &history.last().into_iter().collect())?;
+        let found = read(&format!("history({key})"), store.history(key))?;
+        same(&format!("history({key})"), &found, history)?;
+        let ends = [0, 1, length / 2, length.saturating_sub(1), length, length + 3, u64::MAX];
+        for seqs in ends.iter().flat_map(|from| ends.map(|to| *from..to)) {
+            let what = format!("entries({key}, {seqs:?})");
+            let found = read(&what, store.entries(key, seqs.clone()))?;
+            let expected = history.iter().filter(|entry| seqs.contains(&entry.seq));
+            same(&what, &found, &expected.collect())?;
+        }
+        Ok(())
     }
 
     fn compare_list(&self, store: &impl Store, filter: &Filter) -> Result<(), String> {
-        let found = store.list(filter).map_err(|error| format!("list({filter:?}): {error}"))?;
-        let rows = self.rows.values().filter(|row| filter.admits(row));
-        let expected: Vec<_> = rows.take(filter.max_runs()).cloned().collect();
-        same(&format!("list({filter:?})"), &found, &expected)
+        let found = read(&format!("list({filter:?})"), store.list(filter))?;
+        let mut rows: Vec<_> = self.rows.values().filter(|row| filter.admits(row)).collect();
+        if filter.is_newest_first() {
+            rows.reverse();
+        }
+        let expected: Vec<_> = rows.into_iter().take(filter.max_runs()).cloned().collect();
+        same(&format!("list({filter:?})"), &found, &expected)?;
+        let mut scanned = Vec::new();
+        let mut visit = |row: RunRow| {
+            // The store may be read meanwhile.
+            let again = store.row(row.key);
+            scanned.extend(again.ok().flatten().filter(|again| *again == row));
+        };
+        read(&format!("scan({filter:?})"), store.scan(filter, &mut visit))?;
+        same(&format!("scan({filter:?})"), &scanned, &expected)
     }
 
     fn filters(&self) -> Vec<Filter> {
@@ -121,12 +173,94 @@ impl Model {
             Filter::new().id_prefix("b").unfinished(),
             Filter::new().after(middle).limit(3),
             Filter::new().after(RunKey(u64::MAX)),
+            Filter::new().before(RunKey(0)),
+            Filter::new().before(middle).after(RunKey(1)),
             Filter::new().limit(0),
+            Filter::new().newest_first(),
+            Filter::new().newest_first().unfinished().limit(2),
+            Filter::new().newest_first().before(middle).limit(3),
             Filter::new().started(self.time / 2..self.time),
+            Filter::new().changed(self.time..).newest_first(),
         ]);
         filters.extend(RunState::ALL.map(|state| Filter::new().states(&[state]).limit(4)));
         filters
     }
+
+    fn compare_notes(&self, store: &impl Store) -> Result<(), String> {
+        let known = self.notes.keys().map(Vec::as_slice).chain([&b"unknown"[..], b""]);
+        for key in known {
+            let found = read(&format!("note({key:?})"), store.note(key))?;
+            same(&format!("note({key:?})"), &found.as_ref(), &self.notes.get(key))?;
+        }
+        for prefix in [&b""[..], b"a", b"unknown"] {
+            let mut found = Vec::new();
+            let mut visit = |key: &[u8], note: &[u8]| found.push((key.to_vec(), note.to_vec()));
+            read(&format!("notes({prefix:?})"), store.notes(prefix, &mut visit))?;
+            let notes = self.notes.clone().into_iter();
+            let expected: Vec<_> = notes.filter(|(key, _)| key.starts_with(prefix)).collect();
+            same(&format!("notes({prefix:?})"), &found, &expected)?;
+        }
+        Ok(())
+    }
+
+    fn compare_tables(&self, store: &impl Store) -> Result<(), String> {
+        let bound = &[3][..];
+        let ranges = [
+            (Unbounded, Unbounded),
+            (Included(bound), Unbounded),
+            (Excluded(bound), Unbounded),
+            (Unbounded, Included(bound)),
+            (Unbounded, Excluded(bound)),
+            (Included(bound), Included(bound)),
+            (Excluded(bound), Excluded(bound)),
+            (Included(&[9][..]), Included(bound)),
+        ];
+        for table in ["stock", "stocks", "", "unknown"] {
+            for keys in ranges {
+                let mut found = Vec::new();
+                let ranged = store.read_tables(&mut |tables| {
+                    tables.range(table, keys, &mut |key, value| {
+                        found.push((key.to_vec(), value.to_vec()));
+                        ControlFlow::Continue(())
+                    })
+                });
+                read(&format!("range({table:?})"), ranged)?;
+                let own = self.tables.iter().filter(|((name, _), _)| name == table);
+                let own = own.map(|((_, key), value)| (key.clone(), value.clone()));
+                let expected: Vec<_> = own.filter(|(key, _)| contains(keys, key)).collect();
+                same(&format!("range({table:?}, {keys:?})"), &found, &expected)?;
+            }
+            for key in [&[3][..], &[200], &[]] {
+                let mut found = None;
+                let got = store.read_tables(&mut |tables| {
+                    found = tables.get(table, key)?;
+                    Ok(())
+                });
+                read(&format!("get({table:?})"), got)?;
+                let expected = self.tables.get(&(String::from(table), key.to_vec()));
+                same(&format!("get({table:?}, {key:?})"), &found.as_ref(), &expected)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn contains((from, to): crate::KeyRange<'_>, key: &[u8]) -> bool {
+    let is_behind = match from {
+        Included(from) => key >= from,
+        Excluded(from) => key > from,
+        Unbounded => true,
+    };
+    let is_before = match to {
+        Included(to) => key <= to,
+        Excluded(to) => key < to,
+        Unbounded => true,
+    };
+    is_behind && is_before
+}
+
+fn read<T>(what: &str, result: Result<T>) -> Result<T, String> {
+    result.map_err(|error| format!("{what}: {error}"))
 }
 
 fn same<T: PartialEq + Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Result<(), String> {

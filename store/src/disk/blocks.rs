@@ -2,9 +2,9 @@ use alloc::vec::Vec;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use super::error::DiskError;
 use super::tables::{BLOCKS, CHUNKS_IN_USE};
-use super::trouble::Trouble;
-use crate::format::contents::Item;
+use crate::format::chunk_refs::ChunkRef;
 
 /// A block takes no further chunk once it has this many bytes: with redb's own, that is just below
 /// a page of 64 KiB, and redb doubles its pages.
@@ -23,7 +23,10 @@ pub(super) struct Blocks<'txn> {
 impl<'txn> Blocks<'txn> {
     /// `number` is that of the next block: the last one in the table may be hidden by damage, and
     /// would be written over.
-    pub(super) fn open(txn: &'txn WriteTransaction, number: u64) -> Result<Blocks<'txn>, Trouble> {
+    pub(super) fn open(
+        txn: &'txn WriteTransaction,
+        number: u64,
+    ) -> Result<Blocks<'txn>, DiskError> {
         let (blocks, in_use) = (txn.open_table(BLOCKS)?, txn.open_table(CHUNKS_IN_USE)?);
         Ok(Blocks { blocks, in_use, number, bytes: Vec::new(), chunks: 0 })
     }
@@ -34,18 +37,18 @@ impl<'txn> Blocks<'txn> {
     }
 
     /// Adds a chunk, and says where it is.
-    pub(super) fn add(&mut self, first: u64, chunk: &[u8]) -> Result<Item, Trouble> {
+    pub(super) fn add(&mut self, first: u64, chunk: &[u8]) -> Result<ChunkRef, DiskError> {
         if self.bytes.len() + chunk.len() > FULL {
             self.finish()?;
         }
         let (offset, length) = (self.bytes.len() as u64, chunk.len() as u64);
         self.bytes.extend_from_slice(chunk);
         self.chunks += 1;
-        Ok(Item { first, block: self.number, offset, length })
+        Ok(ChunkRef { first, block: self.number, offset, length })
     }
 
     /// Writes the block in the making, if there is something in it.
-    pub(super) fn finish(&mut self) -> Result<(), Trouble> {
+    pub(super) fn finish(&mut self) -> Result<(), DiskError> {
         if self.chunks > 0 {
             self.blocks.insert(self.number, &self.bytes[..])?;
             self.in_use.insert(self.number, self.chunks)?;
@@ -56,7 +59,7 @@ impl<'txn> Blocks<'txn> {
     }
 
     /// Gives up one chunk of a block; with the last one the block goes.
-    pub(super) fn release(&mut self, block: u64) -> Result<(), Trouble> {
+    pub(super) fn release(&mut self, block: u64) -> Result<(), DiskError> {
         let chunks = self.in_use.get(block)?.map(|chunks| chunks.value());
         // Where the number is lost the block stays: it may hold chunks of other runs.
         let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(1)) else { return Ok(()) };

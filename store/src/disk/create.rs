@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
 
+use super::error::DiskError;
 use super::tables;
-use super::trouble::Trouble;
 
 /// The mark that redb's files begin with.
 const MARK_BYTES: usize = 9;
@@ -25,7 +25,7 @@ const MARK_BYTES: usize = 9;
 /// It is written under another name beside the path and given its own when it is whole and on the
 /// disk: a kill inside redb's own creation leaves a file that redb refuses later. If somebody else
 /// was faster, theirs stays.
-pub(super) fn create(path: &Path, semantics: u32) -> Result<(), Trouble> {
+pub(super) fn create(path: &Path, semantics: u32) -> Result<(), DiskError> {
     let image = image(semantics)?;
     let Some(draft) = draft(path) else {
         return Err(io::Error::from(io::ErrorKind::InvalidFilename).into());
@@ -113,7 +113,7 @@ fn is_draft_name(name: &OsStr, prefix: &OsStr) -> bool {
 }
 
 /// Removes a file that has the name of a draft, if it is one.
-fn remove_draft(entry: &fs::DirEntry, path: &Path, semantics: u32) -> Result<(), Trouble> {
+fn remove_draft(entry: &fs::DirEntry, path: &Path, semantics: u32) -> Result<(), DiskError> {
     let draft = &entry.path();
     if is_same_file(draft, path)? {
         // The kill came between the link and the removal: the store is safe under its own name.
@@ -161,7 +161,7 @@ fn is_old(entry: &fs::DirEntry) -> bool {
 }
 
 /// The bytes of a new store.
-fn image(semantics: u32) -> Result<Vec<u8>, Trouble> {
+fn image(semantics: u32) -> Result<Vec<u8>, DiskError> {
     let image = Image::default();
     let db = Builder::new().set_cache_size(1 << 20).create_with_backend(image.clone())?;
     tables::initialise(&db, semantics)?;

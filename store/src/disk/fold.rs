@@ -4,86 +4,71 @@ use alloc::vec::Vec;
 use redb::{Database, WriteTransaction};
 
 use super::blocks::Blocks;
+use super::error::DiskError;
 use super::ids::{self, Change};
 use super::index::Index;
+use super::notes;
 use super::runs::{Runs, Stage};
-use super::tables::{IDS, JOURNAL, META, META_KEY};
+use super::tables::{HEADER, HEADER_KEY, IDS, JOURNAL};
 use super::tail::Tail;
-use super::trouble::Trouble;
 use crate::format::chunk::Chunk;
-use crate::format::meta::{self, Meta};
-use crate::format::{contents, node, row};
-use crate::{RunKey, RunRow};
+use crate::format::header::{self, Header};
+use crate::format::journal::Deleted;
+use crate::format::{chunk_refs, node, row};
+use crate::{RunKey, RunRow, RunState};
 
-/// Writes all that the tail holds into the tables it belongs to, forgets some runs, and cuts the
-/// journal: one transaction, so that a crash at any point leaves either the journal or what became
-/// of it. `forgotten` is in order of the keys. Returns what the file says of itself then.
-pub(super) fn fold(
-    db: &Database,
-    tail: &Tail,
-    meta: Meta,
-    forgotten: &[RunRow],
-) -> Result<Meta, Trouble> {
+/// Writes all that the tail holds into the tables it belongs to, and cuts the journal: one
+/// transaction, so that a crash at any point leaves either the journal or what became of it.
+/// Returns the header that the file has then.
+pub(super) fn fold(db: &Database, tail: &Tail, header: Header) -> Result<Header, DiskError> {
     let txn = db.begin_write()?;
-    let mut fold = Fold::begin(&txn, meta)?;
-    fold.write_runs(tail, |run| forgotten.binary_search_by_key(&run, |row| row.key).is_ok())?;
-    fold.remove(forgotten)?;
-    let meta = fold.end(&txn)?;
+    let index = tail.index();
+    let mut fold = Fold::begin(&txn, header)?;
+    // What was deleted goes first, so that nothing which came later goes with it.
+    for deleted in index.deleted() {
+        fold.remove(*deleted)?;
+    }
+    fold.write_runs(tail, &index)?;
+    let header = fold.end(&txn, &index)?;
     // Everything up to the last commit is in the other tables now, so nothing of it stays.
     txn.delete_table(JOURNAL)?;
     txn.open_table(JOURNAL)?;
     txn.commit()?;
-    Ok(meta)
-}
-
-/// Forgets runs of which the tail holds nothing, and leaves the journal alone.
-pub(super) fn forget(db: &Database, meta: Meta, forgotten: &[RunRow]) -> Result<Meta, Trouble> {
-    let txn = db.begin_write()?;
-    let mut fold = Fold::begin(&txn, meta)?;
-    fold.remove(forgotten)?;
-    let meta = fold.end(&txn)?;
-    txn.commit()?;
-    Ok(meta)
+    Ok(header)
 }
 
 /// The tables that a fold writes.
 struct Fold<'txn> {
-    meta: Meta,
+    header: Header,
     runs: Runs<'txn>,
     blocks: Blocks<'txn>,
     ids: Vec<Change>,
 }
 
 impl<'txn> Fold<'txn> {
-    fn begin(txn: &'txn WriteTransaction, meta: Meta) -> Result<Fold<'txn>, Trouble> {
-        let runs = Runs::open(txn, meta.sums)?;
-        let blocks = Blocks::open(txn, meta.next_block)?;
-        Ok(Fold { meta, runs, blocks, ids: Vec::new() })
+    fn begin(txn: &'txn WriteTransaction, header: Header) -> Result<Fold<'txn>, DiskError> {
+        let runs = Runs::open(txn, &header)?;
+        let blocks = Blocks::open(txn, header.next_block)?;
+        Ok(Fold { header, runs, blocks, ids: Vec::new() })
     }
 
-    fn write_runs(
-        &mut self,
-        tail: &Tail,
-        is_forgotten: impl Fn(RunKey) -> bool,
-    ) -> Result<(), Trouble> {
-        let index = tail.index();
+    fn write_runs(&mut self, tail: &Tail, index: &Index) -> Result<(), DiskError> {
         // Those that have ended have blocks to themselves: they will be deleted long before a run
         // that sleeps for a month, which would keep their blocks.
         let has_ended =
             |run: &RunKey| index.rows().get(run).is_some_and(|row| row.state.has_ended());
-        let runs = index.runs().into_iter().filter(|run| !is_forgotten(*run));
-        let (ended, unfinished): (Vec<_>, Vec<_>) = runs.partition(has_ended);
+        let (ended, unfinished): (Vec<_>, Vec<_>) = index.runs().into_iter().partition(has_ended);
         let (mut before, mut value) = (Vec::new(), Vec::new());
         for runs in [ended, unfinished] {
             for run in runs {
-                self.write_run(tail, &index, run, &mut before, &mut value)?;
+                self.write_run(tail, index, run, &mut before, &mut value)?;
             }
             self.blocks.finish()?;
         }
         Ok(())
     }
 
-    /// Brings what is kept of a run up to date. `before` and `value` are room for bytes.
+    /// Brings what the tables hold of a run up to date. `before` and `value` are room for bytes.
     fn write_run(
         &mut self,
         tail: &Tail,
@@ -91,31 +76,28 @@ impl<'txn> Fold<'txn> {
         run: RunKey,
         before: &mut Vec<u8>,
         value: &mut Vec<u8>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DiskError> {
         let was = self.runs.get(run, before)?;
-        let (row_before, list_before) = match was {
+        let (row_before, refs_before) = match was {
             None => (&[][..], &[][..]),
             Some(_) => row::split(run, before)
-                .map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))?,
+                .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))?,
         };
-        let mut list = list_before.to_vec();
+        let mut refs = refs_before.to_vec();
         for_each_chunk(tail, index, run, |first, chunk| {
-            contents::add(&mut list, run, self.blocks.add(first, chunk)?);
+            chunk_refs::add(&mut refs, run, self.blocks.add(first, chunk)?);
             Ok(())
         })?;
         let mut row_now = Vec::new();
         let (stage, row_now) = match index.rows().get(&run) {
             None => (was.unwrap_or(Stage::Unfinished), row_before),
             Some(row) => {
-                if row_before.is_empty() {
-                    let entry = (node::hash(&row.id), run);
-                    self.ids.push(Change { entry, stays: true });
-                }
-                row::put(&mut row_now, row);
+                self.index_id(row, row::state(before));
+                row::encode(&mut row_now, row);
                 (Stage::of(row.state.has_ended()), &row_now[..])
             }
         };
-        row::pack(value, run, row_now, &list);
+        row::pack(value, run, row_now, &refs);
         self.runs.put(run, stage, value)?;
         if let Some(was) = was.filter(|was| *was != stage) {
             self.runs.remove(run, was)?;
@@ -123,30 +105,39 @@ impl<'txn> Fold<'txn> {
         Ok(())
     }
 
-    /// Removes runs from all tables.
-    fn remove(&mut self, runs: &[RunRow]) -> Result<(), Trouble> {
-        for RunRow { key, id, .. } in runs {
-            self.ids.push(Change { entry: (node::hash(id), *key), stays: false });
-            for stage in [Stage::Unfinished, Stage::Ended] {
-                let Some(value) = self.runs.remove(*key, stage)? else { continue };
-                let list = row::split(*key, &value).map_or(&[][..], |(_, list)| list);
-                // From a damaged list nothing can be found: the chunks stay, and belong to nobody.
-                for item in contents::read(*key, list).unwrap_or_default() {
-                    self.blocks.release(item.block)?;
-                }
+    /// Sees to it that a run is found by its id, unless it is continued.
+    fn index_id(&mut self, row: &RunRow, before: Option<RunState>) {
+        let was_found = before.is_some_and(|before| before != RunState::Continued);
+        let stays = row.state != RunState::Continued;
+        if was_found != stays {
+            self.ids.push(Change { entry: (node::hash(&row.id), row.key), stays });
+        }
+    }
+
+    /// Removes a run from all tables.
+    fn remove(&mut self, Deleted { run, hash }: Deleted) -> Result<(), DiskError> {
+        self.ids.push(Change { entry: (hash, run), stays: false });
+        for stage in [Stage::Unfinished, Stage::Ended] {
+            let Some(value) = self.runs.remove(run, stage)? else { continue };
+            let refs = row::split(run, &value).map_or(&[][..], |(_, refs)| refs);
+            // From damaged references nothing can be found: the chunks stay, and belong to nobody.
+            for chunk in chunk_refs::read(run, refs).unwrap_or_default() {
+                self.blocks.release(chunk.block)?;
             }
         }
         Ok(())
     }
 
-    /// Writes what the other tables come to.
-    fn end(mut self, txn: &'txn WriteTransaction) -> Result<Meta, Trouble> {
+    /// Writes the notes, and what the other tables come to.
+    fn end(mut self, txn: &'txn WriteTransaction, index: &Index) -> Result<Header, DiskError> {
         self.ids.sort_unstable();
-        let ids = ids::change(&mut txn.open_table(IDS)?, self.meta.ids, &self.ids)?;
-        let (sums, next_block) = (self.runs.sums(), self.blocks.next());
-        let meta = Meta { sums, ids, next_block, ..self.meta };
-        txn.open_table(META)?.insert(META_KEY, &meta::pack(&meta)[..])?;
-        Ok(meta)
+        let ids = ids::change(&mut txn.open_table(IDS)?, self.header.ids, &self.ids)?;
+        let notes = notes::write(txn, index.notes(), self.header.notes)?;
+        let (sums, counts) = (self.runs.sums(), self.runs.counts());
+        let next_block = self.blocks.next();
+        let header = Header { sums, counts, ids, notes, next_block, ..self.header };
+        txn.open_table(HEADER)?.insert(HEADER_KEY, &header::pack(&header)[..])?;
+        Ok(header)
     }
 }
 
@@ -155,21 +146,21 @@ fn for_each_chunk(
     tail: &Tail,
     index: &Index,
     run: RunKey,
-    mut f: impl FnMut(u64, &[u8]) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+    mut f: impl FnMut(u64, &[u8]) -> Result<(), DiskError>,
+) -> Result<(), DiskError> {
     let (mut chunk, mut first) = (Chunk::default(), 0);
-    for slot in index.slots(run) {
+    for record in index.records(run) {
         // A gap would be a mistake of the caller: it begins a new chunk, so that reading finds it
         // where it is.
-        let follows = slot.seq == first + chunk.entries();
-        if chunk.entries() > 0 && (!follows || chunk.is_full_for(slot.length as usize)) {
+        let follows = record.seq == first + chunk.entries();
+        if chunk.entries() > 0 && (!follows || chunk.is_full_for(record.length as usize)) {
             chunk.finish(run, first, |bytes| f(first, bytes))?;
         }
         if chunk.entries() == 0 {
-            first = slot.seq;
+            first = record.seq;
         }
-        let commit = tail.commit(slot.row as usize);
-        chunk.push(commit, tail.row(slot).time, tail.record(slot), slot.checksum);
+        let (commit, time) = tail.origin(index, record);
+        chunk.push(commit, time, tail.bytes(record), record.checksum);
     }
     // A run may have nothing here but a new row.
     match chunk.entries() {

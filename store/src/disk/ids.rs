@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use redb::{ReadableTable, Table};
 
-use super::trouble::Trouble;
+use super::error::DiskError;
 use crate::RunKey;
 use crate::format::node::{self, Entry, Node, Place};
 
-type Result<T> = core::result::Result<T, Trouble>;
+type Result<T> = core::result::Result<T, DiskError>;
 
 /// A leaf with more runs becomes a branch.
 const FULL: usize = 128;
@@ -119,7 +119,7 @@ fn read(table: &impl ReadableTable<u64, &'static [u8]>, place: Place, sum: u64) 
     let bytes = table.get(place.key())?;
     let node = bytes.as_ref().ok_or("it is missing");
     let node = node.and_then(|bytes| node::read(place, sum, bytes.value()));
-    node.map_err(|flaw| Trouble::Damaged(format!("node {} of its ids: {flaw}", place.key())))
+    node.map_err(|flaw| DiskError::Damaged(format!("node {} of its ids: {flaw}", place.key())))
 }
 
 #[cfg(test)]

@@ -1,36 +1,42 @@
 mod blocks;
 mod create;
 mod fold;
-mod held;
+mod buffered;
 mod ids;
 mod index;
-mod list;
+mod notes;
+mod scan;
 mod options;
 mod read;
 mod runs;
 mod tables;
 mod tail;
-mod trouble;
-mod writes;
+mod user;
+mod write;
+mod error;
+mod pending;
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use std::io;
 use std::path::Path;
 
-use redb::{Durability, StorageBackend};
+use redb::{ReadableDatabase, StorageBackend};
 
+use error::{DiskError, Handle, guarded};
+use notes::Notes;
 pub use options::Options;
-use tables::JOURNAL;
+use tables::USER;
 use tail::Tail;
-use trouble::{Handle, Trouble, guarded};
+use user::UserTables;
 
-use crate::format::journal::MAX_BYTES;
-use crate::format::meta::Meta;
-use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store};
+use crate::format::header::Header;
+use crate::{
+    Batch, Counts, Error, Filter, History, ReadTables, Result, RunKey, RunRow, Store, Work,
+};
 
 /// A store in one file, through redb.
 ///
@@ -64,21 +70,22 @@ use crate::{Batch, Entry, Error, Filter, Result, RunKey, RunRow, RunState, Store
 ///
 /// assert!(RedbStore::open(&path).unwrap_err().is_in_use());
 /// drop(store);
-/// assert_eq!(RedbStore::open(&path)?.history(RunKey(0))?[0].record, b"started");
+/// assert_eq!(RedbStore::open(&path)?.history(RunKey(0))?.get(0).unwrap().record, b"started");
 /// # std::fs::remove_dir_all(&directory).unwrap();
 /// # Ok::<(), dacapo_store::Error>(())
 /// ```
 pub struct RedbStore {
     db: Handle,
-    /// Lets what is held of the writes so far go to the disk, before the first of our own.
-    release: Option<Release>,
+    /// Lets what is buffered of the writes so far go to the disk, before the first of our own.
+    flush: Option<Flush>,
     /// What the journal holds, in memory.
     tail: Tail,
     /// What messages call the file.
     name: String,
     fold_bytes: usize,
-    /// What the file says of itself: as it was when the journal was folded last.
-    meta: Meta,
+    /// The header: as it was when the journal was folded last.
+    header: Header,
+    notes: Notes,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -87,7 +94,7 @@ pub struct RedbStore {
     refused: Option<Error>,
 }
 
-type Release = Box<dyn FnOnce() -> io::Result<()> + Send>;
+type Flush = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 impl RedbStore {
     /// Opens the store at `path`, or makes one if there is nothing.
@@ -111,7 +118,7 @@ impl RedbStore {
     /// The version of the engine's rules under which the file was made: see
     /// [`Options::semantics_version`].
     pub fn semantics_version(&self) -> u32 {
-        self.meta.semantics
+        self.header.semantics
     }
 
     /// Closes the file. Dropping the store does so too, and does not say if it fails; no commit is
@@ -121,7 +128,7 @@ impl RedbStore {
     /// If the disk refuses.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
-        self.db.close().map_err(|trouble| trouble.about(&self.name)).and(sealed)
+        self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
     }
 
     /// Writes down how far the journal goes. After a crash redb holds every page of it against its
@@ -130,139 +137,100 @@ impl RedbStore {
     fn seal(&mut self) -> Result<()> {
         let last_commit = self.tail.last_commit();
         // A file of which nothing was changed stays as it was.
-        let is_changed = self.release.is_none() && self.meta.last_commit != last_commit;
+        let is_changed = self.flush.is_none() && self.header.last_commit != last_commit;
         if self.refused.is_some() || !is_changed {
             return Ok(());
         }
         self.write(|store| {
-            store.meta.last_commit = last_commit;
-            tables::write_meta(&store.db, &store.meta)
+            store.header.last_commit = last_commit;
+            tables::write_header(&store.db, &store.header)
         })
     }
 
     /// Reads, unless a write was refused before.
-    fn read<T>(&self, f: impl FnOnce() -> Result<T, Trouble>) -> Result<T> {
+    fn read<T>(&self, f: impl FnOnce() -> Result<T, DiskError>) -> Result<T> {
         match &self.refused {
             Some(error) => Err(error.clone()),
-            None => guarded(f).map_err(|trouble| trouble.about(&self.name)),
+            None => guarded(f).map_err(|error| error.about(&self.name)),
         }
-    }
-
-    /// Writes, unless a write was refused before; if this one is, it is the last.
-    fn write(&mut self, f: impl FnOnce(&mut RedbStore) -> Result<(), Trouble>) -> Result<()> {
-        if let Some(error) = &self.refused {
-            return Err(error.clone());
-        }
-        let result = guarded(|| {
-            if let Some(release) = self.release.take() {
-                release()?;
-            }
-            f(self)
-        });
-        let result = result.map_err(|trouble| trouble.about(&self.name));
-        self.refused = result.clone().err();
-        result
-    }
-
-    fn append(&mut self, batch: &Batch) -> Result<(), Trouble> {
-        let mut txn = self.db.begin_write()?;
-        txn.set_durability(Durability::Immediate).expect("there are no savepoints");
-        let (commit, row) = self.tail.push(batch);
-        txn.open_table(JOURNAL)?.insert(commit, row)?;
-        txn.commit()?;
-        self.time = batch.time();
-        self.next_run = self.next_run.max(batch.next_run().0);
-        Ok(())
-    }
-
-    /// The error for a batch that no commit can hold. It names the largest part of it: the engine
-    /// commits large records alone.
-    fn too_large(&self, batch: &Batch) -> Error {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let (run, bytes) = batch.largest().unwrap_or((RunKey(0), 0));
-        // The id may be in the batch, or in the store; the key has to do if neither can be read.
-        let row = batch.rows().iter().rfind(|row| row.key == run).cloned();
-        let row = row.or_else(|| self.row(run).ok().flatten());
-        let id = row.map(|row| format!(" ({:?})", row.id)).unwrap_or_default();
-        Error::other(format!(
-            "{}: a commit of {} MiB is larger than the {} MiB it may have; run {run}{id} has the largest record in it, of {} MiB: give the step a smaller outcome",
-            self.name,
-            mib(batch.size()),
-            MAX_BYTES >> 20,
-            mib(bytes),
-        ))
-    }
-
-    /// Folds the journal and forgets some runs on the way.
-    fn fold_without(&mut self, forgotten: &[RunRow]) -> Result<(), Trouble> {
-        if self.tail.is_empty() && forgotten.is_empty() {
-            return Ok(());
-        }
-        let last_commit = self.tail.last_commit();
-        let (time, next_run) = (self.time, self.next_run);
-        let meta = Meta { commit: last_commit, last_commit, time, next_run, ..self.meta };
-        self.meta = fold::fold(&self.db, &self.tail, meta, forgotten)?;
-        self.tail.clear(self.fold_bytes.saturating_mul(2));
-        Ok(())
     }
 }
 
 impl Store for RedbStore {
-    fn commit(&mut self, batch: &Batch) -> Result<()> {
+    fn commit(&mut self, batch: &Batch) -> Result<u64> {
         if batch.is_empty() {
-            return self.read(|| Ok(()));
+            return self.read(|| Ok(self.tail.last_commit()));
         }
-        if batch.size() > MAX_BYTES {
-            return Err(self.too_large(batch));
-        }
+        let deleted = self.check(batch)?;
         self.write(|store| {
-            // Before the commit, so that an error leaves nothing of the batch.
-            if store.tail.len() >= store.fold_bytes {
-                store.fold_without(&[])?;
-            }
-            store.append(batch)
+            store.make_room()?;
+            let txn = store.begin()?;
+            store.append(txn, batch, &deleted)
         })
     }
 
+    fn commit_with(&mut self, batch: &mut Batch, work: &mut Work<'_>) -> Result<u64> {
+        self.write_with(batch, work)
+    }
+
+    fn read_tables(&self, read: &mut dyn FnMut(&dyn ReadTables) -> Result<()>) -> Result<()> {
+        let table = self.read(|| Ok(self.db.begin_read()?.open_table(USER)?))?;
+        read(&UserTables::new(table, &self.name))
+    }
+
     fn find(&self, id: &str) -> Result<Option<RunRow>> {
-        self.read(|| read::find(&self.db, &self.tail, &self.meta, id))
+        self.read(|| read::find(&self.db, &self.tail, &self.header, id))
     }
 
     fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
         self.read(|| read::row(&self.db, &self.tail, run))
     }
 
-    fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
-        self.read(|| list::list(&self.db, &self.tail, &self.meta, filter))
+    fn scan(&self, filter: &Filter, visit: &mut dyn FnMut(RunRow)) -> Result<()> {
+        // Row by row, so that a panic of `visit` is not taken for one of redb.
+        self.read(|| Ok(()))?;
+        let index = self.tail.index();
+        let mut scan = self.read(|| scan::Scan::begin(&self.db, &index, &self.header, filter))?;
+        while let Some(row) = self.read(|| scan.next())? {
+            visit(row);
+        }
+        Ok(())
     }
 
-    fn history(&self, run: RunKey) -> Result<Vec<Entry>> {
-        self.read(|| read::history(&self.db, &self.tail, run))
+    fn count(&self) -> Result<Counts> {
+        self.read(|| read::count(&self.db, &self.tail, &self.header))
     }
 
-    fn last(&self, run: RunKey) -> Result<Option<Entry>> {
+    fn history(&self, run: RunKey) -> Result<History> {
+        self.entries(run, 0..u64::MAX)
+    }
+
+    fn entries(&self, run: RunKey, seqs: Range<u64>) -> Result<History> {
+        self.read(|| read::entries(&self.db, &self.tail, run, seqs))
+    }
+
+    fn last(&self, run: RunKey) -> Result<History> {
         self.read(|| read::last(&self.db, &self.tail, run))
     }
 
-    fn delete(&mut self, runs: &[RunKey]) -> Result<()> {
-        let mut rows = Vec::new();
-        for run in runs {
-            rows.extend(self.row(*run)?);
+    fn note(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read(|| Ok(self.notes.all()?.get(key).cloned()))
+    }
+
+    fn notes(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        let notes = self.read(|| Ok(self.notes.all()?.range(prefix.to_vec()..)))?;
+        notes
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .for_each(|(key, note)| visit(key, note));
+        Ok(())
+    }
+
+    fn fold(&mut self) -> Result<bool> {
+        if self.tail.is_empty() {
+            return self.read(|| Ok(false));
         }
-        if let Some(row) = rows.iter().find(|row| !may_be_deleted(row)) {
-            return Err(Error::unfinished(row.key, &row.id));
-        }
-        rows.sort_unstable_by_key(|row| row.key);
-        if rows.is_empty() {
-            return self.read(|| Ok(()));
-        }
-        self.write(|store| {
-            if rows.iter().any(|row| store.tail.knows(row.key)) {
-                return store.fold_without(&rows);
-            }
-            store.meta = fold::forget(&store.db, store.meta, &rows)?;
-            Ok(())
-        })
+        self.write(RedbStore::fold_tail)?;
+        Ok(true)
     }
 
     fn next_run(&self) -> RunKey {
@@ -273,8 +241,8 @@ impl Store for RedbStore {
         self.time
     }
 
-    fn fold(&mut self) -> Result<()> {
-        self.write(|store| store.fold_without(&[]))
+    fn last_commit(&self) -> u64 {
+        self.tail.last_commit()
     }
 }
 
@@ -286,10 +254,6 @@ impl Drop for RedbStore {
             let _ = self.seal();
         }
     }
-}
-
-fn may_be_deleted(row: &RunRow) -> bool {
-    row.state.has_ended() || row.state == RunState::Parked
 }
 
 impl fmt::Debug for RedbStore {

@@ -8,12 +8,14 @@ use std::path::Path;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
-use super::held::Held;
+use super::buffered::Buffered;
+use super::error::{DiskError, Handle, guarded};
+use super::notes::Notes;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
-use super::trouble::{Handle, Trouble, guarded};
 use super::{RedbStore, create};
-use crate::format::meta::Meta;
+use crate::format::Flaw;
+use crate::format::header::Header;
 use crate::{Error, Result, error::Kind};
 
 /// How a [`RedbStore`] is opened.
@@ -98,11 +100,11 @@ impl Options {
         self.prepare(path, &name)?;
         let store = guarded(|| {
             let file = File::options().read(true).write(true).open(path)?;
-            let held = Held::new(FileBackend::new(file)?);
-            let db = self.builder().create_with_backend(held.clone())?;
-            self.load(db, held, &name)
+            let buffered = Buffered::new(FileBackend::new(file)?);
+            let db = self.builder().create_with_backend(buffered.clone())?;
+            self.load(db, buffered, &name)
         })
-        .map_err(|trouble| trouble.about(&name))?;
+        .map_err(|error| error.about(&name))?;
         create::clear(path, self.semantics_version);
         Ok(store)
     }
@@ -115,15 +117,15 @@ impl Options {
     pub fn open_backend(&self, backend: impl StorageBackend) -> Result<RedbStore> {
         let name = "the store's backend";
         guarded(|| {
-            let held = Held::new(backend);
-            let db = self.builder().create_with_backend(held.clone())?;
+            let buffered = Buffered::new(backend);
+            let db = self.builder().create_with_backend(buffered.clone())?;
             if db.begin_read()?.list_tables()?.next().is_none() {
                 tables::initialise(&db, self.semantics_version)?;
-                held.release()?;
+                buffered.flush()?;
             }
-            self.load(db, held, name)
+            self.load(db, buffered, name)
         })
-        .map_err(|trouble| trouble.about(name))
+        .map_err(|error| error.about(name))
     }
 
     /// Sees to it that there is a file, and says so if there cannot be one.
@@ -138,10 +140,10 @@ impl Options {
                 return complain("it is a directory; name a file in it");
             }
             Ok(data) if !data.is_file() => {
-                return Err(Trouble::NotAStore("it is no regular file").about(name));
+                return Err(DiskError::NotAStore("it is no regular file").about(name));
             }
             Ok(data) if data.len() == 0 => {
-                return Err(Trouble::NotAStore("it is empty").about(name));
+                return Err(DiskError::NotAStore("it is empty").about(name));
             }
             Ok(_) => return Ok(()),
             Err(error) => error,
@@ -160,8 +162,8 @@ impl Options {
         }
         match create::create(path, self.semantics_version) {
             Ok(()) => Ok(()),
-            Err(Trouble::Redb(redb::Error::Io(error))) => Err(explain(path, error, name)),
-            Err(trouble) => Err(trouble.about(name)),
+            Err(DiskError::Redb(redb::Error::Io(error))) => Err(explain(path, error, name)),
+            Err(error) => Err(error.about(name)),
         }
     }
 
@@ -172,64 +174,70 @@ impl Options {
         builder
     }
 
-    fn meta(&self, db: &impl ReadableDatabase) -> Result<Meta, Trouble> {
-        match tables::read_meta(db)? {
-            None => Err(Trouble::NotAStore("it is another program's redb database")),
-            Some(meta) if meta.semantics > self.semantics_version => {
-                Err(Trouble::NewerSemantics(meta.semantics))
+    fn header(&self, db: &impl ReadableDatabase) -> Result<Header, DiskError> {
+        match tables::read_header(db)? {
+            None => Err(DiskError::NotAStore("it is another program's redb database")),
+            Some(header) if header.semantics > self.semantics_version => {
+                Err(DiskError::NewerSemantics(header.semantics))
             }
-            Some(meta) => Ok(meta),
+            Some(header) => Ok(header),
         }
     }
 
-    /// Reads what is kept in memory of the file: its state, and the journal that has not been
-    /// folded yet, with the time and the next run as they are behind it.
-    fn read(&self, db: &impl ReadableDatabase) -> Result<(Meta, Tail, u64, u64), Trouble> {
-        let meta = self.meta(db)?;
-        tables::expect_all(db)?;
-        let (mut tail, mut time, mut next_run) = (Tail::new(meta.commit), meta.time, meta.next_run);
-        for item in db.begin_read()?.open_table(JOURNAL)?.range::<u64>(..)? {
-            let (number, bytes) = item?;
-            let expected = tail.last_commit() + 1;
-            let loaded = match number.value() == expected {
-                true => tail.load(bytes.value()),
-                false => Err("it is missing"),
-            };
-            let (at, largest) = loaded.map_err(|flaw| {
-                Trouble::Damaged(format!("commit {expected} in its journal: {flaw}"))
-            })?;
-            time = at;
-            let after = largest.map_or(0, |largest| largest.0.saturating_add(1));
-            next_run = next_run.max(after);
-        }
-        if tail.last_commit() < meta.last_commit {
-            let missing = tail.last_commit() + 1;
-            return Err(Trouble::Damaged(format!(
-                "commit {missing} in its journal: it is missing"
-            )));
-        }
-        Ok((meta, tail, time, next_run))
-    }
-
+    /// Reads what stays in memory of the file: its header, its notes, and the journal that has not
+    /// been folded yet, with the time and the next run as they are behind it.
     fn load(
         &self,
         db: Database,
-        held: Held<impl StorageBackend>,
+        buffered: Buffered<impl StorageBackend>,
         name: &str,
-    ) -> Result<RedbStore, Trouble> {
-        let (meta, tail, time, next_run) = self.read(&db)?;
-        Ok(RedbStore {
+    ) -> Result<RedbStore, DiskError> {
+        let header = self.header(&db)?;
+        tables::expect_all(&db)?;
+        let txn = db.begin_read()?;
+        let mut store = RedbStore {
             db: Handle::new(db),
-            release: Some(Box::new(move || held.release())),
-            tail,
+            flush: Some(Box::new(move || buffered.flush())),
+            tail: Tail::new(header.commit),
             name: String::from(name),
             fold_bytes: self.fold_bytes,
-            meta,
-            time,
-            next_run,
+            header,
+            notes: Notes::read(&txn, header.notes)?,
+            time: header.time,
+            next_run: header.next_run,
             refused: None,
-        })
+        };
+        for item in txn.open_table(JOURNAL)?.range::<u64>(..)? {
+            let (number, bytes) = item?;
+            store.load_commit(number.value(), bytes.value())?;
+        }
+        if store.tail.last_commit() < header.last_commit {
+            return Err(flaw_of(store.tail.last_commit() + 1, "it is missing"));
+        }
+        for (key, note) in store.tail.index().notes() {
+            store.notes.change(key, note.as_deref());
+        }
+        Ok(store)
     }
+}
+
+impl RedbStore {
+    fn load_commit(&mut self, number: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        let expected = self.tail.last_commit() + 1;
+        let loaded = match number == expected {
+            true => self.tail.load(bytes),
+            false => Err("it is missing"),
+        };
+        let (time, largest) = loaded.map_err(|flaw| flaw_of(expected, flaw))?;
+        self.time = time;
+        let next = largest.map_or(0, |largest| largest.0.saturating_add(1));
+        self.next_run = self.next_run.max(next);
+        Ok(())
+    }
+}
+
+fn flaw_of(commit: u64, flaw: Flaw) -> DiskError {
+    DiskError::Damaged(format!("commit {commit} in its journal: {flaw}"))
 }
 
 /// The error for a path that could not be looked at, or made: the path's fault, or the disk's.
@@ -250,7 +258,7 @@ fn explain(path: &Path, error: io::Error, name: &str) -> Error {
             String::from("its name is too long or not allowed here; choose a shorter one")
         }
         io::ErrorKind::InvalidInput => format!("no file can have this path ({error})"),
-        _ => return Trouble::from(error).about(name),
+        _ => return DiskError::from(error).about(name),
     };
     Error::new(Kind::Other, format!("cannot open {name}: {why}"))
 }

@@ -1,41 +1,54 @@
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase};
 
+use super::error::DiskError;
 use super::ids;
 use super::tables::{BLOCKS, ENDED, IDS, UNFINISHED};
 use super::tail::Tail;
-use super::trouble::Trouble;
-use crate::format::contents::{self, Item};
-use crate::format::meta::Meta;
-use crate::format::{Flaw, chunk, is_sound, row};
-use crate::{Entry, RunKey, RunRow};
+use crate::format::chunk::{FlawAt, Reader};
+use crate::format::chunk_refs::{self, ChunkRef};
+use crate::format::header::Header;
+use crate::format::row;
+use crate::{Counts, History, RunKey, RunRow, RunState};
 
-pub(super) type Result<T, E = Trouble> = core::result::Result<T, E>;
+pub(super) type Result<T, E = DiskError> = core::result::Result<T, E>;
 
 /// The newest row of a run: the tail's if it has one.
 pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunRow>> {
-    match tail.index().rows().get(&run) {
+    let index = tail.index();
+    match index.rows().get(&run) {
         Some(row) => Ok(Some(row.clone())),
+        None if index.is_deleted(run) => Ok(None),
         None => table_row(&db.begin_read()?, run),
     }
 }
 
 /// The newest row of the run with an id.
-pub(super) fn find(db: &Database, tail: &Tail, meta: &Meta, id: &str) -> Result<Option<RunRow>> {
-    if let Some(row) = tail.index().find(id) {
+pub(super) fn find(
+    db: &Database,
+    tail: &Tail,
+    header: &Header,
+    id: &str,
+) -> Result<Option<RunRow>> {
+    let index = tail.index();
+    if let Some(row) = index.find(id) {
         return Ok(Some(row.clone()));
     }
     let txn = db.begin_read()?;
-    for run in ids::find(&txn.open_table(IDS)?, meta.ids, id)? {
-        let row = match tail.index().rows().get(&run) {
+    for run in ids::find(&txn.open_table(IDS)?, header.ids, id)? {
+        if index.is_deleted(run) {
+            continue;
+        }
+        let row = match index.rows().get(&run) {
             Some(row) => Some(row.clone()),
             None => table_row(&txn, run)?,
         };
-        let lost = || Trouble::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
+        let lost = || DiskError::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
         let row = row.ok_or_else(lost)?;
-        if row.id == id {
+        if row.id == id && row.state != RunState::Continued {
             return Ok(Some(row));
         }
     }
@@ -43,11 +56,14 @@ pub(super) fn find(db: &Database, tail: &Tail, meta: &Meta, id: &str) -> Result<
 }
 
 fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    kept(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
+    table_value(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
 }
 
 /// What the tables hold of a run.
-fn kept(txn: &ReadTransaction, run: RunKey) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
+fn table_value(
+    txn: &ReadTransaction,
+    run: RunKey,
+) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
     for table in [UNFINISHED, ENDED] {
         if let Some(bytes) = txn.open_table(table)?.get(run.0)? {
             return Ok(Some(bytes));
@@ -57,80 +73,131 @@ fn kept(txn: &ReadTransaction, run: RunKey) -> Result<Option<AccessGuard<'static
 }
 
 pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>> {
-    row::read(run, bytes).map_err(|flaw| Trouble::Damaged(format!("the row of run {run}: {flaw}")))
+    row::read(run, bytes)
+        .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))
 }
 
-/// A run's history: its chunks, then what the tail has of it.
-pub(super) fn history(db: &Database, tail: &Tail, run: RunKey) -> Result<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::new();
+/// How many rows of each state there are: those that were folded, less those of which the tail
+/// knows better, and the tail's.
+pub(super) fn count(db: &Database, tail: &Tail, header: &Header) -> Result<Counts> {
+    let (index, mut counts) = (tail.index(), header.counts);
     let txn = db.begin_read()?;
-    let blocks = txn.open_table(BLOCKS)?;
-    for item in contents(&txn, run)? {
-        expect_place(run, item.first, entries.len())?;
-        let block = blocks.get(item.block)?;
-        for slot in read_chunk(run, &item, block.as_ref().map(AccessGuard::value))? {
-            entries.push(slot.check().ok_or_else(|| at(run, slot.seq(), UNSOUND))?);
+    let tables = [txn.open_table(UNFINISHED)?, txn.open_table(ENDED)?];
+    // Later runs are not in the tables yet.
+    for run in index.overruled().range(..RunKey(header.next_run)) {
+        for table in &tables {
+            let state = table.get(run.0)?.and_then(|bytes| row::state(bytes.value()));
+            counts.replace(state, None);
         }
     }
-    for slot in tail.index().slots(run) {
-        expect_place(run, slot.seq, entries.len())?;
-        entries.push(tail_entry(tail, run, slot)?);
+    for state in RunState::ALL {
+        counts[state] = counts[state].wrapping_add(index.counts()[state]);
     }
-    Ok(entries)
+    Ok(counts)
+}
+
+/// The entries of a run's history with seqs in a range: those in its chunks, then those that the
+/// tail has.
+pub(super) fn entries(
+    db: &Database,
+    tail: &Tail,
+    run: RunKey,
+    seqs: Range<u64>,
+) -> Result<History> {
+    let (index, txn) = (tail.index(), db.begin_read()?);
+    let refs = if index.is_deleted(run) { Vec::new() } else { chunk_refs(&txn, run)? };
+    let tail_begins = index.records(run).next().map(|record| record.seq);
+    let (mut history, mut place) = (History::default(), Place { run, seqs, expected: None });
+    for (at, chunk) in refs.iter().enumerate() {
+        let next = refs.get(at + 1).map(|next| next.first).or(tail_begins);
+        if place.is_before(next) || chunk.first >= place.seqs.end {
+            continue;
+        }
+        place.expect(chunk.first)?;
+        let end = read_chunk(&txn, run, chunk, |reader| {
+            reader.read(&place.seqs, &mut history)?;
+            Ok(reader.end())
+        })?;
+        place.expected = Some(end);
+    }
+    for record in index.records(run) {
+        if record.seq >= place.seqs.end {
+            break;
+        }
+        if record.seq >= place.seqs.start {
+            place.expect(record.seq)?;
+            history.push(tail.entry(&index, record).map_err(|flaw| at(run, (record.seq, flaw)))?);
+            place.expected = Some(record.seq + 1);
+        }
+    }
+    Ok(history)
 }
 
 /// The last entry of a run's history.
-pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<Entry>> {
-    if let Some(slot) = tail.index().last(run) {
-        return tail_entry(tail, run, slot).map(Some);
+pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<History> {
+    let (index, mut history) = (tail.index(), History::default());
+    if let Some(record) = index.last(run) {
+        history.push(tail.entry(&index, record).map_err(|flaw| at(run, (record.seq, flaw)))?);
+    } else if !index.is_deleted(run) {
+        let txn = db.begin_read()?;
+        if let Some(chunk) = chunk_refs(&txn, run)?.pop() {
+            read_chunk(&txn, run, &chunk, |reader| {
+                reader.read(&(reader.end().saturating_sub(1)..u64::MAX), &mut history)
+            })?;
+        }
     }
-    let txn = db.begin_read()?;
-    let Some(item) = contents(&txn, run)?.pop() else { return Ok(None) };
-    let block = txn.open_table(BLOCKS)?.get(item.block)?;
-    let slots = read_chunk(run, &item, block.as_ref().map(AccessGuard::value))?;
-    let slot = slots.last().ok_or_else(|| at(run, item.first, "its chunk is empty"))?;
-    slot.check().map(Some).ok_or_else(|| at(run, slot.seq(), UNSOUND))
+    Ok(history)
+}
+
+/// Where a reader is in the history of a run.
+struct Place {
+    run: RunKey,
+    seqs: Range<u64>,
+    /// The seq that has to come next, once something was read.
+    expected: Option<u64>,
+}
+
+impl Place {
+    /// Whether the range begins no earlier than the next piece of the history.
+    fn is_before(&self, next: Option<u64>) -> bool {
+        next.is_some_and(|next| next <= self.seqs.start)
+    }
+
+    /// The next piece begins with this seq.
+    fn expect(&self, seq: u64) -> Result<()> {
+        let (run, expected) = (self.run, self.expected.unwrap_or(self.seqs.start));
+        if seq == expected || (self.expected.is_none() && seq < expected) {
+            return Ok(());
+        }
+        Err(DiskError::Damaged(format!(
+            "the history of run {run} goes on at place {seq} where place {expected} should be"
+        )))
+    }
 }
 
 /// Where a run's chunks are.
-fn contents(txn: &ReadTransaction, run: RunKey) -> Result<Vec<Item>> {
-    let Some(bytes) = kept(txn, run)? else { return Ok(Vec::new()) };
-    let items = row::split(run, bytes.value()).and_then(|(_, list)| contents::read(run, list));
-    items.map_err(|flaw| Trouble::Damaged(format!("the history of run {run}: {flaw}")))
+fn chunk_refs(txn: &ReadTransaction, run: RunKey) -> Result<Vec<ChunkRef>> {
+    let Some(bytes) = table_value(txn, run)? else { return Ok(Vec::new()) };
+    let refs = row::split(run, bytes.value()).and_then(|(_, refs)| chunk_refs::read(run, refs));
+    refs.map_err(|flaw| DiskError::Damaged(format!("the history of run {run}: {flaw}")))
 }
 
-/// The entries of a chunk, which have not been checked.
-fn read_chunk<'a>(
+/// Opens a chunk for `read`.
+fn read_chunk<T>(
+    txn: &ReadTransaction,
     run: RunKey,
-    item: &Item,
-    block: Option<&'a [u8]>,
-) -> Result<Vec<chunk::Slot<'a>>> {
-    let chunk = block.and_then(|block| item.slice(block)).ok_or("its chunk is missing");
-    let slots = chunk.and_then(|chunk| chunk::read(run, item.first, chunk));
-    slots.map_err(|flaw| at(run, item.first, flaw))
+    chunk: &ChunkRef,
+    read: impl FnOnce(&Reader<'_>) -> Result<T, FlawAt>,
+) -> Result<T> {
+    let block = txn.open_table(BLOCKS)?.get(chunk.block)?;
+    let bytes = block.as_ref().and_then(|block| chunk.slice(block.value()));
+    let result = bytes
+        .ok_or((chunk.first, "its chunk is missing"))
+        .and_then(|bytes| Reader::open(run, chunk.first, bytes))
+        .and_then(|reader| read(&reader));
+    result.map_err(|flaw| at(run, flaw))
 }
 
-const UNSOUND: Flaw = "the record does not match its checksum";
-
-fn tail_entry(tail: &Tail, run: RunKey, slot: &super::index::Slot) -> Result<Entry> {
-    let record = tail.record(slot);
-    if !is_sound(record, slot.checksum) {
-        return Err(at(run, slot.seq, UNSOUND));
-    }
-    let commit = tail.commit(slot.row as usize);
-    Ok(Entry { seq: slot.seq, commit, time: tail.row(slot).time, record: record.to_vec() })
-}
-
-fn expect_place(run: RunKey, seq: u64, expected: usize) -> Result<()> {
-    let expected = expected as u64;
-    if seq == expected {
-        return Ok(());
-    }
-    Err(Trouble::Damaged(format!(
-        "the history of run {run} goes on at place {seq} where place {expected} should be"
-    )))
-}
-
-fn at(run: RunKey, seq: u64, flaw: Flaw) -> Trouble {
-    Trouble::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
+fn at(run: RunKey, (seq, flaw): FlawAt) -> DiskError {
+    DiskError::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
 }

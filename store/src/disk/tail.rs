@@ -1,9 +1,10 @@
 use alloc::vec::Vec;
-use core::cell::{RefCell, RefMut};
+use core::cell::{Ref, RefCell};
 
-use super::index::Index;
-use crate::format::{Flaw, journal};
-use crate::{Batch, RunKey};
+use super::index::{Index, Origin, Record};
+use crate::format::journal::{self, Change, Deleted};
+use crate::format::{Flaw, UNSOUND, is_sound};
+use crate::{Batch, Entry, RunKey};
 
 /// The journal since the last fold, in memory: its rows byte for byte, and an index of them that
 /// is brought up to date when something is read. A run that writes and reads nothing does not pay
@@ -18,8 +19,8 @@ pub(super) struct Tail {
 
 /// A row of the tail. Its bytes were checked when they came in.
 #[derive(Clone, Copy)]
-pub(super) struct RowAt {
-    pub(super) time: u64,
+struct RowAt {
+    time: u64,
     start: usize,
     end: usize,
 }
@@ -35,7 +36,7 @@ impl Tail {
     }
 
     /// The number of the commit that wrote a row.
-    pub(super) fn commit(&self, row: usize) -> u64 {
+    fn commit(&self, row: usize) -> u64 {
         self.base + 1 + row as u64
     }
 
@@ -48,9 +49,9 @@ impl Tail {
     }
 
     /// Packs the next commit, adds it, and returns its number and its row.
-    pub(super) fn push(&mut self, batch: &Batch) -> (u64, &[u8]) {
+    pub(super) fn push(&mut self, batch: &Batch, deleted: &[Deleted]) -> (u64, &[u8]) {
         let (commit, start) = (self.last_commit() + 1, self.bytes.len());
-        journal::pack(&mut self.bytes, commit, batch);
+        journal::pack(&mut self.bytes, commit, batch, deleted);
         self.rows.push(RowAt { time: batch.time(), start, end: self.bytes.len() });
         (commit, &self.bytes[start..])
     }
@@ -59,16 +60,20 @@ impl Tail {
     /// key in it.
     pub(super) fn load(&mut self, bytes: &[u8]) -> Result<(u64, Option<RunKey>), Flaw> {
         let row = journal::Row::read(self.last_commit() + 1, bytes)?;
-        let mut largest = row.rows()?.iter().map(|row| row.key).max();
-        row.for_each_slot(|slot| largest = largest.max(Some(slot.run)))?;
+        let mut largest = None;
+        row.for_each_change(|change| {
+            if let Change::Row(row) = change {
+                largest = largest.max(Some(row.key));
+            }
+        })?;
+        row.for_each_record(|record| largest = largest.max(Some(record.run)))?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         self.rows.push(RowAt { time: row.time, start, end: self.bytes.len() });
         Ok((row.time, largest))
     }
 
-    /// Forgets all rows: they were folded. The memory is kept for the next ones, up to `keep`
-    /// bytes.
+    /// Forgets all rows: they were folded. The memory stays for the next ones, up to `keep` bytes.
     pub(super) fn clear(&mut self, keep: usize) {
         self.base = self.last_commit();
         self.bytes.clear();
@@ -77,30 +82,41 @@ impl Tail {
         self.index.get_mut().clear();
     }
 
-    /// The index of all rows there are.
-    pub(super) fn index(&self) -> RefMut<'_, Index> {
-        let mut index = self.index.borrow_mut();
-        for row in index.covered()..self.rows.len() {
-            let RowAt { start, end, .. } = self.rows[row];
-            let packed = journal::Row::read(self.commit(row), &self.bytes[start..end]);
-            index.add(row, start, &packed.expect("it was checked when it came in"));
+    /// The index of all rows there are. It may be asked for again while it is in use: then it is
+    /// up to date.
+    pub(super) fn index(&self) -> Ref<'_, Index> {
+        let covered = self.index.borrow().covered();
+        if covered < self.rows.len() {
+            let mut index = self.index.borrow_mut();
+            for row in covered..self.rows.len() {
+                let RowAt { start, end, .. } = self.rows[row];
+                let packed = journal::Row::read(self.commit(row), &self.bytes[start..end]);
+                index.add(row, start, &packed.expect("it was checked when it came in"));
+            }
         }
-        index
+        self.index.borrow()
     }
 
-    /// Whether there is a row or a record of this run.
-    pub(super) fn knows(&self, run: RunKey) -> bool {
-        let index = self.index();
-        index.last(run).is_some() || index.rows().contains_key(&run)
+    /// The record of one in the index, which is not checked.
+    pub(super) fn bytes(&self, record: &Record) -> &[u8] {
+        &self.bytes[record.start..record.start + record.length as usize]
     }
 
-    /// The record of a slot of the index.
-    pub(super) fn record(&self, slot: &super::index::Slot) -> &[u8] {
-        &self.bytes[slot.start..slot.start + slot.length as usize]
+    /// The commit and the time that a record of the index has in its history.
+    pub(super) fn origin(&self, index: &Index, record: &Record) -> (u64, u64) {
+        match index.origin(record) {
+            Origin::Row(row) => (self.commit(row), self.rows[row].time),
+            Origin::Copied(commit, time) => (commit, time),
+        }
     }
 
-    /// The row of a slot of the index.
-    pub(super) fn row(&self, slot: &super::index::Slot) -> RowAt {
-        self.rows[slot.row as usize]
+    /// The entry of a record of the index, if it is what was committed.
+    pub(super) fn entry(&self, index: &Index, record: &Record) -> Result<Entry<'_>, Flaw> {
+        let bytes = self.bytes(record);
+        if !is_sound(bytes, record.checksum) {
+            return Err(UNSOUND);
+        }
+        let (commit, time) = self.origin(index, record);
+        Ok(Entry { seq: record.seq, commit, time, record: bytes })
     }
 }

@@ -9,9 +9,10 @@
 //! entry are the seed of the checksum; seqs follow one another.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::{Flaw, checksum, is_sound, read_u32, read_u64, varint};
-use crate::{Entry, RunKey};
+use super::{Flaw, UNSOUND, checksum, is_sound, read_u32, read_u64, varint};
+use crate::{Entry, History, RunKey};
 
 const HEAD: usize = 16;
 
@@ -74,59 +75,64 @@ fn seed(run: RunKey, first: u64) -> u64 {
     run.0.rotate_left(32) ^ first
 }
 
-/// One entry of a chunk, not checked yet.
-pub(crate) struct Slot<'a> {
-    seq: u64,
-    commit: u64,
-    time: u64,
-    record: &'a [u8],
-    checksum: u32,
+/// A chunk whose directory is what was written; the records are not checked yet.
+pub(crate) struct Reader<'a> {
+    first: u64,
+    entries: u32,
+    directory: &'a [u8],
+    body: &'a [u8],
 }
 
-/// The entries of what should be this chunk of a run; the records are not checked.
-pub(crate) fn read(run: RunKey, first: u64, bytes: &[u8]) -> Result<Vec<Slot<'_>>, Flaw> {
-    if bytes.len() < HEAD {
-        return Err("its chunk is too short");
-    }
-    let (entries, directory) = (read_u32(bytes, 8), read_u32(bytes, 12) as usize);
-    let body = HEAD + directory;
-    if bytes.len() < body || checksum(seed(run, first), &bytes[8..body]) != read_u64(bytes, 0) {
-        return Err("its chunk does not match its checksum");
-    }
-    let (mut directory, mut body) = bytes[HEAD..].split_at(directory);
-    let (mut slots, mut commit, mut time) = (Vec::with_capacity(entries as usize), 0, 0);
-    for seq in (first..).take(entries as usize) {
-        let mut take = || {
-            commit = varint::take_delta(&mut directory, commit)?;
-            time = varint::take_delta(&mut directory, time)?;
-            let length = usize::try_from(varint::take(&mut directory)?).ok()?;
-            let checksum = varint::take_u32(&mut directory)?;
-            let (record, rest) = body.split_at_checked(length)?;
-            body = rest;
-            Some(Slot { seq, commit, time, record, checksum })
-        };
-        slots.push(take().ok_or("its chunk cannot be read")?);
-    }
-    if directory.is_empty() && body.is_empty() {
-        Ok(slots)
-    } else {
-        Err("its chunk has bytes left over")
-    }
-}
+/// What is wrong with a chunk, and the seq at which it was found.
+pub(crate) type FlawAt = (u64, Flaw);
 
-impl Slot<'_> {
-    /// The entry, if its record is what was committed.
-    pub(crate) fn check(&self) -> Option<Entry> {
-        let Slot { seq, commit, time, .. } = *self;
-        is_sound(self.record, self.checksum).then(|| Entry {
-            seq,
-            commit,
-            time,
-            record: self.record.to_vec(),
-        })
+impl<'a> Reader<'a> {
+    /// Opens what should be this chunk of a run.
+    pub(crate) fn open(run: RunKey, first: u64, bytes: &'a [u8]) -> Result<Reader<'a>, FlawAt> {
+        if bytes.len() < HEAD {
+            return Err((first, "its chunk is too short"));
+        }
+        let (entries, directory) = (read_u32(bytes, 8), read_u32(bytes, 12) as usize);
+        let body = HEAD + directory;
+        if bytes.len() < body || checksum(seed(run, first), &bytes[8..body]) != read_u64(bytes, 0) {
+            return Err((first, "its chunk does not match its checksum"));
+        }
+        let (directory, body) = bytes[HEAD..].split_at(directory);
+        Ok(Reader { first, entries, directory, body })
     }
 
-    pub(crate) fn seq(&self) -> u64 {
-        self.seq
+    /// The seq behind its last entry.
+    pub(crate) fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.entries))
+    }
+
+    /// Adds its entries to a history, those within a range of seqs: only their records are checked.
+    pub(crate) fn read(&self, seqs: &Range<u64>, history: &mut History) -> Result<(), FlawAt> {
+        if seqs.start <= self.first && self.end() <= seqs.end {
+            history.reserve(self.entries as usize, self.body.len());
+        }
+        let (mut directory, mut body, mut commit, mut time) = (self.directory, self.body, 0, 0);
+        for seq in self.first..self.end() {
+            let mut take_entry = || {
+                commit = varint::take_delta(&mut directory, commit)?;
+                time = varint::take_delta(&mut directory, time)?;
+                let length = usize::try_from(varint::take(&mut directory)?).ok()?;
+                let checksum = varint::take_u32(&mut directory)?;
+                let (record, rest) = body.split_at_checked(length)?;
+                body = rest;
+                Some((record, checksum))
+            };
+            let (record, checksum) = take_entry().ok_or((seq, "its chunk cannot be read"))?;
+            if seqs.contains(&seq) {
+                if !is_sound(record, checksum) {
+                    return Err((seq, UNSOUND));
+                }
+                history.push(Entry { seq, commit, time, record });
+            }
+        }
+        match directory.is_empty() && body.is_empty() {
+            true => Ok(()),
+            false => Err((self.first, "its chunk has bytes left over")),
+        }
     }
 }

@@ -4,11 +4,12 @@
 //! caller adds where it was found.
 
 pub(crate) mod chunk;
-pub(crate) mod contents;
+pub(crate) mod chunk_refs;
 pub(crate) mod journal;
-pub(crate) mod meta;
+pub(crate) mod header;
 pub(crate) mod node;
 pub(crate) mod row;
+pub(crate) mod value;
 mod varint;
 
 #[cfg(test)]
@@ -18,6 +19,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// What is wrong with some bytes, to be put behind "damaged:".
 pub(crate) type Flaw = &'static str;
+
+/// That of a record.
+pub(crate) const UNSOUND: Flaw = "the record does not match its checksum";
 
 /// The checksum of anything but a record. The seed says where the bytes belong, so that a whole
 /// piece in the place of another one is noticed.

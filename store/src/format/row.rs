@@ -1,51 +1,197 @@
-//! A run row: postcard's form of [`RunRow`], alone in the journal, and in the tables with the list
-//! of the chunks that the run's history consists of.
+//! A run row, alone in the journal, and in the tables with the references to the chunks that the
+//! run's history consists of.
 //!
 //! ```text
-//! checksum 8 | length of the list 4 | row (none, if the run has only a history) | list
+//! row:   state 1 | what follows 1 | key | id | workflow | started at | changed at | what not every
+//!        run has
+//! value: checksum 8 | length of the references 4 | row (none, if the run has only a history)
+//!        | references
 //! ```
-//! The checksum covers the length and the row. So damage in the list is damage to this history
-//! alone (each of its items has a checksum); a list that is shorter than it was is noticed.
+//! The checksum covers the length and the row. So damage in the references is damage to this
+//! history alone (each of them has a checksum); fewer of them than there were are noticed.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem;
 
+use super::varint::{put, put_bytes, put_delta, take, take_bytes, take_delta};
 use super::{Flaw, checksum, read_u32, read_u64};
-use crate::{RunKey, RunRow};
+use crate::{Link, Queued, RunKey, RunRow, RunState};
 
+/// What stands before the row in a value.
 const HEAD: usize = 12;
 
+// What a row has beside what every row has.
+const WAKES: u8 = 1;
+const NEVER_WAKES: u8 = 2;
+const LATER_PASS: u8 = 4;
+const LINKED: u8 = 8;
+const DEADLINE: u8 = 16;
+const ATTRIBUTES: u8 = 32;
+const QUEUE: u8 = 64;
+const NOTE: u8 = 128;
+
+// What a queue has.
+const PARTITION: u8 = 1;
+const UNIQUE: u8 = 2;
+const ADMITTED: u8 = 4;
+
 /// Appends a row.
-pub(crate) fn put(out: &mut Vec<u8>, row: &RunRow) {
-    *out = postcard::to_extend(row, mem::take(out)).expect("numbers and text can be written");
+pub(crate) fn encode(out: &mut Vec<u8>, row: &RunRow) {
+    let wakes = row.wake_at.filter(|at| *at != u64::MAX);
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    out.push(row.state as u8);
+    out.push(
+        flag(wakes.is_some(), WAKES)
+            | flag(row.wake_at == Some(u64::MAX), NEVER_WAKES)
+            | flag(row.pass != 1, LATER_PASS)
+            | flag(row.link.is_some(), LINKED)
+            | flag(row.deadline.is_some(), DEADLINE)
+            | flag(!row.attributes.is_empty(), ATTRIBUTES)
+            | flag(row.queue.is_some(), QUEUE)
+            | flag(!row.note.is_empty(), NOTE),
+    );
+    put(out, row.key.0);
+    put_bytes(out, row.id.as_bytes());
+    put_bytes(out, row.workflow.as_bytes());
+    put(out, row.started_at);
+    put_delta(out, row.started_at, row.changed_at);
+    if let Some(at) = wakes {
+        put_delta(out, row.changed_at, at);
+    }
+    if row.pass != 1 {
+        put(out, u64::from(row.pass));
+    }
+    if let Some(Link { parent, task, local }) = row.link {
+        put_delta(out, row.key.0, parent.0);
+        put(out, u64::from(task));
+        put(out, u64::from(local));
+    }
+    if let Some(deadline) = row.deadline {
+        put_delta(out, row.started_at, deadline);
+    }
+    if !row.attributes.is_empty() {
+        put(out, row.attributes.len() as u64);
+        for (name, value) in &row.attributes {
+            put_bytes(out, name.as_bytes());
+            put_bytes(out, value.as_bytes());
+        }
+    }
+    if let Some(queue) = &row.queue {
+        encode_queue(out, queue, row.started_at);
+    }
+    if !row.note.is_empty() {
+        put_bytes(out, &row.note);
+    }
+}
+
+fn encode_queue(out: &mut Vec<u8>, queue: &Queued, started_at: u64) {
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    out.push(
+        flag(queue.partition.is_some(), PARTITION)
+            | flag(queue.unique.is_some(), UNIQUE)
+            | flag(queue.admitted_at.is_some(), ADMITTED),
+    );
+    put_bytes(out, queue.name.as_bytes());
+    put_delta(out, 0, i64::from(queue.priority) as u64);
+    put_delta(out, started_at, queue.eligible_at);
+    for text in [&queue.partition, &queue.unique].into_iter().flatten() {
+        put_bytes(out, text.as_bytes());
+    }
+    if let Some(at) = queue.admitted_at {
+        put_delta(out, queue.eligible_at, at);
+    }
 }
 
 /// Takes a row off the front.
-pub(super) fn take(bytes: &mut &[u8]) -> Option<RunRow> {
-    let (row, rest) = postcard::take_from_bytes(bytes).ok()?;
+pub(super) fn decode(bytes: &mut &[u8]) -> Option<RunRow> {
+    let [state, has, ref rest @ ..] = **bytes else { return None };
     *bytes = rest;
+    let has = |flag: u8| has & flag != 0;
+    let key = RunKey(take(bytes)?);
+    let mut row = RunRow::new(key, take_text(bytes)?, take_text(bytes)?);
+    row.state = state_of(state)?;
+    row.started_at = take(bytes)?;
+    row.changed_at = take_delta(bytes, row.started_at)?;
+    if has(WAKES) {
+        row.wake_at = Some(take_delta(bytes, row.changed_at)?);
+    } else if has(NEVER_WAKES) {
+        row.wake_at = Some(u64::MAX);
+    }
+    if has(LATER_PASS) {
+        row.pass = u32::try_from(take(bytes)?).ok()?;
+    }
+    if has(LINKED) {
+        let parent = RunKey(take_delta(bytes, key.0)?);
+        let mut number = || u32::try_from(take(bytes)?).ok();
+        row.link = Some(Link { parent, task: number()?, local: number()? });
+    }
+    if has(DEADLINE) {
+        row.deadline = Some(take_delta(bytes, row.started_at)?);
+    }
+    if has(ATTRIBUTES) {
+        for _ in 0..take(bytes)? {
+            row.attributes.push((take_text(bytes)?, take_text(bytes)?));
+        }
+    }
+    if has(QUEUE) {
+        row.queue = Some(Box::new(decode_queue(bytes, row.started_at)?));
+    }
+    if has(NOTE) {
+        row.note = take_bytes(bytes)?.to_vec();
+    }
     Some(row)
 }
 
+fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
+    let (&has, rest) = bytes.split_first()?;
+    *bytes = rest;
+    let mut queue = Queued::new(take_text(bytes)?);
+    queue.priority = i32::try_from(take_delta(bytes, 0)? as i64).ok()?;
+    queue.eligible_at = take_delta(bytes, started_at)?;
+    if has & PARTITION != 0 {
+        queue.partition = Some(take_text(bytes)?);
+    }
+    if has & UNIQUE != 0 {
+        queue.unique = Some(take_text(bytes)?);
+    }
+    if has & ADMITTED != 0 {
+        queue.admitted_at = Some(take_delta(bytes, queue.eligible_at)?);
+    }
+    Some(queue)
+}
+
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    core::str::from_utf8(take_bytes(bytes)?).ok().map(String::from)
+}
+
+fn state_of(byte: u8) -> Option<RunState> {
+    RunState::ALL.get(usize::from(byte)).copied()
+}
+
 /// Replaces `out` by what a table holds of a run.
-pub(crate) fn pack(out: &mut Vec<u8>, run: RunKey, row: &[u8], list: &[u8]) {
+pub(crate) fn pack(out: &mut Vec<u8>, run: RunKey, row: &[u8], refs: &[u8]) {
     out.clear();
     out.extend_from_slice(&[0; 8]);
-    let length = u32::try_from(list.len()).expect("a value of redb has fewer than 2^32 bytes");
+    let length = u32::try_from(refs.len()).expect("a value of redb has fewer than 2^32 bytes");
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(row);
     let sum = checksum(run.0, &out[8..]);
     out[..8].copy_from_slice(&sum.to_le_bytes());
-    out.extend_from_slice(list);
+    out.extend_from_slice(refs);
 }
 
-/// The row, if there is one, and the list that stood in a table under this key.
-pub(crate) fn split(run: RunKey, bytes: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
+/// Where the row ends and the references begin.
+fn middle(bytes: &[u8]) -> Option<usize> {
     let length = if bytes.len() < HEAD { usize::MAX } else { read_u32(bytes, 8) as usize };
-    let end = bytes.len().checked_sub(length).filter(|end| *end >= HEAD);
-    match end {
-        Some(end) if checksum(run.0, &bytes[8..end]) == sum(bytes) => {
-            Ok((&bytes[HEAD..end], &bytes[end..]))
+    bytes.len().checked_sub(length).filter(|middle| *middle >= HEAD)
+}
+
+/// The row, if there is one, and the references that stood in a table under this key.
+pub(crate) fn split(run: RunKey, bytes: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
+    match middle(bytes) {
+        Some(middle) if checksum(run.0, &bytes[8..middle]) == sum(bytes) => {
+            Ok((&bytes[HEAD..middle], &bytes[middle..]))
         }
         _ => Err("it does not match its checksum"),
     }
@@ -57,8 +203,15 @@ pub(crate) fn read(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>, Flaw> {
     if rest.is_empty() {
         return Ok(None);
     }
-    let row = take(&mut rest).filter(|row| row.key == run && rest.is_empty());
+    let row = decode(&mut rest).filter(|row| row.key == run && rest.is_empty());
     row.map(Some).ok_or("it cannot be read")
+}
+
+/// The state in what stood in a table, without holding it against its checksum; `None` if there is
+/// only a history.
+pub(crate) fn state(bytes: &[u8]) -> Option<RunState> {
+    let middle = middle(bytes)?;
+    state_of(*bytes[..middle].get(HEAD)?)
 }
 
 /// What a value adds to the sum of its table.

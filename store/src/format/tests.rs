@@ -1,30 +1,70 @@
 //! Format 1, byte for byte: a change here is a new format.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::chunk::{self, Chunk};
-use super::contents::{self, Item};
-use super::journal;
-use super::meta::{self, Meta};
+use super::chunk::{Chunk, Reader};
+use super::chunk_refs::{self, ChunkRef};
+use super::header::{self, Header};
+use super::journal::{self, Change, Deleted};
 use super::node::{self, Node, Place};
-use super::row;
-use crate::{Batch, RunKey, RunRow, RunState};
+use super::{row, value};
+use crate::{Batch, Counts, History, Link, Queued, RunKey, RunRow, RunState};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn sample_row() -> RunRow {
-    RunRow {
-        key: RunKey(300),
-        id: "a".into(),
-        workflow: "w".into(),
-        state: RunState::Parked,
-        started_at: 1,
-        changed_at: 128,
-        note: Vec::from([0xee]),
+    let mut row = RunRow::new(RunKey(300), "a", "w");
+    row.state = RunState::Parked;
+    (row.started_at, row.changed_at) = (1, 128);
+    row.note = Vec::from([0xee]);
+    row
+}
+
+/// A row with everything that a row can have.
+fn full_row() -> RunRow {
+    let mut row = sample_row();
+    row.state = RunState::Queued;
+    row.wake_at = Some(130);
+    row.pass = 2;
+    row.link = Some(Link { parent: RunKey(299), task: 4, local: 200 });
+    row.deadline = Some(5);
+    row.attributes = Vec::from([("k".into(), "v".into())]);
+    let mut queue = Queued::new("q");
+    queue.partition = Some("p".into());
+    queue.priority = -3;
+    queue.unique = Some("u".into());
+    (queue.eligible_at, queue.admitted_at) = (3, Some(7));
+    row.queue = Some(Box::new(queue));
+    row
+}
+
+#[test]
+fn a_run_row_is_as_it_was() {
+    let mut never = sample_row();
+    (never.state, never.wake_at, never.note) = (RunState::Running, Some(u64::MAX), Vec::new());
+    let full = [
+        "02 fd ac02 0161 0177 01 fe01 04 02 01 04 c801 08 01 016b 0176",
+        "07 0171 05 04 0170 0175 08 01ee",
+    ];
+    let cases = [
+        (sample_row(), "01 80 ac02 0161 0177 01 fe01 01ee"),
+        (never, "00 02 ac02 0161 0177 01 fe01"),
+        (full_row(), &full.concat()),
+    ];
+    for (row, expected) in cases {
+        let mut bytes = Vec::new();
+        row::encode(&mut bytes, &row);
+        assert_eq!(hex(&bytes), expected.replace(' ', ""));
+        let mut rest = &bytes[..];
+        assert_eq!((row::decode(&mut rest), rest), (Some(row), &[][..]));
+        for end in 0..bytes.len() {
+            assert_eq!(row::decode(&mut &bytes[..end]), None, "it is cut at {end}");
+        }
     }
 }
 
@@ -34,30 +74,59 @@ fn a_journal_row_is_as_it_was() {
     batch.set_time(258);
     batch.push(RunKey(300), 0, |bytes| bytes.extend_from_slice(b"one"));
     batch.push(RunKey(299), 129, |_| {});
+    batch.push_copied(RunKey(299), 130, 5, 200, |_| {});
     batch.put_row(sample_row());
+    batch.put_note(b"k", b"note");
+    batch.remove_note(b"l");
+    let deleted = Deleted { run: RunKey(7), hash: 8 };
     let mut bytes = Vec::new();
-    journal::pack(&mut bytes, 7, &batch);
+    journal::pack(&mut bytes, 7, &batch, &[deleted]);
     let expected = [
-        "f5eb8f756e0509d6",
-        "0201000000000000 02000000 10000000 0c000000 03000000",
+        "27e89d776bad1fe1",
+        "0201000000000000 03000000 18000000 28000000 03000000",
         "d804 00 03 a0e11f32",
         "01 8101 00 c294d338",
-        "ac02 0161 0177 01 01 8001 01ee",
+        "00 8201 00 c294d338",
+        "10 01 02 0a 9003",
+        "01 80 ac02 0161 0177 01 fe01 01ee",
+        "11 07 0800000000000000",
+        "12 016b 046e6f7465",
+        "13 016c",
         "6f6e65",
     ];
     assert_eq!(hex(&bytes), expected.concat().replace(' ', ""));
 
     let row = journal::Row::read(7, &bytes).unwrap();
-    assert_eq!((row.time, row.rows().unwrap()), (258, Vec::from([sample_row()])));
-    let mut slots = Vec::new();
-    row.for_each_slot(|slot| slots.push((slot.run.0, slot.seq, bytes[slot.range].to_vec())))
-        .unwrap();
-    assert_eq!(slots, [(300, 0, b"one".to_vec()), (299, 129, Vec::new())]);
+    assert_eq!(row.time, 258);
+    let mut records = Vec::new();
+    row.for_each_record(|record| {
+        records.push((record.run.0, record.seq, bytes[record.range].to_vec(), record.origin));
+    })
+    .unwrap();
+    let copied = (299, 130, Vec::new(), Some((5, 200)));
+    let expected = [(300, 0, b"one".to_vec(), None), (299, 129, Vec::new(), None), copied];
+    assert_eq!(records, expected);
+    let mut changes = Vec::new();
+    row.for_each_change(|change| {
+        changes.push(match change {
+            Change::Row(row) => format!("{:?}", row == sample_row()),
+            Change::Deleted(deleted) => format!("{deleted:?}"),
+            Change::Note(key, note) => format!("{key:?} {note:?}"),
+        });
+    })
+    .unwrap();
+    let expected = [
+        "true",
+        "Deleted { run: RunKey(7), hash: 8 }",
+        "[107] Some([110, 111, 116, 101])",
+        "[108] None",
+    ];
+    assert_eq!(changes, expected);
     assert!(journal::Row::read(8, &bytes).is_err(), "it is not the row of another commit");
 }
 
 #[test]
-fn a_chunk_and_its_place_are_as_they_were() {
+fn a_chunk_and_its_reference_are_as_they_were() {
     let mut chunk = Chunk::default();
     chunk.push(7, 258, b"one", super::record_checksum(b"one"));
     chunk.push(9, 300, b"", super::record_checksum(b""));
@@ -70,42 +139,55 @@ fn a_chunk_and_its_place_are_as_they_were() {
         "6f6e65",
     ];
     assert_eq!(hex(&bytes), expected.concat().replace(' ', ""));
-    let slots = chunk::read(RunKey(3), 5, &bytes).unwrap();
-    let entries: Vec<_> = slots.iter().map(|slot| slot.check().unwrap()).collect();
-    assert_eq!((entries[1].seq, entries[1].commit, entries[1].time), (6, 9, 300));
-    assert!(chunk::read(RunKey(4), 5, &bytes).is_err(), "it is not another run's");
+    let reader = Reader::open(RunKey(3), 5, &bytes).unwrap();
+    let mut history = History::default();
+    reader.read(&(6..9), &mut history).unwrap();
+    let entries: Vec<_> = history.iter().map(|e| (e.seq, e.commit, e.time, e.record)).collect();
+    assert_eq!((entries, reader.end()), (Vec::from([(6, 9, 300, &b""[..])]), 7));
+    assert!(Reader::open(RunKey(4), 5, &bytes).is_err(), "it is not another run's");
 
-    let item = Item { first: 5, block: 300, offset: 0, length: 128 };
-    let mut list = Vec::new();
-    contents::add(&mut list, RunKey(3), item);
-    assert_eq!(hex(&list), "05 ac02 00 8001 85bdab99".replace(' ', ""));
-    assert_eq!(contents::read(RunKey(3), &list).unwrap(), [item]);
+    let reference = ChunkRef { first: 5, block: 300, offset: 0, length: 128 };
+    let mut refs = Vec::new();
+    chunk_refs::add(&mut refs, RunKey(3), reference);
+    assert_eq!(hex(&refs), "05 ac02 00 8001 85bdab99".replace(' ', ""));
+    assert_eq!(chunk_refs::read(RunKey(3), &refs).unwrap(), [reference]);
 }
 
 #[test]
-fn rows_and_the_file_itself_are_as_they_were() {
+fn values_and_the_header_are_as_they_were() {
     let (mut row, mut bytes) = (Vec::new(), Vec::new());
-    row::put(&mut row, &sample_row());
-    row::pack(&mut bytes, RunKey(300), &row, b"list");
-    let expected = "e7599a434a16ab02 04000000 ac02 0161 0177 01 01 8001 01ee 6c697374";
+    row::encode(&mut row, &sample_row());
+    row::pack(&mut bytes, RunKey(300), &row, b"refs");
+    let expected = "d85395f931346e21 04000000 01 80 ac02 0161 0177 01 fe01 01ee 72656673";
     assert_eq!(hex(&bytes), expected.replace(' ', ""));
     assert_eq!(row::read(RunKey(300), &bytes).unwrap(), Some(sample_row()));
-    assert_eq!(row::split(RunKey(300), &bytes).unwrap(), (&row[..], &b"list"[..]));
+    assert_eq!(row::state(&bytes), Some(RunState::Parked));
+    assert_eq!(row::split(RunKey(300), &bytes).unwrap(), (&row[..], &b"refs"[..]));
+    row::pack(&mut bytes, RunKey(300), &[], b"refs");
+    assert_eq!((row::read(RunKey(300), &bytes), row::state(&bytes)), (Ok(None), None));
 
-    let meta = Meta {
+    let bytes = value::pack(b"key", b"note");
+    assert_eq!(hex(&bytes), "9267e53c144b60d1 6e6f7465".replace(' ', ""));
+    assert_eq!(value::read(b"key", &bytes).unwrap(), b"note");
+    assert!(value::read(b"yek", &bytes).is_err(), "it is not another key's");
+
+    let header = Header {
         semantics: 1,
         commit: 7,
         time: 258,
         next_run: 301,
         next_block: 4,
         sums: [5, 6],
+        notes: 10,
         ids: 8,
         last_commit: 9,
+        counts: Counts([11, 12, 13, 14, 15, 16, 17, 18]),
     };
-    let bytes = meta::pack(&meta);
-    let numbers = [7, 258, 301, 4, 5, 6, 8, 9].map(|number: u64| hex(&number.to_le_bytes()));
-    assert_eq!(hex(&bytes), format!("2fc229e7c0582d710100000001000000{}", numbers.concat()));
-    assert_eq!(meta::read(&bytes), Ok(meta));
+    let bytes = header::pack(&header);
+    let numbers = [7, 258, 301, 4, 5, 6, 10, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18];
+    let numbers = numbers.map(|number: u64| hex(&number.to_le_bytes()));
+    assert_eq!(hex(&bytes), format!("1036e246add9e10f0100000001000000{}", numbers.concat()));
+    assert_eq!(header::read(&bytes), Ok(header));
 }
 
 #[test]

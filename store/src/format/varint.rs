@@ -41,6 +41,27 @@ pub(super) fn take_delta(bytes: &mut &[u8], from: u64) -> Option<u64> {
     Some(from.wrapping_add((folded >> 1) ^ (folded & 1).wrapping_neg()))
 }
 
+/// Appends bytes with their length in front.
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Takes bytes with their length off the front.
+pub(super) fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take(bytes)?).ok()?;
+    let (taken, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+/// Takes eight bytes off the front.
+pub(super) fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_le_bytes(*number))
+}
+
 /// Takes four bytes off the front.
 pub(super) fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     let (number, rest) = bytes.split_first_chunk()?;

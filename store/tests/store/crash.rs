@@ -50,8 +50,11 @@ fn program(seed: u64) -> Vec<Action> {
     }
     // A run of its own, which ends and is deleted, so that every program has a fold and a delete.
     actions.push(Action::Fold);
-    let ended = model.rows().values().filter(|row| row.state.has_ended()).map(|row| row.key);
-    actions.push(Action::Delete(ended.collect()));
+    let mut batch = Batch::new();
+    let rows = model.rows().values().filter(|row| row.state.may_be_deleted());
+    rows.for_each(|row| batch.delete(row.key));
+    actions.push(Action::Commit(batch));
+    actions.push(Action::Fold);
     actions
 }
 

@@ -32,25 +32,22 @@ fn write(store: &mut impl Store) -> Result<()> {
             store.fold()?;
         }
     }
-    store.delete(&[RunKey(2)])?;
     let mut batch = Batch::new();
     batch.set_time(2_000);
     batch.push(RunKey(0), 6, |_| {});
-    store.commit(&batch)
+    batch.delete(RunKey(2));
+    store.commit(&batch)?;
+    Ok(())
 }
 
 fn row(key: RunKey, round: u64) -> RunRow {
     let states = [RunState::Running, RunState::Parked, RunState::Completed, RunState::Failed];
     let state = if round == 4 { states[key.0 as usize] } else { RunState::Running };
-    RunRow {
-        key,
-        id: format!("run {key}"),
-        workflow: "golden".into(),
-        state,
-        started_at: 1_000 + key.0,
-        changed_at: 1_000 + round,
-        note: vec![round as u8],
-    }
+    let mut row = RunRow::new(key, format!("run {key}"), "golden");
+    row.state = state;
+    (row.started_at, row.changed_at) = (1_000 + key.0, 1_000 + round);
+    row.note = vec![round as u8];
+    row
 }
 
 #[test]

@@ -2,10 +2,16 @@
 //! its pages against their checksums after a crash only; so what is missing has to be missed here,
 //! or a run is never resumed, or begun twice.
 
-use dacapo_store::{Filter, RunKey, Store};
+use dacapo_store::{Batch, Filter, RunKey, Store};
 use redb::{ReadableTable, TableDefinition};
 
 use crate::damage::{COMMITS, RUNS, change, open, sample, sample_of};
+
+fn deletion(run: RunKey) -> Batch {
+    let mut batch = Batch::new();
+    batch.delete(run);
+    batch
+}
 
 type Values = Vec<(u64, Vec<u8>)>;
 
@@ -86,7 +92,8 @@ fn an_id_is_never_passed_over() {
             assert!(error.is_damaged() && error.to_string().contains("its ids"), "{error}");
         }
         // It is not made to look sound by writing to it.
-        assert!(store.delete(&[RunKey(1)]).unwrap_err().is_damaged());
+        assert_eq!(store.commit(&deletion(RunKey(1))).unwrap(), COMMITS + 1);
+        assert!(store.fold().unwrap_err().is_damaged());
     }
 }
 
@@ -95,7 +102,8 @@ fn an_index_of_ids_of_an_earlier_state_is_noticed() {
     let bytes = sample(true);
     let disk = crate::disk::Disk::new(bytes.clone());
     let mut store = dacapo_store::RedbStore::from_backend(disk.clone()).unwrap();
-    store.delete(&[RunKey(1)]).unwrap();
+    store.commit(&deletion(RunKey(1))).unwrap();
+    store.fold().unwrap();
     drop(store);
     for (key, value) in values(&bytes, "ids") {
         let store = open(with(&disk.bytes(), "ids", key, &value)).unwrap();

@@ -1,6 +1,6 @@
 //! Records of a size that no step should have.
 
-use dacapo_store::{Batch, RedbStore, RunKey, RunRow, RunState, Store};
+use dacapo_store::{Batch, RedbStore, RunKey, RunRow, Store};
 
 use crate::place::Place;
 
@@ -13,15 +13,9 @@ fn push(batch: &mut Batch, run: RunKey, place: u64, mib: usize) {
 }
 
 fn row(key: RunKey, id: &str) -> RunRow {
-    RunRow {
-        key,
-        id: id.into(),
-        workflow: "order".into(),
-        state: RunState::Running,
-        started_at: 1,
-        changed_at: 1,
-        note: vec![],
-    }
+    let mut row = RunRow::new(key, id, "order");
+    (row.started_at, row.changed_at) = (1, 1);
+    row
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -54,6 +48,6 @@ fn a_batch_that_is_too_large_is_refused_with_the_name_of_the_run() {
     batch.clear();
     batch.push(RunKey(0), 0, |bytes| bytes.push(1));
     store.commit(&batch).unwrap();
-    assert_eq!(store.history(RunKey(1)).unwrap(), []);
+    assert!(store.history(RunKey(1)).unwrap().is_empty());
     assert_eq!(store.history(RunKey(0)).unwrap().len(), 1);
 }

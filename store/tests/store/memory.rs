@@ -16,11 +16,12 @@ fn a_refused_commit_leaves_nothing_and_stops_its_handle() {
     store.commit(&batch(0)).unwrap();
     assert!(store.commit(&batch(1)).unwrap_err().is_refused());
     assert!(store.history(RunKey(0)).unwrap_err().is_refused());
-    assert!(store.delete(&[]).unwrap_err().is_refused());
-    assert_eq!((looker.commits(), looker.history(RunKey(0)).unwrap().len()), (1, 1));
+    assert!(store.fold().unwrap_err().is_refused());
+    assert!(store.commit_with(&mut Batch::new(), &mut |_, _| Ok(())).unwrap_err().is_refused());
+    assert_eq!((looker.last_commit(), looker.history(RunKey(0)).unwrap().len()), (1, 1));
     let mut opened_again = looker.shared();
     opened_again.commit(&batch(1)).unwrap();
-    assert_eq!(looker.last(RunKey(0)).unwrap().unwrap().record, [1]);
+    assert_eq!(looker.last(RunKey(0)).unwrap().last().unwrap().record, [1]);
 }
 
 #[test]
@@ -29,7 +30,7 @@ fn a_snapshot_goes_its_own_way() {
     store.commit(&batch(0)).unwrap();
     let mut copy = store.snapshot();
     copy.commit(&batch(1)).unwrap();
-    assert_eq!((store.commits(), copy.commits()), (1, 2));
+    assert_eq!((store.last_commit(), copy.last_commit()), (1, 2));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::error::Kind;
 
 /// What can go wrong below, before it is known which file it is about.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum DiskError {
     Redb(redb::Error),
     /// What is damaged, and how.
     Damaged(String),
@@ -22,9 +22,9 @@ pub(super) enum Trouble {
 
 macro_rules! from_redb {
     ($($error:ident)*) => {$(
-        impl From<redb::$error> for Trouble {
-            fn from(error: redb::$error) -> Trouble {
-                Trouble::Redb(error.into())
+        impl From<redb::$error> for DiskError {
+            fn from(error: redb::$error) -> DiskError {
+                DiskError::Redb(error.into())
             }
         }
     )*};
@@ -32,31 +32,31 @@ macro_rules! from_redb {
 
 from_redb!(CommitError DatabaseError StorageError TableError TransactionError);
 
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Trouble {
-        Trouble::Redb(redb::Error::Io(error))
+impl From<io::Error> for DiskError {
+    fn from(error: io::Error) -> DiskError {
+        DiskError::Redb(redb::Error::Io(error))
     }
 }
 
-impl Trouble {
+impl DiskError {
     /// The error for the caller, about the file `name`.
     pub(super) fn about(self, name: &str) -> Error {
         let (kind, message) = match self {
-            Trouble::Redb(error) => return of_redb(error, name),
-            Trouble::Damaged(what) => return damaged(name, &what),
-            Trouble::NotAStore(why) => (
+            DiskError::Redb(error) => return of_redb(error, name),
+            DiskError::Damaged(what) => return damaged(name, &what),
+            DiskError::NotAStore(why) => (
                 Kind::NotAStore,
                 format!(
                     "{name} is not a dacapo store: {why}; it was left as it is, choose another path"
                 ),
             ),
-            Trouble::NewerFormat(format) => (
+            DiskError::NewerFormat(format) => (
                 Kind::NewerFormat,
                 format!(
                     "{name} has format {format}, written by a later version of dacapo: open it with that version"
                 ),
             ),
-            Trouble::NewerSemantics(semantics) => (
+            DiskError::NewerSemantics(semantics) => (
                 Kind::NewerFormat,
                 format!(
                     "{name} holds runs of semantics version {semantics}, started by a later version of dacapo: open it with that version"
@@ -86,13 +86,13 @@ fn of_redb(error: redb::Error, name: &str) -> Error {
             format!("{name} is open already, here or in another process: close it there first"),
         ),
         redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Trouble::NotAStore("it is no redb database").about(name)
+            DiskError::NotAStore("it is no redb database").about(name)
         }
         redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             damaged(name, "it ends too early")
         }
         redb::Error::UpgradeRequired(_) => {
-            Trouble::NotAStore("it is a redb database of an old format").about(name)
+            DiskError::NotAStore("it is a redb database of an old format").about(name)
         }
         redb::Error::Io(error) => refused(&error),
         redb::Error::Backend(error) => refused(&error),
@@ -104,12 +104,12 @@ fn of_redb(error: redb::Error, name: &str) -> Error {
 /// Does something with a file that may be damaged. redb trusts what it reads after a clean
 /// shutdown: a bit flipped in the state of its allocator was seen to make it index out of bounds
 /// while opening, committing and closing, where this makes an error of it.
-pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, DiskError>) -> Result<T, DiskError> {
     // Whatever the panic left half done is not used again: the handle is dropped, or refuses.
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Err(Trouble::Damaged(format!("a page contradicts itself ({text})")))
+        Err(DiskError::Damaged(format!("a page contradicts itself ({text})")))
     })
 }
 
@@ -125,7 +125,7 @@ impl Handle {
         self.0.is_some()
     }
 
-    pub(super) fn close(&mut self) -> Result<(), Trouble> {
+    pub(super) fn close(&mut self) -> Result<(), DiskError> {
         self.0.take().map_or(Ok(()), |db| guarded(|| Ok(db.close()?)))
     }
 }

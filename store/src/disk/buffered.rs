@@ -7,78 +7,78 @@ use std::sync::{Mutex, MutexGuard};
 
 use redb::{BackendError, StorageBackend};
 
-use super::writes::Writes;
+use super::pending::PendingWrites;
 
-/// A backend whose writes are held in memory until they are [released](Held::release).
+/// A backend whose writes are buffered in memory until they are [flushed](Buffered::flush).
 ///
 /// redb writes to a file as soon as it opens it, and more if it has to repair it; whether the file
 /// can be used is known when the store, and the engine above it, have read it. So one that is
 /// refused is left as it was, whatever redb did to it meanwhile, closing it included.
-pub(super) struct Held<B>(Arc<Inner<B>>);
+pub(super) struct Buffered<B>(Arc<Inner<B>>);
 
 struct Inner<B> {
     below: B,
-    /// Set once, when nothing is held any more.
-    is_released: AtomicBool,
-    held: Mutex<Writes>,
+    /// Set once, when nothing is buffered any more.
+    is_flushed: AtomicBool,
+    buffered: Mutex<PendingWrites>,
 }
 
-impl<B: StorageBackend> Held<B> {
-    pub(super) fn new(below: B) -> Held<B> {
-        let held = Mutex::default();
-        Held(Arc::new(Inner { below, is_released: AtomicBool::new(false), held }))
+impl<B: StorageBackend> Buffered<B> {
+    pub(super) fn new(below: B) -> Buffered<B> {
+        let buffered = Mutex::default();
+        Buffered(Arc::new(Inner { below, is_flushed: AtomicBool::new(false), buffered }))
     }
 
-    /// Writes all that was held, with its syncs, in the order in which it came: a crash on the way
-    /// leaves what it would have left without holding. From then on nothing is held.
+    /// Writes all that was buffered, with its syncs, in the order in which it came: a crash on the way
+    /// leaves what it would have left without holding. From then on nothing is buffered.
     ///
     /// # Errors
-    /// If the backend refuses. What follows is held for ever then.
-    pub(super) fn release(&self) -> io::Result<()> {
-        if let Some(mut held) = self.held() {
-            held.carry_out(&self.0.below)?;
-            self.0.is_released.store(true, Ordering::Release);
+    /// If the backend refuses. What follows is buffered for ever then.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        if let Some(mut buffered) = self.buffered() {
+            buffered.flush(&self.0.below)?;
+            self.0.is_flushed.store(true, Ordering::Release);
         }
         Ok(())
     }
 
-    /// What is held, or `None` if nothing is any more.
-    fn held(&self) -> Option<MutexGuard<'_, Writes>> {
-        let is_released = || self.0.is_released.load(Ordering::Acquire);
-        if is_released() {
+    /// What is buffered, or `None` if nothing is any more.
+    fn buffered(&self) -> Option<MutexGuard<'_, PendingWrites>> {
+        let is_flushed = || self.0.is_flushed.load(Ordering::Acquire);
+        if is_flushed() {
             return None;
         }
-        let held = self.0.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (!is_released()).then_some(held)
+        let buffered = self.0.buffered.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        (!is_flushed()).then_some(buffered)
     }
 }
 
-impl<B: StorageBackend> StorageBackend for Held<B> {
+impl<B: StorageBackend> StorageBackend for Buffered<B> {
     fn len(&self) -> io::Result<u64> {
         let below = &self.0.below;
-        self.held().map_or_else(|| below.len(), |held| held.length(below))
+        self.buffered().map_or_else(|| below.len(), |buffered| buffered.length(below))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let below = &self.0.below;
-        match self.held() {
-            Some(held) => held.read(below, offset, out),
+        match self.buffered() {
+            Some(buffered) => buffered.read(below, offset, out),
             None => below.read(offset, out),
         }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let below = &self.0.below;
-        match self.held() {
-            Some(mut held) => held.set_length(below, length),
+        match self.buffered() {
+            Some(mut buffered) => buffered.set_length(below, length),
             None => below.set_len(length),
         }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.held() {
-            Some(mut held) => {
-                held.sync();
+        match self.buffered() {
+            Some(mut buffered) => {
+                buffered.sync();
                 Ok(())
             }
             None => self.0.below.sync_data(),
@@ -87,8 +87,8 @@ impl<B: StorageBackend> StorageBackend for Held<B> {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let below = &self.0.below;
-        match self.held() {
-            Some(mut held) => held.write(below, offset, data),
+        match self.buffered() {
+            Some(mut buffered) => buffered.write(below, offset, data),
             None => below.write(offset, data),
         }
     }
@@ -126,14 +126,14 @@ impl<B: StorageBackend> StorageBackend for Held<B> {
     }
 }
 
-impl<B> Clone for Held<B> {
+impl<B> Clone for Buffered<B> {
     /// Another handle to the same.
-    fn clone(&self) -> Held<B> {
-        Held(self.0.clone())
+    fn clone(&self) -> Buffered<B> {
+        Buffered(self.0.clone())
     }
 }
 
-impl<B: fmt::Debug> fmt::Debug for Held<B> {
+impl<B: fmt::Debug> fmt::Debug for Buffered<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.below.fmt(f)
     }

@@ -5,12 +5,12 @@ use std::io;
 
 use redb::StorageBackend;
 
-/// What is held is found in pieces of this size.
+/// What is pending is found in pieces of this size.
 const PIECE: u64 = 4096;
 
 /// What was written, as it is to be written, and as it is read.
 #[derive(Default)]
-pub(super) struct Writes {
+pub(super) struct PendingWrites {
     operations: Vec<Operation>,
     pieces: BTreeMap<u64, Vec<u8>>,
     /// The length of it all, if it was changed.
@@ -25,9 +25,9 @@ enum Operation {
     Sync,
 }
 
-impl Writes {
-    /// Does what was held, in its order, and holds nothing then.
-    pub(super) fn carry_out(&mut self, below: &impl StorageBackend) -> io::Result<()> {
+impl PendingWrites {
+    /// Does what is pending, in its order; nothing is pending then.
+    pub(super) fn flush(&mut self, below: &impl StorageBackend) -> io::Result<()> {
         for operation in self.operations.drain(..) {
             match operation {
                 Operation::Write(offset, data) => below.write(offset, &data)?,
@@ -35,7 +35,7 @@ impl Writes {
                 Operation::Sync => below.sync_data()?,
             }
         }
-        *self = Writes::default();
+        *self = PendingWrites::default();
         Ok(())
     }
 
@@ -132,7 +132,7 @@ mod tests {
 
     /// Against a backend that does everything at once.
     #[test]
-    fn what_is_held_reads_as_if_it_had_been_written() {
+    fn what_is_pending_reads_as_if_it_had_been_written() {
         let mut seed = 1u64;
         let mut draw = move |below: u64| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -146,33 +146,33 @@ mod tests {
                 backend.set_len(length).unwrap();
                 backend.write(0, &start).unwrap();
             }
-            let mut held = Writes::default();
+            let mut pending = PendingWrites::default();
             for _ in 0..draw(20) {
-                let length = held.length(&below).unwrap();
+                let length = pending.length(&below).unwrap();
                 let from = draw(length + 1);
                 let size = draw((length - from).min(9_000) + 1);
                 match draw(4) {
                     0 => {
                         let length = draw(30_000);
                         model.set_len(length).unwrap();
-                        held.set_length(&below, length).unwrap();
+                        pending.set_length(&below, length).unwrap();
                     }
                     1 => {
                         let (mut expected, mut found) =
                             (vec![0; size as usize], vec![1; size as usize]);
                         model.read(from, &mut expected).unwrap();
-                        held.read(&below, from, &mut found).unwrap();
+                        pending.read(&below, from, &mut found).unwrap();
                         assert!(expected == found);
                     }
                     _ => {
                         let data: Vec<u8> = (0..size).map(|_| draw(256) as u8).collect();
                         model.write(from, &data).unwrap();
-                        held.write(&below, from, &data).unwrap();
+                        pending.write(&below, from, &data).unwrap();
                     }
                 }
             }
             assert!(contents(&below) == start, "nothing is written yet");
-            held.carry_out(&below).unwrap();
+            pending.flush(&below).unwrap();
             assert!(contents(&below) == contents(&model));
         }
     }

@@ -1,0 +1,56 @@
+//! What is done when there is nothing else to do: rows that say when their runs go on, and folding.
+
+use core::time::Duration;
+
+use super::Engine;
+use crate::clock::Timestamp;
+use crate::error::Result;
+
+impl Engine {
+    /// So long nothing must have happened.
+    const REST: Duration = Duration::from_secs(1);
+
+    /// Something happened.
+    pub(crate) fn note_busy(&self) {
+        self.idle_since.set(None);
+        self.has_rested.set(false);
+    }
+
+    /// There is nothing to do: does what can wait, once, if that is so for a while. Whether it did.
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses.
+    pub(crate) fn rest(&self) -> Result<bool> {
+        self.check()?;
+        let now = self.world.timers.now();
+        let since = self.idle_since.get().unwrap_or(now);
+        self.idle_since.set(Some(since));
+        if self.has_rested.get() || now < since + Self::REST {
+            return Ok(false);
+        }
+        self.has_rested.set(true);
+        self.flushes.set(true);
+        let has_flushed = self.commit()?;
+        let folded = self.store.borrow_mut().fold();
+        Ok(folded.map_err(|error| self.fail(&error))? || has_flushed)
+    }
+
+    /// When the next thing happens by itself.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.world.timers.next_deadline().into_iter().chain(self.next_rest()).min()
+    }
+
+    /// How long it is from this moment until then.
+    #[cfg(feature = "std")]
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let timers = &self.world.timers;
+        let rest = self.next_rest().map(|at| at.since(timers.clock.now()));
+        timers.wait().into_iter().chain(rest).min()
+    }
+
+    fn next_rest(&self) -> Option<Timestamp> {
+        let since = self.idle_since.get().filter(|_| !self.has_rested.get())?;
+        self.check().is_ok().then(|| since + Self::REST)
+    }
+}

@@ -1,0 +1,157 @@
+use alloc::string::String;
+use core::ops::{Bound, RangeBounds};
+
+use crate::{RunKey, RunRow, RunState};
+
+/// Which runs [`Store::scan`](crate::Store::scan) visits, and in which order: all of them, less
+/// what is ruled out, by their keys.
+///
+/// ```
+/// use dacapo_store::{Filter, RunKey, RunRow};
+///
+/// let mut row = RunRow::new(RunKey(4), "order-7", "order");
+/// row.started_at = 100;
+/// assert!(Filter::new().unfinished().workflow("order").admits(&row));
+/// assert!(!Filter::new().started(..100).admits(&row));
+/// assert!(!Filter::new().after(RunKey(4)).admits(&row));
+/// assert!(Filter::new().newest_first().before(RunKey(5)).admits(&row));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Filter {
+    states: u8,
+    workflow: Option<String>,
+    id_prefix: String,
+    started: Times,
+    changed: Times,
+    after: Option<RunKey>,
+    before: Option<RunKey>,
+    limit: usize,
+    is_newest_first: bool,
+}
+
+type Times = (Bound<u64>, Bound<u64>);
+
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter {
+            states: u8::MAX,
+            workflow: None,
+            id_prefix: String::new(),
+            started: (Bound::Unbounded, Bound::Unbounded),
+            changed: (Bound::Unbounded, Bound::Unbounded),
+            after: None,
+            before: None,
+            limit: usize::MAX,
+            is_newest_first: false,
+        }
+    }
+}
+
+impl Filter {
+    /// Rules nothing out.
+    pub fn new() -> Filter {
+        Filter::default()
+    }
+
+    /// Keeps the runs in one of `states`.
+    pub fn states(mut self, states: &[RunState]) -> Filter {
+        self.states = states.iter().fold(0, |bits, state| bits | state.bit());
+        self
+    }
+
+    /// Keeps the runs that have not ended.
+    pub fn unfinished(self) -> Filter {
+        self.states(&RunState::UNFINISHED)
+    }
+
+    /// Keeps the runs that have ended.
+    pub fn ended(self) -> Filter {
+        self.states(&RunState::ENDED)
+    }
+
+    /// Keeps the runs of one workflow.
+    pub fn workflow(mut self, name: impl Into<String>) -> Filter {
+        self.workflow = Some(name.into());
+        self
+    }
+
+    /// Keeps the runs whose id begins with `prefix`.
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Filter {
+        self.id_prefix = prefix.into();
+        self
+    }
+
+    /// Keeps the runs started within a range of times, in nanoseconds since 1970.
+    pub fn started(mut self, times: impl RangeBounds<u64>) -> Filter {
+        self.started = bounds(times);
+        self
+    }
+
+    /// Keeps the runs whose row was last changed within a range of times, in nanoseconds since
+    /// 1970.
+    pub fn changed(mut self, times: impl RangeBounds<u64>) -> Filter {
+        self.changed = bounds(times);
+        self
+    }
+
+    /// Keeps the runs with keys above `key`: with the last key of one page, this gives the next.
+    pub fn after(mut self, key: RunKey) -> Filter {
+        self.after = Some(key);
+        self
+    }
+
+    /// Keeps the runs with keys below `key`: the next page if the newest come first.
+    pub fn before(mut self, key: RunKey) -> Filter {
+        self.before = Some(key);
+        self
+    }
+
+    /// Visits the runs in the opposite order: those with the largest keys first.
+    pub fn newest_first(mut self) -> Filter {
+        self.is_newest_first = true;
+        self
+    }
+
+    /// Ends after so many runs.
+    pub fn limit(mut self, runs: usize) -> Filter {
+        self.limit = runs;
+        self
+    }
+
+    /// Whether a run is kept; the limit is the caller's to apply. For those who write a store.
+    pub fn admits(&self, row: &RunRow) -> bool {
+        self.admits_state(row.state)
+            && self.after.is_none_or(|after| row.key > after)
+            && self.before.is_none_or(|before| row.key < before)
+            && self.workflow.as_ref().is_none_or(|name| *name == row.workflow)
+            && row.id.starts_with(&self.id_prefix)
+            && self.started.contains(&row.started_at)
+            && self.changed.contains(&row.changed_at)
+    }
+
+    /// Whether runs in this state are kept: a store need not read the others at all.
+    pub fn admits_state(&self, state: RunState) -> bool {
+        self.states & state.bit() != 0
+    }
+
+    /// The first and the last key that can be kept, or `None` if there can be none.
+    pub fn keys(&self) -> Option<(RunKey, RunKey)> {
+        let first = self.after.map_or(Some(0), |after| after.0.checked_add(1))?;
+        let last = self.before.map_or(Some(u64::MAX), |before| before.0.checked_sub(1))?;
+        (first <= last).then_some((RunKey(first), RunKey(last)))
+    }
+
+    /// How many runs may be visited.
+    pub fn max_runs(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether the runs with the largest keys come first.
+    pub fn is_newest_first(&self) -> bool {
+        self.is_newest_first
+    }
+}
+
+fn bounds(times: impl RangeBounds<u64>) -> Times {
+    (times.start_bound().cloned(), times.end_bound().cloned())
+}
