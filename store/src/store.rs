@@ -93,7 +93,7 @@ pub trait Store {
     /// If the storage refuses or the row is damaged.
     fn row(&self, run: RunKey) -> Result<Option<RunRow>>;
 
-    /// Visits the rows that a filter keeps, one after the other, in the order of their keys.
+    /// Visits the rows that pass a filter, one after the other, in the order of their keys.
     ///
     /// A scan of the unfinished does not cost more for the runs that have ended.
     ///
@@ -102,7 +102,7 @@ pub trait Store {
     /// known only when the others have been visited.
     fn scan(&self, filter: &Filter, visit: &mut dyn FnMut(RunRow)) -> Result<()>;
 
-    /// The rows that a filter keeps, in the order of their keys.
+    /// The rows that pass a filter, in the order of their keys.
     ///
     /// # Errors
     /// As with [`scan`](Store::scan).

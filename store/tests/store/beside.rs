@@ -11,6 +11,8 @@ use crate::damage::{change, open};
 use crate::disk::Disk;
 
 const NOTES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("notes");
+type Bytes = Vec<u8>;
+
 const USER: TableDefinition<&[u8], &[u8]> = TableDefinition::new("user");
 
 /// A store with two notes and two values in a table.
@@ -35,7 +37,7 @@ fn sample() -> Vec<u8> {
 
 /// The file once for each byte of each value of a table, with a bit of that byte flipped, and once
 /// for each value without it; each with the key.
-fn damaged(table: TableDefinition<&[u8], &[u8]>) -> (Vec<(Vec<u8>, Vec<u8>)>, Vec<Vec<u8>>) {
+fn damaged(table: TableDefinition<&[u8], &[u8]>) -> (Vec<(Bytes, Bytes)>, Vec<Bytes>) {
     let bytes = sample();
     let mut values = Vec::new();
     change(&bytes, table, |table| {

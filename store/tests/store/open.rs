@@ -135,7 +135,7 @@ fn a_file_that_is_only_read_is_left_as_it_was() {
     }
 }
 
-/// redb repairs it, and only then is it known what it says of itself.
+/// redb repairs it, and only then can its header be read.
 #[test]
 fn a_file_that_was_not_closed_and_is_refused_is_left_as_it_was() {
     let place = Place::new();
@@ -210,8 +210,8 @@ fn a_path_through_files_and_links_is_explained() {
     symlink("loop", place.join("loop")).unwrap();
     let before = place.files();
     let cases = [
-        ("file/x", "/file is a file and no directory"),
-        ("file/x/y", "/file is a file and no directory"),
+        ("file/x", "/file is a file, not a directory"),
+        ("file/x/y", "/file is a file, not a directory"),
         ("file/", "its last character makes it a directory"),
         ("dangling", "it is a link to nowhere, which cannot be reached"),
         ("dangling/x", "its directory does not exist"),
