@@ -52,7 +52,7 @@ pub trait Store {
 
     /// Writes a batch that `work` fills, and what it writes to [`Tables`]: all in one commit, or
     /// nothing if `work` fails or panics. It sees what it has written itself. The batch is emptied
-    /// first; when it stays empty and no table was written, this is no commit.
+    /// first, its time too; when it stays empty and no table was written, this is no commit.
     ///
     /// ```
     /// use dacapo_store::{Batch, MemoryStore, ReadTables, RunKey, Store};

@@ -154,11 +154,13 @@ fn a_journal_that_ends_too_early_is_noticed() {
 
 #[test]
 fn a_table_that_is_missing_is_missed() {
-    for name in ["journal", "unfinished", "ended", "ids", "blocks"] {
+    for name in ["journal", "unfinished", "ended", "ids", "blocks", "notes", "user"] {
         let disk = crate::disk::Disk::new(sample(true));
         let db = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
         let txn = db.begin_write().unwrap();
-        assert!(txn.delete_table(table(name)).unwrap());
+        let is_it = |table: &redb::UntypedTableHandle| redb::TableHandle::name(table) == name;
+        let found = txn.list_tables().unwrap().find(is_it).unwrap();
+        assert!(txn.delete_table(found).unwrap());
         txn.commit().unwrap();
         drop(db);
         let error = open(disk.bytes()).unwrap_err();
