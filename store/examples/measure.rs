@@ -23,6 +23,7 @@ fn main() {
     single_commits(&seq);
     packed_commits(&seq);
     cold_open(&seq);
+    scan(&seq);
     fs::remove_dir_all(&seq).expect("it was made above");
 }
 
@@ -102,6 +103,41 @@ fn cold_open(seq: &Path) {
         });
         assert_eq!(records as u64, 100 * RUNS);
         println!("open and read 10,000 x 100 records, {name}: {:.0} ms", micros(spent) / 1e3);
+    }
+}
+
+/// The rows of 1,000,000 unfinished runs, from a file that was closed: opening and scanning.
+fn scan(seq: &Path) {
+    const RUNS: u64 = 1_000_000;
+    let path = seq.join("scan");
+    let mut store = RedbStore::open(&path).expect("it is new");
+    let mut batch = Batch::new();
+    for first in (0..RUNS).step_by(10_000) {
+        batch.clear();
+        for key in (first..first + 10_000).map(RunKey) {
+            batch.push(key, 0, |bytes| bytes.extend_from_slice(&RECORD));
+            let mut row = row(key);
+            row.wake_at = Some(row.started_at + key.0);
+            batch.put_row(row);
+        }
+        store.commit(&batch).expect("there is room");
+    }
+    store.fold().expect("there is room");
+    store.close().expect("there is room");
+    for order in [Filter::new(), Filter::new().newest_first()] {
+        let mut runs = 0;
+        let mut store = None;
+        let opened = time(|| store = Some(RedbStore::open(&path).expect("it is closed")));
+        let store = store.expect("it was opened");
+        let scanned = time(|| {
+            store.scan(&order.unfinished(), &mut |_| runs += 1).expect("it is sound");
+        });
+        assert_eq!((runs, store.count().expect("it is sound").unfinished()), (RUNS, RUNS));
+        println!(
+            "open a file of 1,000,000 unfinished runs: {:.1} ms; scan them: {:.3} µs a row",
+            micros(opened) / 1e3,
+            micros(scanned) / RUNS as f64,
+        );
     }
 }
 

@@ -53,54 +53,54 @@ impl Filter {
         Filter::default()
     }
 
-    /// Keeps the runs in one of `states`.
+    /// Only the runs in one of `states`.
     pub fn states(mut self, states: &[RunState]) -> Filter {
         self.states = states.iter().fold(0, |bits, state| bits | state.bit());
         self
     }
 
-    /// Keeps the runs that have not ended.
+    /// Only the runs that have not ended.
     pub fn unfinished(self) -> Filter {
         self.states(&RunState::UNFINISHED)
     }
 
-    /// Keeps the runs that have ended.
+    /// Only the runs that have ended.
     pub fn ended(self) -> Filter {
         self.states(&RunState::ENDED)
     }
 
-    /// Keeps the runs of one workflow.
+    /// Only the runs of one workflow.
     pub fn workflow(mut self, name: impl Into<String>) -> Filter {
         self.workflow = Some(name.into());
         self
     }
 
-    /// Keeps the runs whose id begins with `prefix`.
+    /// Only the runs whose id begins with `prefix`.
     pub fn id_prefix(mut self, prefix: impl Into<String>) -> Filter {
         self.id_prefix = prefix.into();
         self
     }
 
-    /// Keeps the runs started within a range of times, in nanoseconds since 1970.
+    /// Only the runs started within a range of times, in nanoseconds since 1970.
     pub fn started(mut self, times: impl RangeBounds<u64>) -> Filter {
         self.started = bounds(times);
         self
     }
 
-    /// Keeps the runs whose row was last changed within a range of times, in nanoseconds since
+    /// Only the runs whose row was last changed within a range of times, in nanoseconds since
     /// 1970.
     pub fn changed(mut self, times: impl RangeBounds<u64>) -> Filter {
         self.changed = bounds(times);
         self
     }
 
-    /// Keeps the runs with keys above `key`: with the last key of one page, this gives the next.
+    /// Only the runs with keys above `key`: with the last key of one page, this gives the next.
     pub fn after(mut self, key: RunKey) -> Filter {
         self.after = Some(key);
         self
     }
 
-    /// Keeps the runs with keys below `key`: the next page if the newest come first.
+    /// Only the runs with keys below `key`: the next page if the newest come first.
     pub fn before(mut self, key: RunKey) -> Filter {
         self.before = Some(key);
         self
@@ -118,7 +118,7 @@ impl Filter {
         self
     }
 
-    /// Whether a run is kept; the limit is the caller's to apply. For those who write a store.
+    /// Whether a run passes; the limit is the caller's to apply. For those who write a store.
     pub fn admits(&self, row: &RunRow) -> bool {
         self.admits_state(row.state)
             && self.after.is_none_or(|after| row.key > after)
@@ -129,12 +129,12 @@ impl Filter {
             && self.changed.contains(&row.changed_at)
     }
 
-    /// Whether runs in this state are kept: a store need not read the others at all.
+    /// Whether runs in this state may pass: a store need not read the others at all.
     pub fn admits_state(&self, state: RunState) -> bool {
         self.states & state.bit() != 0
     }
 
-    /// The first and the last key that can be kept, or `None` if there can be none.
+    /// The first and the last key that can pass, or `None` if there can be none.
     pub fn keys(&self) -> Option<(RunKey, RunKey)> {
         let first = self.after.map_or(Some(0), |after| after.0.checked_add(1))?;
         let last = self.before.map_or(Some(u64::MAX), |before| before.0.checked_sub(1))?;

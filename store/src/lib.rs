@@ -49,10 +49,10 @@
 //! the other:
 //!
 //! - The **journal** has one row per commit, with all that it wrote packed one behind the other.
-//!   A commit writes nothing else. What the journal holds is also kept in memory, where reads find
+//!   A commit writes nothing else. What the journal holds is also in memory, where reads find
 //!   it by an index that is made when it is first needed.
 //! - When the journal has become long, it is **folded**: in one large transaction the run rows go
-//!   to their tables (the running and parked apart from those that have ended), the records of
+//!   to their tables (those that have ended apart from the others), the records of
 //!   each run are put together as a chunk, the chunks are written in blocks behind those of earlier
 //!   folds, and the journal is cut. A crash in the middle leaves the journal as it was.
 //!

@@ -52,7 +52,7 @@ pub trait Store {
 
     /// Writes a batch that `work` fills, and what it writes to [`Tables`]: all in one commit, or
     /// nothing if `work` fails or panics. It sees what it has written itself. The batch is emptied
-    /// first; when it stays empty and no table was written, this is no commit.
+    /// first, its time too; when it stays empty and no table was written, this is no commit.
     ///
     /// ```
     /// use dacapo_store::{Batch, MemoryStore, ReadTables, RunKey, Store};
@@ -93,7 +93,7 @@ pub trait Store {
     /// If the storage refuses or the row is damaged.
     fn row(&self, run: RunKey) -> Result<Option<RunRow>>;
 
-    /// Visits the rows that a filter keeps, one after the other, in the order of their keys.
+    /// Visits the rows that pass a filter, one after the other, in the order of their keys.
     ///
     /// A scan of the unfinished does not cost more for the runs that have ended.
     ///
@@ -102,7 +102,7 @@ pub trait Store {
     /// known only when the others have been visited.
     fn scan(&self, filter: &Filter, visit: &mut dyn FnMut(RunRow)) -> Result<()>;
 
-    /// The rows that a filter keeps, in the order of their keys.
+    /// The rows that pass a filter, in the order of their keys.
     ///
     /// # Errors
     /// As with [`scan`](Store::scan).

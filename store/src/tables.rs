@@ -82,11 +82,10 @@ pub(crate) fn own_key<'a>(table: &str, full: &'a [u8]) -> &'a [u8] {
     &full[1 + table.len()..]
 }
 
+type FullKey = Bound<Vec<u8>>;
+
 /// A range of a table's keys among those of all tables, or `None` if it holds nothing.
-pub(crate) fn full_range(
-    table: &str,
-    (from, to): KeyRange<'_>,
-) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
+pub(crate) fn full_range(table: &str, (from, to): KeyRange<'_>) -> Option<(FullKey, FullKey)> {
     let from = match from {
         Bound::Unbounded => Bound::Included(full_key(table, &[])),
         bound => bound.map(|key| full_key(table, key)),

@@ -70,7 +70,7 @@ impl Site {
         let mut keys = BTreeSet::new();
         for row in store.list(&Filter::new()).unwrap() {
             for entry in &store.history(row.key).unwrap() {
-                let step = finished_step(&entry.record);
+                let step = finished_step(entry.record);
                 keys.extend(step.map(|(local, name)| format!("{}/{local}/{name}", row.id)));
             }
         }

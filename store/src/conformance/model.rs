@@ -134,8 +134,11 @@ impl Model {
         same(&format!("last({key})"), &found, &history.last().into_iter().collect())?;
         let found = read(&format!("history({key})"), store.history(key))?;
         same(&format!("history({key})"), &found, history)?;
-        let ends = [0, 1, length / 2, length.saturating_sub(1), length, length + 3, u64::MAX];
-        for seqs in ends.iter().flat_map(|from| ends.map(|to| *from..to)) {
+        let (middle, last) = (length / 2, length.saturating_sub(1));
+        let ends =
+            [(0, middle), (middle, u64::MAX), (1, last), (last, length), (length, length + 3)];
+        for (from, to) in ends.into_iter().chain([(middle, middle + 1), (3, 1)]) {
+            let seqs = from..to;
             let what = format!("entries({key}, {seqs:?})");
             let found = read(&what, store.entries(key, seqs.clone()))?;
             let expected = history.iter().filter(|entry| seqs.contains(&entry.seq));

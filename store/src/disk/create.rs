@@ -132,7 +132,7 @@ fn remove_draft(entry: &fs::DirEntry, path: &Path, semantics: u32) -> Result<(),
     if bytes.len() < MARK_BYTES || !image.starts_with(&bytes) {
         return Ok(());
     }
-    // What redb has open is locked in its own way. This is held until the file is gone.
+    // What redb has open is locked in its own way. This lock stays until the file is gone.
     let backend = FileBackend::new(file)?;
     if matches!(backend.try_lock_range(Unbounded, Unbounded), Ok(true)) {
         fs::remove_file(draft)?;

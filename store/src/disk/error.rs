@@ -77,7 +77,7 @@ fn of_redb(error: redb::Error, name: &str) -> Error {
         let cause = cause.to_string();
         Error::new(
             Kind::Refused,
-            format!("the disk refused {name}: {cause}; mend that and open the store again"),
+            format!("I/O error on {name}: {cause}; resolve it and open the store again"),
         )
     };
     match error {
@@ -86,7 +86,7 @@ fn of_redb(error: redb::Error, name: &str) -> Error {
             format!("{name} is open already, here or in another process: close it there first"),
         ),
         redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            DiskError::NotAStore("it is no redb database").about(name)
+            DiskError::NotAStore("it is not a redb database").about(name)
         }
         redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             damaged(name, "it ends too early")

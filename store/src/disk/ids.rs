@@ -1,5 +1,5 @@
 //! The index of ids. Nearly every start of a run asks for an id that is not there, and whoever is
-//! told so wrongly runs something twice. So a miss has to be proven: each node is held against the
+//! told so wrongly runs something twice. So a miss has to be proven: each node is checked against the
 //! checksum that the one above it has, and the root's is in the file's own row.
 
 use alloc::format;

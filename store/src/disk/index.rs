@@ -127,7 +127,7 @@ impl Index {
         self.counts.replace(before, Some(row.state));
         if row.state == RunState::Continued {
             self.give_up_id(&row);
-        } else if before.is_none() {
+        } else if before.is_none_or(|before| before == RunState::Continued) {
             // Of two runs in one commit, the later one gets the id that the other gives up.
             let owner = self.ids.entry(row.id.clone()).or_insert(row.key);
             *owner = row.key.max(*owner);

@@ -1,5 +1,5 @@
 //! The engine's notes. They are few and small, so all of them are in memory, and a note that is not
-//! there was never written: the table is read when the file is opened, and held against its sum.
+//! there was never written: the table is read when the file is opened, and checked against its sum.
 
 use alloc::collections::BTreeMap;
 use alloc::format;

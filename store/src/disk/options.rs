@@ -140,7 +140,7 @@ impl Options {
                 return complain("it is a directory; name a file in it");
             }
             Ok(data) if !data.is_file() => {
-                return Err(DiskError::NotAStore("it is no regular file").about(name));
+                return Err(DiskError::NotAStore("it is not a regular file").about(name));
             }
             Ok(data) if data.len() == 0 => {
                 return Err(DiskError::NotAStore("it is empty").about(name));
@@ -151,7 +151,7 @@ impl Options {
         if let Ok(target) = fs::read_link(path) {
             let target = target.display();
             return complain(&format!(
-                "it is a link to {target}, which cannot be reached ({error}); mend the link or name the file itself"
+                "it is a link to {target}, which cannot be reached ({error}); fix the link or name the file itself"
             ));
         }
         if name.ends_with(std::path::is_separator) {
@@ -249,9 +249,9 @@ fn explain(path: &Path, error: io::Error, name: &str) -> Error {
         io::ErrorKind::NotADirectory => {
             match path.ancestors().skip(1).find(|part| part.is_file()) {
                 Some(file) => {
-                    format!("{} is a file and no directory; name another", file.display())
+                    format!("{} is a file, not a directory; name another", file.display())
                 }
-                None => String::from("a part of it is no directory; name another"),
+                None => String::from("a part of it is not a directory; name another"),
             }
         }
         io::ErrorKind::InvalidFilename => {

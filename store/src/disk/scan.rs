@@ -14,7 +14,7 @@ use crate::format::header::Header;
 use crate::format::row;
 use crate::{Filter, RunKey, RunRow, RunState};
 
-/// The rows that a filter keeps: those of up to three sources, merged by their keys.
+/// The rows that pass a filter: those of up to three sources, merged by their keys.
 pub(super) struct Scan<'a> {
     filter: &'a Filter,
     left: usize,
@@ -54,7 +54,7 @@ impl<'a> Scan<'a> {
         Ok(scan)
     }
 
-    /// The next row that the filter keeps.
+    /// The next row that passes the filter.
     pub(super) fn next(&mut self) -> Result<Option<RunRow>> {
         while self.left > 0
             && let Some(row) = self.next_of_all()?

@@ -1,16 +1,15 @@
+mod state;
 mod tables;
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
-use tables::{Changes, Overlay};
+use state::State;
+use tables::Overlay;
 
 use crate::{
-    Batch, Counts, Error, Filter, History, ReadTables, Result, RunKey, RunRow, RunState, Store,
-    Work,
+    Batch, Counts, Error, Filter, History, ReadTables, Result, RunKey, RunRow, Store, Work,
 };
 
 #[cfg(feature = "std")]
@@ -47,21 +46,6 @@ pub struct MemoryStore {
     /// The error of the commit that was refused: this handle repeats it for ever, and
     /// [`shared`](MemoryStore::shared) stands for opening the store again.
     refused: Option<Error>,
-}
-
-#[derive(Clone, Default)]
-struct State {
-    rows: BTreeMap<RunKey, RunRow>,
-    ids: BTreeMap<String, RunKey>,
-    histories: BTreeMap<RunKey, History>,
-    counts: Counts,
-    notes: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Those of all user tables, under their [full keys](crate::tables::full_key).
-    tables: BTreeMap<Vec<u8>, Vec<u8>>,
-    commits: u64,
-    time: u64,
-    next_run: u64,
-    fail_after: Option<u64>,
 }
 
 impl MemoryStore {
@@ -226,111 +210,6 @@ impl Store for MemoryStore {
 
     fn last_commit(&self) -> u64 {
         self.with(|state| state.commits)
-    }
-}
-
-impl State {
-    fn commit(&mut self, batch: &Batch) -> Result<u64> {
-        self.check(batch);
-        self.check_deleted(batch)?;
-        match &mut self.fail_after {
-            Some(0) => {
-                self.fail_after = None;
-                let message = "the store was told to refuse this commit: open it again";
-                return Err(Error::refused(message));
-            }
-            Some(commits) => *commits -= 1,
-            None => {}
-        }
-        self.commits += 1;
-        self.time = batch.time();
-        self.next_run = self.next_run.max(batch.next_run().0);
-        for (run, entry) in batch.entries(self.commits) {
-            self.histories.entry(run).or_default().push(entry);
-        }
-        batch.rows().iter().for_each(|row| self.put_row(row));
-        batch.deleted().iter().for_each(|run| self.delete(*run));
-        for (key, note) in batch.notes() {
-            match note {
-                Some(note) => self.notes.insert(key.to_vec(), note.to_vec()),
-                None => self.notes.remove(key),
-            };
-        }
-        Ok(self.commits)
-    }
-
-    fn put_row(&mut self, row: &RunRow) {
-        // Of two runs in one commit, the later one gets the id that the other gives up.
-        if row.state != RunState::Continued {
-            let owner = self.ids.entry(row.id.clone()).or_insert(row.key);
-            *owner = row.key.max(*owner);
-        } else if self.ids.get(&row.id) == Some(&row.key) {
-            self.ids.remove(&row.id);
-        }
-        let before = self.rows.insert(row.key, row.clone());
-        self.counts.replace(before.map(|row| row.state), Some(row.state));
-    }
-
-    fn delete(&mut self, run: RunKey) {
-        self.histories.remove(&run);
-        if let Some(row) = self.rows.remove(&run) {
-            self.counts.replace(Some(row.state), None);
-            if self.ids.get(&row.id) == Some(&run) {
-                self.ids.remove(&row.id);
-            }
-        }
-    }
-
-    fn change_tables(&mut self, changes: Changes) {
-        for (key, value) in changes {
-            match value {
-                Some(value) => self.tables.insert(key, value),
-                None => self.tables.remove(&key),
-            };
-        }
-    }
-
-    /// Panics if a seq is not the next one of its run, or an id belongs to another run.
-    fn check(&self, batch: &Batch) {
-        let mut next = BTreeMap::new();
-        for (run, entry) in batch.entries(0) {
-            let known = || self.histories.get(&run).map_or(0, History::len) as u64;
-            let expected = next.entry(run).or_insert_with(known);
-            assert_eq!(
-                entry.seq, *expected,
-                "run {run}: the next place of its history was expected"
-            );
-            *expected += 1;
-        }
-        for row in batch.rows().iter().filter(|row| row.state != RunState::Continued) {
-            let owner = *self.ids.get(&row.id).unwrap_or(&row.key);
-            let gives_it_up = || {
-                let continued = batch.row(owner).map(|row| row.state == RunState::Continued);
-                continued == Some(true) || batch.deleted().contains(&owner)
-            };
-            let is_free = owner == row.key || gives_it_up();
-            assert!(is_free, "the id {:?} belongs to run {owner}, and not to {}", row.id, row.key);
-        }
-    }
-
-    fn check_deleted(&self, batch: &Batch) -> Result<()> {
-        let rows = batch.deleted().iter();
-        let mut rows = rows.filter_map(|run| batch.row(*run).or_else(|| self.rows.get(run)));
-        match rows.find(|row| !row.state.may_be_deleted()) {
-            Some(row) => Err(Error::unfinished(row.key, &row.id)),
-            None => Ok(()),
-        }
-    }
-
-    /// The first row that a filter keeps, its limit aside.
-    fn first(&self, filter: &Filter) -> Option<RunRow> {
-        let (first, last) = filter.keys()?;
-        let mut rows = self.rows.range(first..=last).map(|(_, row)| row);
-        let row = match filter.is_newest_first() {
-            true => rows.rfind(|row| filter.admits(row)),
-            false => rows.find(|row| filter.admits(row)),
-        };
-        row.cloned()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every store does what the model does, however often it folds and is opened again.
 
 use dacapo_store::conformance::{Plan, check};
-use dacapo_store::{MemoryStore, Options, Store};
+use dacapo_store::{Hooked, MemoryStore, Operation, Options, Store};
 
 use crate::place::Place;
 
@@ -16,6 +16,8 @@ fn memory_store_conforms() {
             let boxed = MemoryStore::new();
             let plan = Plan { seed, steps: 20, reopen_every };
             check(&plan, || Box::new(boxed.shared()) as Box<dyn Store + Send>);
+            let hooked = MemoryStore::new();
+            check(&plan, || Hooked::new(hooked.shared(), |_: &Operation<'_>| Ok(())));
         }
     }
 }

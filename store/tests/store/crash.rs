@@ -2,7 +2,7 @@
 //! under way is there whole or not at all, and the store can go on.
 
 use dacapo_store::conformance::{Action, Model, Program};
-use dacapo_store::{Batch, Options, RedbStore, Store};
+use dacapo_store::{Batch, Options, RedbStore, RunKey, RunRow, RunState, Store};
 
 use crate::disk::{Disk, Fault, Loss};
 
@@ -78,6 +78,36 @@ fn check_opened(bytes: Vec<u8>, (acknowledged, under_way): &(Model, Option<Model
     let store = open(&disk).unwrap();
     model.compare(&store).unwrap_or_else(|difference| panic!("{context}, later: {difference}"));
 }
+
+/// The crashes below are worth what the programs do that they cut off.
+#[test]
+fn the_programs_do_everything() {
+    let mut found = [0; 7];
+    let mut model_of = |seed| {
+        let mut model = Model::new();
+        for action in program(seed) {
+            if let Action::Commit(batch) | Action::CommitWith(batch, _) = &action {
+                let is_folded = |run: &&RunKey| model.rows().contains_key(run);
+                found[0] += batch.deleted().iter().filter(is_folded).count();
+                found[1] += batch.notes().count();
+                let entries = batch.entries(u64::MAX);
+                found[2] += entries.filter(|(_, entry)| entry.commit != u64::MAX).count();
+                let continued = |row: &&RunRow| row.state == RunState::Continued;
+                found[3] += batch.rows().iter().filter(continued).count();
+            }
+            found[4] += usize::from(
+                matches!(&action, Action::CommitWith(_, changes) if !changes.is_empty()),
+            );
+            found[5] += usize::from(matches!(&action, Action::GiveUp(..)));
+            found[6] += usize::from(matches!(&action, Action::Fold));
+            model.apply(&action);
+        }
+    };
+    SEEDS.into_iter().for_each(&mut model_of);
+    assert!(found.iter().all(|count| *count >= 2), "{found:?}");
+}
+
+const SEEDS: [u64; 5] = [3, 4, 5, 6, 7];
 
 fn operations(empty: &[u8], actions: &[Action]) -> u64 {
     let disk = Disk::new(empty.to_vec());

@@ -125,29 +125,45 @@ fn damaged(store: &RedbStore) -> Vec<RunKey> {
     damaged
 }
 
+/// How many bytes the records have in all.
+fn record_bytes() -> usize {
+    let runs = (0..RUNS).flat_map(|run| (0..COMMITS).map(move |place| (RunKey(run), place)));
+    runs.map(|(run, place)| record(run, place).len()).sum()
+}
+
 #[test]
 fn a_flipped_bit_in_the_journal_damages_one_run_or_is_told_at_open() {
+    let (opened, told) = (Cell::new(0), Cell::new(0));
     for_each_flip(false, "journal", |commit, store| match store {
         Ok(store) => {
             assert_eq!(damaged(&store).len(), 1);
             assert_eq!(store.list(&Filter::new()).unwrap().len(), RUNS as usize);
+            opened.set(opened.get() + 1);
         }
         Err(error) => {
             assert!(error.is_damaged(), "{error}");
             assert!(error.to_string().contains(&format!("commit {commit} ")), "{error}");
+            told.set(told.get() + 1);
         }
     });
+    assert_eq!(opened.get(), record_bytes(), "a byte of a record does not stop the others");
+    // Heads, directories and rows.
+    assert!(told.get() > COMMITS as usize * (32 + RUNS as usize * 20), "{told:?}");
 }
 
 #[test]
 fn a_fold_keeps_damage_where_it_is() {
+    let folded = Cell::new(0);
     for_each_flip(false, "journal", |_, store| {
         if let Ok(mut store) = store {
             let before = damaged(&store);
-            store.fold().unwrap();
+            assert_eq!(before.len(), 1);
+            assert!(store.fold().unwrap());
             assert_eq!(damaged(&store), before);
+            folded.set(folded.get() + 1);
         }
     });
+    assert_eq!(folded.get(), record_bytes());
 }
 
 #[test]
@@ -158,24 +174,26 @@ fn a_flipped_bit_in_a_block_damages_one_run() {
 }
 
 #[test]
-fn a_flipped_bit_in_what_is_kept_of_a_run_is_told_when_it_is_read() {
+fn a_flipped_bit_in_the_value_of_a_run_is_told_when_it_is_read() {
     for name in ["unfinished", "ended"] {
-        let (rows, lists) = (Cell::new(0), Cell::new(0));
+        let (rows, refs) = (Cell::new(0), Cell::new(0));
         for_each_flip(true, name, |run, store| {
             let store = store.unwrap();
             assert_eq!(damaged(&store), [RunKey(run)]);
             assert!(store.row(RunKey((run + 1) % RUNS)).unwrap().is_some());
             let Err(error) = store.row(RunKey(run)) else {
-                // It was in the list of the chunks of its history.
+                // It was in the references to the chunks of its history.
                 store.list(&Filter::new()).unwrap();
-                return lists.set(lists.get() + 1);
+                return refs.set(refs.get() + 1);
             };
             assert!(error.is_damaged() && error.to_string().contains(&format!("run {run}")));
             assert!(store.find(&format!("id {run}")).unwrap_err().is_damaged());
             assert!(store.list(&Filter::new()).unwrap_err().is_damaged());
             rows.set(rows.get() + 1);
         });
-        assert!(rows.get() > 0 && lists.get() > 0);
+        let runs = if name == "ended" { 1 } else { RUNS - 1 };
+        // Each chunk has a reference of eight bytes.
+        assert!(rows.get() >= 28 * runs && refs.get() == 8 * COMMITS * runs, "{rows:?} {refs:?}");
     }
 }
 
@@ -198,20 +216,31 @@ fn a_missing_commit_or_block_is_noticed() {
 }
 
 #[test]
-fn what_the_file_says_of_itself_is_checked() {
+fn the_header_is_checked() {
     let (bytes, table) = (sample(true), TableDefinition::<&str, &[u8]>::new("dacapo"));
-    let mut meta = Vec::new();
+    let mut header = Vec::new();
     change(&bytes, table, |table| {
-        meta = table.get("store").unwrap().unwrap().value().to_vec();
+        header = table.get("store").unwrap().unwrap().value().to_vec();
     });
-    for at in 0..meta.len() {
-        let mut meta = meta.clone();
-        meta[at] ^= 1;
+    for at in 0..header.len() {
+        let mut header = header.clone();
+        header[at] ^= 1;
         let changed = change(&bytes, table, |table| {
-            table.insert("store", &meta[..]).unwrap();
+            table.insert("store", &header[..]).unwrap();
         });
         assert!(open(changed).unwrap_err().is_damaged());
     }
+}
+
+/// What came of files that were damaged somewhere.
+#[derive(Default, Debug)]
+struct Tally {
+    files: u32,
+    opened: u32,
+    /// Errors, at open and later.
+    told: u32,
+    /// Histories that were read whole.
+    whole: u32,
 }
 
 /// redb trusts its pages after a clean shutdown, so that anything may be missing; what is read is
@@ -220,29 +249,43 @@ fn what_the_file_says_of_itself_is_checked() {
 fn flips_and_cuts_anywhere_in_the_file_are_survived() {
     for bytes in [sample(false), sample(true)] {
         let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+        let (mut flips, mut cuts) = (Tally::default(), Tally::default());
         for at in (0..400).chain((400..used).step_by(97)) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
-            read_what_is_there(flipped);
+            read_what_is_there(flipped, &mut flips);
         }
         for length in (0..bytes.len()).step_by(bytes.len() / 50) {
-            read_what_is_there(bytes[..length].to_vec());
+            read_what_is_there(bytes[..length].to_vec(), &mut cuts);
         }
+        // Measured: 843 of 1030 files and 1695 of 1874 open, three and twelve histories cannot be
+        // read; an empty file is a new store.
+        assert!(5 * flips.opened >= 4 * flips.files && flips.told >= 180, "{flips:?}");
+        assert!(flips.whole + 16 >= 4 * flips.opened, "{flips:?}");
+        assert!(cuts.opened == 1 && cuts.told == cuts.files - 1, "{cuts:?}");
     }
 }
 
-fn read_what_is_there(bytes: Vec<u8>) {
-    let Ok(store) = open(bytes) else { return };
-    let _ = store.list(&Filter::new());
+fn read_what_is_there(bytes: Vec<u8>, tally: &mut Tally) {
+    tally.files += 1;
+    let store = match open(bytes) {
+        Ok(store) => store,
+        Err(_) => return tally.told += 1,
+    };
+    tally.opened += 1;
+    tally.told += u32::from(store.list(&Filter::new()).is_err());
     for run in (0..RUNS).map(RunKey) {
-        let _ = store.row(run);
-        let _ = store.find(&format!("id {run}"));
-        if let Ok(entries) = store.history(run) {
-            assert!(expected(run).iter().zip(&entries).all(|(a, b)| a == b), "{entries:?}");
-            assert!(entries.len() <= expected(run).len(), "{entries:?}");
+        tally.told += u32::from(store.row(run).is_err());
+        tally.told += u32::from(store.find(&format!("id {run}")).is_err());
+        let expected = expected(run);
+        match store.history(run) {
+            Ok(history) => {
+                assert!(expected.starts_with(&history), "{history:?}");
+                tally.whole += u32::from(history == expected);
+            }
+            Err(_) => tally.told += 1,
         }
         if let Ok(last) = store.last(run) {
-            let expected = expected(run);
             assert!(last.iter().all(|last| expected.iter().any(|entry| entry == last)), "{last:?}");
         }
     }

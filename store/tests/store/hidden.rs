@@ -2,7 +2,7 @@
 //! its pages against their checksums after a crash only; so what is missing has to be missed here,
 //! or a run is never resumed, or begun twice.
 
-use dacapo_store::{Batch, Filter, RunKey, Store};
+use dacapo_store::{Batch, Filter, RunKey, RunState, Store};
 use redb::{ReadableTable, TableDefinition};
 
 use crate::damage::{COMMITS, RUNS, change, open, sample, sample_of};
@@ -40,7 +40,7 @@ fn with(bytes: &[u8], name: &str, key: u64, value: &[u8]) -> Vec<u8> {
     })
 }
 
-/// What is kept of a run is damaged: no list is complete, and it cannot be taken for a new one.
+/// The value of a run is damaged: no list is complete, and it cannot be taken for a new one.
 fn check_row(bytes: Vec<u8>, table: &str, run: u64) {
     let store = open(bytes).unwrap();
     let filter = if table == "ended" { Filter::new().ended() } else { Filter::new().unfinished() };
@@ -111,6 +111,32 @@ fn an_index_of_ids_of_an_earlier_state_is_noticed() {
     }
 }
 
+/// What nobody can reach any more does not stay in the file.
+#[test]
+fn blocks_go_with_the_last_run_that_has_a_chunk_in_them() {
+    let disk = crate::disk::Disk::new(sample(true));
+    let left = || (values(&disk.bytes(), "blocks").len(), values(&disk.bytes(), "ids").len());
+    let delete = |filter: Filter| {
+        let mut store = dacapo_store::RedbStore::from_backend(disk.clone()).unwrap();
+        let mut batch = Batch::new();
+        for mut row in store.list(&filter).unwrap() {
+            batch.delete(row.key);
+            row.state = RunState::Parked;
+            batch.put_row(row);
+        }
+        store.commit(&batch).unwrap();
+        assert!(store.fold().unwrap());
+    };
+    // Each fold wrote a block for the run that has ended, and one for the others.
+    assert_eq!(left(), (6, 1));
+    delete(Filter::new().ended());
+    assert_eq!(left(), (3, 1));
+    delete(Filter::new().limit(2));
+    assert_eq!(left(), (3, 1));
+    delete(Filter::new());
+    assert_eq!(left(), (0, 0));
+}
+
 #[test]
 fn a_journal_that_ends_too_early_is_noticed() {
     let bytes = sample(false);
@@ -128,11 +154,13 @@ fn a_journal_that_ends_too_early_is_noticed() {
 
 #[test]
 fn a_table_that_is_missing_is_missed() {
-    for name in ["journal", "unfinished", "ended", "ids", "blocks"] {
+    for name in ["journal", "unfinished", "ended", "ids", "blocks", "notes", "user"] {
         let disk = crate::disk::Disk::new(sample(true));
         let db = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
         let txn = db.begin_write().unwrap();
-        assert!(txn.delete_table(table(name)).unwrap());
+        let is_it = |table: &redb::UntypedTableHandle| redb::TableHandle::name(table) == name;
+        let found = txn.list_tables().unwrap().find(is_it).unwrap();
+        assert!(txn.delete_table(found).unwrap());
         txn.commit().unwrap();
         drop(db);
         let error = open(disk.bytes()).unwrap_err();

@@ -1,5 +1,6 @@
 //! The tests of the store, in one binary.
 
+mod beside;
 mod conformance;
 mod crash;
 mod damage;

@@ -79,7 +79,7 @@ fn a_damaged_file_is_left_as_it_was() {
         let whole = with_commits(is_closed);
         fs::write(&path, &whole).unwrap();
         drop(RedbStore::open(&path).unwrap());
-        let mut damaged = 0;
+        let (mut damaged, mut tried) = (0, 0);
         for at in (0..whole.len()).step_by(509) {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
@@ -88,8 +88,11 @@ fn a_damaged_file_is_left_as_it_was() {
                 assert!(fs::read(&path).unwrap() == bytes, "byte {at}: {error}");
                 damaged += u32::from(error.is_damaged());
             }
+            tried += 1;
         }
-        assert!(damaged > 0);
+        // Measured: 24 of 234, and 93 of 427 if redb checks all that is in use.
+        let expected = if is_closed { tried / 11 } else { tried / 5 };
+        assert!(damaged >= expected, "{damaged} of {tried}");
     }
 }
 
@@ -98,20 +101,24 @@ fn no_damage_is_passed_over_when_all_pages_are_checked() {
     let place = Place::new();
     let path = place.join("runs");
     let whole = with_commits(true);
-    let mut damaged = 0;
+    let (mut damaged, mut whole_anyway) = (0, 0);
     for at in (0..whole.len()).step_by(97) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         fs::write(&path, &bytes).unwrap();
         match Options::new().check_all_pages().open(&path) {
             Err(_) => damaged += 1,
-            Ok(store) => (0..20).for_each(|run| {
-                assert_eq!(store.history(RunKey(run)).unwrap().len(), 50, "byte {at}");
-            }),
+            Ok(store) => {
+                for run in 0..20 {
+                    assert_eq!(store.history(RunKey(run)).unwrap().len(), 50, "byte {at}");
+                }
+                whole_anyway += 1;
+            }
         }
         assert!(fs::read(&path).unwrap() == bytes, "byte {at}");
     }
-    assert!(damaged > 0);
+    // Measured: 631 and 594. What is not in use is nothing to complain about.
+    assert!(damaged >= 600 && whole_anyway >= 550, "{damaged}, {whole_anyway}");
 }
 
 #[test]
@@ -128,7 +135,7 @@ fn a_file_that_is_only_read_is_left_as_it_was() {
     }
 }
 
-/// redb repairs it, and only then is it known what it says of itself.
+/// redb repairs it, and only then can its header be read.
 #[test]
 fn a_file_that_was_not_closed_and_is_refused_is_left_as_it_was() {
     let place = Place::new();
@@ -203,8 +210,8 @@ fn a_path_through_files_and_links_is_explained() {
     symlink("loop", place.join("loop")).unwrap();
     let before = place.files();
     let cases = [
-        ("file/x", "/file is a file and no directory"),
-        ("file/x/y", "/file is a file and no directory"),
+        ("file/x", "/file is a file, not a directory"),
+        ("file/x/y", "/file is a file, not a directory"),
         ("file/", "its last character makes it a directory"),
         ("dangling", "it is a link to nowhere, which cannot be reached"),
         ("dangling/x", "its directory does not exist"),
@@ -241,8 +248,18 @@ fn a_file_that_may_not_be_written_is_refused() {
     }
 }
 
+const PATH: &str = "DACAPO_STORE_TEST_PATH";
+
+/// With a path in the environment this is the other process, which opens it and says how that went.
 #[test]
 fn a_file_in_use_is_refused_here_and_in_another_process() {
+    if let Some(path) = std::env::var_os(PATH) {
+        return match RedbStore::open(path) {
+            Ok(_) => println!("answer: opened"),
+            Err(error) if error.is_in_use() => println!("answer: in use"),
+            Err(error) => println!("answer: {error}"),
+        };
+    }
     let place = Place::new();
     let path = place.join("runs");
     let store = RedbStore::open(&path).unwrap();
@@ -253,25 +270,13 @@ fn a_file_in_use_is_refused_here_and_in_another_process() {
     drop(RedbStore::open(&path).unwrap());
 }
 
-const PATH: &str = "DACAPO_STORE_TEST_PATH";
-
 fn open_in_another_process(path: &Path) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "open::another_process", "--nocapture"]).env(PATH, path);
+    let name = "open::a_file_in_use_is_refused_here_and_in_another_process";
+    command.args(["--exact", name, "--nocapture"]).env(PATH, path);
     let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
     let answer = output.lines().find_map(|line| line.split("answer: ").nth(1));
     answer.unwrap_or_else(|| panic!("no answer in {output}")).into()
-}
-
-/// What the other process does; there is nothing to do when this is run as a test.
-#[test]
-fn another_process() {
-    let Some(path) = std::env::var_os(PATH) else { return };
-    match RedbStore::open(path) {
-        Ok(_) => println!("answer: opened"),
-        Err(error) if error.is_in_use() => println!("answer: in use"),
-        Err(error) => println!("answer: {error}"),
-    }
 }
 
 #[test]
