@@ -102,16 +102,17 @@ fn key_of(line: &str) -> String {
     key.to_owned()
 }
 
-/// Reads the start of a record, as format 1 has it: the outcome of a step is variant 2, with the
-/// operation's number (task and place) and the step's name. The workflow has one task.
+/// Reads the start of a record, as format 1 has it: the outcome of an operation is variant 1, with
+/// the operation's number (task and place) and what was asked for; a step is variant 0 of that, with
+/// its name. The workflow has one task.
 fn finished_step(record: &[u8]) -> Option<(u32, &str)> {
     let (variant, rest) = postcard::take_from_bytes::<u32>(record).unwrap();
-    if variant != 2 {
+    if variant != 1 {
         return None;
     }
-    let ((task, local, name), _) = postcard::take_from_bytes::<(u32, u32, &str)>(rest).unwrap();
+    let ((task, local, asked), rest) = postcard::take_from_bytes::<(u32, u32, u32)>(rest).unwrap();
     assert_eq!(task, 0);
-    Some((local, name))
+    (asked == 0).then(|| (local, postcard::take_from_bytes::<&str>(rest).unwrap().0))
 }
 
 pub(super) fn spawn(command: &mut Command) -> Child {
