@@ -115,11 +115,16 @@ impl Instance {
     }
 
     fn check_stall(&self) -> Result<(), Fault> {
-        if !self.operations.borrow().is_empty() {
-            return Ok(());
+        match self.operations.borrow().is_empty() {
+            false => Ok(()),
+            true => Err(self.stalled()),
         }
+    }
+
+    #[cold]
+    fn stalled(&self) -> Fault {
         let detail = format_args!("{} no operation of the run", self.show_tasks());
-        Err(Fault::new(ParkReason::Stalled, detail))
+        Fault::new(ParkReason::Stalled, detail)
     }
 
     fn start_root(self: &Rc<Self>, input: &Bytes<'_>) -> Result<(), Fault> {

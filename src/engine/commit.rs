@@ -29,34 +29,28 @@ impl Engine {
         self.check()?;
         self.gather()?;
         // Nothing that runs below comes back here, so the borrow is safe to hold.
-        let spare = &mut *self.spare.borrow_mut();
-        let mut taken = self.world.pending.replace(core::mem::take(spare));
+        let taken = &mut *self.taken.borrow_mut();
+        self.world.pending.borrow_mut().move_to(taken);
         if self.has_stale.take() {
-            self.drop_void(&mut taken);
+            self.drop_void(taken);
         }
-        let has_any = !taken.is_empty() || (self.flushes.take() && !taken.sleepers.is_empty());
+        let has_any = !taken.is_empty() || self.has_sleepers_to_flush();
         if has_any {
             let unwound = StopOnUnwind(self);
-            match self.write(&mut taken) {
-                Ok((rest, committed)) => {
-                    self.put_back(rest);
-                    self.deliver(&mut taken, committed);
-                }
-                Err(error) => {
-                    core::mem::forget(unwound);
-                    // Who waits for any of it is told.
-                    self.put_back(taken);
-                    return Err(self.fail(&error));
-                }
+            let written = self.write(taken);
+            if let Ok(committed) = &written {
+                self.deliver(taken, *committed);
             }
             core::mem::forget(unwound);
+            written.map_err(|error| self.fail(&error))?;
         }
-        // Those that go with a later commit.
-        self.world.pending.borrow_mut().sleepers.append(&mut taken.sleepers);
         self.evict_surplus();
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
-        *spare = taken;
         Ok(has_any)
+    }
+
+    fn has_sleepers_to_flush(&self) -> bool {
+        self.flushes.take() && !self.world.pending.borrow().sleepers.is_empty()
     }
 
     /// Drafts what is recorded of the timers that are due. Runs that were out of memory until now
@@ -83,14 +77,6 @@ impl Engine {
             spent: Spent::default(),
         };
         run.ledger.draft(What::Record(record.into()))
-    }
-
-    /// What a commit had no room for comes first in the next one, if its run still expects it.
-    fn put_back(&self, rest: Pending) {
-        if !rest.is_empty() {
-            self.has_stale.set(true);
-            self.world.pending.borrow_mut().put_back(rest);
-        }
     }
 
     /// Takes out what its run no longer expects: a parked run keeps its history as it is, and what

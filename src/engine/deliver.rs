@@ -2,6 +2,7 @@
 
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
@@ -23,7 +24,19 @@ impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
         let Pending { requests, outcomes, timers, rows, sleepers: _ } = taken;
-        requests.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+        self.deliver_drafts(requests, committed);
+        self.deliver_outcomes(outcomes, committed);
+        self.deliver_drafts(timers, committed);
+        self.deliver_drafts(rows, committed);
+    }
+
+    fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
+        if !drafts.is_empty() {
+            drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+        }
+    }
+
+    fn deliver_outcomes(&self, outcomes: &mut Vec<BodyEnd>, committed: Committed) {
         let mut outcomes = outcomes.drain(..);
         while let Some(end) = outcomes.next() {
             // Of ten thousand runs nothing is in the processor's caches any more when their turn
@@ -34,9 +47,6 @@ impl Engine {
             }
             self.deliver_outcome(&end, committed);
         }
-        drop(outcomes);
-        timers.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
-        rows.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
     }
 
     fn deliver_outcome(&self, end: &BodyEnd, committed: Committed) {

@@ -39,8 +39,8 @@ pub(crate) struct Engine {
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
     has_stale: Cell<bool>,
-    /// Memory of a former commit, to be used again.
-    spare: RefCell<Pending>,
+    /// What is in the present commit; empty between two.
+    taken: RefCell<Pending>,
     batch: RefCell<Batch>,
     /// Whether time has passed since the last turn.
     pub(crate) has_waited: Cell<bool>,
@@ -77,7 +77,7 @@ impl Engine {
             ledgers: Ledgers::default(),
             resident_max: resident_max.unwrap_or(usize::MAX),
             has_stale: Cell::default(),
-            spare: RefCell::default(),
+            taken: RefCell::default(),
             batch: RefCell::default(),
             has_waited: Cell::new(true),
             is_evicting: Cell::default(),

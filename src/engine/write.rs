@@ -1,6 +1,7 @@
 //! A commit as the store is given it.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use dacapo_store::{Batch, RunState};
 
@@ -9,7 +10,7 @@ use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{BodyEnd, Pending, Sleeper};
+use crate::instance::{BodyEnd, Pending, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -20,35 +21,34 @@ const BYTES_PER_COMMIT: usize = 1 << 24;
 const AHEAD: usize = 6;
 
 impl Engine {
-    /// Commits what is pending up to the limit of a commit's size, and gives what is left over.
+    /// Commits what was taken up to the limit of a commit's size, and puts back what is left over: it
+    /// comes first in the next one, if its run still expects it.
     ///
     /// The parts are written in their order, and the cut is between two runs: what one run asked
     /// for at one point is never split.
-    pub(super) fn write(
-        &self,
-        pending: &mut Pending,
-    ) -> dacapo_store::Result<(Pending, Committed)> {
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses; all is put back then, for whoever waits for it to be told.
+    pub(super) fn write(&self, taken: &mut Pending) -> dacapo_store::Result<Committed> {
         let now = self.world.timers.now();
         let batch = &mut *self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
         let mut writer = Writer { engine: self, batch, now, size: 0, last: None };
-        let rest = Pending {
-            requests: writer.write_drafts(&mut pending.requests),
-            outcomes: writer.write_outcomes(&mut pending.outcomes),
-            timers: writer.write_drafts(&mut pending.timers),
-            rows: writer.write_drafts(&mut pending.rows),
-            sleepers: Vec::new(),
+        let written = Written {
+            requests: writer.write_drafts(&taken.requests),
+            outcomes: writer.write_outcomes(&taken.outcomes),
+            timers: writer.write_drafts(&taken.timers),
+            rows: writer.write_drafts(&taken.rows),
         };
-        pending.sleepers.drain(..).for_each(|sleeper| writer.write_sleeper(sleeper));
+        writer.write_sleepers();
         let committed = self.store.borrow_mut().commit(batch);
-        match committed {
-            Ok(number) => Ok((rest, Committed { number, time: now })),
-            Err(error) => {
-                pending.put_back(rest);
-                Err(error)
-            }
+        let left_over = if committed.is_ok() { written } else { Written::NOTHING };
+        if self.world.pending.borrow_mut().take_back(taken, &left_over) {
+            self.has_stale.set(true);
         }
+        Ok(Committed { number: committed?, time: now })
     }
 }
 
@@ -74,35 +74,40 @@ impl Writer<'_> {
         takes
     }
 
-    /// Writes outcomes while there is room, and gives those that are left.
-    fn write_outcomes(&mut self, outcomes: &mut Vec<BodyEnd>) -> Vec<BodyEnd> {
-        let mut written = 0;
-        while let Some(end) = outcomes.get(written).filter(|end| self.takes(&end.instance.ledger)) {
+    /// Writes outcomes while there is room, and says how many.
+    fn write_outcomes(&mut self, outcomes: &[BodyEnd]) -> usize {
+        for (written, end) in outcomes.iter().enumerate() {
             // See `Engine::deliver`.
             if let Some(later) = outcomes.get(written + AHEAD) {
                 later.instance.prefetch();
                 later.operation.prefetch();
             }
+            let run = &end.instance.ledger;
+            if !self.takes(run) {
+                return written;
+            }
             let now = self.now;
-            self.push(&end.instance.ledger, |bytes| {
-                end.with_record(now, |record| record.append(bytes));
-            });
-            written += 1;
+            self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
         }
-        outcomes.split_off(written)
+        outcomes.len()
     }
 
-    /// Writes drafts while there is room, and gives those that are left.
-    fn write_drafts(&mut self, drafts: &mut Vec<Draft>) -> Vec<Draft> {
-        let written = drafts.iter().take_while(|draft| {
-            let takes = self.takes(&draft.to);
-            if takes {
-                self.write_draft(draft);
+    /// Writes drafts while there is room, and says how many.
+    fn write_drafts(&mut self, drafts: &[Draft]) -> usize {
+        for (written, draft) in drafts.iter().enumerate() {
+            if !self.takes(&draft.to) {
+                return written;
             }
-            takes
-        });
-        let written = written.count();
-        drafts.split_off(written)
+            self.write_draft(draft);
+        }
+        drafts.len()
+    }
+
+    fn write_sleepers(&mut self) {
+        let sleepers = &mut self.engine.world.pending.borrow_mut().sleepers;
+        if !sleepers.is_empty() {
+            mem::take(sleepers).into_iter().for_each(|sleeper| self.write_sleeper(sleeper));
+        }
     }
 
     fn write_draft(&mut self, Draft { to, what }: &Draft) {

@@ -28,7 +28,7 @@ use crate::timer::RunTimer;
 use crate::trace::Event;
 pub(crate) use task::Root;
 use task::WorkflowTask;
-pub(crate) use world::{BodyEnd, Pending, Sleeper, World};
+pub(crate) use world::{BodyEnd, Pending, Sleeper, World, Written};
 
 /// One run, from its start or replay until it ends or is parked.
 ///

@@ -6,6 +6,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::mem;
 use core::task::{RawWakerVTable, Waker};
 
 use dacapo_executor::{FifoExecutor, TaskId};
@@ -87,6 +88,14 @@ pub(crate) struct BodyEnd {
     pub(crate) ended_at: Timestamp,
 }
 
+/// How much of each part was written, if not all of it was.
+pub(crate) struct Written {
+    pub(crate) requests: usize,
+    pub(crate) outcomes: usize,
+    pub(crate) timers: usize,
+    pub(crate) rows: usize,
+}
+
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
@@ -94,27 +103,56 @@ impl Pending {
         requests.is_empty() && outcomes.is_empty() && timers.is_empty() && rows.is_empty()
     }
 
-    /// Puts what a commit had no room for before what has come since.
-    pub(crate) fn put_back(&mut self, rest: Self) {
-        fn before<T>(list: &mut Vec<T>, mut rest: Vec<T>) {
+    /// Moves all but the sleepers to `taken`, which is empty.
+    // List by list, and only those that hold anything: nearly all commits have one, and to move the
+    // whole would cost more than all else that is done here.
+    pub(crate) fn move_to(&mut self, taken: &mut Self) {
+        fn swap<T>(list: &mut Vec<T>, taken: &mut Vec<T>) {
+            if !list.is_empty() {
+                mem::swap(list, taken);
+            }
+        }
+        swap(&mut self.requests, &mut taken.requests);
+        swap(&mut self.outcomes, &mut taken.outcomes);
+        swap(&mut self.timers, &mut taken.timers);
+        swap(&mut self.rows, &mut taken.rows);
+    }
+
+    /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
+    /// any.
+    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
+        fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) -> bool {
+            if taken.len() == written {
+                return false;
+            }
+            let mut rest = taken.split_off(written);
             rest.append(list);
             *list = rest;
+            true
         }
-        before(&mut self.requests, rest.requests);
-        before(&mut self.outcomes, rest.outcomes);
-        before(&mut self.timers, rest.timers);
-        before(&mut self.rows, rest.rows);
-        before(&mut self.sleepers, rest.sleepers);
+        back(&mut self.requests, &mut taken.requests, written.requests)
+            | back(&mut self.outcomes, &mut taken.outcomes, written.outcomes)
+            | back(&mut self.timers, &mut taken.timers, written.timers)
+            | back(&mut self.rows, &mut taken.rows, written.rows)
     }
 
     /// Gives the memory back that only a burst needed.
     pub(crate) fn shrink_to(&mut self, length: usize) {
-        self.requests.shrink_to(length);
-        self.outcomes.shrink_to(length);
-        self.timers.shrink_to(length);
-        self.rows.shrink_to(length);
-        self.sleepers.shrink_to(length);
+        fn shrink<T>(list: &mut Vec<T>, length: usize) {
+            if list.capacity() > length {
+                list.shrink_to(length);
+            }
+        }
+        shrink(&mut self.requests, length);
+        shrink(&mut self.outcomes, length);
+        shrink(&mut self.timers, length);
+        shrink(&mut self.rows, length);
     }
+}
+
+impl Written {
+    /// Nothing of it was.
+    pub(crate) const NOTHING: Self = Self { requests: 0, outcomes: 0, timers: 0, rows: 0 };
 }
 
 impl BodyEnd {
