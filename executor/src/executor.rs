@@ -316,7 +316,7 @@ impl FifoExecutor {
     /// parker.park(); // Returns at once.
     /// ```
     pub fn rouse(&self) {
-        self.core.rouse();
+        self.core.inbox.notify();
     }
 
     pub(crate) fn deregister(&self, waker: &Waker) {
@@ -399,6 +399,8 @@ impl Drop for FifoExecutor {
 
 impl fmt::Debug for FifoExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FifoExecutor").field("tasks", &self.core.state.borrow().slots.len).finish()
+        f.debug_struct("FifoExecutor")
+            .field("tasks", &self.core.state.borrow().slots.len())
+            .finish()
     }
 }

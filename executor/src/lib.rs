@@ -81,22 +81,27 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-mod abort;
-mod alarm;
 mod combine;
-
-mod executor;
-mod gate;
-mod guest;
-mod id;
-mod inbox;
-mod join;
-mod tasks;
-mod turn;
 mod yield_now;
 
+mod executor;
+mod join;
+
+mod guest;
+mod tasks;
+mod turn;
+mod abort;
+mod register;
+mod slots;
+
+mod task_waker;
+mod waker_state;
+mod inbox;
+mod gate;
 #[cfg(feature = "std")]
 mod park;
+mod id;
+mod sync;
 
 pub use combine::{JoinAll, TryJoinAll, join, join_all, race, try_join, try_join_all};
 pub use executor::FifoExecutor;
