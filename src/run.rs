@@ -232,7 +232,7 @@ impl Run {
                 return;
             }
         }
-        if run.outcome.get().is_none() && run.world.tasks.queued() > 0 {
+        if run.outcome.get().is_none() && run.world.tasks.raw().queued() > 0 {
             let task = run.world.polled_task.get();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
             run.fail(ParkReason::LiveLock, detail);

@@ -7,12 +7,12 @@ use std::time::Duration;
 /// Blocks a thread until its waker is woken.
 ///
 /// For loops that drive a [`FifoExecutor`](crate::FifoExecutor) themselves; see
-/// [`register`](crate::FifoExecutor::register).
+/// [`Raw::register`](crate::raw::Raw::register).
 ///
 /// ```
 /// use std::thread;
 ///
-/// use dacapo_executor::Parker;
+/// use dacapo_executor::raw::Parker;
 ///
 /// let parker = Parker::new();
 /// let waker = parker.waker();
@@ -40,7 +40,7 @@ impl Parker {
     /// Unparks the thread, from any other. All wakers of one parker are alike.
     ///
     /// ```
-    /// use dacapo_executor::Parker;
+    /// use dacapo_executor::raw::Parker;
     ///
     /// let parker = Parker::new();
     /// assert!(parker.waker().will_wake(&parker.waker()));
@@ -52,7 +52,7 @@ impl Parker {
     /// Blocks until the waker is woken; not at all if it was since the last park.
     ///
     /// ```
-    /// use dacapo_executor::Parker;
+    /// use dacapo_executor::raw::Parker;
     ///
     /// let parker = Parker::new();
     /// parker.waker().wake();
@@ -69,7 +69,7 @@ impl Parker {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use dacapo_executor::Parker;
+    /// use dacapo_executor::raw::Parker;
     ///
     /// Parker::new().park_timeout(Duration::ZERO); // Returns without a wake.
     /// ```

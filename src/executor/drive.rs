@@ -5,7 +5,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use dacapo_executor::Guest;
+use dacapo_executor::raw::Guest;
 
 use super::Executor;
 use super::engine::{Engine, OUTCOMES_PER_COMMIT};
@@ -39,8 +39,8 @@ impl Executor {
     pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
         let _driven = Driven::begin(&self.engine.driven);
         let mut main = pin!(main);
-        let guest = self.engine.world.bodies.guest();
-        let parker = dacapo_executor::Parker::new();
+        let guest = self.engine.world.bodies.raw().guest();
+        let parker = dacapo_executor::raw::Parker::new();
         let waker = parker.waker();
         loop {
             let mut output = None;
@@ -85,7 +85,7 @@ impl Executor {
     pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
         let _driven = Driven::begin(&self.engine.driven);
         let mut main = pin!(main);
-        let guest = self.engine.world.bodies.guest();
+        let guest = self.engine.world.bodies.raw().guest();
         #[cfg(feature = "std")]
         let mut alarm = super::alarm::Alarm::default();
         poll_fn(|cx| {
@@ -121,7 +121,7 @@ impl Engine {
             if self.world.pending.borrow().len() >= OUTCOMES_PER_COMMIT {
                 break;
             }
-            is_busy |= self.world.bodies.tick_with(main, poll_main);
+            is_busy |= self.world.bodies.raw().tick_with(main, poll_main);
         }
         timers.advance();
         // What stopped the executor is told to everybody who waits; the main future goes on.
@@ -134,7 +134,7 @@ impl Engine {
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
     fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
-        self.world.bodies.register(waker);
+        self.world.bodies.raw().register(waker);
         self.world.gate.register(waker);
         let is_quiet = !self.world.bodies.has_ready() && !self.world.gate.has_foreign_wakes();
         self.has_waited.set(true);

@@ -121,7 +121,7 @@ impl Executor {
             seed: random::mix(self.engine.seed, key.0),
         };
         self.engine.record(&resident, started.into());
-        self.engine.world.bodies.rouse();
+        self.engine.world.bodies.raw().notify();
         Ok(Handle::new(id, resident.watch()))
     }
 
@@ -164,7 +164,7 @@ impl Executor {
             RunState::Running => {
                 self.refuse_workflows(id, "attached to")?;
                 let watch = self.engine.bring_back(&row)?.watch();
-                self.engine.world.bodies.rouse();
+                self.engine.world.bodies.raw().notify();
                 self.engine.evict_surplus();
                 return Ok(Some(Handle::new(id.into(), watch)));
             }
@@ -180,7 +180,8 @@ impl Executor {
     ///
     /// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay.
     fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
-        let is_workflow = self.engine.world.tasks.current().is_some() || self.engine.evicting.get();
+        let is_workflow =
+            self.engine.world.tasks.raw().current().is_some() || self.engine.evicting.get();
         if !is_workflow {
             return Ok(());
         }
@@ -200,8 +201,8 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
-        self.engine.world.tasks.close();
-        self.engine.world.bodies.close();
+        self.engine.world.tasks.raw().close();
+        self.engine.world.bodies.raw().close();
     }
 }
 

@@ -62,7 +62,7 @@ impl Engine {
         self.world.timers.advance();
         let (resident, replayed) = self.replay(row, name, code)?;
         self.residents.add(&resident);
-        self.world.bodies.rouse();
+        self.world.bodies.raw().notify();
         match replayed {
             Ok(()) => {
                 self.mark_resumed(&resident);
