@@ -87,7 +87,7 @@ impl Executor {
         let mut main = pin!(main);
         let guest = self.engine.world.bodies.raw().guest();
         #[cfg(feature = "std")]
-        let mut alarm = super::alarm::Alarm::default();
+        let mut timer_thread = super::timer_thread::TimerThread::default();
         poll_fn(|cx| {
             let mut output = None;
             let mut poll =
@@ -99,7 +99,7 @@ impl Executor {
             match turn {
                 Turn::Idle(deadline) if self.engine.sleeps_until(deadline, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    alarm.set(self.engine.world.timers.wait(), cx.waker());
+                    timer_thread.set(self.engine.world.timers.wait(), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }

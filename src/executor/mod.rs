@@ -1,7 +1,5 @@
 //! The executor as its users see it.
 
-#[cfg(feature = "std")]
-mod alarm;
 mod builder;
 mod commit;
 mod drive;
@@ -11,6 +9,8 @@ mod handle;
 mod open;
 mod parked;
 mod residents;
+#[cfg(feature = "std")]
+mod timer_thread;
 
 use alloc::rc::Rc;
 use core::fmt;
