@@ -28,9 +28,9 @@ pub(crate) enum Op {
     DropShared(usize),
     /// Aborts the so-and-so-many-th task by id.
     Abort(usize),
-    /// Leaves a clone of the own waker, and rings one that was left.
+    /// Leaves a clone of the own waker, and wakes one that was left.
     LeaveWaker,
-    Ring(usize),
+    Wake(usize),
 }
 
 /// One task's code: what it does, and what its drop does.
@@ -162,7 +162,7 @@ impl World {
                 let id = self.0.ids.borrow().get(number).copied();
                 id.into_iter().for_each(|id| self.0.executor.raw().abort(id));
             }
-            Op::Ring(place) => {
+            Op::Wake(place) => {
                 let wakers = self.0.wakers.borrow().clone();
                 if !wakers.is_empty() {
                     wakers[place % wakers.len()].wake_by_ref();

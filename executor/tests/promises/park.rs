@@ -10,14 +10,14 @@ use dacapo_executor::{FifoExecutor, yield_now};
 
 use crate::trace::{Event, Wakes};
 
-fn sleeper() -> (Arc<Wakes>, Waker) {
+fn counted_waker() -> (Arc<Wakes>, Waker) {
     let wakes = Arc::new(Wakes::default());
     (wakes.clone(), wakes.into())
 }
 
 #[test]
 fn a_spawn_wakes_who_registered_once() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     executor.raw().register(&waker);
     assert_eq!(wakes.count(), 0);
     executor.spawn(async {}).detach();
@@ -30,7 +30,7 @@ fn a_spawn_wakes_who_registered_once() {
 
 #[test]
 fn a_wake_wakes_who_registered_once() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     let event = Event::default();
     for _ in 0..2 {
         let event = event.clone();
@@ -46,7 +46,7 @@ fn a_wake_wakes_who_registered_once() {
 
 #[test]
 fn a_guest_woken_elsewhere_wakes_who_registered() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     let guest = executor.raw().guest();
     let mut task = None;
     executor.raw().tick_with(&guest, &mut |cx| {
@@ -62,7 +62,8 @@ fn a_guest_woken_elsewhere_wakes_who_registered() {
 
 #[test]
 fn all_who_registered_are_woken() {
-    let (executor, (wakes, waker), (others, other)) = (FifoExecutor::new(), sleeper(), sleeper());
+    let (executor, (wakes, waker), (others, other)) =
+        (FifoExecutor::new(), counted_waker(), counted_waker());
     for waker in [&waker, &other, &waker] {
         executor.raw().register(waker);
     }
@@ -76,7 +77,7 @@ fn all_who_registered_are_woken() {
 
 #[test]
 fn a_cancelled_task_and_a_void_wake_wake_nobody() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     let event = Event::default();
     let waits = event.clone();
     let task = executor.spawn(async move { waits.wait().await });
@@ -152,8 +153,8 @@ fn queued_counts_the_round_that_begins() {
 }
 
 #[test]
-fn a_rouse_wakes_who_registered_once_and_queues_nothing() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+fn a_notification_wakes_who_registered_once_and_queues_nothing() {
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     executor.raw().notify();
     executor.raw().register(&waker);
     executor.raw().notify();
