@@ -22,12 +22,21 @@ pub(crate) struct Slot {
     pub(crate) waker: Option<Box<TaskWaker>>,
     /// The next free place, of one that is free.
     next_free: u32,
-    /// Without a waker: woken, by id, and so in the queue or about to be.
+    /// Set while the task is in a queue, or is to be put there when its poll returns, as far as its
+    /// own waker does not know.
+    ///
+    /// A new task has it. A wake by id sets it, and a pause whose spare waker was woken; the next
+    /// turn clears it. Beside a waker of its own it is never set: when a pause leaves one, the waker
+    /// takes the bit over.
     pub(crate) is_woken: bool,
+    /// Set from the beginning of a turn until its pause. A task that is polled is in no queue, so no
+    /// second turn can begin.
     pub(crate) is_polled: bool,
-    /// Its future is on its owner's stack.
+    /// Its future is on its owner's stack. Never changed during the life of a task.
     pub(crate) is_guest: bool,
-    /// The turn of a guest came while somebody else ticked: it is taken when its owner ticks next.
+    /// Set when the turn of a guest came while somebody else ticked; its owner's next tick takes the
+    /// turn, and clears it. Until then the guest is in no queue, but still woken, so that a further
+    /// wake does not queue it.
     pub(crate) is_overdue: bool,
 }
 
