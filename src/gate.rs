@@ -90,7 +90,7 @@ impl Gate {
 }
 
 /// Wakers of workflow tasks ask the gate whether their run is being polled.
-impl dacapo_executor::Gate for Gate {
+impl dacapo_executor::raw::Gate for Gate {
     fn owner(&self) -> u64 {
         self.open_for().0
     }

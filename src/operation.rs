@@ -8,7 +8,7 @@ use core::fmt;
 use core::task::{Poll, Waker};
 use core::time::Duration;
 
-use dacapo_executor::TaskId;
+use dacapo_executor::raw::TaskId;
 use futures::future::LocalBoxFuture;
 
 use crate::bytes::Bytes;

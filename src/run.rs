@@ -177,7 +177,7 @@ impl Instance {
                 return;
             }
         }
-        if self.outcome.get().is_none() && self.world.tasks.queued() > 0 {
+        if self.outcome.get().is_none() && self.world.tasks.raw().queued() > 0 {
             let task = self.world.polled_task.get();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
             self.fail(ParkReason::LiveLock, detail);

@@ -57,7 +57,7 @@ fn spawn_boxed_two_polls() -> Duration {
     let executor = FifoExecutor::new();
     median(|| {
         for _ in 0..BATCH {
-            black_box(executor.spawn_boxed(Box::pin(yield_now())));
+            black_box(executor.raw().spawn_boxed(Box::pin(yield_now())));
             executor.run_until_stalled();
         }
     })
@@ -87,7 +87,7 @@ fn spawn_await() -> Duration {
 
 fn yields() -> Duration {
     let executor = FifoExecutor::new();
-    executor.spawn_boxed(Box::pin(async {
+    executor.raw().spawn_boxed(Box::pin(async {
         loop {
             yield_now().await;
         }
@@ -120,7 +120,7 @@ fn ping_pong() -> Duration {
     let executor = FifoExecutor::new();
     let (to_pong, mut pong) = unbounded();
     let (to_ping, mut ping) = unbounded();
-    executor.spawn_boxed(Box::pin(async move {
+    executor.raw().spawn_boxed(Box::pin(async move {
         while pong.next().await.is_some() {
             if to_ping.unbounded_send(()).is_err() {
                 break;

@@ -5,7 +5,8 @@ use core::cell::{Cell, RefCell};
 use core::mem;
 
 use crate::id::TaskId;
-use crate::tasks::{BoxedFuture, Core};
+use crate::slots::BoxedFuture;
+use crate::tasks::Core;
 
 /// So many drops lie one within the other on the stack. What is below them waits in a queue.
 const DEEPEST: usize = 32;
@@ -22,8 +23,8 @@ impl Core {
     /// Ends a task now; one that is being polled is dropped by its turn.
     pub(crate) fn abort(&self, id: TaskId) {
         let removed = self.state.borrow_mut().slots.remove(id);
-        let Some((future, alarm)) = removed else { return };
-        alarm.iter().for_each(|alarm| alarm.end());
+        let Some((future, waker)) = removed else { return };
+        waker.iter().for_each(|waker| waker.state.end());
         if let Some(future) = future {
             self.drops.drop(future);
         }
@@ -35,24 +36,24 @@ impl Drops {
     ///
     /// Down to some depth each is gone before whoever holds it goes on. Those below go in the order
     /// in which their handles were dropped, each after whoever held it.
-    fn drop(&self, body: BoxedFuture) {
+    fn drop(&self, future: BoxedFuture) {
         let depth = self.depth.get() + 1;
         if depth > DEEPEST {
-            self.deferred.borrow_mut().push_back(body);
+            self.deferred.borrow_mut().push_back(future);
             return;
         }
         self.depth.set(depth);
         // Both do their part when a drop panics, too; the later one is the first to.
         let _level = OnDrop(|| self.depth.set(depth - 1));
         let _rest = (depth == DEEPEST).then(|| OnDrop(|| self.drop_deferred()));
-        drop(body);
+        drop(future);
     }
 
     fn drop_deferred(&self) {
         let next = || self.deferred.borrow_mut().pop_front();
-        while let Some(body) = next() {
+        while let Some(future) = next() {
             let rest = OnDrop(|| self.drop_deferred());
-            drop(body);
+            drop(future);
             mem::forget(rest);
         }
     }

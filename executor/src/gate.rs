@@ -13,7 +13,7 @@
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::task::{Poll, Waker};
 ///
-/// use dacapo_executor::{FifoExecutor, Gate};
+/// use dacapo_executor::raw::{self, Gate};
 ///
 /// struct OpenFor(AtomicU64);
 ///
@@ -28,7 +28,7 @@
 /// }
 ///
 /// let gate = Arc::new(OpenFor(AtomicU64::new(1)));
-/// let executor = FifoExecutor::gated(gate.clone());
+/// let executor = raw::gated(gate.clone());
 /// let waker: Rc<Cell<Option<Waker>>> = Rc::default();
 /// let kept = waker.clone();
 /// let poll = move |cx: &mut std::task::Context<'_>| {

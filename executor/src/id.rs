@@ -8,12 +8,12 @@ use core::fmt;
 /// order. An id outlives its task: what is asked of an ended one is void.
 ///
 /// ```
-/// use dacapo_executor::FifoExecutor;
+/// use dacapo_executor::{FifoExecutor, raw};
 ///
 /// let executor = FifoExecutor::new();
 /// let first = executor.spawn(async {});
 /// let second = executor.spawn(async {});
-/// assert!(first.id() < second.id());
+/// assert!(raw::task_id(&first) < raw::task_id(&second));
 /// ```
 // The number comes first, because the derived order must be spawn order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -49,11 +49,11 @@
 //!    whose handles it holds: nothing of them runs again. A task that cancels itself, or an
 //!    ancestor that awaits it, finishes its poll first. Dropping wakes nobody. Wakers, ids and
 //!    queue entries of ended tasks are void, also when their place is used again. In teardown
-//!    ([`close`](FifoExecutor::close)) tasks are dropped in spawn order, and their drops spawn,
-//!    wake and abort in vain. (asyncio throws an exception into a cancelled task at that task's
+//!    (the executor is dropped) tasks are dropped in spawn order, and their drops spawn, wake and
+//!    abort in vain. (asyncio throws an exception into a cancelled task at that task's
 //!    next turn; Rust drops it, and cannot wait.)
 //! 6. **Everywhere.** The crate is `no_std` and needs `alloc`; the feature `std` (default) adds
-//!    [`Parker`] and [`block_on`](FifoExecutor::block_on). There is no unsafe code in it.
+//!    [`block_on`](FifoExecutor::block_on) and parking. There is no unsafe code in it.
 //!
 //! # Panics in tasks
 //!
@@ -61,11 +61,15 @@
 //! and the executor goes on with the others when it is ticked again. A task that panicked gives
 //! no output: whoever awaits it waits for ever.
 //!
-//! # Gates
+//! # Memory
 //!
-//! A task that nobody else can wake needs no waker of its own, so a sleeping task takes little more
-//! memory than its future. Wakes of tasks that belong together can be let in only while their owner
-//! is polled: see [`Gate`].
+//! A task has a waker of its own only while somebody holds a clone of it, so one that waits for
+//! another by id, or for nothing, takes little more memory than its future.
+//!
+//! # Engines
+//!
+//! Who builds an engine on this executor finds tasks by id, loops of his own and gates that keep
+//! wakes out in [`raw`].
 //!
 //! # Combinators
 //!
@@ -81,29 +85,34 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-mod abort;
-mod alarm;
-mod combine;
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
-mod executor;
-mod gate;
-mod guest;
-mod id;
-mod inbox;
-mod join;
-mod tasks;
-mod turn;
+mod combine;
 mod yield_now;
 
+mod executor;
+mod task;
+pub mod raw;
+
+mod guest;
+mod tasks;
+mod turn;
+mod abort;
+mod register;
+mod slots;
+
+mod task_waker;
+mod waker_state;
+mod inbox;
+mod gate;
 #[cfg(feature = "std")]
 mod park;
+mod id;
+mod sync;
 
 pub use combine::{JoinAll, TryJoinAll, join, join_all, race, try_join, try_join_all};
 pub use executor::FifoExecutor;
-pub use gate::Gate;
-pub use guest::Guest;
-pub use id::TaskId;
-pub use join::Task;
-#[cfg(feature = "std")]
-pub use park::Parker;
+pub use task::Task;
 pub use yield_now::{YieldNow, yield_now};

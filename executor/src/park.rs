@@ -1,18 +1,18 @@
-//! Sleeping until a wake comes.
+//! Blocking a thread until a wake comes.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-/// Puts a thread to sleep until its waker is woken.
+/// Blocks a thread until its waker is woken.
 ///
-/// For loops that drive a [`FifoExecutor`](crate::FifoExecutor) themselves; see its
-/// [`register`](crate::FifoExecutor::register).
+/// For loops that drive a [`FifoExecutor`](crate::FifoExecutor) themselves; see
+/// [`Raw::register`](crate::raw::Raw::register).
 ///
 /// ```
 /// use std::thread;
 ///
-/// use dacapo_executor::Parker;
+/// use dacapo_executor::raw::Parker;
 ///
 /// let parker = Parker::new();
 /// let waker = parker.waker();
@@ -22,12 +22,12 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Default)]
 pub struct Parker {
-    bed: Arc<Bed>,
+    unparker: Arc<Unparker>,
 }
 
 #[derive(Debug, Default)]
-struct Bed {
-    woken: Mutex<bool>,
+struct Unparker {
+    is_woken: Mutex<bool>,
     changed: Condvar,
 }
 
@@ -37,16 +37,31 @@ impl Parker {
         Parker::default()
     }
 
-    /// What ends the sleep, from any thread. All wakers of one parker are alike.
+    /// Unparks the thread, from any other. All wakers of one parker are alike.
+    ///
+    /// ```
+    /// use dacapo_executor::raw::Parker;
+    ///
+    /// let parker = Parker::new();
+    /// assert!(parker.waker().will_wake(&parker.waker()));
+    /// ```
     pub fn waker(&self) -> Waker {
-        Waker::from(self.bed.clone())
+        Waker::from(self.unparker.clone())
     }
 
-    /// Sleeps until the waker is woken; not at all if it was since the last park.
+    /// Blocks until the waker is woken; not at all if it was since the last park.
+    ///
+    /// ```
+    /// use dacapo_executor::raw::Parker;
+    ///
+    /// let parker = Parker::new();
+    /// parker.waker().wake();
+    /// parker.park(); // Returns at once.
+    /// ```
     pub fn park(&self) {
-        let woken = self.bed.lock();
-        let mut woken = self.bed.changed.wait_while(woken, |woken| !*woken).expect(NO_PANIC);
-        *woken = false;
+        let is_woken = self.unparker.lock();
+        let woken = self.unparker.changed.wait_while(is_woken, |is_woken| !*is_woken);
+        *woken.expect(NO_PANIC) = false;
     }
 
     /// Like [`park`](Parker::park), for about `timeout` at most.
@@ -54,26 +69,27 @@ impl Parker {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use dacapo_executor::Parker;
+    /// use dacapo_executor::raw::Parker;
     ///
     /// Parker::new().park_timeout(Duration::ZERO); // Returns without a wake.
     /// ```
     pub fn park_timeout(&self, timeout: Duration) {
-        let woken = self.bed.lock();
-        let waited = self.bed.changed.wait_timeout_while(woken, timeout, |woken| !*woken);
+        let is_woken = self.unparker.lock();
+        let changed = &self.unparker.changed;
+        let waited = changed.wait_timeout_while(is_woken, timeout, |is_woken| !*is_woken);
         *waited.expect(NO_PANIC).0 = false;
     }
 }
 
 const NO_PANIC: &str = "nothing panics under this lock";
 
-impl Bed {
+impl Unparker {
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.woken.lock().expect(NO_PANIC)
+        self.is_woken.lock().expect(NO_PANIC)
     }
 }
 
-impl Wake for Bed {
+impl Wake for Unparker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

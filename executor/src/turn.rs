@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use core::mem;
 use core::task::{Context, Poll};
 
-use crate::alarm::Alarm;
 use crate::id::TaskId;
-use crate::tasks::{BoxedFuture, Core, Slots, State};
+use crate::slots::{BoxedFuture, Slot, Slots};
+use crate::task_waker::TaskWaker;
+use crate::tasks::{Core, State};
 
 /// The poll of a guest, which only the guest's owner can do.
 pub(crate) type GuestPoll<'a> = &'a mut dyn FnMut(&mut Context<'_>) -> Poll<()>;
@@ -18,7 +19,7 @@ impl Core {
     #[inline]
     pub(crate) fn tick(&self, guest: TaskId, poll_guest: GuestPoll<'_>) -> bool {
         let Some(mut turn) = self.next_turn(guest) else { return false };
-        let mut cx = Context::from_waker(turn.alarm.as_ref().expect(HELD).waker());
+        let mut cx = Context::from_waker(turn.waker.as_ref().expect(HELD).waker());
         let poll = match &mut turn.future {
             Some(future) => future.as_mut().poll(&mut cx),
             None => poll_guest(&mut cx),
@@ -33,23 +34,23 @@ impl Core {
     #[inline]
     fn next_turn(&self, guest: TaskId) -> Option<Turn<'_>> {
         let mut state = self.state.borrow_mut();
-        let State { slots, ready, spare_alarm } = &mut *state;
+        let State { slots, ready, spare_waker } = &mut *state;
         if guest != TaskId::DEAD && take_overdue(slots, guest) {
             ready.push_front(guest);
         }
         let (id, slot) = loop {
             let id = match ready.pop_front() {
                 Some(id) => id,
-                None if self.inbox.is_quiet() => return None,
+                None if self.inbox.is_clear() => return None,
                 None => {
-                    self.inbox.empty_into(ready);
+                    self.inbox.drain_into(ready);
                     ready.pop_front()?
                 }
             };
             // `None` if the task has ended.
             let Some(slot) = slots.find(id) else { continue };
             if slot.is_guest && guest != id {
-                // Whoever sleeps was roused when the guest was queued, its owner among them.
+                // Who was parked was woken when the guest was queued, its owner among them.
                 slot.is_overdue = true;
                 continue;
             }
@@ -57,26 +58,32 @@ impl Core {
         };
         (slot.is_woken, slot.is_polled) = (false, true);
         let future = slot.future.take();
-        let alarm = match slot.alarm.take() {
-            Some(alarm) => {
-                alarm.begin();
-                alarm
-            }
-            None => {
-                let spare = spare_alarm.take();
-                let alarm = spare.unwrap_or_else(|| Box::new(Alarm::new(self.inbox.clone())));
-                alarm.lend(id);
-                alarm
-            }
-        };
+        let waker = self.waker_for(id, slot, spare_waker);
         let outer = self.current.replace(id);
-        Some(Turn { core: self, id, alarm: Some(alarm), future, outer })
+        Some(Turn { core: self, id, waker: Some(waker), future, outer })
+    }
+
+    /// The task's own waker, or the spare one.
+    #[inline]
+    fn waker_for(
+        &self,
+        id: TaskId,
+        slot: &mut Slot,
+        spare: &mut Option<Box<TaskWaker>>,
+    ) -> Box<TaskWaker> {
+        if let Some(own) = slot.waker.take() {
+            own.state.begin();
+            return own;
+        }
+        let new = || Box::new(TaskWaker::new(self.inbox.clone()));
+        let waker = spare.take().unwrap_or_else(new);
+        waker.assign(id);
+        waker
     }
 
     pub(crate) fn is_overdue(&self, id: TaskId) -> bool {
         let slots = &mut self.state.borrow_mut().slots;
-        let slot = slots.find(id);
-        slot.is_some_and(|slot| slot.is_overdue)
+        slots.find(id).is_some_and(|slot| slot.is_overdue)
     }
 }
 
@@ -85,14 +92,14 @@ fn take_overdue(slots: &mut Slots, guest: TaskId) -> bool {
     slots.find(guest).is_some_and(|slot| mem::take(&mut slot.is_overdue))
 }
 
-const HELD: &str = "only the turn of a task has its alarm, and has it to the end";
+const HELD: &str = "only the turn of a task has its waker, and has it to the end";
 
 /// A task that is being polled. Dropping it ends the task: that is what a poll that is ready and
 /// one that panics have in common.
 struct Turn<'a> {
     core: &'a Core,
     id: TaskId,
-    alarm: Option<Box<Alarm>>,
+    waker: Option<Box<TaskWaker>>,
     /// `None` for a guest.
     future: Option<BoxedFuture>,
     /// The task whose poll this turn interrupts, if one ticks in its poll.
@@ -107,27 +114,29 @@ impl Turn<'_> {
     fn pause(&mut self) -> bool {
         let core = self.core;
         let mut state = core.state.borrow_mut();
-        let State { slots, ready, spare_alarm } = &mut *state;
+        let State { slots, ready, spare_waker } = &mut *state;
         let Some(slot) = slots.find(self.id) else { return false };
         slot.future = self.future.take();
-        let alarm = self.alarm.take().expect(HELD);
         slot.is_polled = false;
-        let woken = if alarm.is_free() {
-            slot.is_woken |= alarm.was_rung();
-            *spare_alarm = Some(alarm);
+        let waker = self.waker.take().expect(HELD);
+        let is_woken = if waker.is_unshared() {
+            slot.is_woken |= waker.state.was_woken();
+            *spare_waker = Some(waker);
             slot.is_woken
         } else {
-            let woken = alarm.pause() || (slot.is_woken && alarm.ring());
-            (slot.alarm, slot.is_woken) = (Some(alarm), false);
-            woken
+            // From now on its own waker knows, also of a wake by id in this poll.
+            let by_id = mem::take(&mut slot.is_woken);
+            let is_woken = waker.state.pause() || (by_id && waker.state.wake_by_id());
+            slot.waker = Some(waker);
+            is_woken
         };
         core.current.set(self.outer);
-        if woken {
-            if core.inbox.is_quiet() {
+        if is_woken {
+            if core.inbox.is_clear() {
                 ready.push_back(self.id);
             } else {
                 drop(state);
-                core.push_noisily(self.id);
+                core.push_and_notify(self.id);
             }
         }
         true
@@ -137,13 +146,13 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.core.current.set(self.outer);
-        let Some(alarm) = self.alarm.take() else { return };
-        alarm.end();
+        let Some(waker) = self.waker.take() else { return };
+        waker.state.end();
         // The turn has both.
         let _ended = self.core.state.borrow_mut().slots.remove(self.id);
         drop(self.future.take());
-        if alarm.is_free() {
-            self.core.state.borrow_mut().spare_alarm = Some(alarm);
+        if waker.is_unshared() {
+            self.core.state.borrow_mut().spare_waker = Some(waker);
         }
     }
 }

@@ -53,7 +53,7 @@ impl Bytes<'_> {
             1 => Op::DropShared(self.below(8)),
             2 => Op::Abort(self.below(12)),
             3 if body + 1 < bodies => Op::SpawnDetached(self.later(body, bodies)),
-            _ => Op::Ring(self.below(8)),
+            _ => Op::Wake(self.below(8)),
         }
     }
 

@@ -90,7 +90,7 @@ impl Engine {
 
     /// Whether the caller is a workflow, or what it owns and drops.
     pub(crate) fn is_called_by_a_workflow(&self) -> bool {
-        self.world.tasks.current().is_some() || self.is_evicting.get()
+        self.world.tasks.raw().current().is_some() || self.is_evicting.get()
     }
 
     /// Has the next commit change the row of a run.

@@ -59,7 +59,7 @@ impl Engine {
         let run = Instance::new(self.world.clone(), ledger, id.into(), workflow, Phase::Live);
         self.ledgers.enter(&run);
         run.draft(Record::Started { workflow: name, input, version, seed });
-        self.world.bodies.rouse();
+        self.world.bodies.raw().notify();
         Ok(run)
     }
 
@@ -72,7 +72,7 @@ impl Engine {
         }
         let ledger = Ledger::new(run);
         pending.rows.push(ledger.draft(What::Delete));
-        self.world.bodies.rouse();
+        self.world.bodies.raw().notify();
         ledger.watch()
     }
 

@@ -71,7 +71,7 @@ impl Engine {
         self.world.timers.advance();
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
         self.ledgers.enter(&run);
-        self.world.bodies.rouse();
+        self.world.bodies.raw().notify();
         let resumed = match replayed {
             Ok(()) => {
                 self.draft_row(&run, What::Resume);

@@ -5,7 +5,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use dacapo_executor::Guest;
+use dacapo_executor::raw::Guest;
 
 use super::Executor;
 use crate::clock::Timestamp;
@@ -39,8 +39,8 @@ impl Executor {
     pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
         let _driven = Driven::begin(&self.shared.is_driven);
         let mut main = pin!(main);
-        let guest = self.shared.engine.world.bodies.guest();
-        let parker = dacapo_executor::Parker::new();
+        let guest = self.shared.engine.world.bodies.raw().guest();
+        let parker = dacapo_executor::raw::Parker::new();
         let waker = parker.waker();
         loop {
             let mut output = None;
@@ -85,9 +85,9 @@ impl Executor {
     pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
         let _driven = Driven::begin(&self.shared.is_driven);
         let mut main = pin!(main);
-        let guest = self.shared.engine.world.bodies.guest();
+        let guest = self.shared.engine.world.bodies.raw().guest();
         #[cfg(feature = "std")]
-        let mut alarm = super::alarm::Alarm::default();
+        let mut timer = super::timer_thread::TimerThread::default();
         poll_fn(|cx| {
             let mut output = None;
             let mut poll =
@@ -99,7 +99,7 @@ impl Executor {
             match turn {
                 Turn::Idle(deadline) if self.sleeps_until(deadline, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    alarm.set(self.shared.engine.wait(), cx.waker());
+                    timer.set(self.shared.engine.wait(), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -122,7 +122,7 @@ impl Executor {
             if engine.world.pending.borrow().outcomes.len() >= Engine::OUTCOMES_PER_COMMIT {
                 break;
             }
-            is_busy |= engine.world.bodies.tick_with(main, poll_main);
+            is_busy |= engine.world.bodies.raw().tick_with(main, poll_main);
         }
         timers.advance();
         // What stopped the executor is told to everybody who waits; the main future goes on.
@@ -154,7 +154,7 @@ impl Executor {
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
     fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
         let (world, commands) = (&self.shared.engine.world, &self.shared.commands);
-        world.bodies.register(waker);
+        world.bodies.raw().register(waker);
         world.gate.register(waker);
         commands.register(waker);
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();

@@ -1,7 +1,5 @@
 //! The executor as its users see it.
 
-#[cfg(feature = "std")]
-mod alarm;
 mod builder;
 mod drive;
 mod handle;
@@ -9,6 +7,8 @@ mod parked;
 mod posted;
 mod remote;
 mod runs;
+#[cfg(feature = "std")]
+mod timer_thread;
 mod weak;
 
 use alloc::boxed::Box;
@@ -202,8 +202,8 @@ impl Drop for Executor {
         }
         self.shared.commands.close();
         self.shared.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
-        self.shared.engine.world.tasks.close();
-        self.shared.engine.world.bodies.close();
+        self.shared.engine.world.tasks.raw().close();
+        self.shared.engine.world.bodies.raw().close();
     }
 }
 

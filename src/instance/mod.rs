@@ -13,7 +13,8 @@ use core::fmt;
 use core::future::Future;
 use core::task::{Context, Poll};
 
-use dacapo_executor::{Task, TaskId};
+use dacapo_executor::Task;
+use dacapo_executor::raw::TaskId;
 use dacapo_store::{RunKey, RunRow};
 
 use crate::clock::Timestamp;
@@ -177,10 +178,10 @@ impl Instance {
         task: impl Future<Output = T> + 'static,
     ) -> Task<T> {
         if !self.is_running() {
-            return Task::dead();
+            return dacapo_executor::raw::dead_task();
         }
         let task = self.world.tasks.spawn(WorkflowTask::new(self, number, task));
-        self.keep(number, task.id());
+        self.keep(number, dacapo_executor::raw::task_id(&task));
         task
     }
 
@@ -193,7 +194,7 @@ impl Instance {
     pub(crate) fn spawn_root(self: &Rc<Self>, input: &[u8]) -> Result<(), String> {
         let root = (self.workflow.root)(self, input)?;
         if self.is_running() {
-            self.keep(root.number, self.world.tasks.spawn_boxed(root.task));
+            self.keep(root.number, self.world.tasks.raw().spawn_boxed(root.task));
         }
         Ok(())
     }
@@ -203,7 +204,7 @@ impl Instance {
         if let List::Many(tasks) = &mut *tasks
             && tasks.len() == tasks.capacity()
         {
-            tasks.retain(|&(_, task)| self.world.tasks.is_alive(task));
+            tasks.retain(|&(_, task)| self.world.tasks.raw().is_alive(task));
         }
         tasks.push((number, task));
     }
@@ -220,7 +221,7 @@ impl Instance {
         let chosen = choices.wakes(self.key(), self.delivered.get(), self.next_task.get());
         for number in &chosen {
             if let Ok(index) = tasks.binary_search_by_key(number, |&(number, _)| number) {
-                self.world.tasks.wake(tasks[index].1);
+                self.world.tasks.raw().wake(tasks[index].1);
             }
         }
         !chosen.is_empty()
@@ -258,7 +259,7 @@ impl Instance {
     pub(crate) fn hand_over(&self, operation: &Operation) {
         match operation.hand_over() {
             None => {}
-            Some(Waiter::Task(task)) => self.world.tasks.wake(task),
+            Some(Waiter::Task(task)) => self.world.tasks.raw().wake(task),
             Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
         }
     }
@@ -288,7 +289,7 @@ impl Instance {
                 let mut body = Some(body);
                 apart(&mut || drop(body.take()));
             }
-            Effort::Body(body) => apart(&mut || self.world.bodies.abort(body)),
+            Effort::Body(body) => apart(&mut || self.world.bodies.raw().abort(body)),
             Effort::Timer => {
                 if let Some(timer) = self.timer(operation) {
                     self.world.timers.remove(&timer);
@@ -320,8 +321,9 @@ impl Instance {
     /// Drops the tasks in spawn order, and with them their operations and bodies. If some panic,
     /// the rest are dropped as well, and the last message is the answer.
     fn drop_tasks(&self) -> Result<(), String> {
-        let drop_task =
-            |(_, task)| panics::catch(|| self.world.gate.shut(|| self.world.tasks.abort(task)));
+        let drop_task = |(_, task)| {
+            panics::catch(|| self.world.gate.shut(|| self.world.tasks.raw().abort(task)))
+        };
         let dropped = self.tasks.take().into_iter().map(drop_task).fold(Ok(()), Result::and);
         self.end_leaked();
         dropped
@@ -356,7 +358,8 @@ impl Instance {
     /// Which tasks there are, for a message.
     pub(crate) fn show_tasks(&self) -> String {
         let tasks = self.tasks.borrow();
-        let alive = tasks.as_slice().iter().filter(|&&(_, task)| self.world.tasks.is_alive(task));
+        let alive =
+            tasks.as_slice().iter().filter(|&&(_, task)| self.world.tasks.raw().is_alive(task));
         let numbers: Vec<_> = alive.map(|(number, _)| number.to_string()).collect();
         match &numbers[..] {
             [number] => format!("task {number} (0 is the root) awaits"),

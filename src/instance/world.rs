@@ -9,7 +9,8 @@ use core::cell::{Cell, RefCell};
 use core::mem;
 use core::task::{RawWakerVTable, Waker};
 
-use dacapo_executor::{FifoExecutor, TaskId};
+use dacapo_executor::FifoExecutor;
+use dacapo_executor::raw::TaskId;
 use dacapo_store::RunRow;
 use futures::future::LocalBoxFuture;
 
@@ -196,7 +197,7 @@ impl World {
     ) -> Rc<Self> {
         let gate = Gate::new();
         Rc::new(Self {
-            tasks: FifoExecutor::gated(gate.clone()),
+            tasks: dacapo_executor::raw::gated(gate.clone()),
             bodies: FifoExecutor::new(),
             timers,
             gate,
@@ -211,7 +212,7 @@ impl World {
 
     /// Has a body begin, at the tail of the queue.
     pub(crate) fn spawn_body(&self, body: LocalBoxFuture<'static, ()>) -> TaskId {
-        self.bodies.spawn_boxed(match &self.choices {
+        self.bodies.raw().spawn_boxed(match &self.choices {
             None => body,
             Some(choices) => hesitant(body, choices.clone()),
         })
@@ -219,7 +220,7 @@ impl World {
 
     /// How many polls of bodies come before the next commit: a round.
     pub(crate) fn polls_per_turn(&self) -> usize {
-        let queued = self.bodies.queue_len();
+        let queued = self.bodies.raw().queue_len();
         self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }
 
@@ -231,7 +232,7 @@ impl World {
 
     /// Whom to wake: the task that is being polled itself, if the waker is its own.
     pub(crate) fn waiter(&self, waker: &Waker) -> Waiter {
-        let task = self.tasks.current().filter(|_| self.own_waker.get() == same(waker));
+        let task = self.tasks.raw().current().filter(|_| self.own_waker.get() == same(waker));
         task.map_or_else(|| Waiter::Waker(waker.clone()), Waiter::Task)
     }
 }

@@ -9,9 +9,8 @@ use core::ops::ControlFlow;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use futures::task::AtomicWaker;
-
 use super::woken::WokenSet;
+use crate::sync::AtomicWaker;
 
 /// The wakers of all branches of one combinator.
 pub(super) struct Wakers {

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
-const BITS: usize = usize::BITS as usize;
+use crate::sync::{AtomicUsize, Ordering, WORD_BITS as BITS};
+
+/// A word with all its bits.
+const FULL: usize = usize::MAX >> (usize::BITS as usize - BITS);
 
 /// The numbers below a bound that were added and not taken since.
 ///
@@ -27,7 +29,7 @@ impl WokenSet {
         loop {
             let words = bits.div_ceil(BITS).max(1);
             let filled = |word: usize| match bits.saturating_sub(word * BITS) {
-                left if left >= BITS => usize::MAX,
+                left if left >= BITS => FULL,
                 left => (1 << left) - 1,
             };
             levels.push((0..words).map(|word| AtomicUsize::new(filled(word))).collect());

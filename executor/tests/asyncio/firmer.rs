@@ -72,7 +72,7 @@ fn at_the_end_tasks_are_dropped_in_spawn_order() {
     // Whoever holds them, in whatever order.
     children.reverse();
     executor.spawn(async move { drop(join_all(children).await) }).detach();
-    executor.close();
+    executor.raw().close();
     assert_eq!(log.0.take(), Vec::from_iter(0..CHILDREN));
 }
 

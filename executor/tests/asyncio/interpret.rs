@@ -43,7 +43,7 @@ pub(crate) fn run(bodies: &[Body], counts: &mut Counts) -> String {
     }
     let trace = world.0.trace.take().join(" ");
     *counts = world.0.counts.take();
-    executor.close();
+    executor.raw().close();
     // The handles hold each other through the world.
     drop(world.0.handles.take());
     trace
@@ -88,7 +88,7 @@ impl World {
     /// Marks where the rounds begin, as asyncio's loop does its iterations.
     fn run_rounds(&self) {
         loop {
-            let round = self.0.executor.queued();
+            let round = self.0.executor.raw().queued();
             if round == 0 {
                 return;
             }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use dacapo_executor::{FifoExecutor, Task, yield_now};
+use dacapo_executor::{FifoExecutor, Task, raw, yield_now};
 
 use crate::trace::{Event, Trace, check, on_drop, pause, waker};
 
@@ -173,16 +173,16 @@ fn promise_5_a_task_may_drop_an_ancestor_that_awaits_it() {
 fn promise_5_dropping_wakes_nobody() {
     check("end", |executor, trace| {
         let (log, victim) = (trace.clone(), executor.spawn(std::future::pending::<()>()));
-        let id = victim.id();
+        let id = raw::task_id(&victim);
         let awaiter = executor.spawn(async move {
             victim.await;
             log.log("never");
         });
         executor.run_until_stalled();
-        executor.abort(id);
+        executor.raw().abort(id);
         assert!(!executor.has_ready());
-        assert!(!executor.is_alive(id));
-        assert!(executor.is_alive(awaiter.id()));
+        assert!(!executor.raw().is_alive(id));
+        assert!(executor.raw().is_alive(raw::task_id(&awaiter)));
         trace.log("end");
         awaiter.detach();
     });
@@ -192,12 +192,12 @@ fn promise_5_dropping_wakes_nobody() {
 fn promise_5_abort_by_id_is_void_for_an_ended_task_whose_slot_is_used_again() {
     check("old new", |executor, trace| {
         let (old, new) = (trace.clone(), trace.clone());
-        let old = executor.spawn_boxed(Box::pin(async move { old.log("old") }));
+        let old = executor.raw().spawn_boxed(Box::pin(async move { old.log("old") }));
         executor.run_until_stalled();
-        let new = executor.spawn_boxed(Box::pin(async move { new.log("new") }));
-        executor.abort(old);
-        assert!(executor.is_alive(new));
-        assert!(!executor.is_alive(old));
+        let new = executor.raw().spawn_boxed(Box::pin(async move { new.log("new") }));
+        executor.raw().abort(old);
+        assert!(executor.raw().is_alive(new));
+        assert!(!executor.raw().is_alive(old));
     });
 }
 
@@ -207,13 +207,13 @@ fn promise_5_a_task_that_aborts_itself_is_dropped_when_its_poll_returns() {
         let id = Rc::new(std::cell::Cell::new(None));
         let (mine, handle, log) = (id.clone(), executor.clone(), trace.clone());
         let guard = trace.on_drop("~task");
-        id.set(Some(executor.spawn_boxed(Box::pin(async move {
+        id.set(Some(executor.raw().spawn_boxed(Box::pin(async move {
             let _guard = guard;
             let id = mine.get().expect("set before the first poll");
-            assert!(handle.is_alive(id));
-            handle.abort(id);
-            handle.abort(id);
-            assert!(!handle.is_alive(id));
+            assert!(handle.raw().is_alive(id));
+            handle.raw().abort(id);
+            handle.raw().abort(id);
+            assert!(!handle.raw().is_alive(id));
             // A new task may have the slot already: it is another task.
             let inner = log.clone();
             handle.spawn(async move { inner.log("b") }).detach();
@@ -238,11 +238,11 @@ fn promise_5_a_drop_may_spawn_wake_and_abort() {
             .detach();
         let bystander = executor.spawn(std::future::pending::<()>());
         executor.run_until_stalled();
-        let (handle, log, id) = (executor.clone(), trace.clone(), bystander.id());
+        let (handle, log, id) = (executor.clone(), trace.clone(), raw::task_id(&bystander));
         let guard = on_drop(move || {
             log.log("~victim");
             event.set();
-            handle.abort(id);
+            handle.raw().abort(id);
             let inner = log.clone();
             handle.spawn(async move { inner.log("spawned") }).detach();
         });
@@ -261,9 +261,9 @@ fn promise_5_a_drop_may_drop_the_handle_of_its_own_task() {
             log.log("~task");
         });
         let task = executor.spawn(async move { drop(guard) });
-        let id = task.id();
+        let id = raw::task_id(&task);
         place.replace(Some(task));
-        executor.abort(id);
+        executor.raw().abort(id);
         trace.log("end");
     });
 }
@@ -273,7 +273,7 @@ fn promise_5_a_task_is_finished_once_it_runs_no_more() {
     check("", |executor, _| {
         let (ends, aborted) = (executor.spawn(async {}), executor.spawn(async {}));
         assert!(!ends.is_finished() && !aborted.is_finished());
-        executor.abort(aborted.id());
+        executor.raw().abort(raw::task_id(&aborted));
         assert!(aborted.is_finished());
         executor.run_until_stalled();
         assert!(ends.is_finished());

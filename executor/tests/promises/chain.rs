@@ -67,7 +67,7 @@ fn promise_5_teardown_drops_a_chain_of_any_length() {
         let (executor, (dropped, count)) = (FifoExecutor::new(), counted());
         chain(&executor, LONG, count).detach();
         executor.run_until_stalled();
-        executor.close();
+        executor.raw().close();
         assert_eq!(dropped.get(), LONG);
     });
 }

@@ -1,6 +1,6 @@
 //! Promise 3: who waits for a completion, and when it goes on.
 
-use dacapo_executor::{Task, yield_now};
+use dacapo_executor::{raw, yield_now};
 
 use crate::trace::{Event, check, on_drop};
 
@@ -157,9 +157,9 @@ fn promise_3_a_handle_can_be_moved_to_another_task_while_it_is_awaited() {
 #[test]
 fn promise_3_a_dead_task_is_never_ready() {
     check("", |executor, trace| {
-        let (task, trace) = (Task::<()>::dead(), trace.clone());
+        let (task, trace) = (raw::dead_task::<()>(), trace.clone());
         assert!(task.is_finished());
-        assert!(!executor.is_alive(task.id()));
+        assert!(!executor.raw().is_alive(raw::task_id(&task)));
         executor
             .spawn(async move {
                 task.await;

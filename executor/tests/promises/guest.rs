@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::Poll;
 
-use dacapo_executor::{FifoExecutor, Guest, yield_now};
+use dacapo_executor::raw::Guest;
+use dacapo_executor::{FifoExecutor, yield_now};
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt;
 
@@ -13,7 +14,7 @@ use crate::trace::{Event, Trace, check};
 /// Ticks with a guest that logs its name and yields, for so many turns.
 fn tick_guest(executor: &FifoExecutor, trace: &Trace, guest: &Guest, name: &str, ticks: usize) {
     for _ in 0..ticks {
-        executor.tick_with(guest, &mut |cx| {
+        executor.raw().tick_with(guest, &mut |cx| {
             trace.log(name);
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -54,10 +55,10 @@ fn promise_1_the_main_future_has_its_own_turn() {
 #[test]
 fn promise_1_a_guest_goes_behind_what_its_poll_woke_and_spawned() {
     check("guest b guest b guest", |executor, trace| {
-        let guest = executor.guest();
+        let guest = executor.raw().guest();
         let mut spawned = false;
         for _ in 0..5 {
-            executor.tick_with(&guest, &mut |cx| {
+            executor.raw().tick_with(&guest, &mut |cx| {
                 trace.log("guest");
                 cx.waker().wake_by_ref();
                 if !std::mem::replace(&mut spawned, true) {
@@ -73,7 +74,7 @@ fn promise_1_a_guest_goes_behind_what_its_poll_woke_and_spawned() {
 fn promise_1_a_guest_takes_its_place_when_it_is_made() {
     check("a guest b", |executor, trace| {
         spawn_yielding(executor, trace, "a", 1);
-        let guest = executor.guest();
+        let guest = executor.raw().guest();
         spawn_yielding(executor, trace, "b", 1);
         tick_guest(executor, trace, &guest, "guest", 3);
     });
@@ -82,38 +83,38 @@ fn promise_1_a_guest_takes_its_place_when_it_is_made() {
 #[test]
 fn promise_1_a_guest_is_not_polled_unless_it_was_woken() {
     check("guest", |executor, trace| {
-        let guest = executor.guest();
+        let guest = executor.raw().guest();
         let mut poll = |_: &mut std::task::Context<'_>| {
             trace.log("guest");
             Poll::Pending
         };
-        assert!(executor.tick_with(&guest, &mut poll));
-        assert!(!executor.tick_with(&guest, &mut poll));
+        assert!(executor.raw().tick_with(&guest, &mut poll));
+        assert!(!executor.raw().tick_with(&guest, &mut poll));
     });
 }
 
 #[test]
 fn promise_1_a_guest_that_is_ready_or_dropped_is_gone() {
     check("ready", |executor, trace| {
-        let guest = executor.guest();
+        let guest = executor.raw().guest();
         let mut waker = None;
-        executor.tick_with(&guest, &mut |cx| {
+        executor.raw().tick_with(&guest, &mut |cx| {
             waker = Some(cx.waker().clone());
             trace.log("ready");
             Poll::Ready(())
         });
         waker.expect("the guest was polled").wake();
-        assert!(!executor.tick_with(&guest, &mut |_| unreachable!("the guest has ended")));
-        drop(executor.guest());
+        assert!(!executor.raw().tick_with(&guest, &mut |_| unreachable!("the guest has ended")));
+        drop(executor.raw().guest());
         assert!(!executor.try_tick());
-        assert_eq!(executor.queued(), 0);
+        assert_eq!(executor.raw().queued(), 0);
     });
 }
 
 #[test]
 fn promise_1_a_guest_passed_over_has_its_turn_when_its_owner_ticks() {
     check("a guest b guest", |executor, trace| {
-        let guest = executor.guest();
+        let guest = executor.raw().guest();
         spawn_yielding(executor, trace, "a", 1);
         // Nobody's loop but the guest's own can poll it.
         assert!(executor.try_tick());
@@ -180,14 +181,14 @@ fn promise_1_a_main_future_may_block_on_another() {
 #[test]
 #[should_panic(expected = "a guest is ticked by the executor that gave it")]
 fn a_guest_of_another_executor_is_refused() {
-    let guest = FifoExecutor::new().guest();
-    FifoExecutor::new().tick_with(&guest, &mut |_| Poll::Pending);
+    let guest = FifoExecutor::new().raw().guest();
+    FifoExecutor::new().raw().tick_with(&guest, &mut |_| Poll::Pending);
 }
 
 #[test]
 fn block_on_in_teardown_panics_rather_than_hangs() {
     let executor = FifoExecutor::new();
-    let main = async { executor.close() };
+    let main = async { executor.raw().close() };
     executor.block_on(main);
     let end = catch_unwind(AssertUnwindSafe(|| executor.block_on(async {})));
     assert!(end.is_err());
@@ -195,7 +196,7 @@ fn block_on_in_teardown_panics_rather_than_hangs() {
     let handle = closes.clone();
     let end = catch_unwind(AssertUnwindSafe(|| {
         closes.block_on(async {
-            handle.close();
+            handle.raw().close();
             yield_now().await;
         });
     }));

@@ -198,7 +198,7 @@ impl Model<'_> {
                 }
             }
             Op::Abort(task) if task < self.tasks.len() => self.cancel(task),
-            Op::Ring(place) if !self.wakers.is_empty() => {
+            Op::Wake(place) if !self.wakers.is_empty() => {
                 self.wake(self.wakers[place % self.wakers.len()]);
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dacapo_executor::{FifoExecutor, yield_now};
+use dacapo_executor::{FifoExecutor, raw, yield_now};
 
 use crate::trace::{Event, Trace, on_drop};
 
@@ -79,7 +79,7 @@ fn what_a_panicking_poll_woke_stays_woken() {
 fn a_drop_may_panic_at_the_end_of_a_task() {
     let (executor, trace) = (FifoExecutor::new(), Trace::default());
     let guard = on_drop(|| panic!("on purpose"));
-    let boxed = executor.spawn_boxed(Box::pin(async move {
+    let boxed = executor.raw().spawn_boxed(Box::pin(async move {
         let _guard = guard;
     }));
     let guard = on_drop(|| panic!("on purpose"));
@@ -87,8 +87,10 @@ fn a_drop_may_panic_at_the_end_of_a_task() {
     let log = trace.clone();
     executor.spawn(async move { log.log("other") }).detach();
     assert!(tick(&executor).is_err());
-    assert!(catch_unwind(AssertUnwindSafe(|| executor.abort(aborted.id()))).is_err());
-    assert!(!executor.is_alive(boxed) && aborted.is_finished());
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| executor.raw().abort(raw::task_id(&aborted)))).is_err()
+    );
+    assert!(!executor.raw().is_alive(boxed) && aborted.is_finished());
     assert_eq!(executor.run_until_stalled(), 1);
     assert_eq!(trace.take(), "other");
 }

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::Waker;
 
-use dacapo_executor::{FifoExecutor, Task, TaskId, yield_now};
+use dacapo_executor::raw::{self, TaskId};
+use dacapo_executor::{FifoExecutor, Task, yield_now};
 
 use super::trace::{Event, Trace, on_drop, waker};
 
@@ -27,9 +28,9 @@ pub(crate) enum Op {
     DropShared(usize),
     /// Aborts the so-and-so-many-th task by id.
     Abort(usize),
-    /// Leaves a clone of the own waker, and rings one that was left.
+    /// Leaves a clone of the own waker, and wakes one that was left.
     LeaveWaker,
-    Ring(usize),
+    Wake(usize),
 }
 
 /// One task's code: what it does, and what its drop does.
@@ -79,7 +80,7 @@ pub(crate) fn run(program: &Program) -> String {
     }
     executor.run_until_stalled();
     world.0.trace.log("|");
-    executor.close();
+    executor.raw().close();
     let trace = world.0.trace.take();
     // The handles hold each other through the world.
     drop(world.0.handles.take());
@@ -106,7 +107,7 @@ impl World {
         });
         // In teardown there is no task to number.
         if !task.is_finished() {
-            self.0.ids.borrow_mut().push(task.id());
+            self.0.ids.borrow_mut().push(raw::task_id(&task));
         }
         Some(task)
     }
@@ -159,9 +160,9 @@ impl World {
             Op::DropShared(place) => drop(self.take_shared(place)),
             Op::Abort(number) => {
                 let id = self.0.ids.borrow().get(number).copied();
-                id.into_iter().for_each(|id| self.0.executor.abort(id));
+                id.into_iter().for_each(|id| self.0.executor.raw().abort(id));
             }
-            Op::Ring(place) => {
+            Op::Wake(place) => {
                 let wakers = self.0.wakers.borrow().clone();
                 if !wakers.is_empty() {
                     wakers[place % wakers.len()].wake_by_ref();

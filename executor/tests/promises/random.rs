@@ -61,6 +61,6 @@ fn drop_op(random: &mut Random, body: usize, bodies: usize) -> Op {
         1 => Op::DropShared(random.below(8)),
         2 => Op::Abort(random.below(12)),
         3 if body + 1 < bodies => Op::SpawnDetached(body + 1 + random.below(bodies - body - 1)),
-        _ => Op::Ring(random.below(8)),
+        _ => Op::Wake(random.below(8)),
     }
 }

@@ -11,7 +11,7 @@ use dacapo_executor::{FifoExecutor, yield_now};
 use crate::trace::{Trace, check, pause, waker};
 
 /// Spawns tasks that leave their wakers, and runs them until they wait.
-fn sleepers(executor: &FifoExecutor, trace: &Trace, names: &[&'static str]) -> Vec<Waker> {
+fn waiting_tasks(executor: &FifoExecutor, trace: &Trace, names: &[&'static str]) -> Vec<Waker> {
     let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
     for &name in names {
         let (trace, wakers) = (trace.clone(), wakers.clone());
@@ -65,7 +65,7 @@ fn promise_4_a_round_is_the_tasks_queued_when_it_begins() {
 #[test]
 fn promise_4_wakes_of_another_thread_come_in_its_order() {
     check("c a b", |executor, trace| {
-        let mut wakers = sleepers(executor, trace, &["a", "b", "c"]);
+        let mut wakers = waiting_tasks(executor, trace, &["a", "b", "c"]);
         wakers.rotate_right(1);
         wake_elsewhere(wakers);
     });
@@ -74,7 +74,7 @@ fn promise_4_wakes_of_another_thread_come_in_its_order() {
 #[test]
 fn promise_4_a_wake_of_another_thread_goes_behind_the_round_that_runs() {
     check("a b woken next", |executor, trace| {
-        let wakers = sleepers(executor, trace, &["woken"]);
+        let wakers = waiting_tasks(executor, trace, &["woken"]);
         let (handle, log) = (executor.clone(), trace.clone());
         executor
             .spawn(async move {
@@ -109,7 +109,7 @@ fn promise_4_a_wake_of_another_thread_during_the_poll_is_a_self_wake() {
 #[test]
 fn promise_4_wakes_of_ended_tasks_are_void_from_other_threads_too() {
     check("new", |executor, trace| {
-        let wakers = sleepers(executor, &Trace::default(), &["old"]);
+        let wakers = waiting_tasks(executor, &Trace::default(), &["old"]);
         wake_elsewhere(wakers.clone());
         executor.run_until_stalled();
         let log = trace.clone();
@@ -155,7 +155,7 @@ fn promise_4_no_wake_of_another_thread_is_lost() {
 fn promise_4_wakes_of_many_threads_reach_every_task() {
     let executor = FifoExecutor::new();
     let trace = Trace::default();
-    let wakers = sleepers(&executor, &trace, &["t"; 400]);
+    let wakers = waiting_tasks(&executor, &trace, &["t"; 400]);
     let threads: Vec<_> = wakers
         .chunks(100)
         .map(|wakers| wakers.iter().cloned().chain(wakers.iter().cloned()).collect::<Vec<_>>())

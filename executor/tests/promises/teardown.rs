@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use dacapo_executor::{FifoExecutor, Task};
+use dacapo_executor::{FifoExecutor, Task, raw};
 
 use crate::trace::{Event, Trace, on_drop, pause, waker};
 
@@ -46,7 +46,7 @@ fn promise_5_teardown_takes_a_child_at_its_own_place() {
     spawn_pending(&executor, &trace, "between").detach();
     place.replace(Some(spawn_pending(&executor, &trace, "child")));
     executor.run_until_stalled();
-    executor.close();
+    executor.raw().close();
     assert_eq!(trace.take(), "parent between child");
 }
 
@@ -60,15 +60,15 @@ fn promise_5_nothing_that_a_drop_does_in_teardown_has_an_effect() {
     let guard = on_drop(move || {
         sets.set();
         let victim = victim.get().expect("set before the teardown");
-        assert!(!handle.is_alive(victim), "the teardown has begun");
-        handle.abort(victim);
+        assert!(!handle.raw().is_alive(victim), "the teardown has begun");
+        handle.raw().abort(victim);
         let unpolled = log.on_drop("~unpolled");
         let dead = handle.spawn(async move { drop(unpolled) });
-        assert!(!handle.is_alive(dead.id()) && dead.is_finished());
-        let boxed = handle.spawn_boxed(Box::pin(async {}));
-        assert!(!handle.is_alive(boxed));
+        assert!(!handle.raw().is_alive(raw::task_id(&dead)) && dead.is_finished());
+        let boxed = handle.raw().spawn_boxed(Box::pin(async {}));
+        assert!(!handle.raw().is_alive(boxed));
         assert!(!handle.try_tick() && !handle.has_ready());
-        handle.close();
+        handle.raw().close();
         log.log("first");
     });
     executor.spawn(async move { drop(guard) }).detach();
@@ -79,12 +79,12 @@ fn promise_5_nothing_that_a_drop_does_in_teardown_has_an_effect() {
             waits.wait().await;
         })
         .detach();
-    last.set(Some(spawn_pending(&executor, &trace, "last").id()));
+    last.set(Some(raw::task_id(&spawn_pending(&executor, &trace, "last"))));
     // `last`'s handle was dropped: it is gone before the teardown.
     assert_eq!(trace.take(), "last");
     let third = spawn_pending(&executor, &trace, "third");
-    last.set(Some(third.id()));
-    executor.close();
+    last.set(Some(raw::task_id(&third)));
+    executor.raw().close();
     assert_eq!(trace.take(), "~unpolled first second third");
     assert!(!executor.has_ready());
 }
@@ -102,7 +102,7 @@ fn promise_5_wakers_are_void_after_teardown() {
         })
         .detach();
     executor.run_until_stalled();
-    executor.close();
+    executor.raw().close();
     wakers.take().into_iter().for_each(std::task::Waker::wake);
     assert!(!executor.has_ready());
     assert_eq!(executor.run_until_stalled(), 0);
@@ -136,7 +136,7 @@ fn promise_5_a_task_that_closes_its_executor_finishes_its_poll() {
     executor
         .spawn(async move {
             let _guard = guard;
-            handle.close();
+            handle.raw().close();
             log.log("here");
             waker().await.wake();
             pause().await;
@@ -155,7 +155,7 @@ fn promise_5_teardown_goes_on_when_a_drop_panics() {
     let guard = on_drop(|| panic!("on purpose"));
     executor.spawn(async move { drop(guard) }).detach();
     spawn_pending(&executor, &trace, "b").detach();
-    let closed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| executor.close()));
+    let closed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| executor.raw().close()));
     assert!(closed.is_err());
     assert_eq!(trace.take(), "a b");
 }

@@ -1,58 +1,58 @@
-//! A clock's bell for runtimes whose timers we do not know.
+//! A thread that wakes the main loop for timers, in runtimes whose timers we do not know.
 
 use core::task::Waker;
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Wakes a task after a while. Its thread begins with the first call that needs it, and ends with
-/// the alarm.
+/// Wakes a task after a while. Its thread begins with the first call that needs it, and ends when
+/// this is dropped.
 #[derive(Default)]
-pub(super) struct Alarm {
-    bell: Option<Arc<Bell>>,
+pub(super) struct TimerThread {
+    shared: Option<Arc<Shared>>,
 }
 
 #[derive(Default)]
-struct Bell {
+struct Shared {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    set: Option<(Instant, Waker)>,
+    next: Option<(Instant, Waker)>,
     is_closed: bool,
 }
 
-impl Alarm {
+impl TimerThread {
     /// Wakes `waker` after `wait`, and forgets what was set before; `None` forgets only.
     pub(super) fn set(&mut self, wait: Option<Duration>, waker: &Waker) {
         // A wait too long for the system's clock is one for ever.
         let deadline = wait.and_then(|wait| Instant::now().checked_add(wait));
-        if self.bell.is_none() && deadline.is_none() {
+        if self.shared.is_none() && deadline.is_none() {
             return;
         }
-        let bell = self.bell.get_or_insert_with(Bell::begin);
-        bell.change(|state| state.set = deadline.map(|deadline| (deadline, waker.clone())));
+        let shared = self.shared.get_or_insert_with(Shared::begin);
+        shared.change(|state| state.next = deadline.map(|deadline| (deadline, waker.clone())));
     }
 }
 
-impl Drop for Alarm {
+impl Drop for TimerThread {
     fn drop(&mut self) {
-        if let Some(bell) = &self.bell {
-            bell.change(|state| state.is_closed = true);
+        if let Some(shared) = &self.shared {
+            shared.change(|state| state.is_closed = true);
         }
     }
 }
 
-impl Bell {
+impl Shared {
     fn begin() -> Arc<Self> {
-        let bell = Arc::<Self>::default();
-        let rung = bell.clone();
-        let builder = thread::Builder::new().name("dacapo-alarm".into());
-        builder.spawn(move || rung.ring()).expect("the system gives a thread for timers");
-        bell
+        let shared = Arc::<Self>::default();
+        let threads = shared.clone();
+        let builder = thread::Builder::new().name("dacapo-timers".into());
+        builder.spawn(move || threads.run()).expect("the system gives a thread for timers");
+        shared
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -60,11 +60,12 @@ impl Bell {
         self.changed.notify_one();
     }
 
-    fn ring(&self) {
+    /// What the thread does.
+    fn run(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !state.is_closed {
             let now = Instant::now();
-            state = match state.set.take_if(|(deadline, _)| *deadline <= now) {
+            state = match state.next.take_if(|(deadline, _)| *deadline <= now) {
                 Some((_, waker)) => {
                     drop(state);
                     waker.wake();
@@ -75,12 +76,8 @@ impl Bell {
         }
     }
 
-    fn wait<'a>(
-        &self,
-        state: std::sync::MutexGuard<'a, State>,
-        now: Instant,
-    ) -> std::sync::MutexGuard<'a, State> {
-        match state.set.as_ref().map(|(deadline, _)| *deadline - now) {
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, now: Instant) -> MutexGuard<'a, State> {
+        match state.next.as_ref().map(|(deadline, _)| *deadline - now) {
             Some(wait) => {
                 let waited = self.changed.wait_timeout(state, wait);
                 waited.unwrap_or_else(PoisonError::into_inner).0

@@ -5,38 +5,39 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use dacapo_executor::{FifoExecutor, Parker, yield_now};
+use dacapo_executor::raw::Parker;
+use dacapo_executor::{FifoExecutor, yield_now};
 
 use crate::trace::{Event, Wakes};
 
-fn sleeper() -> (Arc<Wakes>, Waker) {
+fn counted_waker() -> (Arc<Wakes>, Waker) {
     let wakes = Arc::new(Wakes::default());
     (wakes.clone(), wakes.into())
 }
 
 #[test]
 fn a_spawn_wakes_who_registered_once() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
-    executor.register(&waker);
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
+    executor.raw().register(&waker);
     assert_eq!(wakes.count(), 0);
     executor.spawn(async {}).detach();
     executor.spawn(async {}).detach();
     assert_eq!(wakes.count(), 1);
-    executor.register(&waker);
-    executor.spawn_boxed(Box::pin(async {}));
+    executor.raw().register(&waker);
+    executor.raw().spawn_boxed(Box::pin(async {}));
     assert_eq!(wakes.count(), 2);
 }
 
 #[test]
 fn a_wake_wakes_who_registered_once() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     let event = Event::default();
     for _ in 0..2 {
         let event = event.clone();
         executor.spawn(async move { event.wait().await }).detach();
     }
     executor.run_until_stalled();
-    executor.register(&waker);
+    executor.raw().register(&waker);
     assert!(!executor.has_ready());
     event.set();
     assert!(executor.has_ready());
@@ -45,14 +46,14 @@ fn a_wake_wakes_who_registered_once() {
 
 #[test]
 fn a_guest_woken_elsewhere_wakes_who_registered() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
-    let guest = executor.guest();
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
+    let guest = executor.raw().guest();
     let mut task = None;
-    executor.tick_with(&guest, &mut |cx| {
+    executor.raw().tick_with(&guest, &mut |cx| {
         task = Some(cx.waker().clone());
         Poll::Pending
     });
-    executor.register(&waker);
+    executor.raw().register(&waker);
     let task = task.expect("the guest was polled");
     thread::spawn(move || task.wake()).join().expect("the thread only wakes");
     assert_eq!(wakes.count(), 1);
@@ -61,26 +62,27 @@ fn a_guest_woken_elsewhere_wakes_who_registered() {
 
 #[test]
 fn all_who_registered_are_woken() {
-    let (executor, (wakes, waker), (others, other)) = (FifoExecutor::new(), sleeper(), sleeper());
+    let (executor, (wakes, waker), (others, other)) =
+        (FifoExecutor::new(), counted_waker(), counted_waker());
     for waker in [&waker, &other, &waker] {
-        executor.register(waker);
+        executor.raw().register(waker);
     }
     executor.spawn(async {}).detach();
     executor.spawn(async {}).detach();
     assert_eq!((wakes.count(), others.count()), (1, 1));
-    executor.register(&other);
+    executor.raw().register(&other);
     executor.spawn(async {}).detach();
     assert_eq!((wakes.count(), others.count()), (1, 2));
 }
 
 #[test]
 fn a_cancelled_task_and_a_void_wake_wake_nobody() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
     let event = Event::default();
     let waits = event.clone();
     let task = executor.spawn(async move { waits.wait().await });
     executor.run_until_stalled();
-    executor.register(&waker);
+    executor.raw().register(&waker);
     drop(task);
     event.set();
     assert_eq!(wakes.count(), 0);
@@ -112,7 +114,7 @@ fn a_loop_that_registers_looks_and_parks_loses_no_wake() {
         if executor.try_tick() {
             continue;
         }
-        executor.register(&waker);
+        executor.raw().register(&waker);
         if !executor.has_ready() {
             parker.park();
         }
@@ -141,22 +143,22 @@ fn queued_counts_the_round_that_begins() {
         executor.spawn(async { yield_now().await }).detach();
     }
     drop(executor.spawn(async {}));
-    assert_eq!(executor.queued(), 3);
-    for _ in 0..executor.queued() {
+    assert_eq!(executor.raw().queued(), 3);
+    for _ in 0..executor.raw().queued() {
         executor.try_tick();
     }
-    assert_eq!(executor.queued(), 3);
+    assert_eq!(executor.raw().queued(), 3);
     assert_eq!(executor.run_until_stalled(), 3);
-    assert_eq!(executor.queued(), 0);
+    assert_eq!(executor.raw().queued(), 0);
 }
 
 #[test]
-fn a_rouse_wakes_who_registered_once_and_queues_nothing() {
-    let (executor, (wakes, waker)) = (FifoExecutor::new(), sleeper());
-    executor.rouse();
-    executor.register(&waker);
-    executor.rouse();
-    executor.rouse();
+fn a_notification_wakes_who_registered_once_and_queues_nothing() {
+    let (executor, (wakes, waker)) = (FifoExecutor::new(), counted_waker());
+    executor.raw().notify();
+    executor.raw().register(&waker);
+    executor.raw().notify();
+    executor.raw().notify();
     executor.spawn(async {}).detach();
     assert_eq!(wakes.count(), 1);
     assert_eq!(executor.run_until_stalled(), 1);

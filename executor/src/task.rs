@@ -76,28 +76,12 @@ impl<T> Task<T> {
         Task { id, core, outcome: Some(outcome) }
     }
 
-    /// A task that has ended without an output: never ready, as what is spawned in teardown.
-    ///
-    /// ```
-    /// use dacapo_executor::Task;
-    /// use futures::FutureExt;
-    ///
-    /// assert_eq!(Task::<()>::dead().now_or_never(), None);
-    /// ```
-    pub fn dead() -> Task<T> {
+    /// A task that has ended without an output.
+    pub(crate) fn dead() -> Task<T> {
         Task { id: TaskId::DEAD, core: Weak::new(), outcome: None }
     }
 
-    /// The task's id, which outlives the handle.
-    ///
-    /// ```
-    /// use dacapo_executor::FifoExecutor;
-    ///
-    /// let executor = FifoExecutor::new();
-    /// let task = executor.spawn(async {});
-    /// assert!(executor.is_alive(task.id()));
-    /// ```
-    pub fn id(&self) -> TaskId {
+    pub(crate) fn id(&self) -> TaskId {
         self.id
     }
 
