@@ -1,5 +1,6 @@
 //! The operations of a run that were asked for and have no delivered outcome.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -26,7 +27,7 @@ enum ToTakeUp {
     Live(List<Number>),
     /// In a replay nothing is taken up, and at its end all that waits. The operations that were
     /// dropped are kept: the history may still speak of them.
-    Replay { dropped: BTreeMap<Number, Rc<Operation>> },
+    Replay { dropped: Box<BTreeMap<Number, Rc<Operation>>> },
 }
 
 impl Default for ToTakeUp {
@@ -45,7 +46,7 @@ pub(crate) enum Found {
 impl Operations {
     /// Those of a run whose history is to be delivered.
     pub(crate) fn in_replay() -> Self {
-        Self { asked: ToTakeUp::Replay { dropped: BTreeMap::new() }, ..Self::default() }
+        Self { asked: ToTakeUp::Replay { dropped: Box::default() }, ..Self::default() }
     }
 
     pub(crate) fn is_replaying(&self) -> bool {

@@ -1,5 +1,6 @@
 //! A map by number that is small for a run that awaits little, and quick for one that awaits much.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -10,7 +11,8 @@ use crate::record::Number;
 pub(crate) enum Table<T> {
     /// At most [`FEW`] values, in no order.
     Few(List<(Number, T)>),
-    Many(BTreeMap<Number, T>),
+    /// In a box: most runs never have so many, and need not have the place for it.
+    Many(Box<BTreeMap<Number, T>>),
 }
 
 /// So many values are looked for one by one.
@@ -32,7 +34,7 @@ impl<T> Table<T> {
             Self::Few(few) if few.as_slice().len() < FEW => few.push((number, value)),
             Self::Few(few) => {
                 let few = core::mem::take(few).into_iter();
-                *self = Self::Many(few.chain([(number, value)]).collect());
+                *self = Self::Many(Box::new(few.chain([(number, value)]).collect()));
             }
             Self::Many(many) => drop(many.insert(number, value)),
         }
@@ -81,7 +83,7 @@ impl<T> Table<T> {
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         let (mut few, many) = match self {
             Self::Few(few) => (few, BTreeMap::new()),
-            Self::Many(many) => (List::default(), many),
+            Self::Many(many) => (List::default(), *many),
         };
         few.as_mut_slice().sort_unstable_by_key(|&(number, _)| number);
         few.into_iter().chain(many).map(|(_, value)| value)
@@ -93,7 +95,7 @@ impl<T> Table<T> {
             Self::Few(few) => (few.as_slice(), None),
             Self::Many(many) => (&[][..], Some(many)),
         };
-        let many = many.into_iter().flat_map(BTreeMap::values);
+        let many = many.into_iter().flat_map(|many| many.values());
         few.iter().map(|(_, value)| value).chain(many)
     }
 

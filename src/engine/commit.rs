@@ -34,7 +34,7 @@ impl Engine {
         if self.has_stale.take() {
             self.drop_void(taken);
         }
-        let has_any = !taken.is_empty() || self.has_sleepers_to_flush();
+        let has_any = !taken.is_empty() || self.flushes_sleepers();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);
@@ -49,9 +49,13 @@ impl Engine {
         Ok(has_any)
     }
 
-    fn has_sleepers_to_flush(&self) -> bool {
-        self.flushes.take() && !self.world.pending.borrow().sleepers.is_empty()
+    /// Whether a commit is made for the rows of sleepers alone: if there are many, or it is time.
+    fn flushes_sleepers(&self) -> bool {
+        let least = if self.flushes.take() { 1 } else { Self::SLEEPERS_PER_COMMIT };
+        self.world.pending.borrow().sleepers.len() >= least
     }
+
+    const SLEEPERS_PER_COMMIT: usize = 1_000;
 
     /// Drafts what is recorded of the timers that are due. Runs that were out of memory until now
     /// come back first.

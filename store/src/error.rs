@@ -70,7 +70,7 @@ impl Error {
         Error::new(Kind::Refused, message.into())
     }
 
-    /// Makes the error of a [`delete`](crate::Store::delete) of a run that has not ended and is
+    /// Makes the error of a [deletion](crate::Batch::delete) of a run that has not ended and is
     /// not parked.
     ///
     /// ```

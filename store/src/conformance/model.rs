@@ -36,7 +36,7 @@ impl Model {
     }
 
     /// The seq of a run's next record.
-    pub fn next_place(&self, run: RunKey) -> u64 {
+    pub fn next_seq(&self, run: RunKey) -> u64 {
         self.histories.get(&run).map_or(0, |history| history.len() as u64)
     }
 
@@ -126,7 +126,7 @@ impl Model {
     }
 
     fn compare_run(&self, store: &impl Store, key: RunKey) -> Result<(), String> {
-        let (none, length) = (History::default(), self.next_place(key));
+        let (none, length) = (History::default(), self.next_seq(key));
         let history = self.histories.get(&key).unwrap_or(&none);
         let found = read(&format!("row({key})"), store.row(key))?;
         same(&format!("row({key})"), &found.as_ref(), &self.rows.get(&key))?;

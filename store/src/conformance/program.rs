@@ -187,7 +187,7 @@ impl Program {
 
     /// The records of the runs are mixed, as those of concurrent runs are. Some were copied.
     fn push_records(&mut self, model: &Model, touched: &[RunRow], batch: &mut Batch) {
-        let mut next_seq: Vec<_> = touched.iter().map(|row| model.next_place(row.key)).collect();
+        let mut next_seq: Vec<_> = touched.iter().map(|row| model.next_seq(row.key)).collect();
         for _ in 0..self.below(3 * touched.len() as u64 + 1) {
             let at = self.below(touched.len() as u64) as usize;
             let (record, run, seq) = (self.bytes(300), touched[at].key, next_seq[at]);

@@ -170,7 +170,7 @@ impl Place {
             return Ok(());
         }
         Err(DiskError::Damaged(format!(
-            "the history of run {run} goes on at place {seq} where place {expected} should be"
+            "the history of run {run} goes on at record {seq} where record {expected} should be"
         )))
     }
 }
@@ -199,5 +199,5 @@ fn read_chunk<T>(
 }
 
 fn at(run: RunKey, (seq, flaw): FlawAt) -> DiskError {
-    DiskError::Damaged(format!("the history of run {run} at place {seq}: {flaw}"))
+    DiskError::Damaged(format!("the history of run {run} at record {seq}: {flaw}"))
 }

@@ -88,10 +88,7 @@ impl State {
         for (run, entry) in batch.entries(0) {
             let known = || self.histories.get(&run).map_or(0, History::len) as u64;
             let expected = next.entry(run).or_insert_with(known);
-            assert_eq!(
-                entry.seq, *expected,
-                "run {run}: the next place of its history was expected"
-            );
+            assert_eq!(entry.seq, *expected, "run {run}: the next seq of its history was expected");
             *expected += 1;
         }
         for row in batch.rows().iter().filter(|row| row.state != RunState::Continued) {

@@ -44,8 +44,10 @@ fn with(bytes: &[u8], name: &str, key: u64, value: &[u8]) -> Vec<u8> {
 fn check_row(bytes: Vec<u8>, table: &str, run: u64) {
     let store = open(bytes).unwrap();
     let filter = if table == "ended" { Filter::new().ended() } else { Filter::new().unfinished() };
-    let error = store.list(&filter).unwrap_err();
-    assert!(error.is_damaged() && error.to_string().contains("written last"), "{error}");
+    for filter in [filter.clone(), filter.newest_first()] {
+        let error = store.list(&filter).unwrap_err();
+        assert!(error.is_damaged() && error.to_string().contains("written last"), "{error}");
+    }
     if store.row(RunKey(run)).unwrap().is_none() {
         let error = store.find(&format!("id {run}")).unwrap_err();
         assert!(error.is_damaged() && error.to_string().contains("it is missing"), "{error}");

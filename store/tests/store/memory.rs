@@ -34,7 +34,7 @@ fn a_snapshot_goes_its_own_way() {
 }
 
 #[test]
-#[should_panic(expected = "run 0: the next place")]
+#[should_panic(expected = "run 0: the next seq")]
 fn a_gap_is_the_callers_mistake() {
     let _ = MemoryStore::new().commit(&batch(1));
 }
