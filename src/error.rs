@@ -9,6 +9,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::ParkReason;
+
 /// The result of everything durable.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
@@ -63,12 +65,18 @@ pub(crate) enum Kind {
     Cancelled,
     /// The run is parked.
     Parked,
-    /// A call was wrong: an unknown id, another workflow's id, an unregistered name.
+    /// A call was wrong: another workflow's id, an unregistered name.
     Usage,
     /// The store failed.
     Store,
     /// The executor is gone.
     Closed,
+    /// There is no run with the id of a call.
+    NotFound,
+    /// A call came too late: the run has ended.
+    Ended,
+    /// The run is parked for this reason. `Parked` is what builds without reasons have recorded.
+    ParkedFor(ParkReason),
 }
 
 /// The causes of an error, the nearest first; a list of messages in a history.
@@ -137,12 +145,82 @@ impl Error {
         self.0.is_permanent()
     }
 
+    /// The same error with `context` before its message. What the predicates say of it, its causes
+    /// and whether a retry can help stay as they are.
+    ///
+    /// ```
+    /// use dacapo::Error;
+    ///
+    /// let error = Error::new("card refused").permanent().wrap("the order was not paid");
+    /// assert_eq!(error.to_string(), "the order was not paid: card refused");
+    /// assert!(error.is_permanent());
+    /// ```
+    #[must_use]
+    pub fn wrap(self, context: impl fmt::Display) -> Self {
+        Self(self.0.within(context))
+    }
+
     /// Whether a run is parked: stopped without having ended, its history untouched.
     ///
     /// The message says why. [`Executor::resume`](crate::Executor::resume) tries again.
     #[must_use]
     pub fn is_parked(&self) -> bool {
-        self.0.0.kind == Kind::Parked
+        matches!(self.0.0.kind, Kind::Parked | Kind::ParkedFor(_))
+    }
+
+    /// Why a run is parked, if that is what this error says.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, ParkReason, Result, Workflow};
+    /// const BREW: Workflow<(), ()> = Workflow::new("brew");
+    ///
+    /// let executor = Executor::builder()
+    ///     .workflow(BREW, async |_: &Ctx, ()| -> Result<()> { panic!("no tea") })
+    ///     .in_memory();
+    /// let error = executor.block_on(executor.start(BREW, "brew-1", ())?).unwrap_err();
+    /// assert_eq!(error.park_reason(), Some(ParkReason::Panicked));
+    /// assert_eq!(Error::new("no tea").park_reason(), None);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn park_reason(&self) -> Option<ParkReason> {
+        match self.0.0.kind {
+            Kind::ParkedFor(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no run with the id that a call was given.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder().in_memory();
+    /// assert!(executor.attach(ECHO, "one").unwrap_err().is_not_found());
+    /// assert!(executor.resume("one").unwrap_err().is_not_found());
+    /// assert!(executor.block_on(executor.delete("one")).unwrap_err().is_not_found());
+    /// ```
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.0.kind == Kind::NotFound
+    }
+
+    /// Whether a call came too late: its run has ended.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// let error = executor.resume("one").unwrap_err();
+    /// assert!(error.is_ended());
+    /// assert_eq!(error.to_string(), r#"run "one" has ended, so it cannot be resumed"#);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.0.kind == Kind::Ended
     }
 
     /// Whether a run was cancelled.
@@ -302,3 +380,60 @@ impl fmt::Display for Elapsed {
 }
 
 impl core::error::Error for Elapsed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec;
+
+    /// Histories hold the kinds as their places in this order.
+    #[test]
+    fn kinds_keep_their_places() {
+        let kinds = [
+            Kind::Failed,
+            Kind::Panicked,
+            Kind::Elapsed,
+            Kind::Interrupted,
+            Kind::Cancelled,
+            Kind::Parked,
+            Kind::Usage,
+            Kind::Store,
+            Kind::Closed,
+            Kind::NotFound,
+            Kind::Ended,
+        ];
+        for (place, kind) in (0..).zip(kinds) {
+            assert_eq!(codec::encode(&kind).expect("it is encoded").as_slice(), [place]);
+        }
+        let parked = Kind::ParkedFor(ParkReason::LiveLock);
+        assert_eq!(codec::encode(&parked).expect("it is encoded").as_slice(), [11, 3]);
+    }
+
+    /// What is told of a parked run survives a history: a body may have awaited it.
+    #[test]
+    fn wrapped_errors_keep_all_but_the_message() {
+        let parked = Error::of(Kind::ParkedFor(ParkReason::Stalled), "it is parked").permanent();
+        let wrapped = parked.wrap("the shipment").wrap(7);
+        let bytes = codec::encode(&wrapped.clone().into_failure()).expect("it is encoded");
+        let read: Failure = codec::decode(bytes.as_slice()).expect("it is read");
+        assert_eq!(Error::from(read), wrapped);
+        assert_eq!(wrapped.to_string(), "7: the shipment: it is parked");
+        assert!(wrapped.is_permanent() && wrapped.is_parked());
+        assert_eq!(wrapped.park_reason(), Some(ParkReason::Stalled));
+
+        let cause = Error::from(BoxError::from("no route"));
+        let mut causes = Failure::from_chain(&Elapsed { limit: Duration::ZERO });
+        causes = causes.with(|parts| parts.causes = alloc::vec![cause.to_string()].into());
+        let wrapped = Error::from(causes).wrap("asking the bank");
+        let shown = alloc::format!("{wrapped:?}");
+        assert_eq!(shown, "asking the bank: not ready within 0ns: no route");
+    }
+
+    /// Builds before this one recorded that a run was parked, and not for which reason.
+    #[test]
+    fn a_parked_run_without_a_reason_is_parked() {
+        let error = Error::of(Kind::Parked, "it is parked");
+        assert!(error.is_parked());
+        assert_eq!(error.park_reason(), None);
+    }
+}

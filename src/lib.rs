@@ -82,13 +82,13 @@ mod semantics {}
 // What is remembered.
 mod bytes;
 mod codec;
+mod fault;
 mod error;
 mod name;
 mod random;
 mod retry;
 mod clock;
 mod record;
-mod fault;
 mod panics;
 mod trace;
 // What surrounds a run.

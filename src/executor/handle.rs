@@ -28,18 +28,45 @@ use crate::watch::{Waiting, Watch};
 pub struct Handle<O> {
     id: Rc<str>,
     waiting: Waiting,
+    is_new: bool,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> Handle<O> {
     pub(super) fn new(id: Rc<str>, watch: Rc<Watch>) -> Self {
-        Self { id, waiting: Waiting::new(watch), output: PhantomData }
+        Self { id, waiting: Waiting::new(watch), is_new: false, output: PhantomData }
+    }
+
+    /// The same of a run that the call has started.
+    pub(super) fn started(self) -> Self {
+        Self { is_new: true, ..self }
     }
 
     /// The run's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether the call that gave this handle started the run. If not the run was there before, and the
+    /// input of the call was ignored.
+    ///
+    /// It says so at once, before the start is [`accepted`](Self::accepted).
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// assert!(executor.start(ECHO, "one", 1)?.is_new());
+    /// assert!(!executor.start(ECHO, "one", 2)?.is_new());
+    /// assert!(!executor.attach(ECHO, "one")?.is_new());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Waits until the start of the run is committed: from then on no crash can undo it.

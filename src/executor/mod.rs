@@ -122,14 +122,14 @@ impl Executor {
             Error::of(Kind::Usage, message)
         })?;
         let run = self.shared.engine.start(workflow.name(), id, input)?;
-        Ok(Handle::new(run.id.clone(), run.ledger.watch()))
+        Ok(Handle::new(run.id.clone(), run.ledger.watch()).started())
     }
 
     /// Attaches to a run that was started before, in this process or an earlier one.
     ///
     /// # Errors
     ///
-    /// If there is no run with this id, if it is one of another workflow, if it is unfinished and
+    /// If there is no run with this id ([`Error::is_not_found`]), if it is one of another workflow, if it is unfinished and
     /// its workflow is not registered, or if the store failed. That a run is parked is what its
     /// handle says when it is awaited.
     ///
@@ -223,5 +223,5 @@ fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
 }
 
 fn no_such_run(id: &str) -> Error {
-    Error::of(Kind::Usage, format_args!("there is no run {id:?}: check the id, or start it"))
+    Error::of(Kind::NotFound, format_args!("there is no run {id:?}: check the id, or start it"))
 }

@@ -96,7 +96,8 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// If there is no parked run with this id, if its workflow is not registered, or if the store
+    /// If there is no run with this id ([`Error::is_not_found`]), if it has ended
+    /// ([`Error::is_ended`]) or is not parked, if its workflow is not registered, or if the store
     /// failed. If the replay finds something wrong again, the run stays parked, with the new
     /// reason, and the error says so ([`Error::is_parked`]).
     ///
@@ -113,8 +114,10 @@ impl Executor {
             Error::of(Kind::Usage, message)
         };
         if let Some(run) = self.shared.engine.ledgers.with_id(id) {
-            if run.phase.get() != Phase::Closed {
-                return Err(is_not_parked());
+            match run.phase.get() {
+                Phase::Closed => {}
+                Phase::Ended => return Err(has_ended(id)),
+                Phase::Replaying | Phase::Live => return Err(is_not_parked()),
             }
             // It is parked, and that is not committed yet.
             self.shared.engine.commit()?;
@@ -125,13 +128,10 @@ impl Executor {
             RunState::Running if self.shared.engine.registry.find(&row.workflow).is_none() => {
                 Err(unregistered(id, &row.workflow))
             }
-            RunState::Running
-            | RunState::Queued
-            | RunState::Delayed
-            | RunState::Completed
-            | RunState::Failed
-            | RunState::Cancelled
-            | RunState::Continued => Err(is_not_parked()),
+            RunState::Completed | RunState::Failed | RunState::Cancelled => Err(has_ended(id)),
+            RunState::Running | RunState::Queued | RunState::Delayed | RunState::Continued => {
+                Err(is_not_parked())
+            }
         }
     }
 
@@ -163,6 +163,10 @@ impl Executor {
             None => Err(no_such_run(id)),
         }
     }
+}
+
+fn has_ended(id: &str) -> Error {
+    Error::of(Kind::Ended, format_args!("run {id:?} has ended, so it cannot be resumed"))
 }
 
 impl ParkedRun {

@@ -68,7 +68,8 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// If there is no such run, if it has not ended and is not parked, or if the store failed.
+    /// If there is no such run ([`Error::is_not_found`]), if it has not ended and is not parked, or if
+    /// the store failed.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Workflow};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Ctx, Executor, Result, Workflow};
+use dacapo::{Builder, Ctx, Error, Executor, Result, Workflow};
 
 use super::open;
 
@@ -17,30 +17,38 @@ fn build() -> Builder {
 }
 
 #[track_caller]
-fn refused<T>(result: Result<T>, message: &str) {
+fn refused<T>(result: Result<T>, message: &str) -> Error {
     let error = result.err().expect("it is refused");
     assert_eq!(error.to_string(), message);
     assert!(!error.is_parked() && !error.is_store());
+    assert_eq!(error.park_reason(), None);
+    error
 }
 
 #[test]
 fn ids_and_workflows_that_do_not_fit() {
     let (executor, store) = open(build(), MemoryStore::new());
     refused(executor.start(W, "", 1), "a run needs an id that is not empty");
-    refused(executor.attach(W, "a"), r#"there is no run "a": check the id, or start it"#);
-    refused(executor.resume("a"), r#"there is no run "a": check the id, or start it"#);
-    refused(executor.verify("a"), r#"there is no run "a": check the id, or start it"#);
+    let unknown = r#"there is no run "a": check the id, or start it"#;
+    assert!(refused(executor.attach(W, "a"), unknown).is_not_found());
+    assert!(refused(executor.resume("a"), unknown).is_not_found());
+    assert!(refused(executor.verify("a"), unknown).is_not_found());
+    assert!(refused(executor.block_on(executor.delete("a")), unknown).is_not_found());
     refused(
         executor.start(X, "a", 1),
         r#"run "a" needs the workflow "x", which is not registered: add it with Builder::workflow"#,
     );
     let run = executor.start(W, "a", 1).expect("new");
+    let running = r#"run "a" is not parked, so it cannot be resumed"#;
+    assert!(!refused(executor.resume("a"), running).is_ended());
     refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
     assert_eq!(executor.block_on(run).expect("it ends"), 1);
     refused(executor.attach(X, "a"), r#"run "a" is one of workflow "w", not of "x""#);
-    refused(executor.resume("a"), r#"run "a" is not parked, so it cannot be resumed"#);
+    let ended = r#"run "a" has ended, so it cannot be resumed"#;
+    assert!(refused(executor.resume("a"), ended).is_ended());
     drop(executor);
     let (executor, _) = open(build(), store.now());
+    assert!(refused(executor.resume("a"), ended).is_ended());
     refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
 }
 
@@ -50,14 +58,23 @@ fn an_id_that_is_used_again() {
     let (executor, store) = open(build(), MemoryStore::new());
     let first = executor.start(W, "a", 1).expect("new");
     let second = executor.start(W, "a", 2).expect("the same run");
+    assert!(first.is_new() && !second.is_new());
     let both = dacapo::try_join(first, second);
     assert_eq!(executor.block_on(both).expect("one run"), (1, 1));
     assert_eq!(executor.block_on(executor.start(W, "a", 3).expect("ended")).expect("ended"), 1);
     let commits = store.take().len();
     drop(executor);
     let (executor, store) = open(build(), store.now());
-    assert_eq!(executor.block_on(executor.start(W, "a", 4).expect("ended")).expect("ended"), 1);
-    assert_eq!((commits, store.take().len()), (3, 0), "only the first start was one");
+    let ended = executor.start(W, "a", 4).expect("ended");
+    assert!(!ended.is_new(), "nor after a restart");
+    assert_eq!(executor.block_on(ended).expect("ended"), 1);
+    executor.block_on(executor.delete("a")).expect("it has ended");
+    assert!(executor.start(W, "a", 5).expect("new").is_new(), "its id is free");
+    assert_eq!(
+        (commits, store.take().len()),
+        (3, 1),
+        "only the first start was one, and the deletion"
+    );
 }
 
 #[test]

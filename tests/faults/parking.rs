@@ -33,6 +33,7 @@ fn check(broken: Builder, reason: ParkReason, message: &str, mended: Builder) {
     let error = executor.block_on(run).expect_err("it is parked");
     assert_parked(&executor, "run", &error, message);
     assert_eq!(executor.parked().expect("readable")[0].reason, reason);
+    assert_eq!(error.park_reason(), Some(reason));
     assert_eq!(executor.block_on(other).expect("others go on"), 3);
     let before = history(&store.now(), "run");
     drop(executor);
