@@ -23,6 +23,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The end of time: what waits until then waits for ever.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The point `nanos` nanoseconds after the start of 1970.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {

@@ -261,6 +261,11 @@ impl Error {
         Self(Parts { kind, message, causes: Causes::default(), permanent: false }.into())
     }
 
+    /// The end of a run whose code was dropped.
+    pub(crate) fn cancelled() -> Self {
+        Self::of(Kind::Cancelled, "the run was cancelled")
+    }
+
     pub(crate) fn store(error: &dacapo_store::Error) -> Self {
         Self(Failure::from_chain(error).with(|parts| parts.kind = Kind::Store))
     }

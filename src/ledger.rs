@@ -7,9 +7,12 @@ use core::cell::Cell;
 
 use dacapo_store::RunKey;
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::fault::Fault;
+use crate::message::Message;
+use crate::operation::Operation;
 use crate::record::{Outcome, Record};
 use crate::watch::Watch;
 
@@ -45,6 +48,10 @@ pub(crate) struct Draft {
 
 pub(crate) enum What {
     Record(Box<Record<'static>>),
+    /// What the code asked for is carried out, and recorded with what came of it.
+    Request(Rc<Operation>),
+    /// A message comes to the run.
+    Message(Message),
     /// The run is parked: its row changes, its history does not.
     Park(Box<Fault>),
     /// The run is taken up again: likewise.
@@ -156,6 +163,19 @@ impl Ledger {
 }
 
 impl Draft {
+    /// Gives the record, if it is one, to `take`.
+    pub(crate) fn with_record<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> Option<T> {
+        match &self.what {
+            What::Record(record) => Some(take(record)),
+            What::Request(request) => Some(request.with_record(take)),
+            What::Message(Message { channel, payload, key }) => {
+                let payload = Bytes::Borrowed(payload.as_slice());
+                Some(take(&Record::MessageArrived { channel, payload, key: key.as_deref() }))
+            }
+            What::Park(_) | What::Resume | What::Delete => None,
+        }
+    }
+
     /// It was delivered, or never will be.
     pub(crate) fn settle(&self) {
         self.to.pending.set(self.to.pending.get() - 1);

@@ -99,9 +99,12 @@ mod choices;
 mod list;
 mod table;
 mod watch;
-mod ledger;
+mod message;
 mod operation;
+mod inbox;
+mod cancelling;
 mod operations;
+mod ledger;
 mod instance;
 // What a run is.
 mod replay;
@@ -117,14 +120,14 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
-pub use context::{Attempt, Ctx, Sleep, Step};
+pub use context::{Attempt, Cancelled, Cause, Ctx, Receive, Sent, Sleep, Step};
 pub use dacapo_executor::{Task, join, join_all, race, try_join, try_join_all, yield_now};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
-pub use name::Workflow;
+pub use name::{Channel, Workflow};
 pub use retry::Retry;
 pub use trace::{Event, Observer, Recorded};
 

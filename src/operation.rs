@@ -14,7 +14,8 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-use crate::record::{Asked, Number, Outcome, Shown};
+use crate::message::{Arrived, Outgoing};
+use crate::record::{Asked, Number, Outcome, Record, Shown, Spent};
 use crate::retry::Retry;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
@@ -39,6 +40,12 @@ pub(crate) struct Operation {
 struct Details {
     label: OnceCell<Box<str>>,
     policy: Cell<Policy>,
+    /// Of a send.
+    outgoing: RefCell<Option<Outgoing>>,
+    /// Of a receive: its place among all of the run, by which the oldest is found.
+    order: Cell<u64>,
+    /// Of a receive: the message that it has in hand.
+    arrived: Cell<Option<Arrived>>,
 }
 
 /// How a step is carried out.
@@ -130,6 +137,40 @@ impl Operation {
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
     }
 
+    /// What a send hands over.
+    pub(crate) fn outgoing(&self) -> Ref<'_, Option<Outgoing>> {
+        self.details.get_or_init(Box::default).outgoing.borrow()
+    }
+
+    pub(crate) fn set_outgoing(&self, outgoing: Outgoing) {
+        *self.details.get_or_init(Box::default).outgoing.borrow_mut() = Some(outgoing);
+    }
+
+    pub(crate) fn set_message_key(&self, key: Rc<str>) {
+        let outgoing = &self.details.get_or_init(Box::default).outgoing;
+        if let Some(outgoing) = &mut *outgoing.borrow_mut() {
+            outgoing.message.key = Some(key);
+        }
+    }
+
+    /// The place of a receive among all of its run.
+    pub(crate) fn order(&self) -> u64 {
+        self.details.get().map_or(0, |details| details.order.get())
+    }
+
+    pub(crate) fn set_order(&self, order: u64) {
+        self.details.get_or_init(Box::default).order.set(order);
+    }
+
+    /// Gives a receive a message in hand.
+    pub(crate) fn set_arrived(&self, arrived: Arrived) {
+        self.details.get_or_init(Box::default).arrived.set(Some(arrived));
+    }
+
+    pub(crate) fn take_arrived(&self) -> Option<Arrived> {
+        self.details.get()?.arrived.take()
+    }
+
     /// Marks the end of its future, whatever it was doing, and says whether it had what it waited
     /// for, so that nothing is left to be forgotten.
     pub(crate) fn set_dropped(&self) -> bool {
@@ -163,6 +204,11 @@ impl Operation {
             ask();
         }
         Poll::Pending
+    }
+
+    /// A receive finds a message at its first poll.
+    pub(crate) fn take_at_once(&self) {
+        self.state.set(State::Taken);
     }
 
     /// Leaves the outcome for the future that waits, and gives whom to wake.
@@ -202,6 +248,31 @@ impl Operation {
         written
     }
 
+    /// It is done, and there is no value.
+    pub(crate) fn set_done(&self) {
+        *self.outcome.borrow_mut() = Some(Ok(Bytes::EMPTY));
+    }
+
+    /// Gives the record of what was carried out for it at once to `take`.
+    pub(crate) fn with_record<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> T {
+        let outgoing = self.outgoing();
+        take(&Record::OperationEnded {
+            number: self.number,
+            asked: self.asked,
+            label: outgoing.as_ref().map(|outgoing| &*outgoing.to),
+            outcome: self.borrowed_outcome(&self.outcome()),
+            spent: Spent::default(),
+        })
+    }
+
+    fn borrowed_outcome<'a>(&self, outcome: &'a Option<Outcome<'static>>) -> Outcome<'a> {
+        match outcome {
+            Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
+            Some(Err(failure)) => Err(failure.clone()),
+            None => unreachable!("{self} has its outcome when that is recorded"),
+        }
+    }
+
     pub(crate) fn set_failure(&self, failure: Failure) {
         *self.outcome.borrow_mut() = Some(Err(failure));
     }
@@ -237,8 +308,8 @@ impl Operation {
     /// When it is due, if all that it waits for is a time.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self.asked {
-            Asked::Step { .. } => None,
             Asked::Sleep { until } => Some(until),
+            Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => None,
         }
     }
 

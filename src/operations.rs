@@ -10,16 +10,19 @@ use core::mem;
 use crate::clock::Timestamp;
 use crate::list::List;
 use crate::operation::Operation;
-use crate::record::Number;
+use crate::record::{Asked, Number};
 use crate::table::Table;
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Operations {
     waiting: Table<Rc<Operation>>,
-    /// How many of those that wait do not wait for a time alone.
-    untimed: u32,
+    /// How many of those that wait are worked on.
+    worked_on: u32,
     asked: ToTakeUp,
+    /// What was asked for and changes something outside of the run, in the order of the code; some of
+    /// it may no longer wait. `None` for most runs.
+    requests: Option<Box<Vec<Rc<Operation>>>>,
 }
 
 enum ToTakeUp {
@@ -58,11 +61,39 @@ impl Operations {
         self.asked = ToTakeUp::Live(List::Many(self.waiting.numbers()));
     }
 
+    /// An operation was polled for the first time.
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let number = operation.number;
-        self.untimed += u32::from(operation.deadline().is_none());
+        match operation.asked {
+            Asked::Step { .. } | Asked::Sleep { .. } => self.ask_again(number),
+            Asked::Send { .. } => self.request(operation.clone()),
+            // It waits for what comes, and nothing is done for it.
+            Asked::Receive { .. } => {}
+        }
+        self.worked_on += u32::from(operation.asked.is_worked_on());
         self.waiting.insert(number, operation);
-        self.ask_again(number);
+    }
+
+    fn request(&mut self, operation: Rc<Operation>) {
+        let requests = self.requests.get_or_insert_default();
+        // In a replay nearly all have their outcomes by the time that there are others.
+        if requests.len() == requests.capacity() {
+            requests.retain(|request| self.waiting.get(request.number).is_some());
+        }
+        requests.push(operation);
+    }
+
+    /// Takes the requests since the last time that still wait, in the order of the code.
+    pub(crate) fn take_requests(&mut self) -> Vec<Rc<Operation>> {
+        let Some(requests) = &mut self.requests else { return Vec::new() };
+        let mut requests = mem::take(&mut **requests);
+        requests.retain(|request| self.waiting.get(request.number).is_some());
+        requests
+    }
+
+    /// Whether there may be some.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.requests.as_ref().is_some_and(|requests| !requests.is_empty())
     }
 
     /// Has the next work phase look at an operation.
@@ -119,35 +150,35 @@ impl Operations {
     /// Removes an operation whose future was dropped; likewise.
     pub(crate) fn forget(&mut self, number: Number) -> bool {
         let Some(operation) = self.remove(number) else { return false };
-        if let ToTakeUp::Replay { dropped } = &mut self.asked {
-            dropped.insert(number, operation);
+        match &mut self.asked {
+            ToTakeUp::Replay { dropped } if !matches!(operation.asked, Asked::Receive { .. }) => {
+                dropped.insert(number, operation);
+            }
+            ToTakeUp::Replay { .. } | ToTakeUp::Live(_) => {}
         }
         true
     }
 
     fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
         let operation = self.waiting.remove(number)?;
-        self.untimed -= u32::from(operation.deadline().is_none());
+        self.worked_on -= u32::from(operation.asked.is_worked_on());
         Some(operation)
     }
 
     /// Removes all; likewise.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Rc<Operation>> + use<> {
-        self.untimed = 0;
+        self.worked_on = 0;
         mem::take(&mut self.waiting).into_values()
     }
 
-    /// When the first of them is due, if all of them wait for a time alone. This looks at each.
+    /// When the first of those that wait for a time is due. This looks at each.
     pub(crate) fn first_deadline(&self) -> Option<Timestamp> {
-        match self.untimed {
-            0 => self.waiting.values().filter_map(|operation| operation.deadline()).min(),
-            _ => None,
-        }
+        self.waiting.values().filter_map(|operation| operation.deadline()).min()
     }
 
-    /// Whether all of them, and there are some, wait for a time alone.
-    pub(crate) fn wait_for_time_alone(&self) -> bool {
-        self.untimed == 0 && !self.waiting.is_empty()
+    /// Whether none of them is worked on.
+    pub(crate) fn rest(&self) -> bool {
+        self.worked_on == 0
     }
 
     /// Whether they are so few that it costs nothing to look at each.

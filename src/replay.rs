@@ -76,10 +76,13 @@ pub(crate) fn claim(
 fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, String)> {
     let agrees = match record {
         Record::OperationEnded { asked, label, .. } => {
-            *asked == operation.asked && *label == operation.label()
+            *asked == operation.asked && (*label == operation.label() || !asked.compares_labels())
         }
         Record::OperationNoted { note, .. } => operation.asked.takes(*note),
-        Record::Started { .. } | Record::Finished { .. } => false,
+        Record::Started { .. }
+        | Record::Finished { .. }
+        | Record::MessageArrived { .. }
+        | Record::CancelRequested { .. } => false,
     };
     if agrees {
         return None;
@@ -92,7 +95,9 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         Record::OperationEnded { .. }
         | Record::OperationNoted { .. }
         | Record::Started { .. }
-        | Record::Finished { .. } => Some((recorded, asked)),
+        | Record::Finished { .. }
+        | Record::MessageArrived { .. }
+        | Record::CancelRequested { .. } => Some((recorded, asked)),
     }
 }
 

@@ -17,17 +17,19 @@
 //! its code, its input and its history.
 
 use alloc::rc::Rc;
+use core::task::Waker;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Instance, Phase};
+use crate::instance::{BodyEnd, Instance, Phase, Talk};
 use crate::ledger::What;
+use crate::message::Arrived;
 use crate::operation::Operation;
 use crate::panics;
-use crate::record::{Asked, Note, Number, Outcome, Record, SEMANTICS_VERSION};
+use crate::record::{Asked, CancelCause, Note, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::replay::{Delivery, claim, diverged};
 use crate::trace::{Event, Recorded};
 
@@ -67,6 +69,14 @@ impl Instance {
                     self.end_operation(&operation, outcome);
                 }
             }
+            Record::MessageArrived { channel, payload, key } => {
+                if let Some(key) = key {
+                    self.talk().inbox.borrow_mut().note_key(channel, key);
+                }
+                let payload = payload.clone().into_owned();
+                self.arrive(channel, Arrived { seq, payload });
+            }
+            Record::CancelRequested { cause } => self.ask_to_end(*cause),
             Record::Finished { .. } => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");
@@ -83,12 +93,17 @@ impl Instance {
             Phase::Replaying => {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
+                self.draft_requests();
                 self.for_each_asked(Self::recover);
             }
-            Phase::Live => self.for_each_asked(Self::begin),
+            Phase::Live => {
+                self.draft_requests();
+                self.for_each_asked(Self::begin);
+            }
             Phase::Ended => {
                 let outcome = self.outcome.get().expect("an ended run has an outcome");
-                self.draft(Record::Finished { outcome: Outcome::clone(outcome) });
+                let was_dropped = self.has_talk().is_some_and(|talk| talk.was_dropped.get());
+                self.draft(Record::Finished { outcome: Outcome::clone(outcome), was_dropped });
                 return Ok(());
             }
             Phase::Closed => return Ok(()),
@@ -115,9 +130,9 @@ impl Instance {
     }
 
     fn check_stall(&self) -> Result<(), Fault> {
-        match self.operations.borrow().is_empty() {
-            false => Ok(()),
-            true => Err(self.stalled()),
+        match self.awaits_anything() {
+            true => Ok(()),
+            false => Err(self.stalled()),
         }
     }
 
@@ -162,10 +177,35 @@ impl Instance {
             let task = self.world.polled_task.get();
             self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));
         }
+        if let Some(talk) = self.has_talk()
+            && talk.cancelling.drops()
+        {
+            self.drop_code(talk);
+        }
         if self.outcome.get().is_some() && self.fault().is_none() {
             self.end();
         }
         self.fault().map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
+    /// Someone asked the run to end. Its code is told, or dropped when it is quiescent.
+    fn ask_to_end(&self, cause: CancelCause) {
+        let talk = self.talk();
+        match cause {
+            CancelCause::Asked | CancelCause::Deadline | CancelCause::Parent => {
+                let wakers = talk.cancelling.ask(cause);
+                self.open(|| wakers.into_iter().for_each(Waker::wake));
+            }
+            CancelCause::Terminated => self.drop_code(talk),
+        }
+    }
+
+    /// The run ends where it is: its code is dropped.
+    fn drop_code(&self, talk: &Talk) {
+        if self.outcome.get().is_none() && self.fault().is_none() {
+            talk.was_dropped.set(true);
+            self.set_outcome(Err(Error::cancelled().into_failure()));
+        }
     }
 
     /// Polls until no task is ready, the root has ended, or something is wrong.
@@ -193,14 +233,29 @@ impl Instance {
             Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
         match record {
-            Record::Finished { outcome: recorded } if *recorded == **outcome => Ok(()),
+            Record::Finished { outcome: recorded, .. } if *recorded == **outcome => Ok(()),
             Record::Finished { .. } => Err(diverged(self, record, ended(outcome))),
+            // Whoever sent it did not know that the run would end, or had.
+            Record::MessageArrived { .. } | Record::CancelRequested { .. } => Ok(()),
             Record::Started { .. }
             | Record::OperationEnded { .. }
             | Record::OperationNoted { .. } => match commit == self.commit.get() {
                 true => Ok(()),
                 false => Err(diverged(self, record, "ended before it")),
             },
+        }
+    }
+
+    /// Has the next commit carry out what was asked for and changes something outside of the run, in the
+    /// order in which the code asked.
+    fn draft_requests(&self) {
+        if !self.operations.borrow().has_requests() {
+            return;
+        }
+        let requests = self.operations.borrow_mut().take_requests();
+        let mut pending = self.world.pending.borrow_mut();
+        for request in requests {
+            pending.requests.push(self.ledger.draft(What::Request(request)));
         }
     }
 
@@ -230,6 +285,8 @@ impl Instance {
                     operation.start(|body| self.world.spawn_body(body));
                 }
             }
+            // Requests have an order of their own, and for what comes there is nothing to do.
+            Asked::Send { .. } | Asked::Receive { .. } => {}
         }
     }
 
@@ -237,7 +294,9 @@ impl Instance {
     /// a body may have begun before: it counts as an attempt, and none begins (again) before that.
     fn recover(self: &Rc<Self>, operation: &Rc<Operation>) {
         match operation.asked {
-            Asked::Sleep { .. } => self.begin(operation),
+            Asked::Sleep { .. } | Asked::Send { .. } | Asked::Receive { .. } => {
+                self.begin(operation);
+            }
             Asked::Step { .. } => self.recover_step(operation),
         }
     }

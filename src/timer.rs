@@ -66,7 +66,9 @@ impl Timers {
 
     /// A run leaves memory until `at`.
     pub(crate) fn add_return(&self, at: Timestamp, run: RunKey) {
-        self.returns.borrow_mut().insert((at, run));
+        if at != Timestamp::NEVER {
+            self.returns.borrow_mut().insert((at, run));
+        }
     }
 
     pub(crate) fn remove_return(&self, at: Timestamp, run: RunKey) {

@@ -28,10 +28,15 @@ impl<'a> Recorded<'a> {
     pub fn finished_step(self) -> Option<&'a str> {
         match self.0 {
             Record::OperationEnded { asked: Asked::Step { name }, .. } => Some(name),
-            Record::OperationEnded { asked: Asked::Sleep { .. }, .. }
+            Record::OperationEnded {
+                asked: Asked::Sleep { .. } | Asked::Send { .. } | Asked::Receive { .. },
+                ..
+            }
             | Record::OperationNoted { .. }
             | Record::Started { .. }
-            | Record::Finished { .. } => None,
+            | Record::Finished { .. }
+            | Record::MessageArrived { .. }
+            | Record::CancelRequested { .. } => None,
         }
     }
 }

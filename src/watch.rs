@@ -41,7 +41,12 @@ impl Watch {
     }
 
     pub(crate) fn accept(&self) {
-        if self.accepted.set(Ok(())).is_ok() {
+        self.tell(Ok(()));
+    }
+
+    /// What was asked for is committed, or why it is not.
+    pub(crate) fn tell(&self, told: Result<()>) {
+        if self.accepted.set(told).is_ok() {
             self.wake();
         }
     }

@@ -15,3 +15,4 @@ mod kill;
 mod programs;
 mod scale;
 mod simulation;
+mod talk;

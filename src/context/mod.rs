@@ -2,6 +2,9 @@
 
 mod awaited;
 mod body;
+mod cancel;
+mod receive;
+mod send;
 mod sleep;
 mod step;
 mod timeout;
@@ -13,6 +16,9 @@ use dacapo_executor::Task;
 
 pub use body::Attempt;
 pub(crate) use body::explain;
+pub use cancel::{Cancelled, Cause};
+pub use receive::Receive;
+pub use send::Sent;
 pub use sleep::Sleep;
 pub use step::Step;
 

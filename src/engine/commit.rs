@@ -61,6 +61,7 @@ impl Engine {
     /// come back first.
     fn gather(&self) -> Result<()> {
         self.reload_due().map_err(|why| self.stop(why))?;
+        self.reload_receivers().map_err(|why| self.stop(why))?;
         while let Some(timer) = self.world.timers.next_due() {
             // A timer is taken away with its run, so the run is there.
             if let Some(run) = self.ledgers.resident(timer.run) {
@@ -91,6 +92,8 @@ impl Engine {
             let is_expected = match &draft.what {
                 What::Park(_) | What::Resume | What::Delete => true,
                 What::Record(record) => run.is_some_and(|run| expects(&run, record)),
+                What::Request(request) => run.is_some_and(|run| run.awaits(request)),
+                What::Message(_) => unreachable!("it is written as soon as it is drafted"),
             };
             if !is_expected {
                 draft.settle();
@@ -108,7 +111,10 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
     let waits = |number| run.operations.borrow().get(number).is_some();
     run.phase.get() != Phase::Closed
         && match *record {
-            Record::Started { .. } | Record::Finished { .. } => true,
+            Record::Started { .. }
+            | Record::Finished { .. }
+            | Record::MessageArrived { .. }
+            | Record::CancelRequested { .. } => true,
             Record::OperationEnded { number, .. } | Record::OperationNoted { number, .. } => {
                 waits(number)
             }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Instance, Pending, Phase};
+use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase};
 use crate::ledger::{Draft, What};
 use crate::panics;
 use crate::record::{Outcome, Record};
@@ -23,10 +23,17 @@ pub(super) struct Committed {
 impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
-        let Pending { requests, outcomes, timers, rows, sleepers: _ } = taken;
+        let Pending { requests, outcomes, timers, posts, arrivals, rows, sleepers: _ } = taken;
+        posts.clear();
         self.deliver_drafts(requests, committed);
         self.deliver_outcomes(outcomes, committed);
         self.deliver_drafts(timers, committed);
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Written(draft) => self.deliver_draft(draft, committed),
+                Arrival::Told(receipt, told) => receipt.tell(told),
+            }
+        }
         self.deliver_drafts(rows, committed);
     }
 
@@ -58,16 +65,19 @@ impl Engine {
     fn deliver_draft(&self, draft: Draft, committed: Committed) {
         draft.settle();
         let run = self.ledgers.instance(&draft.to);
-        match (draft.what, &run) {
-            (What::Record(record), Some(run)) => self.deliver_record(run, &record, committed),
+        match (&draft.what, &run) {
+            (What::Record(_) | What::Request(_) | What::Message(_), Some(run)) => {
+                draft.with_record(|record| self.deliver_record(run, record, committed));
+            }
             (What::Park(fault), Some(run)) => {
                 self.ledgers.remove(run);
-                run.ledger.end(Err(parked_error(&run.id, &fault)));
+                run.ledger.end(Err(parked_error(&run.id, fault)));
             }
             (What::Delete, _) => draft.to.accept(),
             (What::Resume, Some(_)) => {}
-            // It ended with an earlier record of this commit.
-            (What::Record(_) | What::Park(_) | What::Resume, None) => {}
+            // It is not in memory, or has ended with an earlier record of this commit.
+            (What::Record(_) | What::Request(_) | What::Message(_), None)
+            | (What::Park(_) | What::Resume, None) => {}
         }
         match run {
             Some(run) => self.work_after(&run),

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Engine;
 use crate::clock::Timestamp;
 use crate::instance::{Instance, Sleeper};
+use crate::operations::Operations;
 
 impl Engine {
     /// How many runs may be in memory before one that is due has to wait until it may come back:
@@ -27,7 +28,7 @@ impl Engine {
         // To look at each of many timers after each delivery would take for ever: those that have
         // many are among the last to leave.
         let operations = run.operations.borrow();
-        let first = operations.are_few().then(|| operations.first_deadline()).flatten();
+        let first = operations.are_few().then(|| wake_at(&operations));
         if let Some(first) = first {
             self.note_sleeper(run, first);
         }
@@ -65,8 +66,7 @@ impl Engine {
     }
 
     fn evict(&self, run: &Instance) {
-        let first = run.operations.borrow().first_deadline();
-        let wake_at = first.expect("an idle run waits for a time");
+        let wake_at = wake_at(&run.operations.borrow());
         let is_long = wake_at.since(self.world.timers.now()) >= Self::LONG;
         if is_long && !run.ledger.row_has_wake_at.get() {
             let sleeper = Sleeper::Away(run.ledger.clone(), run.row().into());
@@ -84,4 +84,10 @@ impl Engine {
         // The first of its timers is enough to bring it back, and the others with it.
         self.world.timers.add_return(wake_at, run.key());
     }
+}
+
+/// When a run goes on by itself that awaits these: at the end of time if only something from outside
+/// makes it go on.
+fn wake_at(operations: &Operations) -> Timestamp {
+    operations.first_deadline().unwrap_or(Timestamp::NEVER)
 }

@@ -6,6 +6,7 @@ mod evict;
 mod idle;
 mod ledgers;
 mod open;
+mod posts;
 mod reload;
 mod write;
 
@@ -151,6 +152,9 @@ impl Engine {
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
         let pending = self.world.pending.take();
+        for post in pending.posts {
+            post.receipt.tell(Err(why.clone()));
+        }
         for draft in pending.rows {
             // Of a run that is to be deleted there is no other.
             draft.to.end(Err(why.clone()));
@@ -178,4 +182,9 @@ pub(crate) fn unregistered(id: &str, workflow: &str) -> Error {
          add it with Builder::workflow"
     );
     Error::of(Kind::Usage, message)
+}
+
+/// What is said of an id that nobody has used.
+pub(crate) fn no_such_run(id: &str) -> Error {
+    Error::of(Kind::NotFound, format_args!("there is no run {id:?}: check the id, or start it"))
 }

@@ -31,7 +31,7 @@ impl Engine {
         let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
         let record = last.last().map(|entry| Record::read(entry.record));
         match record {
-            Some(Ok(Record::Finished { outcome })) => Ok(outcome.map(Bytes::into_owned)),
+            Some(Ok(Record::Finished { outcome, .. })) => Ok(outcome.map(Bytes::into_owned)),
             Some(_) | None => {
                 let id = &row.id;
                 let message = format_args!("the history of run {id:?} is damaged at its end");

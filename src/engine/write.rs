@@ -1,16 +1,19 @@
 //! A commit as the store is given it.
 
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use dacapo_store::{Batch, RunState};
+use dacapo_store::{Batch, RunKey, RunState};
 
 use super::Engine;
 use super::deliver::Committed;
+use super::posts::Guest;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{BodyEnd, Pending, Sleeper, Written};
+use crate::instance::{Arrival, BodyEnd, Pending, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -35,15 +38,23 @@ impl Engine {
         let batch = &mut *self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
-        let mut writer = Writer { engine: self, batch, now, size: 0, last: None };
+        let mut writer = Writer::new(self, batch, now);
         let written = Written {
             requests: writer.write_drafts(&taken.requests),
             outcomes: writer.write_outcomes(&taken.outcomes),
             timers: writer.write_drafts(&taken.timers),
-            rows: writer.write_drafts(&taken.rows),
+            posts: writer.write_posts(&taken.posts),
+            rows: {
+                writer.write_arrivals();
+                writer.write_drafts(&taken.rows)
+            },
         };
         writer.write_sleepers();
-        let committed = self.store.borrow_mut().commit(batch);
+        taken.arrivals = mem::take(&mut writer.arrivals);
+        let committed = match writer.refused.take() {
+            None => self.store.borrow_mut().commit(batch),
+            Some(error) => Err(error),
+        };
         let left_over = if committed.is_ok() { written } else { Written::NOTHING };
         if self.world.pending.borrow_mut().take_back(taken, &left_over) {
             self.has_stale.set(true);
@@ -53,17 +64,41 @@ impl Engine {
 }
 
 /// What writes one batch.
-struct Writer<'a> {
-    engine: &'a Engine,
-    batch: &'a mut Batch,
-    now: Timestamp,
+pub(super) struct Writer<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) batch: &'a mut Batch,
+    pub(super) now: Timestamp,
     /// The bytes of all records so far.
     size: usize,
     /// The run that was written last.
-    last: Option<dacapo_store::RunKey>,
+    last: Option<RunKey>,
+    /// What comes to runs with this batch.
+    pub(super) arrivals: Vec<Arrival>,
+    /// What this batch has for runs that are not in memory.
+    pub(super) guests: BTreeMap<RunKey, Guest>,
+    /// The keys of messages of this batch, and the runs that it asks to end.
+    pub(super) keys: BTreeSet<(RunKey, &'static str, Rc<str>)>,
+    pub(super) cancelled: BTreeSet<RunKey>,
+    /// Why the store cannot be read, if it cannot.
+    pub(super) refused: Option<dacapo_store::Error>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(engine: &'a Engine, batch: &'a mut Batch, now: Timestamp) -> Self {
+        Self {
+            engine,
+            batch,
+            now,
+            size: 0,
+            last: None,
+            arrivals: Vec::new(),
+            guests: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            refused: None,
+        }
+    }
+
     /// Whether the batch has room for more of this run.
     fn takes(&mut self, run: &Ledger) -> bool {
         let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
@@ -121,13 +156,15 @@ impl Writer<'_> {
                     self.put_row(to, state, None);
                 }
             }
+            What::Request(request) => self.carry_out(to, request),
+            What::Message(_) => unreachable!("it is written as soon as it is drafted"),
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
             What::Resume => self.put_row(to, RunState::Running, None),
             What::Delete => self.batch.delete(to.key),
         }
     }
 
-    fn push(&mut self, run: &Ledger, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn push(&mut self, run: &Ledger, write: impl FnOnce(&mut Vec<u8>)) {
         if run.row_has_wake_at.get() {
             // It goes on, and the next open must find that.
             self.put_row(run, RunState::Running, None);
@@ -176,8 +213,12 @@ impl Writer<'_> {
 fn state_after(record: &Record<'_>) -> Option<RunState> {
     match record {
         Record::Started { .. } => Some(RunState::Running),
-        Record::Finished { outcome: Ok(_) } => Some(RunState::Completed),
-        Record::Finished { outcome: Err(_) } => Some(RunState::Failed),
-        Record::OperationEnded { .. } | Record::OperationNoted { .. } => None,
+        Record::Finished { was_dropped: true, .. } => Some(RunState::Cancelled),
+        Record::Finished { outcome: Ok(_), .. } => Some(RunState::Completed),
+        Record::Finished { outcome: Err(_), .. } => Some(RunState::Failed),
+        Record::OperationEnded { .. }
+        | Record::OperationNoted { .. }
+        | Record::MessageArrived { .. }
+        | Record::CancelRequested { .. } => None,
     }
 }

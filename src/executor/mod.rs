@@ -3,6 +3,7 @@
 mod builder;
 mod drive;
 mod handle;
+mod outside;
 mod parked;
 mod posted;
 mod remote;
@@ -29,7 +30,7 @@ pub use weak::WeakExecutor;
 
 use crate::clock::Timestamp;
 use crate::codec::{self, Value};
-use crate::engine::{Engine, fault_of, parked_error, unregistered};
+use crate::engine::{Engine, fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
@@ -220,8 +221,4 @@ fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
     }
     let message = format_args!("run {id:?} is one of workflow {is:?}, not of {asked:?}");
     Err(Error::of(Kind::Usage, message))
-}
-
-fn no_such_run(id: &str) -> Error {
-    Error::of(Kind::NotFound, format_args!("there is no run {id:?}: check the id, or start it"))
 }

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::{Executor, no_such_run};
-use crate::engine::{fault_of, unregistered};
+use super::Executor;
+use crate::engine::{fault_of, no_such_run, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::Phase;

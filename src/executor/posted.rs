@@ -2,12 +2,15 @@ use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use core::fmt;
 use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::Shared;
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
+use crate::instance::PostWhat;
+use crate::message::Message;
 use crate::watch::{Waiting, Watch};
 
 /// Something that was asked of an executor, and a future that is ready when it is committed.
@@ -23,6 +26,9 @@ pub struct Posted(State);
 
 enum State {
     Unposted(Weak<Shared>, Box<Post>),
+    ToRun(Weak<Shared>, Rc<str>, PostWhat),
+    /// It cannot be asked for.
+    Unfit(Error),
     Waiting(Waiting),
     /// It was refused, and that was told.
     Refused,
@@ -38,25 +44,58 @@ impl Posted {
     ) -> Self {
         Self(State::Unposted(Rc::downgrade(shared), Box::new(post)))
     }
+
+    /// Something for a run.
+    pub(super) fn to_run(shared: &Rc<Shared>, to: &str, what: PostWhat) -> Self {
+        Self(State::ToRun(Rc::downgrade(shared), to.into(), what))
+    }
+
+    pub(super) fn message(shared: &Rc<Shared>, to: &str, message: Result<Message>) -> Self {
+        match message {
+            Ok(message) => Self::to_run(shared, to, PostWhat::Message(message)),
+            Err(error) => Self(State::Unfit(error)),
+        }
+    }
+
+    pub(super) fn with_key(mut self, key: Rc<str>) -> Self {
+        if let State::ToRun(_, _, PostWhat::Message(message)) = &mut self.0 {
+            message.key = Some(key);
+        }
+        self
+    }
+
+    /// Asks for it, if that was not done.
+    fn post(&mut self) -> Result<()> {
+        let shared = |shared: Weak<Shared>| {
+            let gone = || Error::of(Kind::Closed, "the executor was dropped");
+            let shared = shared.upgrade().ok_or_else(gone)?;
+            shared.engine.check().map(|()| shared)
+        };
+        let watch = match mem::replace(&mut self.0, State::Refused) {
+            State::Unposted(weak, post) => post(&shared(weak)?.engine)?,
+            State::ToRun(weak, to, what) => shared(weak)?.engine.post(&to, what),
+            State::Unfit(error) => return Err(error),
+            State::Waiting(waiting) => {
+                self.0 = State::Waiting(waiting);
+                return Ok(());
+            }
+            State::Refused => panic!("it was polled after it was ready"),
+        };
+        self.0 = State::Waiting(Waiting::new(watch));
+        Ok(())
+    }
 }
 
 impl Future for Posted {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let State::Unposted(..) = self.0
-            && let State::Unposted(shared, post) = core::mem::replace(&mut self.0, State::Refused)
-        {
-            let closed = || Error::of(Kind::Closed, "the executor was dropped");
-            let shared = shared.upgrade().ok_or_else(closed);
-            match shared.and_then(|shared| post(&shared.engine)) {
-                Ok(watch) => self.0 = State::Waiting(Waiting::new(watch)),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        self.post()?;
         match &self.0 {
             State::Waiting(waiting) => waiting.poll_accepted(cx),
-            State::Unposted(..) | State::Refused => panic!("it was polled after it was ready"),
+            State::Unposted(..) | State::ToRun(..) | State::Unfit(_) | State::Refused => {
+                unreachable!("it has just been asked for")
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
+use super::Executor;
 use super::posted::Posted;
-use super::{Executor, no_such_run};
 use crate::clock::Timestamp;
+use crate::engine::no_such_run;
 use crate::error::{Error, Kind, Result};
 use crate::instance::Phase;
 

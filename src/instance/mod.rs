@@ -1,6 +1,7 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
 mod task;
+mod wait;
 mod world;
 
 use alloc::boxed::Box;
@@ -11,17 +12,18 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
 use core::future::Future;
-use core::task::{Context, Poll};
 
 use dacapo_executor::Task;
 use dacapo_executor::raw::TaskId;
 use dacapo_store::{RunKey, RunRow};
 
+use crate::cancelling::Cancelling;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
+use crate::inbox::Inbox;
 use crate::ledger::Ledger;
 use crate::list::List;
-use crate::operation::{Effort, Operation, Waiter};
+use crate::operation::Operation;
 use crate::operations::Operations;
 use crate::panics;
 use crate::record::Outcome;
@@ -29,7 +31,7 @@ use crate::timer::RunTimer;
 use crate::trace::Event;
 pub(crate) use task::Root;
 use task::WorkflowTask;
-pub(crate) use world::{BodyEnd, Pending, Sleeper, World, Written};
+pub(crate) use world::{Arrival, BodyEnd, Pending, Post, PostWhat, Sleeper, World, Written};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
@@ -61,6 +63,17 @@ pub(crate) struct Instance {
     pub(crate) id: Rc<str>,
     workflow: Rc<Registered>,
     pub(crate) seed: Cell<u64>,
+    /// What few runs have.
+    talk: OnceCell<Box<Talk>>,
+}
+
+/// What a run needs that others talk to.
+#[derive(Default)]
+pub(crate) struct Talk {
+    pub(crate) inbox: RefCell<Inbox>,
+    pub(crate) cancelling: Cancelling,
+    /// Whether its code was dropped before it ended.
+    pub(crate) was_dropped: Cell<bool>,
 }
 
 /// A workflow of this build: its durable name, and its function without its types.
@@ -119,6 +132,7 @@ impl Instance {
             fault: OnceCell::new(),
             tasks: RefCell::default(),
             next_task: Cell::default(),
+            talk: OnceCell::new(),
         })
     }
 
@@ -228,74 +242,8 @@ impl Instance {
     }
 
     /// Whether an operation may be built, polled or dropped with an effect.
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase.get(), Phase::Replaying | Phase::Live)
-    }
-
-    /// Polls the future of an operation: the first time asks for it, and it is ready when its
-    /// outcome was delivered.
-    pub(crate) fn poll_operation(
-        &self,
-        operation: &Rc<Operation>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        if !self.is_running() || self.fault.get().is_some() {
-            return Poll::Pending;
-        }
-        if !self.is_open() {
-            self.world.gate.note_foreign_wake(self.key());
-            return Poll::Pending;
-        }
-        operation.poll_delivered(
-            || self.world.waiter(cx.waker()),
-            || {
-                self.observe(Event::Asked(operation));
-                self.operations.borrow_mut().ask(operation.clone());
-            },
-        )
-    }
-
-    /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
-    pub(crate) fn hand_over(&self, operation: &Operation) {
-        match operation.hand_over() {
-            None => {}
-            Some(Waiter::Task(task)) => self.world.tasks.raw().wake(task),
-            Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
-        }
-    }
-
-    /// Ends an operation whose future was dropped, and its body with it.
-    pub(crate) fn drop_operation(&self, operation: &Operation) {
-        if operation.set_dropped() {
-            return;
-        }
-        let asked = self.operations.borrow_mut().forget(operation.number);
-        if asked && self.is_running() && !self.is_open() {
-            // Something outside dropped it, as no replay will.
-            self.world.gate.note_foreign_wake(self.key());
-        }
-        self.end_effort(operation);
-    }
-
-    /// Ends what was done for an operation. A body that is dropped here lives in a live run and in
-    /// no replay: so it finds the gate shut, and a panic of it is its own affair.
-    pub(crate) fn end_effort(&self, operation: &Operation) {
-        let apart = |end: &mut dyn FnMut()| {
-            let _ = panics::catch(|| self.world.gate.shut(end));
-        };
-        match operation.take_effort() {
-            Effort::Nothing => {}
-            Effort::Unstarted(body) => {
-                let mut body = Some(body);
-                apart(&mut || drop(body.take()));
-            }
-            Effort::Body(body) => apart(&mut || self.world.bodies.raw().abort(body)),
-            Effort::Timer => {
-                if let Some(timer) = self.timer(operation) {
-                    self.world.timers.remove(&timer);
-                }
-            }
-        }
     }
 
     /// The timer of an operation that waits for a time.
@@ -339,6 +287,15 @@ impl Instance {
         }
     }
 
+    pub(crate) fn talk(&self) -> &Talk {
+        self.talk.get_or_init(Box::default)
+    }
+
+    /// The same, if anybody talked to the run, or it listened.
+    pub(crate) fn has_talk(&self) -> Option<&Talk> {
+        self.talk.get().map(|talk| &**talk)
+    }
+
     /// Its row, as of now: running, and nothing that not every run has.
     pub(crate) fn row(&self) -> RunRow {
         let mut row = RunRow::new(self.key(), &*self.id, self.workflow());
@@ -347,12 +304,19 @@ impl Instance {
     }
 
     /// Whether it may leave memory when nothing of it is pending: nothing happens to it before a
-    /// timer is due.
+    /// timer is due, or something comes from outside.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_running()
             && self.fault.get().is_none()
             && self.outcome.get().is_none()
-            && self.operations.borrow().wait_for_time_alone()
+            && self.operations.borrow().rest()
+            && self.awaits_anything()
+    }
+
+    /// Whether there is anything that could make it go on.
+    pub(crate) fn awaits_anything(&self) -> bool {
+        !self.operations.borrow().is_empty()
+            || self.has_talk().is_some_and(|talk| talk.cancelling.is_awaited())
     }
 
     /// Which tasks there are, for a message.

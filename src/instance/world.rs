@@ -17,13 +17,16 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::gate::Gate;
-use crate::instance::{Instance, Phase};
+use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger};
+use crate::message::Message;
 use crate::operation::{Operation, Waiter};
-use crate::record::{Record, Spent};
+use crate::record::{CancelCause, Record, Spent};
 use crate::timer::Timers;
 use crate::trace::Observer;
+use crate::watch::Watch;
 
 /// The surroundings of all runs of an executor.
 pub(crate) struct World {
@@ -65,11 +68,35 @@ pub(crate) struct Pending {
     pub(crate) outcomes: Vec<BodyEnd>,
     /// By deadline, run and number.
     pub(crate) timers: Vec<Draft>,
+    /// What callers have for runs, in the order in which they called.
+    pub(crate) posts: Vec<Post>,
+    /// What comes to runs with this commit, of `posts` and of what `requests` did.
+    pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
     /// Runs whose rows are to say when they go on by themselves. They go with the next commit that
     /// has anything else to write.
     pub(crate) sleepers: Vec<Sleeper>,
+}
+
+/// Something for a run that is found when it is written.
+pub(crate) struct Post {
+    pub(crate) to: Rc<str>,
+    pub(crate) what: PostWhat,
+    /// Where the caller waits for the commit.
+    pub(crate) receipt: Rc<Watch>,
+}
+
+pub(crate) enum PostWhat {
+    Message(Message),
+    Cancel(CancelCause),
+}
+
+/// What came of a post: what is recorded, or why nothing is.
+pub(crate) enum Arrival {
+    Written(Draft),
+    /// The caller is told.
+    Told(Rc<Watch>, Result<(), Error>),
 }
 
 /// A run that waits for long.
@@ -94,14 +121,19 @@ pub(crate) struct Written {
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
     pub(crate) timers: usize,
+    pub(crate) posts: usize,
     pub(crate) rows: usize,
 }
 
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, rows, sleepers: _ } = self;
-        requests.is_empty() && outcomes.is_empty() && timers.is_empty() && rows.is_empty()
+        let Self { requests, outcomes, timers, posts, rows, arrivals: _, sleepers: _ } = self;
+        requests.is_empty()
+            && outcomes.is_empty()
+            && timers.is_empty()
+            && posts.is_empty()
+            && rows.is_empty()
     }
 
     /// Moves all but the sleepers to `taken`, which is empty.
@@ -116,6 +148,7 @@ impl Pending {
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
         swap(&mut self.timers, &mut taken.timers);
+        swap(&mut self.posts, &mut taken.posts);
         swap(&mut self.rows, &mut taken.rows);
     }
 
@@ -134,6 +167,7 @@ impl Pending {
         back(&mut self.requests, &mut taken.requests, written.requests)
             | back(&mut self.outcomes, &mut taken.outcomes, written.outcomes)
             | back(&mut self.timers, &mut taken.timers, written.timers)
+            | back(&mut self.posts, &mut taken.posts, written.posts)
             | back(&mut self.rows, &mut taken.rows, written.rows)
     }
 
@@ -147,13 +181,16 @@ impl Pending {
         shrink(&mut self.requests, length);
         shrink(&mut self.outcomes, length);
         shrink(&mut self.timers, length);
+        shrink(&mut self.posts, length);
+        shrink(&mut self.arrivals, length);
         shrink(&mut self.rows, length);
     }
 }
 
 impl Written {
     /// Nothing of it was.
-    pub(crate) const NOTHING: Self = Self { requests: 0, outcomes: 0, timers: 0, rows: 0 };
+    pub(crate) const NOTHING: Self =
+        Self { requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {
@@ -178,13 +215,9 @@ impl BodyEnd {
         })
     }
 
-    /// Whether its operation still waits for it: a parked run keeps its history as it is, and what
-    /// was dropped leaves no record.
+    /// Whether its operation still waits for it.
     pub(crate) fn is_awaited(&self) -> bool {
-        let operations = self.instance.operations.borrow();
-        let waiting = operations.get(self.operation.number);
-        self.instance.phase.get() != Phase::Closed
-            && waiting.is_some_and(|waiting| Rc::ptr_eq(waiting, &self.operation))
+        self.instance.awaits(&self.operation)
     }
 }
 

@@ -68,7 +68,39 @@ pub(crate) enum Record<'a> {
     Finished {
         #[serde(borrow)]
         outcome: Outcome<'a>,
+        /// Whether its code did not end, but was dropped: it was cancelled and did not look.
+        was_dropped: bool,
     },
+    /// A message for a channel of this run.
+    MessageArrived {
+        channel: &'a str,
+        #[serde(borrow)]
+        payload: Bytes<'a>,
+        key: Option<&'a str>,
+    },
+    /// Someone asked the run to end.
+    CancelRequested { cause: CancelCause },
+}
+
+/// Who asked a run to end. The order of the variants is the format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum CancelCause {
+    Asked,
+    Deadline,
+    Parent,
+    /// It ends at once, whatever its code would do about it.
+    Terminated,
+}
+
+impl CancelCause {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Deadline => "deadline",
+            Self::Parent => "parent",
+            Self::Terminated => "terminated",
+        }
+    }
 }
 
 /// What the code asked for. In a replay the recorded one must be equal to what the code asks for
@@ -76,8 +108,20 @@ pub(crate) enum Record<'a> {
 /// and of their fields is the format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Asked<'a> {
-    Step { name: &'a str },
-    Sleep { until: Timestamp },
+    Step {
+        name: &'a str,
+    },
+    Sleep {
+        until: Timestamp,
+    },
+    /// The addressee is its label: ids are not compared.
+    Send {
+        channel: &'a str,
+    },
+    /// Never recorded: what is, is the message.
+    Receive {
+        channel: &'a str,
+    },
 }
 
 /// What an outcome took; all zero where there is no body.
@@ -105,6 +149,7 @@ impl Asked<'_> {
         match self {
             Self::Step { name } => name,
             Self::Sleep { .. } => "",
+            Self::Send { channel } | Self::Receive { channel } => channel,
         }
     }
 
@@ -112,15 +157,34 @@ impl Asked<'_> {
     pub(crate) fn takes(&self, note: Note) -> bool {
         match (self, note) {
             (Self::Step { .. }, Note::Begun | Note::Interrupted) => true,
-            (Self::Sleep { .. }, Note::Begun | Note::Interrupted) => false,
+            (
+                Self::Sleep { .. } | Self::Send { .. } | Self::Receive { .. },
+                Note::Begun | Note::Interrupted,
+            ) => false,
         }
     }
 
     /// What of it a message shows only where it differs: it would be noise elsewhere.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Step { .. } => String::new(),
+            Self::Step { .. } | Self::Send { .. } | Self::Receive { .. } => String::new(),
             Self::Sleep { until } => alloc::format!(", due at {until}"),
+        }
+    }
+
+    /// Whether the label is compared, too.
+    pub(crate) fn compares_labels(&self) -> bool {
+        match self {
+            Self::Step { .. } | Self::Sleep { .. } => true,
+            Self::Send { .. } | Self::Receive { .. } => false,
+        }
+    }
+
+    /// Whether the run must be in memory until it has its outcome, because something is done for it.
+    pub(crate) fn is_worked_on(&self) -> bool {
+        match self {
+            Self::Step { .. } | Self::Send { .. } => true,
+            Self::Sleep { .. } | Self::Receive { .. } => false,
         }
     }
 
@@ -133,6 +197,8 @@ impl Asked<'_> {
         match self {
             Self::Step { .. } => "step",
             Self::Sleep { .. } => "sleep",
+            Self::Send { .. } => "send",
+            Self::Receive { .. } => "receive",
         }
     }
 }
@@ -144,7 +210,7 @@ impl fmt::Display for Record<'_> {
             Record::Started { workflow, .. } => write!(f, "start of workflow {workflow:?}"),
             Record::OperationEnded { number, asked, label, .. } => {
                 let what = match asked {
-                    Asked::Step { .. } => "outcome",
+                    Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => "outcome",
                     Asked::Sleep { .. } => "end",
                 };
                 write!(f, "{what} of {}", Shown(asked, *number, *label))
@@ -155,8 +221,12 @@ impl fmt::Display for Record<'_> {
             Record::OperationNoted { number, note: Note::Interrupted } => {
                 write!(f, "interruption of step {number}")
             }
-            Record::Finished { outcome: Ok(_) } => f.write_str("end of the run with an output"),
-            Record::Finished { outcome: Err(failure) } => {
+            Record::MessageArrived { channel, .. } => write!(f, "message on channel {channel:?}"),
+            Record::CancelRequested { cause } => {
+                write!(f, "request to cancel ({})", cause.name())
+            }
+            Record::Finished { outcome: Ok(_), .. } => f.write_str("end of the run with an output"),
+            Record::Finished { outcome: Err(failure), .. } => {
                 write!(f, "end of the run with the error {:?}", failure.message())
             }
         }
@@ -214,7 +284,9 @@ mod tests {
             ended(Err(failure.clone())),
             slept(),
             Record::OperationNoted { number: NUMBER, note: Note::Interrupted },
-            Record::Finished { outcome: Err(failure) },
+            Record::Finished { outcome: Err(failure), was_dropped: true },
+            Record::MessageArrived { channel: "approval", payload: bytes(), key: Some("k") },
+            Record::CancelRequested { cause: CancelCause::Parent },
         ];
         for record in records {
             let mut encoded = Vec::new();

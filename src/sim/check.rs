@@ -1,15 +1,21 @@
 //! One call that simulates a user's workflow: what it is to cover, and what it found.
 
+use alloc::boxed::Box;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
+use core::fmt;
 use core::ops::Range;
+
+use futures::future::LocalBoxFuture;
 
 use super::plan::Plan;
 use super::{Ends, Report, Sim};
 use crate::codec::Value;
-use crate::executor::Builder;
+use crate::error::Result;
+use crate::executor::{Builder, Executor};
 use crate::name::Workflow;
 
 /// A simulation of a workflow, made by [`check`]: which runs, how many seeds, which faults.
@@ -23,6 +29,29 @@ pub struct Check<I, O> {
     pub(super) has_crash_loops: bool,
     pub(super) has_disk_faults: bool,
     pub(super) may_count_polls: bool,
+    pub(super) clients: Vec<Client>,
+}
+
+/// What somebody outside does in each process; see [`Check::client`].
+#[derive(Clone)]
+pub(super) struct Client(Rc<Script>);
+
+type Script = dyn for<'a> Fn(&'a Executor, &'a Sim) -> LocalBoxFuture<'a, Result<()>>;
+
+impl Client {
+    pub(super) fn call<'a>(
+        &self,
+        executor: &'a Executor,
+        sim: &'a Sim,
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        (self.0)(executor, sim)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
 }
 
 /// Simulates a workflow: [`start`](Check::start) says with which input, and [`run`](Check::run)
@@ -39,6 +68,7 @@ pub fn check<I: Value + Clone, O: Value>(workflow: Workflow<I, O>) -> Check<I, O
         has_crash_loops: false,
         has_disk_faults: false,
         may_count_polls: false,
+        clients: Vec::new(),
     }
 }
 
@@ -47,6 +77,43 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
     /// begins when a seed says so; so runs that share what bodies use are tested together.
     pub fn start(mut self, id: &str, input: I) -> Self {
         self.runs.push((id.into(), input));
+        self
+    }
+
+    /// Adds what somebody outside does: `script` runs beside the runs, from the beginning of each
+    /// process. It sends messages, asks runs to end, starts others; [`Sim::latency`] takes a random while.
+    ///
+    /// A client outlives no process, so after a crash it does all of it again: messages need keys. An
+    /// error that it returns fails the check, but for those of a store that was crashed.
+    ///
+    /// ```
+    /// use dacapo::sim::{self, Sim};
+    /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
+    ///
+    /// const ORDER: Workflow<(), bool> = Workflow::new("order");
+    /// const APPROVAL: Channel<bool> = Channel::new("approval");
+    ///
+    /// async fn order(ctx: &Ctx, (): ()) -> Result<bool> {
+    ///     let granted = ctx.receive(APPROVAL).await;
+    ///     ctx.step("file", async || Result::Ok(())).await?;
+    ///     Ok(granted)
+    /// }
+    ///
+    /// let build = |_: &Sim| Executor::builder().workflow(ORDER, order);
+    /// let check = sim::check(ORDER).start("order-1", ()).client(async |executor, sim| {
+    ///     sim.latency().await;
+    ///     let sent = executor.send("order-1", APPROVAL, true).key("webhook-7").await;
+    ///     // After a restart it may have ended.
+    ///     sent.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })
+    /// });
+    /// check.run(build, |granted| assert!(granted));
+    /// ```
+    pub fn client(mut self, script: impl AsyncFn(&Executor, &Sim) -> Result<()> + 'static) -> Self {
+        let script = Rc::new(script);
+        self.clients.push(Client(Rc::new(move |executor, sim| {
+            let script = script.clone();
+            Box::pin(async move { script(executor, sim).await })
+        })));
         self
     }
 

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
-use dacapo_executor::join_all;
+use dacapo_executor::{join, join_all};
 use dacapo_store::Store;
 
 use super::compare::{Lines, explained, recorded_step};
@@ -70,9 +70,12 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         let ended = RefCell::new(Told::new());
         let runs = (0..).zip(&self.plan.check.runs);
         let ends = join_all(runs.map(|(index, run)| self.run(index, run, &ended)));
-        let driven = panics::catch(|| self.executor.block_on(ends));
+        let clients = self.plan.check.clients.iter();
+        let clients = join_all(clients.map(|client| client.call(&self.executor, &self.sim)));
+        let driven = panics::catch(|| self.executor.block_on(join(ends, clients)));
         *told = ended.into_inner();
-        let errors = driven?.into_iter().filter_map(Result::err);
+        let (ends, clients) = driven?;
+        let errors = ends.into_iter().chain(clients).filter_map(Result::err);
         match errors.max_by_key(|error| !error.is_store()) {
             None => Ok(true),
             Some(error) if error.is_store() => Ok(false),
@@ -133,6 +136,8 @@ impl Clock for Bounded {
     }
 
     fn skip_to(&self, until: Option<Timestamp>) -> bool {
-        self.clock.skip_to(until)
+        let skips = self.clock.skip_to(until);
+        assert!(skips || until.is_some(), "nothing can happen any more, and runs have not ended");
+        skips
     }
 }

@@ -1,0 +1,153 @@
+//! How operations are polled, delivered to, and dropped.
+
+use alloc::rc::Rc;
+use core::task::{Context, Poll, ready};
+
+use crate::instance::{Instance, Phase};
+use crate::message::Arrived;
+use crate::operation::{Effort, Operation, Waiter};
+use crate::panics;
+use crate::record::Asked;
+use crate::trace::Event;
+
+impl Instance {
+    /// Polls the future of an operation: the first time asks for it, and it is ready when its
+    /// outcome was delivered.
+    pub(crate) fn poll_operation(
+        &self,
+        operation: &Rc<Operation>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if !self.may_poll() {
+            return Poll::Pending;
+        }
+        operation.poll_delivered(
+            || self.world.waiter(cx.waker()),
+            || {
+                self.observe(Event::Asked(operation));
+                self.operations.borrow_mut().ask(operation.clone());
+            },
+        )
+    }
+
+    /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
+    pub(crate) fn hand_over(&self, operation: &Operation) {
+        match operation.hand_over() {
+            None => {}
+            Some(Waiter::Task(task)) => self.world.tasks.raw().wake(task),
+            Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
+        }
+    }
+
+    /// Something that was awaited is dropped: if something outside dropped it, no replay will.
+    pub(crate) fn note_drop(&self) {
+        if self.is_running() && !self.is_open() {
+            self.world.gate.note_foreign_wake(self.key());
+        }
+    }
+
+    /// Whether an operation still waits for its outcome: a parked run keeps its history as it is, and
+    /// what was dropped leaves no record.
+    pub(crate) fn awaits(&self, operation: &Rc<Operation>) -> bool {
+        let operations = self.operations.borrow();
+        let waiting = operations.get(operation.number);
+        self.phase.get() != Phase::Closed
+            && waiting.is_some_and(|waiting| Rc::ptr_eq(waiting, operation))
+    }
+
+    /// Ends an operation whose future was dropped, and its body with it.
+    pub(crate) fn drop_operation(&self, operation: &Operation) {
+        if operation.set_dropped() {
+            return;
+        }
+        let asked = self.operations.borrow_mut().forget(operation.number);
+        // What has a message in hand waits no longer, and was asked for all the same.
+        let in_hand = operation.take_arrived();
+        if asked || in_hand.is_some() {
+            self.note_drop();
+        }
+        match operation.asked {
+            Asked::Receive { channel } => self.drop_receive(channel, operation.order(), in_hand),
+            Asked::Step { .. } | Asked::Sleep { .. } | Asked::Send { .. } => {
+                self.end_effort(operation);
+            }
+        }
+    }
+
+    /// Ends what was done for an operation. A body that is dropped here lives in a live run and in
+    /// no replay: so it finds the gate shut, and a panic of it is its own affair.
+    pub(crate) fn end_effort(&self, operation: &Operation) {
+        let apart = |end: &mut dyn FnMut()| {
+            let _ = panics::catch(|| self.world.gate.shut(end));
+        };
+        match operation.take_effort() {
+            Effort::Nothing => {}
+            Effort::Unstarted(body) => {
+                let mut body = Some(body);
+                apart(&mut || drop(body.take()));
+            }
+            Effort::Body(body) => apart(&mut || self.world.bodies.raw().abort(body)),
+            Effort::Timer => {
+                if let Some(timer) = self.timer(operation) {
+                    self.world.timers.remove(&timer);
+                }
+            }
+        }
+    }
+
+    /// Whether what waits for something of the run may be polled now. If something outside polls it,
+    /// that is as foreign as a wake.
+    pub(crate) fn may_poll(&self) -> bool {
+        if !self.is_running() || self.fault().is_some() {
+            return false;
+        }
+        if !self.is_open() {
+            self.world.gate.note_foreign_wake(self.key());
+            return false;
+        }
+        true
+    }
+
+    /// Polls a receive: a message that is there it takes at its first poll.
+    pub(crate) fn poll_receive(
+        &self,
+        receive: &Rc<Operation>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Arrived> {
+        if receive.is_built() && self.is_running() && self.is_open() && self.fault().is_none() {
+            let arrived = self.talk().inbox.borrow_mut().take(receive.asked.name());
+            if let Some(arrived) = arrived {
+                self.observe(Event::Asked(receive));
+                receive.take_at_once();
+                return Poll::Ready(arrived);
+            }
+            let mut inbox = self.talk().inbox.borrow_mut();
+            inbox.wait(receive.asked.name(), receive.order(), receive.clone());
+        }
+        ready!(self.poll_operation(receive, cx));
+        Poll::Ready(receive.take_arrived().expect("a receive is ready when it has a message"))
+    }
+
+    /// A message has arrived: the oldest receive that waits for it gets it in hand.
+    pub(crate) fn arrive(&self, channel: &str, arrived: Arrived) {
+        let given = self.talk().inbox.borrow_mut().arrive(channel, arrived);
+        if let Some((receive, arrived)) = given {
+            receive.set_arrived(arrived);
+            self.operations.borrow_mut().finish(receive.number);
+            self.hand_over(&receive);
+        }
+    }
+
+    /// A receive was dropped: what it had in hand goes back to its place.
+    fn drop_receive(&self, channel: &str, order: u64, in_hand: Option<Arrived>) {
+        match in_hand {
+            Some(arrived) if self.is_running() => self.arrive(channel, arrived),
+            Some(_) => {}
+            None => {
+                if let Some(talk) = self.has_talk() {
+                    talk.inbox.borrow_mut().forget(channel, order);
+                }
+            }
+        }
+    }
+}

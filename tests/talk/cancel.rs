@@ -1,0 +1,200 @@
+use std::time::Duration;
+
+use dacapo::sim::{self, Sim, VirtualClock};
+use dacapo::store::MemoryStore;
+use dacapo::{Builder, Cause, Channel, Ctx, Error, Executor, Result, Workflow, race};
+use serde::{Deserialize, Serialize};
+
+use super::unless_ended;
+
+const HOLD: Workflow<How, String> = Workflow::new("hold");
+const NEVER: Channel<()> = Channel::new("never");
+
+/// What a run does about it when it is asked to end.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+enum How {
+    /// Nothing.
+    Nothing,
+    /// It cleans up, without a shield.
+    CleansUp,
+    /// It cleans up behind a shield, whether it was asked or failed.
+    Shielded,
+    /// It waits for it in a task that is dropped before it can come.
+    Forgets,
+}
+
+async fn hold(ctx: &Ctx, sim: &Sim, how: How) -> Result<String> {
+    let step = |name, n: u64| {
+        let sim = sim.clone();
+        ctx.step(name, async move || {
+            sim.latency().await;
+            Ok::<_, Error>(n)
+        })
+    };
+    let work = async {
+        for n in 0..3 {
+            step("work", n).await?;
+            ctx.sleep(Duration::from_millis(5)).await;
+        }
+        ctx.receive(NEVER).await;
+        Ok::<String, Error>("done".into())
+    };
+    let told = async {
+        let cause = ctx.cancelled().await;
+        assert_eq!(cause, Cause::Asked);
+        Ok("told".into())
+    };
+    match how {
+        How::Nothing => work.await,
+        How::Forgets => {
+            let waits = ctx.spawn(async |ctx: &Ctx| ctx.cancelled().await);
+            step("first", 0).await?;
+            if waits.is_finished() {
+                // It was told, so it is its own affair now, and nobody drops it.
+                return Ok("told".into());
+            }
+            drop(waits);
+            work.await
+        }
+        How::CleansUp => {
+            let ended = race(work, told).await?;
+            for n in 0..2 {
+                step("clean up", n).await?;
+            }
+            Ok(ended + ", and cleaned up")
+        }
+        How::Shielded => {
+            let cleaned = ctx.shield(async {
+                for n in 0..2 {
+                    step("clean up", n).await?;
+                }
+                Ok::<_, Error>(())
+            });
+            cleaned.await?;
+            ctx.sleep(Duration::from_secs(3600)).await;
+            Ok("slept".into())
+        }
+    }
+}
+
+fn build(sim: &Sim) -> Builder {
+    let sim = sim.clone();
+    Executor::builder().workflow(HOLD, async move |ctx: &Ctx, how| hold(ctx, &sim, how).await)
+}
+
+/// Cancels at every point that seeds find, twice, with a crash at each commit: the run ends as its code
+/// wants, and the same after every replay.
+#[test]
+fn a_cancel_at_every_point() {
+    for how in [How::Nothing, How::CleansUp, How::Shielded, How::Forgets] {
+        let check = sim::check(HOLD).start("run", how).client(async |executor, sim| {
+            for _ in 0..sim.random() % 5 {
+                sim.latency().await;
+            }
+            for _ in 0..2 {
+                loop {
+                    match executor.cancel("run").await {
+                        Err(error) if error.is_not_found() => sim.latency().await,
+                        asked => break unless_ended(asked)?,
+                    }
+                }
+            }
+            Ok(())
+        });
+        let report = check.seeds(0..40).crash_loops().run_all(build, |ends| {
+            let end = ends.of("run");
+            match how {
+                How::CleansUp => assert_eq!(end.as_ref().unwrap(), "told, and cleaned up"),
+                How::Forgets if end.is_ok() => assert_eq!(end.as_ref().unwrap(), "told"),
+                How::Nothing | How::Shielded | How::Forgets => {
+                    assert!(end.as_ref().unwrap_err().is_cancelled(), "{end:?}");
+                }
+            }
+        });
+        assert!(report.distinct_traces > 10, "{how:?}: {report:?}");
+    }
+}
+
+/// A clean-up behind a shield is done, whenever the cancel comes.
+#[test]
+fn what_is_shielded_is_done() {
+    let check = sim::check(HOLD).start("run", How::Shielded).client(async |executor, sim| {
+        sim.latency().await;
+        loop {
+            match executor.cancel("run").await {
+                Err(error) if error.is_not_found() => sim.latency().await,
+                asked => return unless_ended(asked),
+            }
+        }
+    });
+    check.seeds(0..40).run_all(build, |ends| {
+        assert!(ends.of("run").as_ref().unwrap_err().is_cancelled());
+    });
+}
+
+/// A run is parked, not there, ended, of a workflow that this build does not have.
+#[test]
+fn who_is_asked_to_end() {
+    const STUCK: Workflow<(), ()> = Workflow::new("stuck");
+    let store = MemoryStore::new();
+    let sim = Sim::new(1, VirtualClock::default());
+    let open = |builder: Builder| {
+        builder.clock(sim.clock().clone()).open_with(store.shared()).expect("it opens")
+    };
+    let stuck = async |_: &Ctx, ()| -> Result<()> { panic!("no tea") };
+    let executor = open(build(&sim).workflow(STUCK, stuck));
+    let cancel = |id: &str| executor.block_on(executor.cancel(id));
+    assert!(cancel("nobody").unwrap_err().is_not_found());
+    let parked = executor.start(STUCK, "parked", ()).expect("new");
+    assert!(executor.block_on(parked).unwrap_err().is_parked());
+    let error = cancel("parked").unwrap_err().to_string();
+    assert!(error.contains("resume it, or terminate it"), "{error}");
+    executor.block_on(executor.terminate("parked")).expect("it ends without its code");
+    cancel("parked").expect("it has ended, and that is enough");
+    assert!(executor.parked().expect("readable").is_empty());
+
+    let left = executor.start(HOLD, "left", How::Nothing).expect("new");
+    let told = executor.start(HOLD, "told", How::CleansUp).expect("new");
+    executor.block_on(async {
+        left.accepted().await.expect("committed");
+        told.accepted().await.expect("committed");
+    });
+    drop(executor);
+
+    // Nobody can be asked where the code is missing; a request waits, an end does not.
+    let executor = open(Executor::builder());
+    executor.block_on(executor.cancel("told")).expect("it is recorded");
+    executor.block_on(executor.cancel("told")).expect("once");
+    executor.block_on(executor.terminate("left")).expect("it ends");
+    drop(executor);
+    let executor = open(build(&sim));
+    let left = executor.attach(HOLD, "left").expect("it is there");
+    assert!(executor.block_on(left).unwrap_err().is_cancelled());
+    executor.verify("told").expect("it replays");
+    let told = executor.attach(HOLD, "told").expect("it is there");
+    assert_eq!(executor.block_on(told).expect("it cleans up"), "told, and cleaned up");
+    executor.verify("told").expect("it replays to its end");
+}
+
+/// Of a race between the end of a run and a cancel, the outcome of the commit counts.
+#[test]
+fn terminate_ends_what_will_not_end() {
+    const DEAF: Workflow<(), ()> = Workflow::new("deaf");
+    let executor = Executor::builder()
+        .clock(VirtualClock::default())
+        .workflow(DEAF, async |ctx: &Ctx, ()| -> Result<()> {
+            let forever = ctx.shield(ctx.sleep(Duration::MAX));
+            race(forever, async {
+                ctx.cancelled().await;
+                ctx.sleep(Duration::MAX).await;
+            })
+            .await;
+            Ok(())
+        })
+        .in_memory();
+    let run = executor.start(DEAF, "run", ()).expect("new");
+    executor.block_on(executor.cancel("run")).expect("it is told");
+    executor.block_on(executor.terminate("run")).expect("it is dropped");
+    assert!(executor.block_on(run).unwrap_err().is_cancelled());
+    executor.verify("run").expect("it replays to its end");
+}
