@@ -38,7 +38,7 @@
 //! - [`Ctx`]: what a workflow calls. [`Step`]: retries, time limits, labels, `at_most_once`.
 //! - [`Executor`]: start, attach, drive; what is parked, and how it goes on.
 //! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
-//! - [`join`], [`race`] and their kin poll in a fixed order; the combinators of any other crate work,
+//! - [`join`], [`race`], [`select`] and their kin poll in a fixed order; the combinators of any other crate work,
 //!   too.
 //! - `sim` (feature): simulation, for tests of your own workflows.
 //! - [`store`]: stores, and what one must do.
@@ -118,7 +118,9 @@ pub mod sim;
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
 pub use context::{Attempt, Ctx, Sleep, Step};
-pub use dacapo_executor::{Task, join, join_all, race, try_join, try_join_all, yield_now};
+pub use dacapo_executor::{
+    Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
+};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,
