@@ -1,4 +1,5 @@
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -26,14 +27,14 @@ use crate::watch::{Waiting, Watch};
 ///
 /// Dropping and attaching again loses nothing.
 pub struct Handle<O> {
-    id: Rc<str>,
+    id: Arc<str>,
     waiting: Waiting,
     is_new: bool,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> Handle<O> {
-    pub(super) fn new(id: Rc<str>, watch: Rc<Watch>) -> Self {
+    pub(super) fn new(id: Arc<str>, watch: Rc<Watch>) -> Self {
         Self { id, waiting: Waiting::new(watch), is_new: false, output: PhantomData }
     }
 
