@@ -2,6 +2,7 @@
 
 mod awaited;
 mod body;
+mod call;
 mod sleep;
 mod step;
 mod timeout;
@@ -13,6 +14,7 @@ use dacapo_executor::Task;
 
 pub use body::Attempt;
 pub(crate) use body::explain;
+pub use call::Body;
 pub use sleep::Sleep;
 pub use step::Step;
 

@@ -68,7 +68,8 @@ impl Ctx {
     pub fn step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
-        body: impl AsyncFn() -> Result<T, E> + 'static,
+        // The compiler shows the line below for a body that borrows.
+        body: impl AsyncFn() -> Result<T, E> + 'static, // clone what it borrows, or `ctx.call`
     ) -> Step<T> {
         self.build_step(name, async move |_: &Job, _: u32| body().await)
     }
@@ -97,14 +98,14 @@ impl Ctx {
     pub fn step_with<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
-        body: impl AsyncFn(Attempt) -> Result<T, E> + 'static,
+        body: impl AsyncFn(Attempt) -> Result<T, E> + 'static, // clone what it borrows
     ) -> Step<T> {
         self.build_step(name, async move |job: &Job, number: u32| {
             body(Attempt::new(number, job)).await
         })
     }
 
-    fn build_step<T: Value, E: Into<BoxError> + 'static>(
+    pub(super) fn build_step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
         body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,

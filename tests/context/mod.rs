@@ -1,8 +1,9 @@
 //! What a workflow calls, one file for each: what it gives, and what can go wrong with it.
 
+mod call;
+mod keys;
 mod sleep_until;
 mod uuid;
-mod keys;
 
 use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
