@@ -94,6 +94,8 @@ mod trace;
 // What surrounds a run.
 mod mailbox;
 mod gate;
+#[cfg(feature = "std")]
+mod threads;
 mod timer;
 mod choices;
 mod list;

@@ -15,10 +15,14 @@ use dacapo_executor::yield_now;
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::Instance;
+#[cfg(feature = "std")]
+use crate::instance::World;
 use crate::operation::Operation;
 use crate::panics;
 use crate::random;
 use crate::record::Number;
+#[cfg(feature = "std")]
+use crate::threads::Owner;
 use crate::timer::BodyTimer;
 
 /// What a body is told about the attempt that it is.
@@ -30,6 +34,7 @@ pub struct Attempt {
     step: Number,
     name: &'static str,
     number: u32,
+    #[cfg(feature = "sim")]
     is_at_most_once: bool,
     key: OnceCell<String>,
 }
@@ -42,6 +47,7 @@ impl Attempt {
             step: operation.number,
             name: operation.asked.name(),
             number,
+            #[cfg(feature = "sim")]
             is_at_most_once: operation.policy().at_most_once,
             key: OnceCell::new(),
         }
@@ -152,6 +158,17 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>) -> Self {
         Self { instance, operation }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn world(&self) -> &World {
+        &self.instance.world
+    }
+
+    /// Who the work of its threads belongs to.
+    #[cfg(feature = "std")]
+    pub(super) fn owner(&self) -> Owner {
+        (self.instance.key(), self.operation.number)
     }
 
     fn seed(&self) -> u64 {

@@ -1,6 +1,8 @@
 //! What a workflow calls.
 
 mod awaited;
+#[cfg(feature = "std")]
+mod blocking;
 mod body;
 mod call;
 mod sleep;

@@ -43,7 +43,8 @@ impl Ctx {
     /// when it was delivered before. A body that was cut off by the end of the process is run
     /// again (at least once). The body owns what it uses, so clone what it needs into it. It lives
     /// beside the workflow: it may use any future of any library, hold an `Rc`, and need not be
-    /// `Send`. It runs on the executor's thread, so it must not block it.
+    /// `Send`. It runs on the executor's thread, so it must not block it
+    /// (`step_blocking` is for what does).
     ///
     /// # Errors
     ///
