@@ -84,6 +84,17 @@ impl Timestamp {
     pub(crate) fn to_now(self) -> Now {
         self
     }
+
+    /// The same back. What lies before 1970 is the start of 1970.
+    #[cfg(feature = "std")]
+    pub(crate) fn from_now(time: Now) -> Self {
+        Self::default() + time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "std"))]
+    pub(crate) fn from_now(time: Now) -> Self {
+        time
+    }
 }
 
 /// Where an executor gets the time.
@@ -152,8 +163,6 @@ pub(crate) struct SystemClock;
 #[cfg(feature = "std")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let now = std::time::SystemTime::now();
-        let since_1970 = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::default() + since_1970
+        Timestamp::from_now(std::time::SystemTime::now())
     }
 }

@@ -14,13 +14,12 @@
 //! const PATIENT: Retry = Retry::exponential(Duration::from_secs(1));
 //!
 //! async fn trip(ctx: &Ctx, to: String) -> Result<(String, String)> {
-//!     let (a, b) = (to.clone(), to);
-//!     let flight = ctx.step("flight", async move || book("flight", &a).await).retry(PATIENT);
-//!     let hotel = ctx.step("hotel", async move || book("hotel", &b).await).retry(PATIENT);
+//!     let flight = ctx.call("flight", book, ("flight", to.clone())).retry(PATIENT);
+//!     let hotel = ctx.call("hotel", book, ("hotel", to)).retry(PATIENT);
 //!     try_join(flight, hotel).await
 //! }
 //!
-//! async fn book(what: &str, to: &str) -> Result<String, Error> {
+//! async fn book(what: &'static str, to: String) -> Result<String> {
 //!     Ok(format!("{what} to {to}"))
 //! }
 //!
@@ -35,10 +34,11 @@
 //!
 //! # Where to look
 //!
-//! - [`Ctx`]: what a workflow calls. [`Step`]: retries, time limits, labels, `at_most_once`.
+//! - [`Ctx`]: what a workflow calls: functions ([`Ctx::call`]), closures, what blocks; sleeps, tasks, time,
+//!   UUIDs. [`Step`]: retries, time limits, labels, `at_most_once`.
 //! - [`Executor`]: start, attach, drive; what is parked, and how it goes on.
 //! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
-//! - [`join`], [`race`] and their kin poll in a fixed order; the combinators of any other crate work,
+//! - [`join`], [`race`], [`select`] and their kin poll in a fixed order; the combinators of any other crate work,
 //!   too.
 //! - `sim` (feature): simulation, for tests of your own workflows.
 //! - [`store`]: stores, and what one must do.
@@ -94,6 +94,8 @@ mod trace;
 // What surrounds a run.
 mod mailbox;
 mod gate;
+#[cfg(feature = "std")]
+mod threads;
 mod timer;
 mod choices;
 mod list;
@@ -120,8 +122,10 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
-pub use context::{Attempt, Cancelled, Cause, Ctx, Receive, Sent, Sleep, Step};
-pub use dacapo_executor::{Task, join, join_all, race, try_join, try_join_all, yield_now};
+pub use context::{Attempt, Body, Cancelled, Cause, Ctx, Receive, Sent, Sleep, Step};
+pub use dacapo_executor::{
+    Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
+};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,

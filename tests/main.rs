@@ -3,6 +3,7 @@
 mod architecture;
 mod chains;
 mod compile_fail;
+mod context;
 mod corpus;
 mod coverage;
 mod crash;

@@ -73,7 +73,7 @@
 //!
 //! # Combinators
 //!
-//! [`join`], [`try_join`], [`join_all`], [`try_join_all`] and [`race`] run futures inside one
+//! [`join`], [`try_join`], [`join_all`], [`try_join_all`], [`race`] and [`select`] run futures inside one
 //! task, in a fixed order and with a waker for each: the first time all are polled in the order
 //! given, later those that were woken, in the same order. A branch is dropped as soon as it is
 //! ready, and 100,000 of them cost as much each as ten do.
@@ -112,7 +112,9 @@ mod park;
 mod id;
 mod sync;
 
-pub use combine::{JoinAll, TryJoinAll, join, join_all, race, try_join, try_join_all};
+pub use combine::{
+    Either, JoinAll, TryJoinAll, join, join_all, race, select, try_join, try_join_all,
+};
 pub use executor::FifoExecutor;
 pub use task::Task;
 pub use yield_now::{YieldNow, yield_now};

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::cell::OnceCell;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
@@ -14,22 +15,42 @@ use dacapo_executor::yield_now;
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::Instance;
+#[cfg(feature = "std")]
+use crate::instance::World;
 use crate::operation::Operation;
 use crate::panics;
 use crate::random;
+use crate::record::Number;
+#[cfg(feature = "std")]
+use crate::threads::Owner;
 use crate::timer::BodyTimer;
 
 /// What a body is told about the attempt that it is.
+///
+/// It is `Send`, so that it can go with blocking work to another thread.
 #[derive(Clone)]
 pub struct Attempt {
+    run_id: Arc<str>,
+    step: Number,
+    name: &'static str,
     number: u32,
-    job: Job,
+    #[cfg(feature = "sim")]
+    is_at_most_once: bool,
     key: OnceCell<String>,
 }
 
 impl Attempt {
     pub(super) fn new(number: u32, job: &Job) -> Self {
-        Self { number, job: job.clone(), key: OnceCell::new() }
+        let Job { instance, operation } = job;
+        Self {
+            run_id: instance.id.clone(),
+            step: operation.number,
+            name: operation.asked.name(),
+            number,
+            #[cfg(feature = "sim")]
+            is_at_most_once: operation.policy().at_most_once,
+            key: OnceCell::new(),
+        }
     }
 
     /// Which attempt this is, counted from 1.
@@ -92,16 +113,12 @@ impl Attempt {
     /// ```
     #[must_use]
     pub fn key(&self) -> &str {
-        self.key.get_or_init(|| {
-            let Job { instance, operation } = &self.job;
-            let id = instance.id.replace('%', "%25").replace('/', "%2F");
-            alloc::format!("{id}/{}/{}", operation.number, operation.asked.name())
-        })
+        self.key.get_or_init(|| key(&self.run_id, self.step, self.name))
     }
 
     #[cfg(feature = "sim")]
     pub(crate) fn runs_at_most_once(&self) -> bool {
-        self.job.operation.policy().at_most_once
+        self.is_at_most_once
     }
 
     /// The run's id.
@@ -121,8 +138,14 @@ impl Attempt {
     /// ```
     #[must_use]
     pub fn run_id(&self) -> &str {
-        &self.job.instance.id
+        &self.run_id
     }
+}
+
+/// The idempotency key of a step.
+pub(super) fn key(run_id: &str, step: Number, name: &str) -> String {
+    let id = run_id.replace('%', "%25").replace('/', "%2F");
+    alloc::format!("{id}/{step}/{name}")
 }
 
 /// A step that is carried out: whose it is.
@@ -135,6 +158,17 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(instance: Rc<Instance>, operation: Rc<Operation>) -> Self {
         Self { instance, operation }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn world(&self) -> &World {
+        &self.instance.world
+    }
+
+    /// Who the work of its threads belongs to.
+    #[cfg(feature = "std")]
+    pub(super) fn owner(&self) -> Owner {
+        (self.instance.key(), self.operation.number)
     }
 
     fn seed(&self) -> u64 {

@@ -1,7 +1,10 @@
 //! What a workflow calls.
 
 mod awaited;
+#[cfg(feature = "std")]
+mod blocking;
 mod body;
+mod call;
 mod cancel;
 mod receive;
 mod send;
@@ -16,6 +19,7 @@ use dacapo_executor::Task;
 
 pub use body::Attempt;
 pub(crate) use body::explain;
+pub use call::Body;
 pub use cancel::{Cancelled, Cause};
 pub use receive::Receive;
 pub use send::Sent;
@@ -26,6 +30,9 @@ use crate::clock::Now;
 use crate::instance::Instance;
 use crate::random;
 use crate::record::{Number, Outcome};
+
+/// No build before this one begins another pass of a run, and its UUIDs shall be others.
+const FIRST_PASS: u32 = 1;
 
 /// A task's way to everything durable: each task of a run is given one of its own.
 ///
@@ -56,14 +63,17 @@ pub struct Ctx {
     /// Operations built so far.
     built: Cell<u32>,
     /// Random numbers taken so far.
-    drawn: Cell<u64>,
+    drawn: Cell<u32>,
+    /// UUIDs taken so far: counted apart, so that one more in a new build changes no random number.
+    uuids: Cell<u32>,
 }
 
 impl Ctx {
     /// The context of the task that is spawned next.
     pub(crate) fn next(instance: Rc<Instance>) -> Self {
         let task = instance.take_task_number();
-        Self { instance, task, built: Cell::new(0), drawn: Cell::new(0) }
+        let (built, drawn, uuids) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { instance, task, built, drawn, uuids }
     }
 
     pub(crate) fn task(&self) -> u32 {
@@ -142,8 +152,36 @@ impl Ctx {
     /// ```
     #[must_use]
     pub fn random(&self) -> u64 {
-        let index = self.drawn.replace(self.drawn.get() + 1);
-        random::mix(random::mix(self.instance.seed.get(), u64::from(self.task)), index)
+        let index = take_next(&self.drawn, "random numbers");
+        let seed = random::mix(self.instance.seed.get(), u64::from(self.task));
+        random::mix(seed, u64::from(index))
+    }
+
+    /// The next UUID of this task: a random one (version 4), as a number.
+    ///
+    /// It is the same in a replay, and another one in each call, in each task and in each run: for ids
+    /// that a workflow gives away. It follows from the seed and the id of the run, so who knows both can
+    /// tell it: it is not meant for secrets. For what a step does to be done once, use
+    /// [`Step::key`].
+    ///
+    /// Whatever crate has a type for it takes it: `uuid::Uuid::from_u128(ctx.uuid())`.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const TICKETS: Workflow<(), (u128, u128)> = Workflow::new("tickets");
+    /// let executor = Executor::builder()
+    ///     .workflow(TICKETS, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>((ctx.uuid(), ctx.uuid())))
+    ///     .in_memory();
+    /// let (first, second) = executor.block_on(executor.start(TICKETS, "tickets-1", ())?)?;
+    /// assert_ne!(first, second);
+    /// assert_eq!((first >> 76 & 0xf, first >> 62 & 0b11), (4, 0b10)); // Version and variant.
+    /// executor.verify("tickets-1")?; // They are the output, and the same in a replay.
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    #[must_use]
+    pub fn uuid(&self) -> u128 {
+        let place = [FIRST_PASS, self.task, take_next(&self.uuids, "UUIDs")];
+        random::uuid(self.instance.seed.get(), &self.instance.id, place)
     }
 
     /// Spawns a task of this run, which goes on beside the one that spawned it.
@@ -172,4 +210,12 @@ impl Ctx {
         let number = ctx.task;
         self.instance.spawn(number, async move { task(&ctx).await })
     }
+}
+
+/// How many of these a task has drawn before this one. So many fit beside the rest of a [`Ctx`].
+fn take_next(drawn: &Cell<u32>, what: &str) -> u32 {
+    let index = drawn.get();
+    let next = index.checked_add(1);
+    drawn.set(next.unwrap_or_else(|| panic!("a task draws fewer than 2^32 {what}")));
+    index
 }

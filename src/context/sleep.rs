@@ -6,10 +6,11 @@ use core::time::Duration;
 
 use super::Ctx;
 use super::awaited::Awaited;
+use crate::clock::{Now, Timestamp};
 use crate::operation::{Effort, Operation};
 use crate::record::Asked;
 
-/// A durable sleep, made by [`Ctx::sleep`].
+/// A durable sleep, made by [`Ctx::sleep`] and [`Ctx::sleep_until`].
 ///
 /// # Cancel safety
 ///
@@ -41,7 +42,42 @@ impl Ctx {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        let until = self.instance.now.get() + duration;
+        self.build_sleep(self.instance.now.get() + duration)
+    }
+
+    /// Waits until `time`, however often the process ends meanwhile; without `std` it is a
+    /// [`Timestamp`].
+    ///
+    /// A time that has passed already is due at once, with the next commit. Everything else is as
+    /// with [`sleep`](Self::sleep).
+    ///
+    /// The time is recorded, and compared in a replay. So take it from the input of the run, from the
+    /// outcome of a step, or reckon it from [`Ctx::now`]: one from the system's clock would be another
+    /// one in a replay, and the run would be parked ([`ParkReason::Diverged`]).
+    ///
+    /// [`ParkReason::Diverged`]: crate::ParkReason::Diverged
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # use std::time::{Duration, SystemTime};
+    /// const REMIND: Workflow<SystemTime, String> = Workflow::new("remind");
+    ///
+    /// async fn remind(ctx: &Ctx, due: SystemTime) -> Result<String> {
+    ///     ctx.sleep_until(due).await;
+    ///     ctx.step("remind", async || Ok::<_, dacapo::Error>("it is time".to_owned())).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(REMIND, remind).in_memory();
+    /// let due = SystemTime::now() + Duration::from_millis(20);
+    /// assert_eq!(executor.block_on(executor.start(REMIND, "remind-1", due)?)?, "it is time");
+    /// assert!(SystemTime::now() >= due);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn sleep_until(&self, time: Now) -> Sleep {
+        self.build_sleep(Timestamp::from_now(time))
+    }
+
+    fn build_sleep(&self, until: Timestamp) -> Sleep {
         let operation = Operation::new(self.take_number(), Asked::Sleep { until }, Effort::Timer);
         Sleep(Awaited::new(Rc::clone(&self.instance), operation))
     }

@@ -1,5 +1,5 @@
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::fmt::Display;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::Ctx;
 use super::awaited::Awaited;
-use super::body::{Attempt, Job, perform};
+use super::body::{self, Attempt, Job, perform};
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
@@ -43,7 +43,8 @@ impl Ctx {
     /// when it was delivered before. A body that was cut off by the end of the process is run
     /// again (at least once). The body owns what it uses, so clone what it needs into it. It lives
     /// beside the workflow: it may use any future of any library, hold an `Rc`, and need not be
-    /// `Send`. It runs on the executor's thread, so it must not block it.
+    /// `Send`. It runs on the executor's thread, so it must not block it
+    /// (`step_blocking` is for what does).
     ///
     /// # Errors
     ///
@@ -68,7 +69,8 @@ impl Ctx {
     pub fn step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
-        body: impl AsyncFn() -> Result<T, E> + 'static,
+        // The compiler shows the line below for a body that borrows.
+        body: impl AsyncFn() -> Result<T, E> + 'static, // clone what it borrows, or `ctx.call`
     ) -> Step<T> {
         self.build_step(name, async move |_: &Job, _: u32| body().await)
     }
@@ -97,14 +99,14 @@ impl Ctx {
     pub fn step_with<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
-        body: impl AsyncFn(Attempt) -> Result<T, E> + 'static,
+        body: impl AsyncFn(Attempt) -> Result<T, E> + 'static, // clone what it borrows
     ) -> Step<T> {
         self.build_step(name, async move |job: &Job, number: u32| {
             body(Attempt::new(number, job)).await
         })
     }
 
-    fn build_step<T: Value, E: Into<BoxError> + 'static>(
+    pub(super) fn build_step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
         body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,
@@ -118,6 +120,46 @@ impl Ctx {
 }
 
 impl<T> Step<T> {
+    /// The step's idempotency key, as its body has it by [`Attempt::key`].
+    ///
+    /// It is known from the moment the step is built: before its body begins, while it is under way and
+    /// after its end. So a workflow can look for what a body has done, or undo it, whatever became of
+    /// the step.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Workflow};
+    /// # use std::time::Duration;
+    /// const PAY: Workflow<u64, String> = Workflow::new("pay");
+    ///
+    /// async fn pay(ctx: &Ctx, cents: u64) -> Result<String> {
+    ///     let charge = async move |attempt: Attempt| -> Result<u64> {
+    ///         assert_eq!(attempt.key(), "order-7/1/charge");
+    ///         std::future::pending::<()>().await; // The bank does not answer.
+    ///         Ok(cents)
+    ///     };
+    ///     let charge = ctx.step_with("charge", charge);
+    ///     let key = charge.key();
+    ///     match ctx.timeout(Duration::from_millis(5), charge).await {
+    ///         Ok(charged) => Ok(format!("{} cents charged", charged?)),
+    ///         Err(_) => ctx.step("refund", async move || refund(&key).await).await,
+    ///     }
+    /// }
+    ///
+    /// async fn refund(key: &str) -> Result<String> {
+    ///     Ok(format!("{key} is refunded, if it was charged"))
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
+    /// let end = executor.block_on(executor.start(PAY, "order-7", 250)?)?;
+    /// assert_eq!(end, "order-7/1/charge is refunded, if it was charged");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> String {
+        let Awaited { instance, operation } = &self.awaited;
+        body::key(&instance.id, operation.number, operation.asked.name())
+    }
+
     /// Records `label` beside the name, for timelines and messages, and compares it in a replay.
     ///
     /// With labels even two steps of one call site that change places are found, such as those of

@@ -112,7 +112,7 @@ impl Engine {
     ) -> Result<Rc<Instance>> {
         let found = self.registry.find(&row.workflow);
         let workflow = found.ok_or_else(|| unregistered(&row.id, &row.workflow))?.clone();
-        let id = Rc::from(row.id.as_str());
+        let id = row.id.as_str().into();
         Ok(Instance::new(world.clone(), ledger, id, workflow, Phase::Replaying))
     }
 

@@ -159,7 +159,7 @@ impl Executor {
         commands.register(waker);
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
         self.shared.engine.has_waited.set(true);
-        is_quiet && commands.is_empty() && !world.timers.clock.skip_to(deadline)
+        is_quiet && commands.is_empty() && !world.skips_to(deadline)
     }
 }
 

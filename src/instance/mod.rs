@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::fmt;
@@ -60,7 +61,7 @@ pub(crate) struct Instance {
     tasks: RefCell<List<(u32, TaskId)>>,
     /// The number of the next task.
     next_task: Cell<u32>,
-    pub(crate) id: Rc<str>,
+    pub(crate) id: Arc<str>,
     workflow: Rc<Registered>,
     pub(crate) seed: Cell<u64>,
     /// What few runs have.
@@ -109,7 +110,7 @@ impl Instance {
     pub(crate) fn new(
         world: Rc<World>,
         ledger: Rc<Ledger>,
-        id: Rc<str>,
+        id: Arc<str>,
         workflow: Rc<Registered>,
         phase: Phase,
     ) -> Rc<Self> {

@@ -24,6 +24,8 @@ use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::{Operation, Waiter};
 use crate::record::{CancelCause, Record, Spent};
+#[cfg(feature = "std")]
+use crate::threads::Threads;
 use crate::timer::Timers;
 use crate::trace::Observer;
 use crate::watch::Watch;
@@ -36,6 +38,9 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
+    /// What bodies that block are carried out on.
+    #[cfg(feature = "std")]
+    pub(crate) threads: Threads,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// How many polls one delivery may take.
@@ -234,6 +239,8 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
+            #[cfg(feature = "std")]
+            threads: Threads::default(),
             pending: RefCell::default(),
             poll_budget,
             observer,
@@ -241,6 +248,16 @@ impl World {
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })
+    }
+
+    /// Whether the clock skips ahead, to `deadline` at the latest.
+    pub(crate) fn skips_to(&self, deadline: Option<Timestamp>) -> bool {
+        // What a thread is doing takes no virtual time: a limit of it would have passed at once.
+        #[cfg(feature = "std")]
+        if self.threads.are_awaited() {
+            return false;
+        }
+        self.timers.clock.skip_to(deadline)
     }
 
     /// Has a body begin, at the tail of the queue.

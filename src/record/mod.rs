@@ -143,9 +143,9 @@ pub(crate) enum Note {
     Interrupted,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
     /// The name that a user gave it, or nothing.
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &'a str {
         match self {
             Self::Step { name } => name,
             Self::Sleep { .. } => "",

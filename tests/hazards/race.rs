@@ -1,7 +1,7 @@
 //! H3: races of steps and sleeps. H4: races of several steps, nested, in joins, in tasks.
 
 use dacapo::sim::Sim;
-use dacapo::{Ctx, Result, join, race};
+use dacapo::{Ctx, Either, Result, join, race, select};
 use futures::FutureExt;
 
 use super::common::{Lines, Log, check, ms, named, two_steps};
@@ -24,6 +24,22 @@ fn the_loser_of_a_race_is_dropped_and_the_race_goes_on() {
         Ok(log.lines())
     }
     check(0..40, 100, program, |lines| assert_eq!(lines.len(), 15));
+}
+
+/// Branches of two types: who was first decides what comes next.
+#[test]
+fn a_select_of_a_step_and_a_sleep() {
+    async fn program(ctx: &Ctx, sim: &Sim) -> Result<Lines> {
+        let log = Log::default();
+        for _ in 0..5 {
+            match select(named(ctx, sim, "step"), ctx.sleep(ms(12))).await {
+                Either::First(step) => log.line(step?),
+                Either::Second(()) => log.line(named(ctx, sim, "too late").await?),
+            }
+        }
+        Ok(log.lines())
+    }
+    check(0..40, 10, program, |lines| assert_eq!(lines.len(), 5));
 }
 
 #[test]

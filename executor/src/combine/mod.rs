@@ -6,4 +6,4 @@ mod pair;
 mod woken;
 
 pub use all::{JoinAll, TryJoinAll, join_all, try_join_all};
-pub use pair::{join, race, try_join};
+pub use pair::{Either, join, race, select, try_join};

@@ -65,7 +65,8 @@ pub fn try_join<A, B, E>(
 /// Runs two futures in one task until one is ready, and gives its output.
 ///
 /// Polled like [`join`]. When both could be ready in the same turn the first one wins, and the second
-/// is not polled any more. The loser is dropped then and there.
+/// is not polled any more. The loser is dropped then and there. For futures of two types there is
+/// [`select`].
 ///
 /// ```
 /// use dacapo_executor::{FifoExecutor, race, yield_now};
@@ -83,6 +84,48 @@ pub fn race<T>(
 ) -> impl Future<Output = T> {
     let mut pair = Pair::new(first, second);
     poll_fn(move |cx| pair.poll(cx, |first, second| first.take().or_else(|| second.take())))
+}
+
+/// Runs two futures of any types in one task until one is ready, and says which: a [`race`] whose
+/// branches give different things.
+///
+/// Polled like [`race`]: first the first one, which wins when both could be ready in the same turn. The
+/// loser is dropped then and there. To keep it, hand it over as a `&mut`, pinned.
+///
+/// ```
+/// use dacapo_executor::{Either, FifoExecutor, select, yield_now};
+///
+/// let slow = async { yield_now().await; "slow" };
+/// match FifoExecutor::new().block_on(select(slow, async { 7 })) {
+///     Either::First(word) => panic!("{word} came first"),
+///     Either::Second(number) => assert_eq!(number, 7),
+/// }
+/// ```
+///
+/// # Cancel safety
+///
+/// Dropped, it drops the first and then the second.
+#[doc(alias = "race2")]
+pub fn select<A: Future, B: Future>(
+    first: A,
+    second: B,
+) -> impl Future<Output = Either<A::Output, B::Output>> {
+    let mut pair = Pair::new(first, second);
+    poll_fn(move |cx| {
+        pair.poll(cx, |first, second| {
+            let first = first.take().map(Either::First);
+            first.or_else(|| second.take().map(Either::Second))
+        })
+    })
+}
+
+/// Which of two futures was ready first, with its output; see [`select`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Either<A, B> {
+    /// The first one.
+    First(A),
+    /// The second one.
+    Second(B),
 }
 
 struct Pair<A: Future, B: Future> {

@@ -5,7 +5,9 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use dacapo_executor::{FifoExecutor, join, join_all, race, try_join, try_join_all, yield_now};
+use dacapo_executor::{
+    Either, FifoExecutor, join, join_all, race, select, try_join, try_join_all, yield_now,
+};
 
 use crate::trace::{Event, Trace, check, pause, waker};
 
@@ -336,4 +338,31 @@ fn join_all_of_100_000_polls_each_branch_once_a_wake() {
     }
     assert_eq!(polls.get(), 2 * BRANCHES);
     assert!(task.is_finished());
+}
+
+#[test]
+fn select_says_which_was_first_and_drops_the_loser() {
+    check_output("a b ~b ~a Second(2)", |trace| {
+        select(branch(trace, "a", 3, "one"), branch(trace, "b", 0, 2))
+    });
+    check_output("a b a ~a ~b First(\"one\")", |trace| {
+        select(branch(trace, "a", 1, "one"), branch(trace, "b", 3, 2))
+    });
+    // Both are ready in their first poll: the first one wins, and the second is never polled.
+    check_output("a ~a ~b First(1)", |trace| {
+        select(branch(trace, "a", 0, 1), branch(trace, "b", 0, "two"))
+    });
+}
+
+/// The loser that is lent is not dropped, and goes on.
+#[test]
+fn a_loser_of_a_select_that_is_kept_goes_on() {
+    check_output("a b ~b a ~a (2,1)", |trace| {
+        let mut a = Box::pin(branch(trace, "a", 1, 1));
+        let b = branch(trace, "b", 0, 2);
+        async move {
+            let Either::Second(b) = select(&mut a, b).await else { panic!("b was first") };
+            Compact((b, a.await))
+        }
+    });
 }
