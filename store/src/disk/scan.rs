@@ -10,6 +10,7 @@ use super::index::Index;
 use super::read::{Result, read_row};
 use super::runs::Stage;
 use super::tables::{ENDED, UNFINISHED};
+use super::tail::Tail;
 use crate::format::header::Header;
 use crate::format::row;
 use crate::{Filter, RunKey, RunRow, RunState};
@@ -27,13 +28,15 @@ type Rows<'a> = Peekable<Box<dyn Iterator<Item = Result<RunRow>> + 'a>>;
 impl<'a> Scan<'a> {
     pub(super) fn begin(
         db: &Database,
+        tail: &'a Tail,
         index: &'a Index,
         header: &Header,
         filter: &'a Filter,
     ) -> Result<Scan<'a>> {
         let mut scan = Scan { filter, left: filter.max_runs(), sources: Vec::new() };
         let Some((first, last)) = filter.keys() else { return Ok(scan) };
-        let recent = index.rows().range(first..=last).map(|(_, row)| Ok(row.clone()));
+        let recent = between(index.runs(), first, last).iter();
+        let recent = recent.filter_map(|run| tail.row(index, *run).map(|row| Ok(row.to_row())));
         // The tail comes first: where it has a row, that of a table is out of date.
         scan.sources.push(match filter.is_newest_first() {
             true => boxed(recent.rev()),
@@ -142,6 +145,12 @@ impl TableRows<'_> {
         }
         read_row(run, bytes.value())
     }
+}
+
+/// The keys from `first` to `last` of some in order.
+fn between(keys: &[RunKey], first: RunKey, last: RunKey) -> &[RunKey] {
+    let keys = &keys[keys.partition_point(|key| *key < first)..];
+    &keys[..keys.partition_point(|key| *key <= last)]
 }
 
 fn boxed<'a>(rows: impl Iterator<Item = Result<RunRow>> + 'a) -> Rows<'a> {
