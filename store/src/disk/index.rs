@@ -222,6 +222,11 @@ impl Index {
         Some(row_at(tail, known.row))
     }
 
+    /// Whether a run has a row here.
+    pub(super) fn has_row(&self, run: RunKey) -> bool {
+        self.runs.get(&run).is_some_and(|known| known.row != NOWHERE)
+    }
+
     /// The newest row of the run with this id.
     pub(super) fn find<'a>(&self, tail: &'a [u8], id: &str) -> Option<Lent<'a>> {
         let row = self.row(tail, self.find_id(tail, id).1?)?;
@@ -249,9 +254,8 @@ impl Index {
 
     /// The runs of which the tables are out of date: those that have a row here, or are deleted.
     pub(super) fn overruled(&self) -> impl Iterator<Item = RunKey> {
-        let has_row = |run: &RunKey| self.runs.get(run).is_some_and(|known| known.row != NOWHERE);
-        let deleted = self.deleted.keys().copied().filter(move |run| !has_row(run));
-        self.runs().iter().copied().filter(has_row).chain(deleted)
+        let deleted = self.deleted.keys().copied().filter(|run| !self.has_row(*run));
+        self.runs().iter().copied().filter(|run| self.has_row(*run)).chain(deleted)
     }
 }
 

@@ -60,7 +60,8 @@ pub(super) fn find(
 }
 
 fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    table_value(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
+    let Some(bytes) = table_value(txn, run)? else { return Ok(None) };
+    Ok(read_row(run, bytes.value())?.map(Lent::to_row))
 }
 
 /// What the tables hold of a run.
@@ -76,9 +77,8 @@ fn table_value(
     Ok(None)
 }
 
-pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>> {
+pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<Lent<'_>>> {
     row::read(run, bytes)
-        .map(|row| row.map(Lent::to_row))
         .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))
 }
 
