@@ -1,5 +1,6 @@
-//! What the engine keeps of each run that has not ended: of those in memory, of those that have left
-//! it, and of those that are about to be written.
+//! What the engine keeps of each run that has not ended: of those in memory, of those that are about
+//! to be written, and of those that have left it, unless their rows say when they go on: then that and
+//! their keys are enough, and are with the timers.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -16,8 +17,7 @@ use crate::operation::Operation;
 use crate::record::{Outcome, Record};
 use crate::watch::Watch;
 
-/// One run. Its id and its workflow are with the run if that is in memory, and in its row otherwise:
-/// of a million runs that sleep, each costs no more than this.
+/// One run. Its id and its workflow are with the run if that is in memory, and in its row otherwise.
 pub(crate) struct Ledger {
     pub(crate) key: RunKey,
     /// The seq of the next record to be committed. Of a run that was not read yet it is unknown, and 0.
@@ -76,6 +76,26 @@ impl Ledger {
             has_wake_at: Cell::default(),
             row_has_wake_at: Cell::default(),
         })
+    }
+
+    /// Of a run that has left memory, and whose row says until when.
+    pub(crate) fn asleep(key: RunKey, wake_at: Timestamp) -> Rc<Self> {
+        let ledger = Self::new(key);
+        ledger.accept();
+        ledger.set_wake_at(Some(wake_at));
+        ledger.row_has_wake_at.set(true);
+        ledger
+    }
+
+    /// Whether it says no more than what [`asleep`](Self::asleep) would make of the row, and nobody
+    /// waits for the run.
+    pub(crate) fn may_be_forgotten(self: &Rc<Self>) -> bool {
+        self.forget_deserted_watch();
+        let watch = self.watch.take();
+        let is_watched = watch.is_some();
+        self.watch.set(watch);
+        let is_asleep = self.slot.get() == Self::AWAY && self.row_has_wake_at.get();
+        is_asleep && !is_watched && Rc::strong_count(self) == 1
     }
 
     /// Where a run is that is not in memory.

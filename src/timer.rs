@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::Future;
 use core::pin::Pin;
@@ -71,15 +72,26 @@ impl Timers {
         }
     }
 
+    /// Many that were found asleep.
+    pub(crate) fn add_returns(&self, mut asleep: Vec<(Timestamp, RunKey)>) {
+        let mut returns = self.returns.borrow_mut();
+        asleep.extend(returns.iter());
+        // A tree that is made at once has full nodes.
+        *returns = asleep.into_iter().collect();
+    }
+
+    /// Whether a run is out of memory until `at`.
+    pub(crate) fn has_return(&self, at: Timestamp, run: RunKey) -> bool {
+        self.returns.borrow().contains(&(at, run))
+    }
+
     pub(crate) fn remove_return(&self, at: Timestamp, run: RunKey) {
         self.returns.borrow_mut().remove(&(at, run));
     }
 
     /// The next run that is out of memory and due, by the time and its key.
-    pub(crate) fn next_return(&self) -> Option<RunKey> {
-        let returns = self.returns.borrow();
-        let &(at, run) = returns.first()?;
-        (at <= self.now.get()).then_some(run)
+    pub(crate) fn next_return(&self) -> Option<(Timestamp, RunKey)> {
+        self.returns.borrow().first().copied().filter(|(at, _)| *at <= self.now.get())
     }
 
     /// Moves the time forward, and never back, and wakes the bodies that are due.

@@ -62,6 +62,13 @@ fn parse() -> (Options, Report) {
             "--only" => report.only = args.next().expect("--only takes the beginning of a name"),
             "--dir" => options.directory = args.next().expect("--dir takes a directory").into(),
             "--plot" => options.plot = Some(args.next().expect("--plot takes a file").into()),
+            // What this process asks of another one.
+            "--open-sleepers" => {
+                let path = args.next().expect("--open-sleepers takes a file");
+                let bytes = args.next().and_then(|bytes| bytes.parse().ok());
+                residence::open_here(&path, bytes.expect("and the bytes of a cache"));
+                std::process::exit(0);
+            }
             // Cargo's own.
             "--bench" => {}
             other => {

@@ -1,7 +1,11 @@
-//! Sleeping runs that leave memory: a hundred for each that stays.
+//! Sleeping runs that leave memory, a hundred for each that stays, and a process that finds as many.
 
-use std::time::Instant;
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
+use dacapo::store::Options as StoreOptions;
 use dacapo::{Executor, Result, join_all};
 
 use super::Options;
@@ -9,9 +13,15 @@ use super::growth::{SLEEPER, build, resident_bytes};
 use super::report::{Report, micros};
 
 pub(crate) fn measure(options: &Options, report: &Report) {
-    if !report.wants("bytes_per_evicted_run") {
-        return;
+    if report.wants("bytes_per_evicted_run") {
+        evicted(options, report);
     }
+    if report.wants("open_sleepers") {
+        left_asleep(options, report);
+    }
+}
+
+fn evicted(options: &Options, report: &Report) {
     let runs = options.size(100_000, 1_000_000);
     let path = options.file("residence.redb");
     let open = || build().resident_max(runs as usize / 100).open(&path).expect("it opens");
@@ -36,6 +46,50 @@ pub(crate) fn measure(options: &Options, report: &Report) {
     let executor = open();
     let took = start.elapsed().as_secs_f64();
     report.print("cold_open_sleepers", took * 1e6 / f64::from(runs), "us/run");
+    drop(executor);
+}
+
+/// A file whose rows say until when their runs sleep, opened by a process that knows nothing of them:
+/// here, memory that was freed would be used again.
+fn left_asleep(options: &Options, report: &Report) {
+    const CACHE: usize = 64 << 20;
+    let runs = options.size(100_000, 1_000_000);
+    let path = options.file("asleep.redb");
+    let executor = build().resident_max(1_000).open(&path).expect("it is created");
+    start_all(&executor, runs);
+    // With nothing to do for a second, it folds what it wrote.
+    executor.block_on(async {
+        smol::Timer::after(Duration::from_millis(1_500)).await;
+    });
+    drop(executor);
+
+    let each = |value: f64| value / f64::from(runs);
+    let opened: Vec<_> = (0..3).map(|_| open_elsewhere(&path, CACHE)).collect();
+    let fastest = opened.iter().map(|(micros, _)| *micros).reduce(f64::min).expect("there are 3");
+    report.print("open_sleepers", each(fastest), "us/run");
+    // With hardly any pages of the file kept, and with those that it keeps by default.
+    let (_, bytes) = open_elsewhere(&path, 1 << 20);
+    report.print("bytes_per_run_left_asleep", each(bytes), "bytes");
+    report.print("bytes_per_run_left_asleep_with_cache", each(opened[0].1), "bytes");
+}
+
+/// The microseconds that an open took in a process of its own, and the bytes.
+fn open_elsewhere(path: &Path, cache_bytes: usize) -> (f64, f64) {
+    let this = env::current_exe().expect("it has a path");
+    let mut child = Command::new(this);
+    child.arg("--open-sleepers").arg(path).arg(cache_bytes.to_string());
+    let output = child.output().expect("it can be run again");
+    let text = String::from_utf8(output.stdout).expect("two numbers");
+    let (micros, bytes) = text.trim().split_once(' ').expect("two numbers");
+    (micros.parse().expect("a number"), bytes.parse().expect("a number"))
+}
+
+/// What [`open_elsewhere`] asks for.
+pub(crate) fn open_here(path: &str, cache_bytes: usize) {
+    let (start, before) = (Instant::now(), resident_bytes());
+    let store = StoreOptions::new().cache_bytes(cache_bytes).open(path).expect("it is there");
+    let executor = build().open_with(store).expect("it opens");
+    println!("{} {}", micros(start.elapsed()), resident_bytes() - before);
     drop(executor);
 }
 

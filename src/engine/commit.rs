@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 
 use super::Engine;
+use super::ledgers::Sweep;
 use crate::bytes::Bytes;
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Instance, Pending, Phase};
@@ -45,6 +46,7 @@ impl Engine {
             written.map_err(|error| self.fail(&error))?;
         }
         self.evict_surplus();
+        self.ledgers.sweep(Sweep::IfMany);
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
         Ok(has_any)
     }

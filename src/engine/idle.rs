@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Engine;
+use super::ledgers::Sweep;
 use crate::clock::Timestamp;
 use crate::error::Result;
 
@@ -32,6 +33,7 @@ impl Engine {
         self.has_rested.set(true);
         self.flushes.set(true);
         let has_flushed = self.commit()?;
+        self.ledgers.sweep(Sweep::All);
         let folded = self.store.borrow_mut().fold();
         Ok(folded.map_err(|error| self.fail(&error))? || has_flushed)
     }

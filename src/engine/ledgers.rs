@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use core::borrow::Borrow;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::cmp::Ordering;
 
 use dacapo_store::RunKey;
@@ -21,8 +21,17 @@ pub(crate) struct Ledgers {
     residents: RefCell<Slab<Rc<Instance>>>,
     /// Of the runs in memory. Another is found by its row.
     by_id: RefCell<BTreeSet<ById>>,
+    /// When there are so many ledgers, it is looked which may be forgotten.
+    sweep_at: Cell<usize>,
     /// The runs in memory that may leave it, by when they go on by themselves.
     pub(super) idle: RefCell<BTreeSet<(Timestamp, RunKey)>>,
+}
+
+/// See [`Ledgers::sweep`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sweep {
+    IfMany,
+    All,
 }
 
 /// A run in the order of the ids.
@@ -80,6 +89,17 @@ impl Ledgers {
     pub(super) fn remove(&self, run: &Instance) {
         self.leave(run);
         self.by_key.borrow_mut().remove(&run.key());
+    }
+
+    /// Forgets the ledgers that say no more than the rows of their runs: all of them, or when there
+    /// are twice as many as the last time left.
+    pub(super) fn sweep(&self, how: Sweep) {
+        let mut by_key = self.by_key.borrow_mut();
+        if how == Sweep::IfMany && by_key.len() <= self.sweep_at.get() {
+            return;
+        }
+        by_key.retain(|_, ledger| !ledger.may_be_forgotten());
+        self.sweep_at.set(2 * by_key.len() + 1_000);
     }
 
     pub(crate) fn get(&self, run: RunKey) -> Option<Rc<Ledger>> {

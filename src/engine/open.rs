@@ -84,14 +84,18 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         self.world.timers.advance();
-        let mut rows = Vec::new();
+        let (mut rows, mut asleep) = (Vec::new(), Vec::new());
         let unfinished = Filter::new().states(&[RunState::Running]);
         let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
-            if self.registry.find(&row.workflow).is_some() && !self.leave_asleep(&row) {
-                rows.push(row);
+            if self.registry.find(&row.workflow).is_some() {
+                match self.sleeps_until(&row) {
+                    Some(wake_at) => asleep.push((wake_at, row.key)),
+                    None => rows.push(row),
+                }
             }
         });
         scanned.map_err(|error| Error::store(&error))?;
+        self.world.timers.add_returns(asleep);
         for row in rows {
             self.reload(&row)?;
             self.evict_surplus();
@@ -99,20 +103,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Leaves a run where it is, and notes when it goes on, if its row says that nothing can happen to
-    /// it before that.
-    fn leave_asleep(&self, row: &RunRow) -> bool {
+    /// Until when a run is left where it is: its row says that nothing can happen to it before that,
+    /// and no more is kept of it.
+    fn sleeps_until(&self, row: &RunRow) -> Option<Timestamp> {
         let wake_at = row.wake_at.map(Timestamp::from_nanos);
-        let Some(wake_at) = wake_at.filter(|at| *at > self.world.timers.now()) else {
-            return false;
-        };
-        let ledger = Ledger::new(row.key);
-        ledger.accept();
-        ledger.set_wake_at(Some(wake_at));
-        ledger.row_has_wake_at.set(true);
-        self.ledgers.add(&ledger);
-        self.world.timers.add_return(wake_at, row.key);
-        true
+        wake_at.filter(|at| *at > self.world.timers.now())
     }
 }
 

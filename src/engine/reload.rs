@@ -21,12 +21,14 @@ impl Engine {
     /// If the store cannot be read.
     pub(super) fn reload_due(&self) -> Result<()> {
         let room = self.room();
-        while let Some(run) = self.world.timers.next_return() {
+        while let Some((at, run)) = self.world.timers.next_return() {
             if self.ledgers.residents() >= room {
                 // The rest comes back when some of those that did before have left.
                 return Ok(());
             }
             self.reload(&self.row_of(run)?)?;
+            // Whatever its row says: it is back.
+            self.world.timers.remove_return(at, run);
         }
         Ok(())
     }
@@ -42,6 +44,19 @@ impl Engine {
         })
     }
 
+    /// What is kept of a run that goes on by itself. Of one whose row says when, this is made of the
+    /// row.
+    pub(crate) fn ledger_of(&self, row: &RunRow) -> Option<Rc<Ledger>> {
+        self.ledgers.get(row.key).or_else(|| {
+            let wake_at = Timestamp::from_nanos(row.wake_at?);
+            self.world.timers.has_return(wake_at, row.key).then(|| {
+                let ledger = Ledger::asleep(row.key, wake_at);
+                self.ledgers.add(&ledger);
+                ledger
+            })
+        })
+    }
+
     /// Replays a run that is not in memory, and has it take up its work. What parks it is found in
     /// the list of the parked.
     ///
@@ -49,7 +64,7 @@ impl Engine {
     ///
     /// If its workflow is not registered, or the store cannot be read.
     pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
-        let ledger = self.ledgers.get(row.key).unwrap_or_else(|| Ledger::new(row.key));
+        let ledger = self.ledger_of(row).unwrap_or_else(|| Ledger::new(row.key));
         let (run, replayed) = self.replay(row, ledger)?;
         if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);

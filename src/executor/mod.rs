@@ -159,7 +159,7 @@ impl Executor {
         let Some(row) = self.shared.engine.find(id)? else { return Ok(None) };
         same_workflow(id, &row.workflow, workflow.name())?;
         let watch = match row.state {
-            RunState::Running => match self.shared.engine.ledgers.get(row.key) {
+            RunState::Running => match self.shared.engine.ledger_of(&row) {
                 // It has left memory, and need not come back to be waited for.
                 Some(ledger) => ledger.watch(),
                 None => return Err(unregistered(id, &row.workflow)),

@@ -120,13 +120,24 @@ impl Filter {
 
     /// Whether a run passes; the limit is the caller's to apply. For those who write a store.
     pub fn admits(&self, row: &RunRow) -> bool {
-        self.admits_state(row.state)
-            && self.after.is_none_or(|after| row.key > after)
-            && self.before.is_none_or(|before| row.key < before)
-            && self.workflow.as_ref().is_none_or(|name| *name == row.workflow)
-            && row.id.starts_with(&self.id_prefix)
-            && self.started.contains(&row.started_at)
-            && self.changed.contains(&row.changed_at)
+        let RunRow { key, state, id, workflow, started_at, changed_at, .. } = row;
+        self.admits_values((*key, *state), [id, workflow], [*started_at, *changed_at])
+    }
+
+    /// The same of the id and the workflow, and of when the run was started and changed.
+    pub(crate) fn admits_values(
+        &self,
+        (key, state): (RunKey, RunState),
+        [id, workflow]: [&str; 2],
+        [started_at, changed_at]: [u64; 2],
+    ) -> bool {
+        self.admits_state(state)
+            && self.after.is_none_or(|after| key > after)
+            && self.before.is_none_or(|before| key < before)
+            && self.workflow.as_ref().is_none_or(|name| name == workflow)
+            && (self.id_prefix.is_empty() || id.starts_with(&self.id_prefix))
+            && self.started.contains(&started_at)
+            && self.changed.contains(&changed_at)
     }
 
     /// Whether runs in this state may pass: a store need not read the others at all.

@@ -14,8 +14,9 @@ use super::tail::Tail;
 use crate::format::chunk::Chunk;
 use crate::format::header::{self, Header};
 use crate::format::journal::Deleted;
+use crate::format::row::Lent;
 use crate::format::{chunk_refs, node, row};
-use crate::{RunKey, RunRow, RunState};
+use crate::{RunKey, RunState};
 
 /// Writes all that the tail holds into the tables it belongs to, and cuts the journal: one
 /// transaction, so that a crash at any point leaves either the journal or what became of it.
@@ -56,8 +57,9 @@ impl<'txn> Fold<'txn> {
         // Those that have ended have blocks to themselves: they will be deleted long before a run
         // that sleeps for a month, which would keep their blocks.
         let has_ended =
-            |run: &RunKey| index.rows().get(run).is_some_and(|row| row.state.has_ended());
-        let (ended, unfinished): (Vec<_>, Vec<_>) = index.runs().into_iter().partition(has_ended);
+            |run: &RunKey| tail.row(index, *run).is_some_and(|row| row.state.has_ended());
+        let (ended, unfinished): (Vec<_>, Vec<_>) =
+            index.runs().iter().partition(|run| has_ended(run));
         let (mut before, mut value) = (Vec::new(), Vec::new());
         for runs in [ended, unfinished] {
             for run in runs {
@@ -88,13 +90,11 @@ impl<'txn> Fold<'txn> {
             chunk_refs::add(&mut refs, run, self.blocks.add(first, chunk)?);
             Ok(())
         })?;
-        let mut row_now = Vec::new();
-        let (stage, row_now) = match index.rows().get(&run) {
+        let (stage, row_now) = match tail.row(index, run) {
             None => (was.unwrap_or(Stage::Unfinished), row_before),
             Some(row) => {
                 self.index_id(row, row::state(before));
-                row::encode(&mut row_now, row);
-                (Stage::of(row.state.has_ended()), &row_now[..])
+                (Stage::of(row.state.has_ended()), row.bytes)
             }
         };
         row::pack(value, run, row_now, &refs);
@@ -106,11 +106,11 @@ impl<'txn> Fold<'txn> {
     }
 
     /// Sees to it that a run is found by its id, unless it is continued.
-    fn index_id(&mut self, row: &RunRow, before: Option<RunState>) {
+    fn index_id(&mut self, row: Lent<'_>, before: Option<RunState>) {
         let was_found = before.is_some_and(|before| before != RunState::Continued);
         let stays = row.state != RunState::Continued;
         if was_found != stays {
-            self.ids.push(Change { entry: (node::hash(&row.id), row.key), stays });
+            self.ids.push(Change { entry: (node::hash(row.id), row.key), stays });
         }
     }
 

@@ -1,30 +1,48 @@
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::hash::{BuildHasherDefault, Hasher};
+use core::cell::OnceCell;
+use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::collections::HashMap;
+use std::hash::RandomState;
 
 use crate::format::journal::{Change, Deleted, Row};
-use crate::{Counts, RunKey, RunRow, RunState};
+use crate::format::row::{Lent, take_row};
+use crate::{Counts, RunKey, RunState};
 
-/// What the rows of a [`Tail`](super::tail::Tail) say, found by run.
+/// What the rows of a [`Tail`](super::tail::Tail) say, found by run: where it lies there, so that
+/// what is said is in memory once. The methods that read it are given the tail's bytes.
 #[derive(Default)]
 pub(super) struct Index {
     /// How many rows it knows.
     covered: usize,
     /// The records of all runs in the order of the journal; those of one run form a chain.
     records: Vec<Record>,
-    chains: HashMap<RunKey, Chain, BuildHasherDefault<KeyHasher>>,
     /// The commits and times of records that were copied.
     origins: Vec<(u64, u64)>,
-    /// The newest row of every run that has one here. They go before those of the tables.
-    rows: BTreeMap<RunKey, RunRow>,
-    ids: HashMap<String, RunKey>,
+    /// The runs that have a row or records here.
+    runs: Map<RunKey, Known>,
+    /// Their keys in order, once these were asked for.
+    keys: OnceCell<Vec<RunKey>>,
+    /// Where a row with an id lies, by the hash of the id; by the next number, if another id has
+    /// that one. It says nothing if that run has given the id up.
+    ids: Map<u64, usize>,
+    /// Nobody can choose ids that have one hash.
+    hasher: RandomState,
     deleted: BTreeMap<RunKey, Deleted>,
     notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     counts: Counts,
-    /// The runs that have a row here, or are deleted: what the tables say of them is out of date.
-    overruled: BTreeSet<RunKey>,
+}
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+
+/// What the tail has of a run.
+struct Known {
+    /// Its first record, or [`END`],
+    first: u32,
+    /// and its last.
+    last: u32,
+    /// Where its newest row lies, which goes before that of the tables; or [`NOWHERE`].
+    row: usize,
 }
 
 /// Where a record lies in the tail.
@@ -50,38 +68,34 @@ pub(super) enum Origin {
 const END: u32 = u32::MAX;
 const COPIED: u32 = 1 << 31;
 
-/// The first and the last record of a run.
-struct Chain {
-    first: u32,
-    last: u32,
-}
+const NOWHERE: usize = usize::MAX;
 
 impl Index {
     pub(super) fn covered(&self) -> usize {
         self.covered
     }
 
-    /// Forgets everything and keeps the memory.
+    /// Forgets everything, and keeps the memory that was needed for it: what only an earlier burst
+    /// needed is given back.
     pub(super) fn clear(&mut self) {
         self.covered = 0;
-        self.records.clear();
-        self.chains.clear();
-        self.origins.clear();
-        self.rows.clear();
-        self.ids.clear();
+        clear_list(&mut self.records);
+        clear_list(&mut self.origins);
+        clear_map(&mut self.runs);
+        clear_map(&mut self.ids);
+        self.keys.take();
         self.deleted.clear();
         self.notes.clear();
         self.counts = Counts::default();
-        self.overruled.clear();
     }
 
     /// Adds the next row of the tail, which begins there at `start`.
-    pub(super) fn add(&mut self, row: usize, start: usize, packed: &Row<'_>) {
+    pub(super) fn add(&mut self, tail: &[u8], row: usize, start: usize, packed: &Row<'_>) {
         assert_eq!(row, self.covered, "the rows come in order");
         self.add_records(row, start, packed);
         let read = packed.for_each_change(|change| match change {
-            Change::Row(row) => self.put_row(row),
-            Change::Deleted(deleted) => self.delete(deleted),
+            Change::Row(at, row) => self.put_row(tail, start + at, row),
+            Change::Deleted(deleted) => self.delete(tail, deleted),
             Change::Note(key, note) => {
                 self.notes.insert(key.to_vec(), note.map(<[u8]>::to_vec));
             }
@@ -93,7 +107,7 @@ impl Index {
     fn add_records(&mut self, row: usize, start: usize, packed: &Row<'_>) {
         let row = u32::try_from(row).ok().filter(|row| *row < COPIED);
         let row = row.expect("a tail is folded before it has 2^31 rows");
-        let Index { records, chains, origins, .. } = self;
+        let Index { records, runs, keys, origins, .. } = self;
         let read = packed.for_each_record(|record| {
             let at = u32::try_from(records.len()).ok().filter(|at| *at < COPIED);
             let at = at.expect("a tail is folded before it has 2^31 records");
@@ -112,56 +126,74 @@ impl Index {
                 row,
                 next: END,
             });
-            let chain = chains.entry(record.run).or_insert(Chain { first: at, last: END });
-            if chain.last != END {
-                records[chain.last as usize].next = at;
+            let known = known(runs, keys, record.run);
+            match known.last {
+                END => known.first = at,
+                last => records[last as usize].next = at,
             }
-            chain.last = at;
+            known.last = at;
         });
         read.expect("the directory was read when the row came in");
     }
 
-    fn put_row(&mut self, row: RunRow) {
-        self.overruled.insert(row.key);
-        let before = self.rows.get(&row.key).map(|row| row.state);
+    fn put_row(&mut self, tail: &[u8], at: usize, row: Lent<'_>) {
+        let known = known(&mut self.runs, &mut self.keys, row.key);
+        let before = core::mem::replace(&mut known.row, at);
+        let before = (before != NOWHERE).then(|| row_at(tail, before).state);
         self.counts.replace(before, Some(row.state));
-        if row.state == RunState::Continued {
-            self.give_up_id(&row);
-        } else if before.is_none_or(|before| before == RunState::Continued) {
-            // Of two runs in one commit, the later one gets the id that the other gives up.
-            let owner = self.ids.entry(row.id.clone()).or_insert(row.key);
-            *owner = row.key.max(*owner);
+        let is_found = before.is_some_and(|before| before != RunState::Continued);
+        if !is_found && row.state != RunState::Continued {
+            self.take_id(tail, at, row);
         }
-        self.rows.insert(row.key, row);
     }
 
-    fn delete(&mut self, deleted: Deleted) {
-        self.overruled.insert(deleted.run);
+    fn take_id(&mut self, tail: &[u8], at: usize, row: Lent<'_>) {
+        let (hash, owner) = self.find_id(tail, row.id);
+        let owner = owner.filter(|owner| *owner != row.key && self.has_id(tail, *owner));
+        // Of two runs in one commit, the later one gets the id that the other gives up.
+        if owner.is_none_or(|owner| row.key > owner) {
+            self.ids.insert(hash, at);
+        }
+    }
+
+    /// Where an id stands in `ids`, or would, and the run that was the last to have it.
+    fn find_id(&self, tail: &[u8], id: &str) -> (u64, Option<RunKey>) {
+        let mut hash = self.hasher.hash_one(id);
+        while let Some(&at) = self.ids.get(&hash) {
+            let row = row_at(tail, at);
+            if row.id == id {
+                return (hash, Some(row.key));
+            }
+            hash = hash.wrapping_add(1);
+        }
+        (hash, None)
+    }
+
+    /// Whether a run that had an id has it still: it is neither deleted nor continued.
+    fn has_id(&self, tail: &[u8], run: RunKey) -> bool {
+        self.row(tail, run).is_some_and(|row| row.state != RunState::Continued)
+    }
+
+    fn delete(&mut self, tail: &[u8], deleted: Deleted) {
+        self.counts.replace(self.row(tail, deleted.run).map(|row| row.state), None);
         self.deleted.insert(deleted.run, deleted);
-        self.chains.remove(&deleted.run);
-        if let Some(row) = self.rows.remove(&deleted.run) {
-            self.counts.replace(Some(row.state), None);
-            self.give_up_id(&row);
-        }
-    }
-
-    fn give_up_id(&mut self, row: &RunRow) {
-        if self.ids.get(&row.id) == Some(&row.key) {
-            self.ids.remove(&row.id);
+        if self.runs.remove(&deleted.run).is_some() {
+            self.keys.take();
         }
     }
 
     /// The runs that have a row or records here, in order.
-    pub(super) fn runs(&self) -> Vec<RunKey> {
-        let mut runs: Vec<_> = self.chains.keys().chain(self.rows.keys()).copied().collect();
-        runs.sort_unstable();
-        runs.dedup();
-        runs
+    pub(super) fn runs(&self) -> &[RunKey] {
+        self.keys.get_or_init(|| {
+            let mut keys: Vec<_> = self.runs.keys().copied().collect();
+            keys.sort_unstable();
+            keys
+        })
     }
 
     /// The records of a run in order.
     pub(super) fn records(&self, run: RunKey) -> impl Iterator<Item = &Record> {
-        let first = self.chains.get(&run).map_or(END, |chain| chain.first);
+        let first = self.runs.get(&run).map_or(END, |known| known.first);
         // No record has the number END.
         core::iter::successors(self.records.get(first as usize), |record| {
             self.records.get(record.next as usize)
@@ -170,7 +202,8 @@ impl Index {
 
     /// The last record of a run.
     pub(super) fn last(&self, run: RunKey) -> Option<&Record> {
-        self.chains.get(&run).map(|chain| &self.records[chain.last as usize])
+        // No record has the number END.
+        self.runs.get(&run).and_then(|known| self.records.get(known.last as usize))
     }
 
     pub(super) fn origin(&self, record: &Record) -> Origin {
@@ -183,14 +216,21 @@ impl Index {
         }
     }
 
-    /// The newest rows, by key.
-    pub(super) fn rows(&self) -> &BTreeMap<RunKey, RunRow> {
-        &self.rows
+    /// The newest row of a run.
+    pub(super) fn row<'a>(&self, tail: &'a [u8], run: RunKey) -> Option<Lent<'a>> {
+        let known = self.runs.get(&run).filter(|known| known.row != NOWHERE)?;
+        Some(row_at(tail, known.row))
+    }
+
+    /// Whether a run has a row here.
+    pub(super) fn has_row(&self, run: RunKey) -> bool {
+        self.runs.get(&run).is_some_and(|known| known.row != NOWHERE)
     }
 
     /// The newest row of the run with this id.
-    pub(super) fn find(&self, id: &str) -> Option<&RunRow> {
-        self.ids.get(id).map(|key| &self.rows[key])
+    pub(super) fn find<'a>(&self, tail: &'a [u8], id: &str) -> Option<Lent<'a>> {
+        let row = self.row(tail, self.find_id(tail, id).1?)?;
+        (row.state != RunState::Continued).then_some(row)
     }
 
     /// Whether a run was deleted: the tables still hold it.
@@ -212,18 +252,51 @@ impl Index {
         self.counts
     }
 
-    /// The runs of which the tables are out of date.
-    pub(super) fn overruled(&self) -> &BTreeSet<RunKey> {
-        &self.overruled
+    /// The runs of which the tables are out of date: those that have a row here, or are deleted.
+    pub(super) fn overruled(&self) -> impl Iterator<Item = RunKey> {
+        let deleted = self.deleted.keys().copied().filter(|run| !self.has_row(*run));
+        self.runs().iter().copied().filter(|run| self.has_row(*run)).chain(deleted)
     }
 }
 
-/// Run keys are given out one after another by us: nobody can choose them so that they collide,
-/// and one multiplication spreads them.
-#[derive(Default)]
-struct KeyHasher(u64);
+/// What is known of a run, in an entry of its own from now on.
+fn known<'a>(
+    runs: &'a mut Map<RunKey, Known>,
+    keys: &mut OnceCell<Vec<RunKey>>,
+    run: RunKey,
+) -> &'a mut Known {
+    runs.entry(run).or_insert_with(|| {
+        keys.take();
+        Known { first: END, last: END, row: NOWHERE }
+    })
+}
 
-impl Hasher for KeyHasher {
+fn row_at(tail: &[u8], at: usize) -> Lent<'_> {
+    take_row(&mut &tail[at..]).expect("it was read when it came in")
+}
+
+fn clear_list<T>(list: &mut Vec<T>) {
+    let needed = list.len();
+    list.clear();
+    if needed < list.capacity() / 4 {
+        list.shrink_to(2 * needed);
+    }
+}
+
+fn clear_map<K: Eq + Hash, V>(map: &mut Map<K, V>) {
+    let needed = map.len();
+    map.clear();
+    if needed < map.capacity() / 4 {
+        map.shrink_to(2 * needed);
+    }
+}
+
+/// Run keys are given out one after another by us, and hashes of ids are keyed: nobody can choose
+/// them so that they collide, and one multiplication spreads them.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|&byte| self.write_u64(self.0 ^ u64::from(byte)));
     }

@@ -190,7 +190,8 @@ impl Store for RedbStore {
         // Row by row, so that a panic of `visit` is not taken for one of redb.
         self.read(|| Ok(()))?;
         let index = self.tail.index();
-        let mut scan = self.read(|| scan::Scan::begin(&self.db, &index, &self.header, filter))?;
+        let mut scan =
+            self.read(|| scan::Scan::begin(&self.db, &self.tail, &index, &self.header, filter))?;
         while let Some(row) = self.read(|| scan.next())? {
             visit(row);
         }
@@ -229,7 +230,8 @@ impl Store for RedbStore {
         if self.tail.is_empty() {
             return self.read(|| Ok(false));
         }
-        self.write(RedbStore::fold_tail)?;
+        // There is time: what was kept for the next rows is given back.
+        self.write(|store| store.fold_tail(0))?;
         Ok(true)
     }
 

@@ -11,7 +11,7 @@ use super::tail::Tail;
 use crate::format::chunk::{FlawAt, Reader};
 use crate::format::chunk_refs::{self, ChunkRef};
 use crate::format::header::Header;
-use crate::format::row;
+use crate::format::row::{self, Lent};
 use crate::{Counts, History, RunKey, RunRow, RunState};
 
 pub(super) type Result<T, E = DiskError> = core::result::Result<T, E>;
@@ -19,8 +19,8 @@ pub(super) type Result<T, E = DiskError> = core::result::Result<T, E>;
 /// The newest row of a run: the tail's if it has one.
 pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunRow>> {
     let index = tail.index();
-    match index.rows().get(&run) {
-        Some(row) => Ok(Some(row.clone())),
+    match tail.row(&index, run) {
+        Some(row) => Ok(Some(row.to_row())),
         None if index.is_deleted(run) => Ok(None),
         None => table_row(&db.begin_read()?, run),
     }
@@ -34,16 +34,20 @@ pub(super) fn find(
     id: &str,
 ) -> Result<Option<RunRow>> {
     let index = tail.index();
-    if let Some(row) = index.find(id) {
-        return Ok(Some(row.clone()));
+    if let Some(row) = tail.find(&index, id) {
+        return Ok(Some(row.to_row()));
+    }
+    if header.ids == 0 {
+        // The tables hold no run, and need not be opened.
+        return Ok(None);
     }
     let txn = db.begin_read()?;
     for run in ids::find(&txn.open_table(IDS)?, header.ids, id)? {
         if index.is_deleted(run) {
             continue;
         }
-        let row = match index.rows().get(&run) {
-            Some(row) => Some(row.clone()),
+        let row = match tail.row(&index, run) {
+            Some(row) => Some(row.to_row()),
             None => table_row(&txn, run)?,
         };
         let lost = || DiskError::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
@@ -56,7 +60,8 @@ pub(super) fn find(
 }
 
 fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    table_value(txn, run)?.map_or(Ok(None), |bytes| read_row(run, bytes.value()))
+    let Some(bytes) = table_value(txn, run)? else { return Ok(None) };
+    Ok(read_row(run, bytes.value())?.map(Lent::to_row))
 }
 
 /// What the tables hold of a run.
@@ -72,7 +77,7 @@ fn table_value(
     Ok(None)
 }
 
-pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>> {
+pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<Lent<'_>>> {
     row::read(run, bytes)
         .map_err(|flaw| DiskError::Damaged(format!("the row of run {run}: {flaw}")))
 }
@@ -84,7 +89,7 @@ pub(super) fn count(db: &Database, tail: &Tail, header: &Header) -> Result<Count
     let txn = db.begin_read()?;
     let tables = [txn.open_table(UNFINISHED)?, txn.open_table(ENDED)?];
     // Later runs are not in the tables yet.
-    for run in index.overruled().range(..RunKey(header.next_run)) {
+    for run in index.overruled().filter(|run| run.0 < header.next_run) {
         for table in &tables {
             let state = table.get(run.0)?.and_then(|bytes| row::state(bytes.value()));
             counts.replace(state, None);

@@ -10,30 +10,42 @@ use super::index::Index;
 use super::read::{Result, read_row};
 use super::runs::Stage;
 use super::tables::{ENDED, UNFINISHED};
+use super::tail::Tail;
 use crate::format::header::Header;
-use crate::format::row;
+use crate::format::row::{self, Lent};
 use crate::{Filter, RunKey, RunRow, RunState};
 
 /// The rows that pass a filter: those of up to three sources, merged by their keys.
 pub(super) struct Scan<'a> {
     filter: &'a Filter,
     left: usize,
+    tail: &'a Tail,
+    index: &'a Index,
     sources: Vec<Rows<'a>>,
 }
 
 /// The rows of one table, or of the tail, in the order of the filter.
-type Rows<'a> = Peekable<Box<dyn Iterator<Item = Result<RunRow>> + 'a>>;
+type Rows<'a> = Peekable<Box<dyn Iterator<Item = Result<(RunKey, Place)>> + 'a>>;
+
+/// Where a row is that was not read yet.
+enum Place {
+    Tail,
+    Table(AccessGuard<'static, &'static [u8]>),
+}
 
 impl<'a> Scan<'a> {
     pub(super) fn begin(
         db: &Database,
+        tail: &'a Tail,
         index: &'a Index,
         header: &Header,
         filter: &'a Filter,
     ) -> Result<Scan<'a>> {
-        let mut scan = Scan { filter, left: filter.max_runs(), sources: Vec::new() };
+        let (left, sources) = (filter.max_runs(), Vec::new());
+        let mut scan = Scan { filter, left, tail, index, sources };
         let Some((first, last)) = filter.keys() else { return Ok(scan) };
-        let recent = index.rows().range(first..=last).map(|(_, row)| Ok(row.clone()));
+        let recent = between(index.runs(), first, last).iter().copied();
+        let recent = recent.filter(|run| index.has_row(*run)).map(|run| Ok((run, Place::Tail)));
         // The tail comes first: where it has a row, that of a table is out of date.
         scan.sources.push(match filter.is_newest_first() {
             true => boxed(recent.rev()),
@@ -57,27 +69,31 @@ impl<'a> Scan<'a> {
     /// The next row that passes the filter.
     pub(super) fn next(&mut self) -> Result<Option<RunRow>> {
         while self.left > 0
-            && let Some(row) = self.next_of_all()?
+            && let Some((run, place)) = self.next_of_all()?
         {
-            if self.filter.admits(&row) {
+            let row = match &place {
+                Place::Tail => self.tail.row(self.index, run),
+                Place::Table(bytes) => read_row(run, bytes.value())?,
+            };
+            // One of a table may have a history and no row.
+            if let Some(row) = row.filter(|row| admits(self.filter, row)) {
                 self.left -= 1;
-                return Ok(Some(row));
+                return Ok(Some(row.to_row()));
             }
         }
         Ok(None)
     }
 
     /// Takes the row whose key comes first, from the first source that has one for this key.
-    fn next_of_all(&mut self) -> Result<Option<RunRow>> {
+    fn next_of_all(&mut self) -> Result<Option<(RunKey, Place)>> {
         let is_newest_first = self.filter.is_newest_first();
         let mut next: Option<RunKey> = None;
         for source in &mut self.sources {
             match source.peek() {
-                Some(Ok(row)) => {
-                    let comes_later = |next: RunKey| {
-                        if is_newest_first { next > row.key } else { next < row.key }
-                    };
-                    next = Some(next.filter(|next| comes_later(*next)).unwrap_or(row.key));
+                Some(Ok((run, _))) => {
+                    let comes_later =
+                        |next: RunKey| if is_newest_first { next > *run } else { next < *run };
+                    next = Some(next.filter(|next| comes_later(*next)).unwrap_or(*run));
                 }
                 Some(Err(_)) => return source.next().transpose(),
                 None => {}
@@ -86,7 +102,7 @@ impl<'a> Scan<'a> {
         let Some(next) = next else { return Ok(None) };
         let mut found = None;
         for source in &mut self.sources {
-            let row = source.next_if(|row| row.as_ref().is_ok_and(|row| row.key == next));
+            let row = source.next_if(|row| row.as_ref().is_ok_and(|(run, _)| *run == next));
             found = found.or(row);
         }
         found.transpose()
@@ -105,9 +121,9 @@ struct TableRows<'a> {
 }
 
 impl Iterator for TableRows<'_> {
-    type Item = Result<RunRow>;
+    type Item = Result<(RunKey, Place)>;
 
-    fn next(&mut self) -> Option<Result<RunRow>> {
+    fn next(&mut self) -> Option<Result<(RunKey, Place)>> {
         let is_newest_first = self.is_newest_first;
         let step = |rows: &mut Range<'static, _, _>| match is_newest_first {
             true => rows.next_back(),
@@ -132,18 +148,26 @@ impl Iterator for TableRows<'_> {
 type Pair = (AccessGuard<'static, u64>, AccessGuard<'static, &'static [u8]>);
 
 impl TableRows<'_> {
-    /// `None`: the run has a history and no row, or was deleted.
-    fn take(&mut self, item: Result<Pair, StorageError>) -> Result<Option<RunRow>> {
+    /// `None`: the run was deleted.
+    fn take(&mut self, item: Result<Pair, StorageError>) -> Result<Option<(RunKey, Place)>> {
         let (key, bytes) = item?;
         let run = RunKey(key.value());
         self.sum = self.sum.map(|sum| sum.wrapping_sub(row::sum(bytes.value())));
-        if self.index.is_deleted(run) {
-            return Ok(None);
-        }
-        read_row(run, bytes.value())
+        Ok((!self.index.is_deleted(run)).then_some((run, Place::Table(bytes))))
     }
 }
 
-fn boxed<'a>(rows: impl Iterator<Item = Result<RunRow>> + 'a) -> Rows<'a> {
+fn admits(filter: &Filter, row: &Lent<'_>) -> bool {
+    let Lent { key, state, id, workflow, started_at, changed_at, .. } = *row;
+    filter.admits_values((key, state), [id, workflow], [started_at, changed_at])
+}
+
+/// The keys from `first` to `last` of some in order.
+fn between(keys: &[RunKey], first: RunKey, last: RunKey) -> &[RunKey] {
+    let keys = &keys[keys.partition_point(|key| *key < first)..];
+    &keys[..keys.partition_point(|key| *key <= last)]
+}
+
+fn boxed<'a>(rows: impl Iterator<Item = Result<(RunKey, Place)>> + 'a) -> Rows<'a> {
     (Box::new(rows) as Box<dyn Iterator<Item = _> + 'a>).peekable()
 }

@@ -3,6 +3,7 @@ use core::cell::{Ref, RefCell};
 
 use super::index::{Index, Origin, Record};
 use crate::format::journal::{self, Change, Deleted};
+use crate::format::row::Lent;
 use crate::format::{Flaw, UNSOUND, is_sound};
 use crate::{Batch, Entry, RunKey};
 
@@ -62,7 +63,7 @@ impl Tail {
         let row = journal::Row::read(self.last_commit() + 1, bytes)?;
         let mut largest = None;
         row.for_each_change(|change| {
-            if let Change::Row(row) = change {
+            if let Change::Row(_, row) = change {
                 largest = largest.max(Some(row.key));
             }
         })?;
@@ -73,13 +74,26 @@ impl Tail {
         Ok((row.time, largest))
     }
 
+    /// The newest row of a run, if it is here.
+    pub(super) fn row(&self, index: &Index, run: RunKey) -> Option<Lent<'_>> {
+        index.row(&self.bytes, run)
+    }
+
+    /// The newest row of the run with this id, if it is here.
+    pub(super) fn find(&self, index: &Index, id: &str) -> Option<Lent<'_>> {
+        index.find(&self.bytes, id)
+    }
+
     /// Forgets all rows: they were folded. The memory stays for the next ones, up to `keep` bytes.
     pub(super) fn clear(&mut self, keep: usize) {
         self.base = self.last_commit();
         self.bytes.clear();
         self.bytes.shrink_to(keep);
         self.rows.clear();
-        self.index.get_mut().clear();
+        match keep {
+            0 => *self = Tail::new(self.base),
+            _ => self.index.get_mut().clear(),
+        }
     }
 
     /// The index of all rows there are. It may be asked for again while it is in use: then it is
@@ -91,7 +105,12 @@ impl Tail {
             for row in covered..self.rows.len() {
                 let RowAt { start, end, .. } = self.rows[row];
                 let packed = journal::Row::read(self.commit(row), &self.bytes[start..end]);
-                index.add(row, start, &packed.expect("it was checked when it came in"));
+                index.add(
+                    &self.bytes,
+                    row,
+                    start,
+                    &packed.expect("it was checked when it came in"),
+                );
             }
         }
         self.index.borrow()

@@ -58,7 +58,10 @@ impl RedbStore {
 
     /// Folds if the journal is long: before a commit, so that an error leaves nothing of it.
     pub(super) fn make_room(&mut self) -> Result<(), DiskError> {
-        if self.tail.len() >= self.fold_bytes { self.fold_tail() } else { Ok(()) }
+        if self.tail.len() >= self.fold_bytes {
+            self.fold_tail(self.fold_bytes.saturating_mul(2))?;
+        }
+        Ok(())
     }
 
     pub(super) fn append(
@@ -162,7 +165,8 @@ impl RedbStore {
         ))
     }
 
-    pub(super) fn fold_tail(&mut self) -> Result<(), DiskError> {
+    /// Folds, and keeps up to so much memory for the rows that come next.
+    pub(super) fn fold_tail(&mut self, keep: usize) -> Result<(), DiskError> {
         if self.tail.is_empty() {
             return Ok(());
         }
@@ -170,7 +174,7 @@ impl RedbStore {
         let (time, next_run) = (self.time, self.next_run);
         let header = Header { commit: last_commit, last_commit, time, next_run, ..self.header };
         self.header = fold::fold(&self.db, &self.tail, header)?;
-        self.tail.clear(self.fold_bytes.saturating_mul(2));
+        self.tail.clear(keep);
         Ok(())
     }
 }

@@ -16,10 +16,11 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::row::Lent;
 use super::varint::{put, put_bytes, put_delta, take, take_bytes, take_delta, take_u32, take_u64};
 use super::{Flaw, checksum, read_u32, read_u64, record_checksum, row};
 use crate::batch::Copied;
-use crate::{Batch, RunKey, RunRow};
+use crate::{Batch, RunKey};
 
 const HEAD: usize = 32;
 
@@ -117,7 +118,8 @@ pub(crate) struct Record {
 
 /// What a commit changes beside histories.
 pub(crate) enum Change<'a> {
-    Row(RunRow),
+    /// A run row, and where it lies, counted from the start of the journal's.
+    Row(usize, Lent<'a>),
     Deleted(Deleted),
     /// A note and what it becomes: `None` if it goes.
     Note(&'a [u8], Option<&'a [u8]>),
@@ -179,7 +181,8 @@ impl<'a> Row<'a> {
         let mut bytes = self.changes;
         take_copied(&mut bytes)?;
         while !bytes.is_empty() {
-            f(take_change(&mut bytes).ok_or("its changes cannot be read")?);
+            let start = self.body.start - bytes.len();
+            f(take_change(start, &mut bytes).ok_or("its changes cannot be read")?);
         }
         Ok(())
     }
@@ -205,10 +208,10 @@ fn take_one_copied(bytes: &mut &[u8], before: Copied) -> Option<Copied> {
     Some(Copied { index, commit, time: take_delta(bytes, before.time)? })
 }
 
-fn take_change<'a>(bytes: &mut &'a [u8]) -> Option<Change<'a>> {
+fn take_change<'a>(start: usize, bytes: &mut &'a [u8]) -> Option<Change<'a>> {
     let (&kind, rest) = bytes.split_first()?;
     if kind < COPIED {
-        return row::decode(bytes).map(Change::Row);
+        return row::take_row(bytes).map(|row| Change::Row(start, row));
     }
     *bytes = rest;
     Some(match kind {

@@ -11,7 +11,6 @@
 //! history alone (each of them has a checksum); fewer of them than there were are noticed.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::varint::{put, put_bytes, put_delta, take, take_bytes, take_delta};
@@ -103,20 +102,55 @@ fn encode_queue(out: &mut Vec<u8>, queue: &Queued, started_at: u64) {
     }
 }
 
-/// Takes a row off the front.
-pub(super) fn decode(bytes: &mut &[u8]) -> Option<RunRow> {
-    let [state, has, ref rest @ ..] = **bytes else { return None };
+/// A row as it lies in memory: it owns nothing. What few runs have is read again when it is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Lent<'a> {
+    pub(crate) key: RunKey,
+    pub(crate) id: &'a str,
+    pub(crate) workflow: &'a str,
+    pub(crate) state: RunState,
+    pub(crate) started_at: u64,
+    pub(crate) changed_at: u64,
+    wake_at: Option<u64>,
+    pass: u32,
+    link: Option<Link>,
+    deadline: Option<u64>,
+    /// From their number on; empty if there are none.
+    attributes: &'a [u8],
+    /// Empty if there is none.
+    queue: &'a [u8],
+    note: &'a [u8],
+    /// All of it.
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Takes a row off the front, and checks all of it.
+pub(crate) fn take_row<'a>(bytes: &mut &'a [u8]) -> Option<Lent<'a>> {
+    let all = *bytes;
+    let [state, has, rest @ ..] = all else { return None };
     *bytes = rest;
     let has = |flag: u8| has & flag != 0;
-    let key = RunKey(take(bytes)?);
-    let mut row = RunRow::new(key, take_text(bytes)?, take_text(bytes)?);
-    row.state = state_of(state)?;
-    row.started_at = take(bytes)?;
-    row.changed_at = take_delta(bytes, row.started_at)?;
+    let (key, id, workflow) = (RunKey(take(bytes)?), take_text(bytes)?, take_text(bytes)?);
+    let started_at = take(bytes)?;
+    let changed_at = take_delta(bytes, started_at)?;
+    let mut row = Lent {
+        key,
+        id,
+        workflow,
+        state: state_of(*state)?,
+        started_at,
+        changed_at,
+        wake_at: has(NEVER_WAKES).then_some(u64::MAX),
+        pass: 1,
+        link: None,
+        deadline: None,
+        attributes: &[],
+        queue: &[],
+        note: &[],
+        bytes: &[],
+    };
     if has(WAKES) {
-        row.wake_at = Some(take_delta(bytes, row.changed_at)?);
-    } else if has(NEVER_WAKES) {
-        row.wake_at = Some(u64::MAX);
+        row.wake_at = Some(take_delta(bytes, changed_at)?);
     }
     if has(LATER_PASS) {
         row.pass = u32::try_from(take(bytes)?).ok()?;
@@ -127,20 +161,57 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<RunRow> {
         row.link = Some(Link { parent, task: number()?, local: number()? });
     }
     if has(DEADLINE) {
-        row.deadline = Some(take_delta(bytes, row.started_at)?);
+        row.deadline = Some(take_delta(bytes, started_at)?);
     }
     if has(ATTRIBUTES) {
-        for _ in 0..take(bytes)? {
-            row.attributes.push((take_text(bytes)?, take_text(bytes)?));
-        }
+        let before = *bytes;
+        take_attributes(bytes, |_, _| {})?;
+        row.attributes = taken(before, bytes);
     }
     if has(QUEUE) {
-        row.queue = Some(Box::new(decode_queue(bytes, row.started_at)?));
+        let before = *bytes;
+        decode_queue(bytes, started_at)?;
+        row.queue = taken(before, bytes);
     }
     if has(NOTE) {
-        row.note = take_bytes(bytes)?.to_vec();
+        row.note = take_bytes(bytes)?;
     }
+    row.bytes = taken(all, bytes);
     Some(row)
+}
+
+/// What was taken off the front.
+fn taken<'a>(before: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    &before[..before.len() - rest.len()]
+}
+
+impl Lent<'_> {
+    pub(crate) fn to_row(self) -> RunRow {
+        const READ: &str = "it was read when the row was taken";
+        let mut row = RunRow::new(self.key, self.id, self.workflow);
+        row.state = self.state;
+        (row.started_at, row.changed_at) = (self.started_at, self.changed_at);
+        (row.wake_at, row.deadline) = (self.wake_at, self.deadline);
+        (row.pass, row.link) = (self.pass, self.link);
+        if !self.attributes.is_empty() {
+            let attribute =
+                |name: &str, value: &str| row.attributes.push((name.into(), value.into()));
+            take_attributes(&mut { self.attributes }, attribute).expect(READ);
+        }
+        if !self.queue.is_empty() {
+            let queue = decode_queue(&mut { self.queue }, self.started_at).expect(READ);
+            row.queue = Some(Box::new(queue));
+        }
+        row.note = self.note.to_vec();
+        row
+    }
+}
+
+fn take_attributes(bytes: &mut &[u8], mut visit: impl FnMut(&str, &str)) -> Option<()> {
+    for _ in 0..take(bytes)? {
+        visit(take_text(bytes)?, take_text(bytes)?);
+    }
+    Some(())
 }
 
 fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
@@ -150,10 +221,10 @@ fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
     queue.priority = i32::try_from(take_delta(bytes, 0)? as i64).ok()?;
     queue.eligible_at = take_delta(bytes, started_at)?;
     if has & PARTITION != 0 {
-        queue.partition = Some(take_text(bytes)?);
+        queue.partition = Some(take_text(bytes)?.into());
     }
     if has & UNIQUE != 0 {
-        queue.unique = Some(take_text(bytes)?);
+        queue.unique = Some(take_text(bytes)?.into());
     }
     if has & ADMITTED != 0 {
         queue.admitted_at = Some(take_delta(bytes, queue.eligible_at)?);
@@ -161,8 +232,8 @@ fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
     Some(queue)
 }
 
-fn take_text(bytes: &mut &[u8]) -> Option<String> {
-    core::str::from_utf8(take_bytes(bytes)?).ok().map(String::from)
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    core::str::from_utf8(take_bytes(bytes)?).ok()
 }
 
 fn state_of(byte: u8) -> Option<RunState> {
@@ -198,12 +269,12 @@ pub(crate) fn split(run: RunKey, bytes: &[u8]) -> Result<(&[u8], &[u8]), Flaw> {
 }
 
 /// Reads the row that stood in a table under this key; `None` if there is only a history.
-pub(crate) fn read(run: RunKey, bytes: &[u8]) -> Result<Option<RunRow>, Flaw> {
+pub(crate) fn read(run: RunKey, bytes: &[u8]) -> Result<Option<Lent<'_>>, Flaw> {
     let mut rest = split(run, bytes)?.0;
     if rest.is_empty() {
         return Ok(None);
     }
-    let row = decode(&mut rest).filter(|row| row.key == run && rest.is_empty());
+    let row = take_row(&mut rest).filter(|row| row.key == run && rest.is_empty());
     row.map(Some).ok_or("it cannot be read")
 }
 
