@@ -90,10 +90,14 @@ impl Engine {
             let run = self.ledgers.instance(&draft.to);
             let is_expected = match &draft.what {
                 What::Park(_) | What::Resume | What::Delete => true,
-                What::Record(record) => run.is_some_and(|run| expects(&run, record)),
+                What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
             };
             if !is_expected {
                 draft.settle();
+                if let Some(run) = run {
+                    // Nothing is delivered after which it would be looked at.
+                    self.note_idle(&run);
+                }
             }
             is_expected
         };

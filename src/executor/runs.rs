@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use dacapo_store::{Filter, RunRow, RunState};
 
 use super::posted::Posted;
-use super::{Executor, no_such_run};
+use super::{Executor, no_such_run, refuse_workflows};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::instance::Phase;
@@ -86,6 +86,7 @@ impl Executor {
         let id = String::from(id);
         Posted::new(&self.shared, move |engine| {
             engine.check()?;
+            refuse_workflows(engine, &id, "deleted")?;
             if let Some(run) = engine.ledgers.with_id(&id) {
                 if run.phase.get() != Phase::Closed {
                     return Err(unfinished(&id));
