@@ -28,9 +28,12 @@ impl Engine {
         self.park_foreign_wakes();
         self.check()?;
         self.gather()?;
-        // Nothing that runs below comes back here, so the borrow is safe to hold.
+        // Workflow code that runs below may start runs and attach to them; it may neither resume nor
+        // delete, so it does not come back here, and the borrow is safe to hold.
         let taken = &mut *self.taken.borrow_mut();
         self.world.pending.borrow_mut().move_to(taken);
+        // Nearly never, and it looks at everything: between the deliveries of one commit and the next
+        // nothing can drop what a run asked for, unless it is parked, or some of it was left over.
         if self.has_stale.take() {
             self.drop_void(taken);
         }
@@ -44,6 +47,7 @@ impl Engine {
             core::mem::forget(unwound);
             written.map_err(|error| self.fail(&error))?;
         }
+        // Not before: what is delivered decides who is idle.
         self.evict_surplus();
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
         Ok(has_any)

@@ -37,8 +37,8 @@ use crate::watch::Watch;
 
 /// Runs workflows durably, on one thread, over one store.
 ///
-/// Opening it replays every unfinished run to where it was; they go on while the executor is
-/// driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
+/// Opening it replays every unfinished run to where it was, or when it is due if it sleeps for long;
+/// they go on while the executor is driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
 /// per file. Dropping it closes the file; what was not committed by then is done again by the
 /// next one.
 ///
