@@ -22,6 +22,7 @@ pub(crate) struct Operations {
     asked: ToTakeUp,
 }
 
+#[expect(clippy::box_collection, reason = "a map in place would make every run larger")]
 enum ToTakeUp {
     /// What the next work phase takes up.
     Live(List<Number>),
