@@ -12,18 +12,18 @@ use futures::future::LocalBoxFuture;
 
 /// Everything that may come out one way or another without making a run another run.
 pub(crate) trait Choices {
-    /// Whether a body whose turn it is lets the others go first.
+    /// Whether a body that is about to be polled lets the others go first.
     fn defers(&self) -> bool;
 
     /// How many polls of bodies come before the next commit, when so many are queued.
     fn polls(&self, queued: usize) -> usize;
 
-    /// Which of the `tasks` that a run has spawned are polled for no reason, now that it has become
+    /// Which of the `tasks` that a run has spawned have a spurious poll, now that it has become
     /// quiescent and `seq` is the next in its history.
     fn wakes(&self, run: RunKey, seq: u64, tasks: u32) -> Vec<u32>;
 }
 
-/// Makes a body hesitate: at each of its turns it may go behind all others that are ready, so that
+/// Makes a body hesitate: whenever it is polled it may go behind all others that are ready, so that
 /// any order of them can come about.
 pub(crate) fn hesitant(
     body: LocalBoxFuture<'static, ()>,

@@ -17,9 +17,10 @@ pub(crate) struct Gate {
     /// The run that is polled right now, or [`SHUT`], in two halves: 64-bit atomics are not
     /// everywhere. Written on the executor's thread only, and what others read does not matter.
     open_for: [AtomicU32; 2],
-    /// Runs that something outside touched. They must be parked soon.
+    /// Runs that had a foreign wake. They must be parked soon.
     foreign_wakes: Mailbox<RunKey>,
-    home: Here,
+    /// The executor's.
+    thread: Thread,
 }
 
 /// No run has this key.
@@ -30,7 +31,7 @@ impl Gate {
         Arc::new(Self {
             open_for: halves(SHUT).map(AtomicU32::new),
             foreign_wakes: Mailbox::new(),
-            home: Here::now(),
+            thread: Thread::current(),
         })
     }
 
@@ -66,10 +67,11 @@ impl Gate {
 
     /// Whether the tasks of `run` are being polled, on this very thread.
     pub(crate) fn is_open_for(&self, run: RunKey) -> bool {
-        self.open_for() == run && self.home == Here::now()
+        self.open_for() == run && self.thread == Thread::current()
     }
 
-    /// Notes that something outside touched a run.
+    /// Notes a foreign wake of a run, or that something of it was polled or dropped from elsewhere,
+    /// which is as bad.
     pub(crate) fn note_foreign_wake(&self, run: RunKey) {
         self.foreign_wakes.post(run);
     }
@@ -83,7 +85,7 @@ impl Gate {
         !self.foreign_wakes.is_empty()
     }
 
-    /// The next run that something outside touched.
+    /// The next run that had one.
     pub(crate) fn next_foreign_wake(&self) -> Option<RunKey> {
         self.foreign_wakes.take()
     }
@@ -122,18 +124,18 @@ impl Drop for Restore<'_> {
 
 /// The thread one is on. Without `std` there are no threads to tell apart.
 #[derive(PartialEq, Eq)]
-struct Here(usize);
+struct Thread(usize);
 
-impl Here {
+impl Thread {
     #[cfg(feature = "std")]
-    fn now() -> Self {
+    fn current() -> Self {
         // The address of a thread-local differs between any two threads that live at once.
         std::thread_local!(static MARK: u8 = const { 0 });
         MARK.with(|mark| Self(core::ptr::from_ref(mark).addr()))
     }
 
     #[cfg(not(feature = "std"))]
-    fn now() -> Self {
+    fn current() -> Self {
         Self(0)
     }
 }

@@ -121,7 +121,8 @@ impl Ledger {
         self.pending.get() > 0
     }
 
-    /// Something is written of it by a commit; nothing was, or will be, of what was void.
+    /// Has something to be written of it by a commit. It is [settled](Draft::settle) once, when it was
+    /// delivered, or turned out to be void.
     pub(crate) fn draft(self: &Rc<Self>, what: What) -> Draft {
         self.pending.set(self.pending.get() + 1);
         Draft { to: self.clone(), what }

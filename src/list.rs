@@ -1,4 +1,4 @@
-//! A list whose first entry needs no memory of its own: most runs have one task, which awaits one
+//! A list whose first value needs no memory of its own: most runs have one task, which awaits one
 //! operation.
 
 use alloc::vec::{self, Vec};

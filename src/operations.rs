@@ -25,6 +25,7 @@ pub(crate) struct Operations {
     requests: Option<Box<Vec<Rc<Operation>>>>,
 }
 
+#[expect(clippy::box_collection, reason = "a map in place would make every run larger")]
 enum ToTakeUp {
     /// What the next work phase takes up.
     Live(List<Number>),

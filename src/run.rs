@@ -45,6 +45,7 @@ impl Instance {
         self.observe(Event::Delivered(seq, Recorded(record)));
         self.delivered.set(seq + 1);
         if self.phase.get() == Phase::Ended {
+            // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(commit, record);
         }
         self.commit.set(commit);
@@ -90,6 +91,8 @@ impl Instance {
     /// An error parks the run.
     pub(crate) fn work(self: &Rc<Self>) -> Result<(), Fault> {
         match self.phase.get() {
+            // Which of its operations the process before had begun is not known: the history holds
+            // outcomes only. So all that still wait are taken for interrupted.
             Phase::Replaying => {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
@@ -108,10 +111,12 @@ impl Instance {
             }
             Phase::Closed => return Ok(()),
         }
+        // Nothing but a delivery wakes a task, and only an operation brings one.
         self.check_stall()
     }
 
     /// Something outside touched the run: why it is parked, unless that no longer matters.
+    // Of a run that has ended nothing is recorded but its end, which is decided.
     pub(crate) fn foreign_wake(&self) -> Option<Fault> {
         let detail = "a task was woken or dropped while nothing was delivered to the run, \
                       so it depends on something that the history does not know";
@@ -158,6 +163,8 @@ impl Instance {
     /// The outcome of an operation goes to whoever awaits it, and what was done for it ends.
     fn end_operation(&self, operation: &Operation, outcome: &Outcome<'_>) {
         self.operations.borrow_mut().finish(operation.number);
+        // A body that left its outcome has ended, and a timer that fired is gone. A body that was not
+        // begun, as in a replay, is dropped here with what it owns.
         self.end_effort(operation);
         // Live it is there: `outcome` was read from there.
         if self.phase.get() == Phase::Replaying {
@@ -169,6 +176,7 @@ impl Instance {
     fn poll_to_quiescence(&self) -> Result<(), Fault> {
         let poll = || {
             self.poll_tasks();
+            // Only a simulation does, at the same places live and in a replay.
             if self.wake_spuriously() {
                 self.poll_tasks();
             }
@@ -209,6 +217,8 @@ impl Instance {
     }
 
     /// Polls until no task is ready, the root has ended, or something is wrong.
+    // The queue is one for all runs, and holds tasks of this one only: it was empty before, and the gate
+    // keeps out the wakes of others. What is left in it when the root ends is dropped with its tasks.
     fn poll_tasks(&self) {
         let budget = self.world.poll_budget;
         for _ in 0..budget {

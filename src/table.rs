@@ -8,10 +8,14 @@ use crate::list::List;
 use crate::record::Number;
 
 /// Values by operation number.
+#[expect(
+    clippy::box_collection,
+    reason = "an empty map beside the few would make every run larger"
+)]
 pub(crate) enum Table<T> {
     /// At most [`FEW`] values, in no order.
     Few(List<(Number, T)>),
-    /// In a box: most runs never have so many, and need not have the place for it.
+    /// In a box: most runs never have so many, and need no room for it.
     Many(Box<BTreeMap<Number, T>>),
 }
 
@@ -43,12 +47,12 @@ impl<T> Table<T> {
     pub(crate) fn remove(&mut self, number: Number) -> Option<T> {
         match self {
             Self::Few(few) => {
-                let index = few.as_slice().iter().position(|(held, _)| *held == number)?;
+                let index = few.as_slice().iter().position(|(key, _)| *key == number)?;
                 Some(few.swap_remove(index).1)
             }
             Self::Many(many) => {
                 let removed = many.remove(&number);
-                // Half as many, so that it does not change its form at every turn.
+                // Half as many, so that it does not change its form again and again.
                 if many.len() <= FEW / 2 {
                     let many = core::mem::take(many);
                     *self = Self::default();
@@ -63,7 +67,7 @@ impl<T> Table<T> {
         match self {
             Self::Few(few) => {
                 let mut few = few.as_slice().iter();
-                few.find_map(|(held, value)| (*held == number).then_some(value))
+                few.find_map(|(key, value)| (*key == number).then_some(value))
             }
             Self::Many(many) => many.get(&number),
         }

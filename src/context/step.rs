@@ -26,7 +26,7 @@ use crate::retry::Retry;
 /// # Cancel safety
 ///
 /// Dropping a step drops its body, wherever it is; an outcome that was not recorded by then never
-/// is. A body that must not be cut off is awaited in a detached task of its own.
+/// is. A body that must come to its end is awaited in a detached task of its own.
 #[must_use = "a step does nothing unless it is awaited"]
 pub struct Step<T> {
     awaited: Awaited,
@@ -40,7 +40,7 @@ impl Ctx {
     /// [`label`](Step::label).
     ///
     /// A step whose outcome is recorded is never run again; in a replay its outcome is delivered
-    /// when it was delivered before. A body that was cut off by the end of the process is run
+    /// when it was delivered before. A body that the end of the process interrupted is run
     /// again (at least once). The body owns what it uses, so clone what it needs into it. It lives
     /// beside the workflow: it may use any future of any library, hold an `Rc`, and need not be
     /// `Send`. It runs on the executor's thread, so it must not block it
@@ -225,7 +225,7 @@ impl<T> Step<T> {
     }
 
     /// Gives each attempt at most `limit`; a longer one is dropped and counts as failed. A body that
-    /// blocks the thread cannot be cut off.
+    /// blocks the thread cannot be stopped.
     ///
     /// For a limit of the whole step, its retries and the waits between them included, see
     /// [`Ctx::timeout`].

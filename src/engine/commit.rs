@@ -29,9 +29,12 @@ impl Engine {
         self.park_foreign_wakes();
         self.check()?;
         self.gather()?;
-        // Nothing that runs below comes back here, so the borrow is safe to hold.
+        // Workflow code that runs below may start runs and attach to them; it may neither resume nor
+        // delete, so it does not come back here, and the borrow is safe to hold.
         let taken = &mut *self.taken.borrow_mut();
         self.world.pending.borrow_mut().move_to(taken);
+        // Nearly never, and it looks at everything: between the deliveries of one commit and the next
+        // nothing can drop what a run asked for, unless it is parked, or some of it was left over.
         if self.has_stale.take() {
             self.drop_void(taken);
         }
@@ -45,6 +48,7 @@ impl Engine {
             core::mem::forget(unwound);
             written.map_err(|error| self.fail(&error))?;
         }
+        // Not before: what is delivered decides who is idle.
         self.evict_surplus();
         self.ledgers.sweep(Sweep::IfMany);
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
@@ -93,12 +97,16 @@ impl Engine {
             let run = self.ledgers.instance(&draft.to);
             let is_expected = match &draft.what {
                 What::Park(_) | What::Resume | What::Delete => true,
-                What::Record(record) => run.is_some_and(|run| expects(&run, record)),
-                What::Request(request) => run.is_some_and(|run| run.awaits(request)),
+                What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
+                What::Request(request) => run.as_ref().is_some_and(|run| run.awaits(request)),
                 What::Message(_) => unreachable!("it is written as soon as it is drafted"),
             };
             if !is_expected {
                 draft.settle();
+                if let Some(run) = run {
+                    // Nothing is delivered after which it would be looked at.
+                    self.note_idle(&run);
+                }
             }
             is_expected
         };

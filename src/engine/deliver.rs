@@ -63,6 +63,7 @@ impl Engine {
     }
 
     fn deliver_draft(&self, draft: Draft, committed: Committed) {
+        // First: the work that follows may find the run idle, and what it drafts counts anew.
         draft.settle();
         let run = self.ledgers.instance(&draft.to);
         match (&draft.what, &run) {
@@ -87,6 +88,8 @@ impl Engine {
 
     fn deliver_record(&self, run: &Rc<Instance>, record: &Record<'_>, committed: Committed) {
         if run.phase.get() == Phase::Closed {
+            // An earlier record of this commit parked it. This one is in its history all the same, and is
+            // delivered when the run is resumed.
             return;
         }
         if matches!(record, Record::Started { .. }) {
@@ -112,6 +115,8 @@ impl Engine {
     }
 
     /// Something was delivered to a run. Its work follows when that was the last of a commit.
+    // Not after each: what a later record of the commit drops must not have been begun, as none of it
+    // is when the commit is replayed.
     fn work_after(&self, run: &Rc<Instance>) {
         if run.ledger.note_delivered() {
             // What parks a run is in its row, and in its handles.

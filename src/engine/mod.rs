@@ -143,7 +143,7 @@ impl Engine {
     }
 
     /// The same with an error of ours.
-    fn stop(&self, why: Error) -> Error {
+    pub(crate) fn stop(&self, why: Error) -> Error {
         let failure = self.failure.get_or_init(|| why).clone();
         self.close(&failure);
         failure

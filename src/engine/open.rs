@@ -76,6 +76,12 @@ impl Engine {
         ledger.watch()
     }
 
+    /// Whether the next commit forgets a run: it must not be taken up again before that.
+    pub(crate) fn is_being_deleted(&self, run: RunKey) -> bool {
+        let pending = self.world.pending.borrow();
+        pending.rows.iter().any(|draft| matches!(draft.what, What::Delete) && draft.to.key == run)
+    }
+
     /// Takes up all unfinished runs of registered workflows: replays them, or notes when they go on
     /// if nothing can happen before that.
     ///

@@ -51,7 +51,8 @@ impl Engine {
         while let Some(id) = self.receiver(&mut index) {
             if self.ledgers.with_id(&id).is_none()
                 && let Some(row) = self.find(&id)?
-                && self.ledgers.get(row.key).is_some()
+                && row.state == RunState::Running
+                && self.registry.find(&row.workflow).is_some()
             {
                 self.reload(&row)?;
             }
@@ -138,6 +139,9 @@ impl Writer<'_> {
             return Err(has_ended(id));
         }
         let key = row.key;
+        if self.deleted.contains(&key) {
+            return Err(no_such_run(id));
+        }
         if !self.guests.contains_key(&key) {
             let ledger = Ledger::new(key);
             let last = self.engine.store.borrow().last(key);

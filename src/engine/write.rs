@@ -39,6 +39,7 @@ impl Engine {
         batch.clear();
         batch.set_time(now.as_nanos());
         let mut writer = Writer::new(self, batch, now);
+        writer.deleted.extend(taken.rows.iter().filter_map(deleted));
         let written = Written {
             requests: writer.write_drafts(&taken.requests),
             outcomes: writer.write_outcomes(&taken.outcomes),
@@ -79,6 +80,8 @@ pub(super) struct Writer<'a> {
     /// The keys of messages of this batch, and the runs that it asks to end.
     pub(super) keys: BTreeSet<(RunKey, &'static str, Rc<str>)>,
     pub(super) cancelled: BTreeSet<RunKey>,
+    /// The runs that it forgets.
+    pub(super) deleted: BTreeSet<RunKey>,
     /// Why the store cannot be read, if it cannot.
     pub(super) refused: Option<dacapo_store::Error>,
 }
@@ -95,6 +98,7 @@ impl<'a> Writer<'a> {
             guests: BTreeMap::new(),
             keys: BTreeSet::new(),
             cancelled: BTreeSet::new(),
+            deleted: BTreeSet::new(),
             refused: None,
         }
     }
@@ -207,6 +211,10 @@ impl<'a> Writer<'a> {
             self.batch.put_row(row);
         }
     }
+}
+
+fn deleted(draft: &Draft) -> Option<RunKey> {
+    matches!(draft.what, What::Delete).then_some(draft.to.key)
 }
 
 /// Where a run stands behind this record, if that changes.

@@ -165,12 +165,12 @@ impl Builder {
     }
 
     /// Keeps at most `runs` runs in memory while there are some that only sleep: those that will
-    /// sleep longest leave it, and are replayed when their time has come or somebody attaches.
-    /// Without this all unfinished runs stay in memory.
+    /// sleep longest leave it, and are replayed when their time has come. Without this all
+    /// unfinished runs stay in memory, but for those that sleep when the store is opened.
     ///
     /// It changes nothing but memory and time. A run that has left takes some 100 bytes instead of
-    /// some 700. Runs whose steps are under way always stay, as do those
-    /// that await more than 8 operations.
+    /// some 700. Runs whose steps are under way always stay; those that await more than 8 sleeps at
+    /// once leave last.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Workflow, try_join_all};
@@ -234,7 +234,8 @@ impl Builder {
         Self { choices: Some(Rc::new(choices)), ..self }
     }
 
-    /// Opens the file at `path`, or creates it, and replays every unfinished run in it.
+    /// Opens the file at `path`, or creates it, and replays the unfinished runs in it, but for those
+    /// that sleep for long: these are replayed when they are due.
     ///
     /// # Errors
     ///

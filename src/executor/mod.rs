@@ -38,8 +38,8 @@ use crate::watch::Watch;
 
 /// Runs workflows durably, on one thread, over one store.
 ///
-/// Opening it replays every unfinished run to where it was; they go on while the executor is
-/// driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
+/// Opening it replays every unfinished run to where it was, or when it is due if it sleeps for long;
+/// they go on while the executor is driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
 /// per file. Dropping it closes the file; what was not committed by then is done again by the
 /// next one.
 ///
@@ -176,17 +176,6 @@ impl Executor {
         Ok(Some(Handle::new(id.into(), watch)))
     }
 
-    /// # Errors
-    ///
-    /// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay.
-    fn refuse_workflows(&self, id: &str, what: &str) -> Result<()> {
-        if !self.shared.engine.is_called_by_a_workflow() {
-            return Ok(());
-        }
-        let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
-        Err(Error::of(Kind::Usage, message))
-    }
-
     /// When the next timer is due, of runs and of bodies.
     ///
     /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then.
@@ -202,7 +191,8 @@ impl Drop for Executor {
             return;
         }
         self.shared.commands.close();
-        self.shared.engine.close(&Error::of(Kind::Closed, "the executor was dropped"));
+        // Bodies that are dropped by this may still find it by a weak handle: it refuses them.
+        self.shared.engine.stop(Error::of(Kind::Closed, "the executor was dropped"));
         self.shared.engine.world.tasks.raw().close();
         self.shared.engine.world.bodies.raw().close();
     }
@@ -213,6 +203,18 @@ impl fmt::Debug for Executor {
         let runs = self.shared.engine.ledgers.residents();
         f.debug_struct("Executor").field("runs", &runs).finish_non_exhaustive()
     }
+}
+
+/// # Errors
+///
+/// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay or a
+/// commit.
+fn refuse_workflows(engine: &Engine, id: &str, what: &str) -> Result<()> {
+    if !engine.is_called_by_a_workflow() {
+        return Ok(());
+    }
+    let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
+    Err(Error::of(Kind::Usage, message))
 }
 
 fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {

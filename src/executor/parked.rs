@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::Executor;
+use super::{Executor, refuse_workflows};
 use crate::engine::{fault_of, no_such_run, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -108,7 +108,7 @@ impl Executor {
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
         self.shared.engine.check()?;
-        self.refuse_workflows(id, "resumed")?;
+        refuse_workflows(&self.shared.engine, id, "resumed")?;
         let is_not_parked = || {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             Error::of(Kind::Usage, message)
@@ -123,6 +123,9 @@ impl Executor {
             self.shared.engine.commit()?;
         }
         let row = self.shared.engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+        if self.shared.engine.is_being_deleted(row.key) {
+            return Err(no_such_run(id));
+        }
         match row.state {
             RunState::Parked => self.shared.engine.resume(&row),
             RunState::Running if self.shared.engine.registry.find(&row.workflow).is_none() => {

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::Executor;
 use super::posted::Posted;
+use super::{Executor, refuse_workflows};
 use crate::clock::Timestamp;
 use crate::engine::no_such_run;
 use crate::error::{Error, Kind, Result};
@@ -88,6 +88,7 @@ impl Executor {
         let id = String::from(id);
         Posted::new(&self.shared, move |engine| {
             engine.check()?;
+            refuse_workflows(engine, &id, "deleted")?;
             if let Some(run) = engine.ledgers.with_id(&id) {
                 if run.phase.get() != Phase::Closed {
                     return Err(unfinished(&id));

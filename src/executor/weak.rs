@@ -4,7 +4,7 @@ use core::fmt;
 use super::{Executor, Shared};
 use crate::error::{Error, Kind, Result};
 
-/// A handle of an [`Executor`] on its own thread, which does not keep it: for bodies that start or
+/// A handle of an [`Executor`] on its own thread, which does not keep it alive: for bodies that start or
 /// attach to runs. Made by [`Executor::weak`].
 ///
 /// ```
@@ -28,7 +28,7 @@ pub struct WeakExecutor {
 }
 
 impl Executor {
-    /// A handle that does not keep the executor, for bodies.
+    /// A handle that does not keep the executor alive, for bodies.
     ///
     /// ```
     /// let executor = dacapo::Executor::builder().in_memory();

@@ -122,7 +122,7 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
         Self { seeds, ..self }
     }
 
-    /// Adds, for each seed, a chain of processes each of which is cut off after a few commits.
+    /// Adds, for each seed, a chain of processes each of which crashes after a few commits.
     ///
     /// Each of them uses up an attempt of the steps that are under way, so steps whose policy limits
     /// the attempts may well give up, and those without a policy do after

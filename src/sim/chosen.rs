@@ -10,7 +10,7 @@ use crate::random;
 pub(super) struct Chosen {
     seed: u64,
     drawn: Cell<u64>,
-    /// Of eight turns of a body, at how many it lets the others go first.
+    /// Of eight polls of a body, at how many it lets the others go first.
     deferred_eighths: u64,
     batching: Batching,
     /// The seed of spurious wakes, which is that of all processes that are to make the same polls.
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn spurious_wakes_are_a_function_of_seed_run_and_place() {
+    fn spurious_wakes_are_a_function_of_seed_run_and_seq() {
         let wakes = |seed, seq| Chosen::new(1, Some(seed)).wakes(RunKey(1), seq, 9);
         let all = |seed| (0..100).map(|seq| wakes(seed, seq)).collect::<Vec<_>>();
         assert_eq!(all(5), all(5));

@@ -1,4 +1,4 @@
-//! What is done for one seed: where processes are cut off, and how.
+//! What is done for one seed: where processes crash, and how.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -61,7 +61,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
         Duration::from_millis(OUTAGES_MS[place as usize % OUTAGES_MS.len()])
     }
 
-    /// One process that is not cut off; how many commits it takes.
+    /// One process that does not crash; how many commits it takes.
     fn whole(&self) -> Result<u64, String> {
         let store = Snapshots::forgetful(MemoryStore::new());
         let mut story = Story::new(self, Storage::Memory(store.clone()));
@@ -88,7 +88,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
         }
     }
 
-    /// The same process, cut off as soon as this commit is there or right before the next one is, and
+    /// The same process, which crashes as soon as this commit is there or right before the next one is, and
     /// another that goes on.
     fn crash(&self, commit: u64) -> Result<(), String> {
         let crash = match random::mix(self.seed, commit) % 2 {
@@ -110,7 +110,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
         Ok(())
     }
 
-    /// Processes that are cut off after a few commits each, until one comes to the end. The first
+    /// Processes that crash after a few commits each, until one comes to the end. The first
     /// commit of most of them only says that they began. They live longer and longer, so that a race
     /// between what is done in one life and what takes several ends.
     fn crash_loop(&self) -> Result<(), String> {

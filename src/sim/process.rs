@@ -1,4 +1,4 @@
-//! One simulated process over a store, from its start to its end or until it is cut off.
+//! One simulated process over a store, from its start to its end or until it crashes.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

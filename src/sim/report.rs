@@ -5,18 +5,18 @@ use core::ops::AddAssign;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// Runs from start to end in a process that was not cut off.
+    /// Runs from start to end in a process that did not crash.
     pub runs: u64,
-    /// Processes that were cut off, at a commit or by a disk.
+    /// Processes that crashed, at a commit or by a disk.
     pub crashes: u64,
     /// Processes that were started over what another one left.
     ///
     /// They are not one for each crash, and may be more: one is also started behind a process that came to
-    /// its end before the point where it was to be cut off, such as right before a commit that never came.
+    /// its end before the point where it was to crash, such as right before a commit that never came.
     pub restarts: u64,
     /// Replays of whole histories, each compared with the run.
     pub replays: u64,
-    /// Records in the histories of the runs that were not cut off.
+    /// Records in the histories of the runs whose process did not crash.
     pub records: u64,
     /// Different traces among the runs that were compared.
     pub distinct_traces: u64,

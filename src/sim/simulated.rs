@@ -29,16 +29,16 @@ struct Shared {
 impl Sim {
     /// A process whose choices all follow from `seed`, and whose time begins at `clock`'s.
     ///
-    /// Tasks are not woken without a reason.
+    /// It makes no spurious wakes.
     #[must_use]
     pub fn new(seed: u64, clock: VirtualClock) -> Self {
         Self::with_wakes(seed, None, clock)
     }
 
-    /// The same, with spurious wakes: a second seed decides which tasks of a run are polled once more,
-    /// and for no reason, when a delivery has been dealt with.
+    /// The same, with spurious wakes: a second seed decides which tasks of a run are polled once more
+    /// when a delivery has been dealt with, although nothing calls for it.
     ///
-    /// They are a function of the seed and the place in the history. So processes that are to make the
+    /// They are a function of the seed and of how much of the history was delivered. So processes that are to make the
     /// same polls, a replay among them, must be given the same one.
     #[must_use]
     pub fn with_wakes(seed: u64, wakes: Option<u64>, clock: VirtualClock) -> Self {

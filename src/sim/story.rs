@@ -35,7 +35,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         Self { plan, outside: Rc::default(), storage, left, told }
     }
 
-    /// One process. `false`: it was cut off.
+    /// One process. `false`: it crashed.
     pub(super) fn live(&mut self, seed: u64, outage: Duration) -> Result<bool, String> {
         self.outside.begin_process();
         let Ok(store) = self.storage.open() else { return Ok(false) };
@@ -109,8 +109,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         self.compare_replay(traces, wakes, compare)?;
         if !self.plan.check.may_count_polls {
             self.compare_replay(traces, !wakes, compare_but_for_polls).or_else(|why| {
-                // Where lots are drawn, the first replay may have drawn the same ones, and how often
-                // something is polled is not to blame.
+                // Where something is random, the first replay may have come out the same by chance, and
+                // then the number of polls is not to blame.
                 (0..16).try_for_each(|_| self.compare_replay(traces, wakes, compare))?;
                 Err(why)
             })?;

@@ -1,5 +1,6 @@
 //! Runs that leave memory while they sleep: nothing but memory and time may tell.
 
+mod asleep;
 mod pending;
 mod same;
 mod trouble;

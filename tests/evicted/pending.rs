@@ -132,8 +132,8 @@ fn a_sleep_of_another_length_when_it_is_back() {
     executor.verify("run").expect("its history can be replayed");
 }
 
-/// The teardown of a run that leaves wakes one of its tasks: that is no wake of the run that is
-/// back a moment later.
+/// The teardown of a run that leaves wakes one of its tasks: that is no foreign wake, which would
+/// keep the next run from leaving, and be held against the run when it is back.
 #[test]
 fn a_task_that_the_teardown_wakes() {
     let build = || {
@@ -150,17 +150,19 @@ fn a_task_that_the_teardown_wakes() {
         let clock = VirtualClock::default();
         Executor::builder().clock(clock).resident_max(0).workflow(NAP, program)
     };
-    let store = dacapo::store::MemoryStore::new();
+    let store = MemoryStore::new();
     let executor = build().open_with(store.shared()).expect("it opens");
-    let run = executor.start(NAP, "run", 5).expect("new");
-    executor.block_on(run.accepted()).expect("it is committed, and leaves");
-    let run = executor.attach(NAP, "run").expect("it is back, and leaves");
-    drop(executor);
-    drop(run);
-    // It leaves as soon as it is replayed, and is back before there is a commit.
+    let runs = ["one", "two", "three"].map(|id| executor.start(NAP, id, 5).expect("new"));
+    executor.block_on(runs[2].accepted()).expect("they are committed, and leave");
+    assert_eq!(format!("{executor:?}"), "Executor { runs: 0, .. }");
+    drop((executor, runs));
+
     let executor = build().open_with(store).expect("it opens");
-    let run = executor.start(NAP, "run", 5).expect("it is there");
-    assert_eq!(executor.block_on(run).expect("it ends"), 5);
+    assert_eq!(format!("{executor:?}"), "Executor { runs: 0, .. }", "they leave at once");
+    for id in ["one", "two", "three"] {
+        let run = executor.attach(NAP, id).expect("it is there");
+        assert_eq!(executor.block_on(run).expect("it ends"), 5);
+    }
 }
 
 /// Many are due at one time: they do not all come back at once.

@@ -152,6 +152,38 @@ fn another_number() {
     );
 }
 
+/// How long a sleep is, is compared: with the time until which the code has it sleep now. A sleep
+/// that is not over is in no record, so its length may change.
+#[test]
+fn another_duration() {
+    const NAP: Workflow<u64, u64> = Workflow::new("nap");
+    fn build(first: u64, second: u64) -> Builder {
+        Executor::builder().workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            ctx.sleep(Duration::from_secs(first)).await;
+            ctx.sleep(Duration::from_secs(second)).await;
+            Ok(n)
+        })
+    }
+    let (executor, store) = open(build(5, 5), MemoryStore::new());
+    executor.block_on(executor.start(NAP, "nap", 1).expect("new")).expect("it ends");
+    let between = store.take().into_iter().find(|stored| history(stored, "nap").len() == 2);
+    let between = between.expect("one commit has the end of the first sleep");
+    drop(executor);
+
+    let (executor, _) = open(build(6, 5), between.snapshot());
+    let run = executor.attach(NAP, "nap").expect("it is there");
+    let error = executor.block_on(run).expect_err("it slept for another while");
+    let message = format!(
+        "diverged: record 1 of the history holds end of sleep 1, due at 5.000000000, but the code \
+         asks for sleep 1, due at 6.000000000; {MEND}"
+    );
+    assert_parked(&executor, "nap", &error, &message);
+
+    let (executor, _) = open(build(5, 1_000), between);
+    let run = executor.attach(NAP, "nap").expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends"), 1);
+}
+
 /// A run that has ended is not touched by an open; `verify` holds its end against the code.
 #[test]
 fn another_end() {

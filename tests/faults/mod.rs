@@ -1,8 +1,11 @@
 //! What happens when things go wrong: each row of the table in docs/semantics.md, with its
 //! message.
 
+mod commits;
+mod deletion;
 mod divergence;
 mod foreign_wake;
+mod handles;
 mod misuse;
 mod panics;
 mod parking;
