@@ -112,6 +112,7 @@ mod run;
 mod engine;
 mod rehearsal;
 mod executor;
+mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 
@@ -121,10 +122,13 @@ pub use context::{Attempt, Ctx, Sleep, Step};
 pub use dacapo_executor::{Task, join, join_all, race, try_join, try_join_all, yield_now};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,
+    Builder, Executor, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use name::Workflow;
+pub use remote::Remote;
+#[cfg(feature = "std")]
+pub use remote::RemoteHandle;
 pub use retry::Retry;
 pub use trace::{Event, Observer, Recorded};
 

@@ -13,5 +13,6 @@ mod hazards;
 mod histories;
 mod kill;
 mod programs;
+mod remote;
 mod scale;
 mod simulation;

@@ -14,6 +14,7 @@ use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
 
 use dacapo_store::{Batch, Store};
+use futures::channel::oneshot;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
@@ -21,6 +22,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, Pending, World};
 use crate::ledger::{Draft, What};
 use crate::registry::Registry;
+use crate::watch::Crowd;
 pub(crate) use deliver::caught;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
@@ -54,6 +56,8 @@ pub(crate) struct Engine {
     flushes: Cell<bool>,
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
+    /// Those who wait for that.
+    stop_waiters: Crowd<oneshot::Sender<Error>>,
 }
 
 impl Engine {
@@ -85,6 +89,7 @@ impl Engine {
             has_rested: Cell::default(),
             flushes: Cell::default(),
             failure: OnceCell::new(),
+            stop_waiters: Crowd::default(),
         }
     }
 
@@ -163,6 +168,17 @@ impl Engine {
         }
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
+        for waiter in self.stop_waiters.take() {
+            let _ = waiter.send(why.clone());
+        }
+    }
+
+    /// Tells `waiter` why the executor has stopped, as soon as it has.
+    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Error>) {
+        match self.failure.get() {
+            Some(why) => drop(waiter.send(why.clone())),
+            None => self.stop_waiters.add(waiter, oneshot::Sender::is_canceled),
+        }
     }
 }
 

@@ -141,14 +141,13 @@ impl Executor {
         }
     }
 
-    /// Does what other threads asked for by now; whether there was anything.
+    /// Does what other threads asked for by now; whether there was anything. What they ask for
+    /// meanwhile waits for the next turn, or they could keep the runs from theirs.
     fn carry_out_commands(&self) -> bool {
-        let mut has_any = false;
-        while let Some(command) = self.shared.commands.take() {
-            has_any = true;
-            command(self);
-        }
-        has_any
+        let commands = &self.shared.commands;
+        let asked = if commands.is_empty() { 0 } else { commands.len() };
+        (0..asked).map_while(|_| commands.take()).for_each(|command| command(self));
+        asked > 0
     }
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.

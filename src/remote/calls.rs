@@ -1,0 +1,132 @@
+//! What an executor can do, asked for from elsewhere.
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+use core::future::Future;
+
+use dacapo_store::Filter;
+
+use super::Remote;
+use crate::error::Result;
+use crate::executor::{ParkedRun, RunInfo, UnregisteredRun};
+
+impl Remote {
+    /// The runs that a filter keeps; see [`Executor::runs`](crate::Executor::runs).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, store::Filter};
+    /// let executor = Executor::builder().in_memory();
+    /// let runs = executor.block_on(executor.remote().runs(&Filter::new()))?;
+    /// assert!(runs.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn runs(
+        &self,
+        filter: &Filter,
+    ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + 'static {
+        let filter = filter.clone();
+        self.call(move |executor| executor.runs(&filter))
+    }
+
+    /// The runs that are parked; see [`Executor::parked`](crate::Executor::parked).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().parked())?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn parked(&self) -> impl Future<Output = Result<Vec<ParkedRun>>> + Send + 'static {
+        self.call(|executor| executor.parked())
+    }
+
+    /// The unfinished runs whose workflows this build does not have; see
+    /// [`Executor::unregistered`](crate::Executor::unregistered).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().unregistered())?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn unregistered(
+        &self,
+    ) -> impl Future<Output = Result<Vec<UnregisteredRun>>> + Send + 'static {
+        self.call(|executor| executor.unregistered())
+    }
+
+    /// Takes a parked run up again; see [`Executor::resume`](crate::Executor::resume).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().resume("order-7")).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
+    /// ```
+    pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.resume(&id))
+    }
+
+    /// Replays a run against the code of this build, and changes nothing; see
+    /// [`Executor::verify`](crate::Executor::verify).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(async {
+    ///     remote.start(ECHO, "one", 1).await?;
+    ///     remote.verify("one").await
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn verify(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.verify(&id))
+    }
+
+    /// Deletes a run that has ended or is parked; see [`Executor::delete`](crate::Executor::delete).
+    /// Ready when that is committed.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(async {
+    ///     remote.start(ECHO, "one", 1).await?;
+    ///     remote.delete("one").await
+    /// })?;
+    /// assert!(executor.attach(ECHO, "one").is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.post(move |executor| executor.post_delete(&id))
+    }
+}
