@@ -96,6 +96,7 @@ mod mailbox;
 mod gate;
 mod timer;
 mod choices;
+mod ending;
 mod list;
 mod table;
 mod watch;

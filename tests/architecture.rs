@@ -104,6 +104,7 @@ fn uses_within(folder: &Path) -> Vec<(String, String)> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect();
     let root = text(&folder.join("mod.rs"));
+    let root: String = root.lines().filter(|line| !line.starts_with("#[")).collect();
     let statements = root.split(';').map(str::trim);
     let (passed, own): (Vec<_>, Vec<_>) = statements
         .partition(|line| line.starts_with("pub use") || line.starts_with("pub(crate) use"));

@@ -15,4 +15,5 @@ mod kill;
 mod programs;
 mod remote;
 mod scale;
+mod shutdown;
 mod simulation;

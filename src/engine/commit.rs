@@ -34,7 +34,8 @@ impl Engine {
         if self.has_stale.take() {
             self.drop_void(taken);
         }
-        let has_any = !taken.is_empty() || self.has_sleepers_to_flush();
+        let has_any =
+            !taken.is_empty() || self.has_sleepers_to_flush() || self.world.ending.must_commit();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);

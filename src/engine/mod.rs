@@ -7,6 +7,7 @@ mod idle;
 mod ledgers;
 mod open;
 mod reload;
+mod shutdown;
 mod write;
 
 use alloc::boxed::Box;
@@ -57,7 +58,16 @@ pub(crate) struct Engine {
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
     /// Those who wait for that.
-    stop_waiters: Crowd<oneshot::Sender<Error>>,
+    stop_waiters: Crowd<oneshot::Sender<Stopped>>,
+    /// When it is shut down whatever is under way, by the clock's own time.
+    closes_at: Cell<Option<Timestamp>>,
+    has_ended_in_order: Cell<bool>,
+}
+
+/// Why an executor has stopped, and whether that was asked for and went well.
+pub(crate) struct Stopped {
+    pub(crate) why: Error,
+    is_in_order: bool,
 }
 
 impl Engine {
@@ -90,6 +100,8 @@ impl Engine {
             flushes: Cell::default(),
             failure: OnceCell::new(),
             stop_waiters: Crowd::default(),
+            closes_at: Cell::default(),
+            has_ended_in_order: Cell::default(),
         }
     }
 
@@ -169,16 +181,20 @@ impl Engine {
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
         for waiter in self.stop_waiters.take() {
-            let _ = waiter.send(why.clone());
+            let _ = waiter.send(self.stopped(why));
         }
     }
 
     /// Tells `waiter` why the executor has stopped, as soon as it has.
-    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Error>) {
+    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
         match self.failure.get() {
-            Some(why) => drop(waiter.send(why.clone())),
+            Some(why) => drop(waiter.send(self.stopped(why))),
             None => self.stop_waiters.add(waiter, oneshot::Sender::is_canceled),
         }
+    }
+
+    fn stopped(&self, why: &Error) -> Stopped {
+        Stopped { why: why.clone(), is_in_order: self.has_ended_in_order.get() }
     }
 }
 

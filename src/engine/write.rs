@@ -43,6 +43,7 @@ impl Engine {
             rows: writer.write_drafts(&taken.rows),
         };
         writer.write_sleepers();
+        self.world.ending.write(batch);
         let committed = self.store.borrow_mut().commit(batch);
         let left_over = if committed.is_ok() { written } else { Written::NOTHING };
         if self.world.pending.borrow_mut().take_back(taken, &left_over) {

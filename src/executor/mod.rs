@@ -6,6 +6,7 @@ mod handle;
 mod parked;
 mod posted;
 mod runs;
+mod shutdown;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod weak;
@@ -31,7 +32,7 @@ pub use weak::WeakExecutor;
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec::{self, Value};
-use crate::engine::{Engine, fault_of, parked_error, unregistered};
+use crate::engine::{Engine, Stopped, fault_of, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
@@ -190,7 +191,7 @@ impl Executor {
     }
 
     /// Tells `waiter` why it has stopped, as soon as it has.
-    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Error>) {
+    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
         self.shared.engine.tell_when_stopped(waiter);
     }
 

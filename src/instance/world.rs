@@ -17,6 +17,7 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
+use crate::ending::Ending;
 use crate::gate::Gate;
 use crate::instance::{Instance, Phase};
 use crate::ledger::{Draft, Ledger};
@@ -33,6 +34,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
+    /// How the process before ended, and whether this one is about to.
+    pub(crate) ending: Ending,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// How many polls one delivery may take.
@@ -201,6 +204,7 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
+            ending: Ending::default(),
             pending: RefCell::default(),
             poll_budget,
             observer,
@@ -220,6 +224,9 @@ impl World {
 
     /// How many polls of bodies come before the next commit: a round.
     pub(crate) fn polls_per_turn(&self) -> usize {
+        if self.ending.holds_bodies() {
+            return 0;
+        }
         let queued = self.bodies.raw().queue_len();
         self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }

@@ -1,12 +1,15 @@
 //! What an executor can do, asked for from elsewhere.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::time::Duration;
 
 use dacapo_store::Filter;
+use futures::channel::oneshot;
 
-use super::Remote;
+use super::{Remote, gone};
 use crate::error::Result;
 use crate::executor::{ParkedRun, RunInfo, UnregisteredRun};
 
@@ -128,5 +131,30 @@ impl Remote {
     pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
         let id = id.to_owned();
         self.post(move |executor| executor.post_delete(&id))
+    }
+
+    /// Stops the executor in order; see [`Executor::shutdown`](crate::Executor::shutdown). What was
+    /// asked for before is done before; all that is asked for later is refused.
+    ///
+    /// # Errors
+    ///
+    /// As there; and if the executor is being shut down already.
+    ///
+    /// ```
+    /// # use dacapo::Executor;
+    /// # use std::time::Duration;
+    /// let executor = Executor::builder().in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(remote.shutdown(Duration::from_secs(10)))?;
+    /// assert!(executor.block_on(remote.failed()).is_closed());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = Result<()>> + Send + 'static {
+        let mailbox = self.mailbox.clone();
+        async move {
+            let (teller, told) = oneshot::channel();
+            mailbox.post(Box::new(move |executor| executor.begin_shutdown(grace, teller)));
+            told.await.map_err(|_| gone())?.into_result()
+        }
     }
 }

@@ -147,7 +147,7 @@ impl Remote {
         async move {
             let (teller, told) = oneshot::channel();
             mailbox.post(Box::new(move |executor| executor.tell_when_stopped(teller)));
-            told.await.unwrap_or_else(|_| gone())
+            told.await.map_or_else(|_| gone(), |stopped| stopped.why)
         }
     }
 
