@@ -130,6 +130,8 @@ pub use name::Workflow;
 pub use remote::Remote;
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
+#[cfg(feature = "redb")]
+pub use remote::{Spawned, spawn};
 pub use retry::Retry;
 pub use trace::{Event, Observer, Recorded};
 

@@ -3,6 +3,8 @@
 mod calls;
 #[cfg(feature = "std")]
 mod handle;
+#[cfg(feature = "redb")]
+mod thread;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -14,6 +16,8 @@ use futures::channel::oneshot;
 
 #[cfg(feature = "std")]
 pub use handle::RemoteHandle;
+#[cfg(feature = "redb")]
+pub use thread::{Spawned, spawn};
 
 use crate::error::{Error, Kind, Result};
 use crate::executor::{Command, Executor};

@@ -1,5 +1,6 @@
 //! An executor reached from other threads: what is asked for is done, and everybody is told.
 
+mod spawned;
 mod waiting;
 
 use std::future::Future;
