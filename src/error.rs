@@ -244,7 +244,14 @@ impl Error {
         self.0.0.kind == Kind::Elapsed
     }
 
-    /// Whether a body or a workflow panicked.
+    /// Whether the executor has stopped: it was shut down or dropped. Nothing is wrong with the run:
+    /// the next executor over its store goes on with it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.0.kind == Kind::Closed
+    }
+
+    /// Whether a body or a workflow panicked, or a call of [`Remote::with`](crate::Remote::with).
     #[must_use]
     pub fn is_panic(&self) -> bool {
         self.0.0.kind == Kind::Panicked

@@ -166,7 +166,9 @@ impl Ledger {
     /// A run that nobody waits for needs no place to wait at.
     pub(crate) fn forget_deserted_watch(&self) {
         let watch = self.watch.take();
-        self.watch.set(watch.filter(|watch| Rc::strong_count(watch) > 1));
+        let is_watched =
+            |watch: &Rc<Watch>| Rc::strong_count(watch) > 1 || watch.is_watched_from_afar();
+        self.watch.set(watch.filter(is_watched));
     }
 
     /// Ends the wait of all who wait.

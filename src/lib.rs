@@ -98,6 +98,7 @@ mod gate;
 mod threads;
 mod timer;
 mod choices;
+mod ending;
 mod list;
 mod table;
 mod watch;
@@ -117,6 +118,7 @@ mod run;
 mod engine;
 mod rehearsal;
 mod executor;
+mod remote;
 #[cfg(feature = "sim")]
 pub mod sim;
 
@@ -128,10 +130,15 @@ pub use dacapo_executor::{
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Builder, Executor, Handle, ParkedRun, Posted, Remote, RunInfo, UnregisteredRun, WeakExecutor,
+    Builder, Executor, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use name::{Channel, Workflow};
+#[cfg(feature = "std")]
+pub use remote::RemoteHandle;
+pub use remote::{Remote, Sending};
+#[cfg(feature = "redb")]
+pub use remote::{Spawned, spawn};
 pub use retry::Retry;
 pub use trace::{Event, Observer, Recorded};
 

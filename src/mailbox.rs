@@ -33,6 +33,11 @@ impl<T> Mailbox<T> {
         self.owner.register(waker);
     }
 
+    /// How much is in it now.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

@@ -284,6 +284,8 @@ impl Instance {
 
     fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
         match operation.asked {
+            // The next process begins it.
+            Asked::Sleep { .. } | Asked::Step { .. } if self.world.ending.is_closing() => {}
             Asked::Sleep { .. } => {
                 let timer = self.timer(operation).expect("a sleep waits for a time");
                 self.world.timers.add(timer);
@@ -311,10 +313,16 @@ impl Instance {
         }
     }
 
-    /// What is recorded of a step whose body the end of a process interrupted, or may have.
+    /// What is recorded of a step whose body the end of a process interrupted, or may have. If that
+    /// was an end in order, it interrupted none: they begin, as if they had just been asked for.
     fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
         let (number, attempts) = (step.number, step.interrupted.get() + 1);
         let policy = step.policy();
+        let is_closing = self.world.ending.is_closing();
+        let may_not_begin = policy.at_most_once && step.begun.get();
+        if is_closing || !may_not_begin && self.world.ending.spares_body() {
+            return self.begin(step);
+        }
         let message = match (policy.at_most_once, step.begun.get()) {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",

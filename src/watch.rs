@@ -2,10 +2,13 @@
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::task::{Context, Poll, Waker};
 
-use crate::error::{Error, Result};
+use futures::channel::oneshot;
+
+use crate::error::{Error, Failure, Result};
 use crate::record::Outcome;
 
 /// What becomes of one run, for all who wait for it.
@@ -17,7 +20,22 @@ pub(crate) struct Watch {
     /// By the number of the future that waits.
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
+    /// Those who wait in other threads.
+    far: Crowd<Far>,
 }
+
+/// Those who wait in other threads. Those who went are never more than those who are there.
+pub(crate) struct Crowd<T>(RefCell<Vec<T>>);
+
+/// One who waits in another thread, and is told there. What nobody waits for there is not told.
+#[derive(Default)]
+pub(crate) struct Far {
+    pub(crate) accepted: Option<oneshot::Sender<Result<()>>>,
+    pub(crate) ended: Option<oneshot::Sender<FarEnd>>,
+}
+
+/// An [`Outcome`] that may go to another thread.
+pub(crate) type FarEnd = Result<core::result::Result<Vec<u8>, Failure>>;
 
 /// A future's part in a [`Watch`]: when it is dropped its waker is.
 pub(crate) struct Waiting {
@@ -61,6 +79,78 @@ impl Watch {
 
     fn wake(&self) {
         self.waiting.take().into_values().for_each(Waker::wake);
+        // Wakers may be anybody's, so nothing is borrowed while they are called.
+        self.far.take().into_iter().for_each(|far| self.tell_far(far));
+    }
+
+    /// Tells one who waits in another thread what is known, and the rest as soon as it is.
+    pub(crate) fn tell_far(&self, mut far: Far) {
+        if let Some(accepted) = self.accepted.get()
+            && let Some(teller) = far.accepted.take()
+        {
+            let _ = teller.send(accepted.clone());
+        }
+        if let Some(ended) = self.ended.get()
+            && let Some(teller) = far.ended.take()
+        {
+            let bytes = |outcome: &Outcome<'_>| match outcome {
+                Ok(bytes) => Ok(bytes.as_slice().to_vec()),
+                Err(failure) => Err(failure.clone()),
+            };
+            let _ = teller.send(ended.as_ref().map(bytes).map_err(Error::clone));
+        }
+        self.far.add(far, Far::is_deserted);
+    }
+
+    /// Whether anybody waits in another thread.
+    pub(crate) fn is_watched_from_afar(&self) -> bool {
+        self.far.0.borrow().iter().any(|far| !far.is_deserted())
+    }
+}
+
+impl<T> Default for Crowd<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T> Crowd<T> {
+    /// One more, unless it is gone already.
+    pub(crate) fn add(&self, one: T, is_gone: impl Fn(&T) -> bool) {
+        if is_gone(&one) {
+            return;
+        }
+        let mut all = self.0.borrow_mut();
+        if all.len() == all.capacity() {
+            all.retain(|one| !is_gone(one));
+            // Room for as many again, so that this costs little for each.
+            let room = all.len() + 1;
+            all.reserve(room);
+        }
+        all.push(one);
+    }
+
+    /// All of them, some of whom may be gone.
+    pub(crate) fn take(&self) -> Vec<T> {
+        self.0.take()
+    }
+}
+
+impl Far {
+    /// Whether nobody waits any more.
+    fn is_deserted(&self) -> bool {
+        self.accepted.as_ref().is_none_or(oneshot::Sender::is_canceled)
+            && self.ended.as_ref().is_none_or(oneshot::Sender::is_canceled)
+    }
+
+    /// Tells why there is nothing to wait for.
+    pub(crate) fn refuse(self, why: &Error) {
+        if let Some(accepted) = self.accepted {
+            let _ = accepted.send(Err(why.clone()));
+        }
+        if let Some(ended) = self.ended {
+            let _ = ended.send(Err(why.clone()));
+        }
     }
 }
 
@@ -97,5 +187,36 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let _waker = self.watch.waiting.borrow_mut().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients that come and go while a run sleeps leave nothing behind.
+    #[test]
+    fn those_who_went_are_no_more_than_those_who_are_there() {
+        let watch = Watch::default();
+        let far = || {
+            let (accepted, receiver) = oneshot::channel();
+            (Far { accepted: Some(accepted), ended: None }, receiver)
+        };
+        let stays: Vec<_> = (0..10)
+            .map(|_| {
+                let (far, receiver) = far();
+                watch.tell(far);
+                receiver
+            })
+            .collect();
+        for _ in 0..10_000 {
+            let (far, receiver) = far();
+            watch.tell(far);
+            drop(receiver);
+        }
+        let kept = watch.far.0.borrow().capacity();
+        assert!(kept <= 64, "{kept} places for {}", stays.len());
+        drop(stays);
+        assert!(!watch.is_watched_from_afar());
     }
 }

@@ -104,6 +104,7 @@ fn uses_within(folder: &Path) -> Vec<(String, String)> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect();
     let root = text(&folder.join("mod.rs"));
+    let root: String = root.lines().filter(|line| !line.starts_with("#[")).collect();
     let statements = root.split(';').map(str::trim);
     let (passed, own): (Vec<_>, Vec<_>) = statements
         .partition(|line| line.starts_with("pub use") || line.starts_with("pub(crate) use"));
@@ -145,7 +146,7 @@ fn uses_within(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_files_of_a_folder_do_not_go_in_circles() {
     let mut seen = 0;
-    for folder in ["engine", "executor", "context", "instance", "record"] {
+    for folder in ["engine", "executor", "remote", "context", "instance", "record"] {
         let mut uses = uses_within(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
         seen += uses.len();
         // What uses nothing that is left is taken away, until nothing is left or all is a circle.

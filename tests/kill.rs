@@ -166,6 +166,32 @@ fn killed_50_times_on_one_file_it_ends_as_if_it_had_never_been() {
     assert_eq!(site.files()[&site.path("results")], before[&site.path("results")]);
 }
 
+/// Told to end, it ends by itself, and what is recorded is all that took place: nothing is repeated.
+#[cfg(unix)]
+#[test]
+fn told_to_end_it_repeats_nothing() {
+    let (site, reference) = (Site::new("told"), reference());
+    let mut watch = Watch::default();
+    for _ in 0..4 {
+        let child = spawn(&mut site.order());
+        let (id, before, begun) = (child.id().to_string(), watch.lines.len(), Instant::now());
+        while site.ledger().len() < before + 20 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let told = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.expect("there is a `kill`").success());
+        let output = end(child);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.starts_with("stopped"), "{text}");
+        assert!(watch.look(&site) > 0);
+        assert_eq!(watch.lost, 0, "all effects are recorded");
+    }
+    site.finish(&[]);
+    watch.check(&site, reference);
+    assert_eq!(watch.lost, 0);
+}
+
 #[test]
 fn killed_while_it_makes_its_file_it_finishes_the_next_time() {
     let mut random = Random(setting("DACAPO_SEED", 1));

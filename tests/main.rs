@@ -14,6 +14,8 @@ mod hazards;
 mod histories;
 mod kill;
 mod programs;
+mod remote;
 mod scale;
+mod shutdown;
 mod simulation;
 mod talk;

@@ -16,6 +16,8 @@ Processes a file of orders, all at once. Started again after a crash, it goes on
   --cooling-off MS   how long to wait before money is taken (default: 500)
   --crash-after N    abort right after the N-th line in the ledger of this process
 
+Ctrl-C or SIGTERM ends it in order: what is under way has 10 seconds, and is recorded.
+
 The last line of the output is for scripts: replayed steps are those whose outcomes were in the
 store when this process began, of orders under way; executed ones ran in this process.";
 

@@ -4,6 +4,8 @@
 //!     cargo run --release --example order -- --db a.redb --ledger a.ledger --crash-after 500
 //!     cargo run --release --example order -- --db a.redb --ledger a.ledger     # ... and the rest
 //!
+//! Ctrl-C and SIGTERM end it in order: what is under way is recorded first, so nothing is repeated.
+//!
 //! It proves that no step whose outcome is committed runs twice: every side effect is a line in the
 //! ledger, with the step's idempotency key. See `--help`.
 
@@ -13,6 +15,7 @@ mod orders;
 mod progress;
 mod results;
 mod shop;
+mod stop;
 mod street;
 mod workflow;
 
@@ -26,6 +29,7 @@ use ledger::Ledger;
 use orders::Order;
 use progress::Progress;
 use shop::Shop;
+use stop::Stop;
 use street::Street;
 use workflow::{ORDER, process_order};
 
@@ -51,6 +55,7 @@ fn fail(status: u8, why: &str) -> ExitCode {
 }
 
 fn run(args: &Args, orders: Vec<Order>) -> Result<(), dacapo::BoxError> {
+    let stop = Stop::listen()?;
     let progress = Rc::new(Progress::new(orders.len()));
     let street = Rc::new(Street::default());
     let shop = Rc::new(Shop::new(&orders, args.cooling_off, street.clone()));
@@ -76,8 +81,13 @@ fn run(args: &Args, orders: Vec<Order>) -> Result<(), dacapo::BoxError> {
         progress.order_ended();
         receipt
     });
-    let receipts = executor.block_on(join_all(receipts));
+    let say = || progress.say("told to end; once more to end at once");
+    let receipts = executor.block_on(stop.or(&executor, join_all(receipts), say))?;
     progress.end();
+    let Some(receipts) = receipts else {
+        println!("stopped; start it again, and it goes on");
+        return Ok(());
+    };
 
     let executed_steps = progress.steps() - replayed_steps;
     if executed_steps + replayed_steps == 0 {

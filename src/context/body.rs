@@ -190,8 +190,13 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let started_at = timers.now();
     let mut attempts = operation.interrupted.get();
     loop {
+        if instance.world.ending.is_closing() {
+            // It is dropped soon, and the next process makes this attempt.
+            return core::future::pending().await;
+        }
         attempts += 1;
         let failure = {
+            let _under_way = instance.world.ending.begin_attempt();
             // Awaited in place: what wraps a future in another moves it.
             let mut attempt = pin!(Some(body(&job, attempts)));
             let limit = operation.policy().timeout;

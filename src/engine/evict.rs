@@ -55,6 +55,10 @@ impl Engine {
 
     /// Has the runs leave that go on last, while there are too many.
     pub(crate) fn evict_surplus(&self) {
+        if self.world.ending.is_closing() {
+            // It would have to come back, and all of them leave soon.
+            return;
+        }
         // A foreign wake parks its run before it could leave: to the run that is back it would mean
         // nothing.
         while self.ledgers.residents() > self.resident_max && !self.world.gate.has_foreign_wakes() {

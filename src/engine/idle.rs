@@ -40,15 +40,20 @@ impl Engine {
 
     /// When the next thing happens by itself.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.world.timers.next_deadline().into_iter().chain(self.next_rest()).min()
+        self.world.timers.next_deadline().into_iter().chain(self.next_of_its_own()).min()
     }
 
     /// How long it is from this moment until then.
     #[cfg(feature = "std")]
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;
-        let rest = self.next_rest().map(|at| at.since(timers.clock.now()));
-        timers.wait().into_iter().chain(rest).min()
+        let own = self.next_of_its_own().map(|at| at.since(timers.clock.now()));
+        timers.wait().into_iter().chain(own).min()
+    }
+
+    /// When there is something to do that no run asked for.
+    fn next_of_its_own(&self) -> Option<Timestamp> {
+        self.next_rest().into_iter().chain(self.closes_at.get()).min()
     }
 
     fn next_rest(&self) -> Option<Timestamp> {

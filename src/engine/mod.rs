@@ -8,6 +8,7 @@ mod ledgers;
 mod open;
 mod posts;
 mod reload;
+mod shutdown;
 mod write;
 
 use alloc::boxed::Box;
@@ -15,6 +16,7 @@ use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
 
 use dacapo_store::{Batch, Store};
+use futures::channel::oneshot;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
@@ -22,6 +24,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, Pending, World};
 use crate::ledger::{Draft, What};
 use crate::registry::Registry;
+use crate::watch::Crowd;
 pub(crate) use deliver::caught;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
@@ -55,6 +58,17 @@ pub(crate) struct Engine {
     flushes: Cell<bool>,
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
+    /// Those who wait for that.
+    stop_waiters: Crowd<oneshot::Sender<Stopped>>,
+    /// When it is shut down whatever is under way, by the clock's own time.
+    closes_at: Cell<Option<Timestamp>>,
+    has_ended_in_order: Cell<bool>,
+}
+
+/// Why an executor has stopped, and whether that was asked for and went well.
+pub(crate) struct Stopped {
+    pub(crate) why: Error,
+    is_in_order: bool,
 }
 
 impl Engine {
@@ -86,6 +100,9 @@ impl Engine {
             has_rested: Cell::default(),
             flushes: Cell::default(),
             failure: OnceCell::new(),
+            stop_waiters: Crowd::default(),
+            closes_at: Cell::default(),
+            has_ended_in_order: Cell::default(),
         }
     }
 
@@ -167,6 +184,21 @@ impl Engine {
         }
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
+        for waiter in self.stop_waiters.take() {
+            let _ = waiter.send(self.stopped(why));
+        }
+    }
+
+    /// Tells `waiter` why the executor has stopped, as soon as it has.
+    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
+        match self.failure.get() {
+            Some(why) => drop(waiter.send(self.stopped(why))),
+            None => self.stop_waiters.add(waiter, oneshot::Sender::is_canceled),
+        }
+    }
+
+    fn stopped(&self, why: &Error) -> Stopped {
+        Stopped { why: why.clone(), is_in_order: self.has_ended_in_order.get() }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Engine, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec;
+use crate::ending::Ending;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase};
@@ -89,7 +90,12 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
+        let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
         self.world.timers.advance();
+        self.world.ending.recover(note.is_some(), || self.take_up_unfinished())
+    }
+
+    fn take_up_unfinished(&self) -> Result<()> {
         let (mut rows, mut asleep) = (Vec::new(), Vec::new());
         let unfinished = Filter::new().states(&[RunState::Running]);
         let scanned = self.store.borrow().scan(&unfinished, &mut |row| {

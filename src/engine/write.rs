@@ -51,6 +51,7 @@ impl Engine {
             },
         };
         writer.write_sleepers();
+        self.world.ending.write(writer.batch);
         taken.arrivals = mem::take(&mut writer.arrivals);
         let committed = match writer.refused.take() {
             None => self.store.borrow_mut().commit(batch),

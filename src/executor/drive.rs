@@ -130,7 +130,9 @@ impl Executor {
             engine.close(&failure);
             false
         };
-        is_busy |= engine.commit().unwrap_or_else(has_stopped);
+        let has_committed = engine.commit().unwrap_or_else(has_stopped);
+        is_busy |= has_committed;
+        engine.end_in_order(has_committed).unwrap_or_else(|failure| engine.close(&failure));
         if is_busy {
             engine.note_busy();
             return Turn::Busy;
@@ -141,14 +143,13 @@ impl Executor {
         }
     }
 
-    /// Does what other threads asked for by now; whether there was anything.
-    fn carry_out_commands(&self) -> bool {
-        let mut has_any = false;
-        while let Some(command) = self.shared.commands.take() {
-            has_any = true;
-            command(self);
-        }
-        has_any
+    /// Does what other threads asked for by now; whether there was anything. What they ask for
+    /// meanwhile waits for the next turn, or they could keep the runs from theirs.
+    pub(super) fn carry_out_commands(&self) -> bool {
+        let commands = &self.shared.commands;
+        let asked = if commands.is_empty() { 0 } else { commands.len() };
+        (0..asked).map_while(|_| commands.take()).for_each(|command| command(self));
+        asked > 0
     }
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.

@@ -106,15 +106,19 @@ impl<O: Value> Future for Handle<O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
         self.waiting.poll_ended(cx).map(|ended| match ended? {
-            Ok(bytes) => codec::decode(bytes.as_slice()).map_err(|why| {
-                let (id, kind) = (&self.id, core::any::type_name::<O>());
-                let message = format_args!(
-                    "the output of run {id:?} does not decode as {kind}: {why}; attach to it \
-                     with the output type of its workflow"
-                );
-                Error::of(Kind::Usage, message)
-            }),
+            Ok(bytes) => decode_output(&self.id, bytes.as_slice()),
             Err(failure) => Err(failure.into()),
         })
     }
+}
+
+pub(crate) fn decode_output<O: Value>(id: &str, bytes: &[u8]) -> Result<O> {
+    codec::decode(bytes).map_err(|why| {
+        let kind = core::any::type_name::<O>();
+        let message = format_args!(
+            "the output of run {id:?} does not decode as {kind}: {why}; attach to it with the \
+             output type of its workflow"
+        );
+        Error::of(Kind::Usage, message)
+    })
 }

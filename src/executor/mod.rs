@@ -6,8 +6,8 @@ mod handle;
 mod outside;
 mod parked;
 mod posted;
-mod remote;
 mod runs;
+mod shutdown;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod weak;
@@ -19,18 +19,21 @@ use core::cell::Cell;
 use core::fmt;
 
 use dacapo_store::RunState;
+use futures::channel::oneshot;
 
 pub use builder::Builder;
 pub use handle::Handle;
+#[cfg(feature = "std")]
+pub(crate) use handle::decode_output;
 pub use parked::{ParkedRun, UnregisteredRun};
 pub use posted::Posted;
-pub use remote::Remote;
 pub use runs::RunInfo;
 pub use weak::WeakExecutor;
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec::{self, Value};
-use crate::engine::{Engine, fault_of, no_such_run, parked_error, unregistered};
+use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
@@ -63,8 +66,11 @@ pub struct Executor {
     is_owner: bool,
 }
 
+/// A run's id, and where to wait for it.
+type Found = (Arc<str>, Rc<Watch>);
+
 /// What is done with an executor on its thread, between two rounds.
-type Command = Box<dyn FnOnce(&Executor) + Send>;
+pub(crate) type Command = Box<dyn FnOnce(&Executor) + Send>;
 
 /// What an executor and its handles share.
 struct Shared {
@@ -111,19 +117,29 @@ impl Executor {
         id: &str,
         input: I,
     ) -> Result<Handle<O>> {
+        let (is_new, (id, watch)) =
+            self.start_encoded(workflow.name(), id, || encode(id, &input))?;
+        let handle = Handle::new(id, watch);
+        Ok(if is_new { handle.started() } else { handle })
+    }
+
+    /// The same with an input in bytes, which are asked for if there is no such run: whether there was
+    /// none, and where to wait.
+    pub(crate) fn start_encoded(
+        &self,
+        workflow: &'static str,
+        id: &str,
+        input: impl FnOnce() -> Result<Bytes<'static>>,
+    ) -> Result<(bool, Found)> {
         self.shared.engine.check()?;
-        if let Some(handle) = self.find(workflow, id)? {
-            return Ok(handle);
+        if let Some(found) = self.find(workflow, id)? {
+            return Ok((false, found));
         }
         if id.is_empty() {
             return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
         }
-        let input = codec::encode(&input).map_err(|why| {
-            let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
-            Error::of(Kind::Usage, message)
-        })?;
-        let run = self.shared.engine.start(workflow.name(), id, input)?;
-        Ok(Handle::new(run.id.clone(), run.ledger.watch()).started())
+        let run = self.shared.engine.start(workflow, id, input()?)?;
+        Ok((true, (run.id.clone(), run.ledger.watch())))
     }
 
     /// Attaches to a run that was started before, in this process or an earlier one.
@@ -146,18 +162,23 @@ impl Executor {
         workflow: Workflow<I, O>,
         id: &str,
     ) -> Result<Handle<O>> {
+        let (id, watch) = self.find_existing(workflow.name(), id)?;
+        Ok(Handle::new(id, watch))
+    }
+
+    pub(crate) fn find_existing(&self, workflow: &str, id: &str) -> Result<Found> {
         self.shared.engine.check()?;
         self.find(workflow, id)?.ok_or_else(|| no_such_run(id))
     }
 
     /// The run with this id, wherever it is.
-    fn find<I, O>(&self, workflow: Workflow<I, O>, id: &str) -> Result<Option<Handle<O>>> {
+    fn find(&self, workflow: &str, id: &str) -> Result<Option<Found>> {
         if let Some(run) = self.shared.engine.ledgers.with_id(id) {
-            same_workflow(id, run.workflow(), workflow.name())?;
-            return Ok(Some(Handle::new(run.id.clone(), run.ledger.watch())));
+            same_workflow(id, run.workflow(), workflow)?;
+            return Ok(Some((run.id.clone(), run.ledger.watch())));
         }
         let Some(row) = self.shared.engine.find(id)? else { return Ok(None) };
-        same_workflow(id, &row.workflow, workflow.name())?;
+        same_workflow(id, &row.workflow, workflow)?;
         let watch = match row.state {
             RunState::Running => match self.shared.engine.ledger_of(&row) {
                 // It has left memory, and need not come back to be waited for.
@@ -173,7 +194,17 @@ impl Executor {
                 Watch::ended(Ok(self.shared.engine.outcome(&row)?))
             }
         };
-        Ok(Some(Handle::new(id.into(), watch)))
+        Ok(Some((id.into(), watch)))
+    }
+
+    /// Tells `waiter` why it has stopped, as soon as it has.
+    pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
+        self.shared.engine.tell_when_stopped(waiter);
+    }
+
+    /// What other threads ask for.
+    pub(crate) fn commands(&self) -> &Arc<Mailbox<Command>> {
+        &self.shared.commands
     }
 
     /// When the next timer is due, of runs and of bodies.
@@ -215,6 +246,14 @@ fn refuse_workflows(engine: &Engine, id: &str, what: &str) -> Result<()> {
     }
     let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
     Err(Error::of(Kind::Usage, message))
+}
+
+/// The input of a run in bytes.
+pub(crate) fn encode<I: Value>(id: &str, input: &I) -> Result<Bytes<'static>> {
+    codec::encode(input).map_err(|why| {
+        let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
+        Error::of(Kind::Usage, message)
+    })
 }
 
 fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {

@@ -1,16 +1,18 @@
 //! What callers have for runs: messages, and requests to end.
 
-use alloc::string::ToString;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
 use core::fmt::Display;
 
 use super::Executor;
 use super::posted::Posted;
 use crate::codec::{self, Value};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
 use crate::message::Message;
 use crate::name::Channel;
 use crate::record::CancelCause;
+use crate::watch::Watch;
 
 impl Executor {
     /// Sends a message to a run: `Ok` when it is recorded there, and no crash can lose it.
@@ -115,6 +117,17 @@ impl Executor {
     pub fn terminate(&self, id: &str) -> Posted {
         Posted::to_run(&self.shared, id, PostWhat::Cancel(CancelCause::Terminated))
     }
+}
+
+fn encode<T: Value>(to: &str, channel: Channel<T>, message: &T) -> Result<Message> {
+    let payload = codec::encode(message).map_err(|why| {
+        let (channel, kind) = (channel.name(), core::any::type_name::<T>());
+        let message = format_args!(
+            "the message for run {to:?} on channel {channel:?}, a {kind}, cannot be encoded: {why}"
+        );
+        Error::of(Kind::Usage, message)
+    });
+    Ok(Message { channel: channel.name(), payload: payload?, key: None })
 }
 
 impl Posted {

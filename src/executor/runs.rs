@@ -1,5 +1,6 @@
 //! Runs as their rows show them: listed and deleted.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,9 +9,10 @@ use dacapo_store::{Filter, RunRow, RunState};
 use super::posted::Posted;
 use super::{Executor, refuse_workflows};
 use crate::clock::Timestamp;
-use crate::engine::no_such_run;
+use crate::engine::{Engine, no_such_run};
 use crate::error::{Error, Kind, Result};
 use crate::instance::Phase;
+use crate::watch::Watch;
 
 /// What is known of a run without reading its history; see [`Executor::runs`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,22 +88,29 @@ impl Executor {
     /// ```
     pub fn delete(&self, id: &str) -> Posted {
         let id = String::from(id);
-        Posted::new(&self.shared, move |engine| {
-            engine.check()?;
-            refuse_workflows(engine, &id, "deleted")?;
-            if let Some(run) = engine.ledgers.with_id(&id) {
-                if run.phase.get() != Phase::Closed {
-                    return Err(unfinished(&id));
-                }
-                // It is parked, and that is not committed yet.
-                engine.commit()?;
-            }
-            let row = engine.find(&id)?.ok_or_else(|| no_such_run(&id))?;
-            match row.state.may_be_deleted() {
-                true => Ok(engine.delete(row.key)),
-                false => Err(unfinished(&id)),
-            }
-        })
+        Posted::new(&self.shared, move |engine| delete(engine, &id))
+    }
+
+    /// The same, asked for at once; where to wait for the commit.
+    pub(crate) fn post_delete(&self, id: &str) -> Result<Rc<Watch>> {
+        delete(&self.shared.engine, id)
+    }
+}
+
+fn delete(engine: &Engine, id: &str) -> Result<Rc<Watch>> {
+    engine.check()?;
+    refuse_workflows(engine, id, "deleted")?;
+    if let Some(run) = engine.ledgers.with_id(id) {
+        if run.phase.get() != Phase::Closed {
+            return Err(unfinished(id));
+        }
+        // It is parked, and that is not committed yet.
+        engine.commit()?;
+    }
+    let row = engine.find(id)?.ok_or_else(|| no_such_run(id))?;
+    match row.state.may_be_deleted() {
+        true => Ok(engine.delete(row.key)),
+        false => Err(unfinished(id)),
     }
 }
 

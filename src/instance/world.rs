@@ -17,6 +17,7 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
+use crate::ending::Ending;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::instance::Instance;
@@ -41,6 +42,8 @@ pub(crate) struct World {
     /// What bodies that block are carried out on.
     #[cfg(feature = "std")]
     pub(crate) threads: Threads,
+    /// How the process before ended, and whether this one is about to.
+    pub(crate) ending: Ending,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// How many polls one delivery may take.
@@ -241,6 +244,7 @@ impl World {
             gate,
             #[cfg(feature = "std")]
             threads: Threads::default(),
+            ending: Ending::default(),
             pending: RefCell::default(),
             poll_budget,
             observer,
@@ -270,6 +274,9 @@ impl World {
 
     /// How many polls of bodies come before the next commit: a round.
     pub(crate) fn polls_per_turn(&self) -> usize {
+        if self.ending.holds_bodies() {
+            return 0;
+        }
         let queued = self.bodies.raw().queue_len();
         self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }

@@ -26,6 +26,8 @@ struct Noted {
     /// In how many processes, and in which one the last time.
     processes: u32,
     last: u32,
+    /// How many of these were shut down, which counts as no attempt.
+    shut_down: u32,
 }
 
 impl Outside {
@@ -34,8 +36,17 @@ impl Outside {
         self.process.set(self.process.get() + 1);
     }
 
-    /// Notes an effect. The end of each process in which the body had begun is an attempt, so a later
-    /// one has a higher number.
+    /// The present process was shut down.
+    pub(super) fn end_in_order(&self) {
+        let process = self.process.get();
+        let mut noted = self.noted.borrow_mut();
+        noted.values_mut().filter(|noted| noted.last == process).for_each(|noted| {
+            noted.shut_down += 1;
+        });
+    }
+
+    /// Notes an effect. The end of each process in which the body had begun is an attempt, unless it
+    /// was shut down, so a later one has a higher number.
     pub(super) fn note(&self, attempt: &Attempt) {
         let mut noted = self.noted.borrow_mut();
         let noted = noted.entry(attempt.key().into()).or_default();
@@ -43,8 +54,9 @@ impl Outside {
         if noted.last != self.process.get() {
             (noted.processes, noted.last) = (before + 1, self.process.get());
             let (number, key) = (attempt.number(), attempt.key());
-            if number <= before {
-                let ended = format!("though {before} processes ended in an attempt before");
+            let counted = before - noted.shut_down;
+            if number <= counted {
+                let ended = format!("though {counted} processes ended in an attempt before");
                 self.wrong(format!("the body of {key} begins attempt {number}, {ended}"));
             }
             if before > 0 && attempt.runs_at_most_once() {

@@ -9,6 +9,7 @@ use core::time::Duration;
 use dacapo_store::{MemoryStore, Store};
 
 use super::check::Check;
+use super::process::Shutdown;
 use super::storage::Storage;
 use super::story::Story;
 use super::{Crash, Ends, Report, Sim, Snapshots};
@@ -18,6 +19,9 @@ use crate::random;
 
 /// How long nothing runs after a crash: timers are due then, or not.
 const OUTAGES_MS: [u64; 4] = [0, 3, 40, 100_000];
+
+/// Draws what shutdowns are like apart from all else.
+const SHUTDOWNS: u64 = 0x5707;
 
 pub(super) struct Plan<'a, I, O> {
     pub(super) check: &'a Check<I, O>,
@@ -46,6 +50,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
         for commit in 1..=commits {
             self.crash(commit)?;
         }
+        self.shutdowns()?;
         if self.check.has_crash_loops {
             self.crash_loop()?;
         }
@@ -107,6 +112,31 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
             report.crashes += u64::from(!is_at_its_end);
             report.restarts += 1;
         });
+        Ok(())
+    }
+
+    /// Processes that are shut down, until one comes to the end. They live longer and longer.
+    fn shutdowns(&self) -> Result<(), String> {
+        let mut story = Story::new(self, Storage::Memory(Snapshots::forgetful(MemoryStore::new())));
+        let mut stored = MemoryStore::new();
+        for life in 0.. {
+            let draw = random::mix(random::mix(self.seed, SHUTDOWNS), life);
+            let after_ms = draw % (1 << (6 * (life / 2)).min(44));
+            story.shutdown = Some(Shutdown {
+                after: Duration::from_millis(after_ms),
+                turns: (draw >> 48) % (8 << life.min(8)),
+                grace: Duration::from_millis([0, 0, 3, 40][(draw >> 60) as usize % 4]),
+            });
+            let store = Snapshots::forgetful(stored);
+            story.storage = Storage::Memory(store.clone());
+            let within = |why| format!("shut down {life} times in a row: {why}");
+            let seed = random::mix(self.seed, !draw);
+            if story.live(seed, self.outage(draw)).map_err(within)? {
+                break;
+            }
+            self.count(|report| report.restarts += 1);
+            stored = store.now();
+        }
         Ok(())
     }
 

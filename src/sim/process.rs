@@ -6,9 +6,10 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::{Cell, RefCell};
+use core::future::pending;
 use core::time::Duration;
 
-use dacapo_executor::{join, join_all};
+use dacapo_executor::{join, join_all, race, yield_now};
 use dacapo_store::Store;
 
 use super::compare::{Lines, explained, recorded_step};
@@ -29,6 +30,15 @@ pub(super) struct Process<'a, I, O> {
     pub(super) executor: Executor,
     pub(super) sim: Sim,
     recorder: Recorder,
+}
+
+/// When a process is shut down.
+#[derive(Clone, Copy)]
+pub(super) struct Shutdown {
+    /// So much later, and so many turns behind that.
+    pub(super) after: Duration,
+    pub(super) turns: u64,
+    pub(super) grace: Duration,
 }
 
 /// What somebody who waited for them was told of runs that ended.
@@ -65,22 +75,47 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
     }
 
     /// Starts the runs, or attaches to them, and drives them to their ends. `false`: the store
-    /// refused.
-    pub(super) fn drive(&self, told: &mut Told<O>) -> Result<bool, String> {
+    /// refused, or `shutdown` came before.
+    pub(super) fn drive(
+        &self,
+        told: &mut Told<O>,
+        shutdown: Option<Shutdown>,
+    ) -> Result<bool, String> {
         let ended = RefCell::new(Told::new());
         let runs = (0..).zip(&self.plan.check.runs);
         let ends = join_all(runs.map(|(index, run)| self.run(index, run, &ended)));
         let clients = self.plan.check.clients.iter();
         let clients = join_all(clients.map(|client| client.call(&self.executor, &self.sim)));
-        let driven = panics::catch(|| self.executor.block_on(join(ends, clients)));
+        let shut_down = async {
+            if let Some(shutdown) = shutdown {
+                self.shut_down(shutdown).await;
+            }
+            // Those who wait for the runs are told.
+            pending().await
+        };
+        let driven = panics::catch(|| self.executor.block_on(race(join(ends, clients), shut_down)));
         *told = ended.into_inner();
         let (ends, clients) = driven?;
         let errors = ends.into_iter().chain(clients).filter_map(Result::err);
-        match errors.max_by_key(|error| !error.is_store()) {
+        match errors.max_by_key(|error| !is_the_end(error)) {
             None => Ok(true),
-            Some(error) if error.is_store() => Ok(false),
+            Some(error) if is_the_end(&error) => {
+                if error.is_closed() {
+                    self.sim.end_in_order();
+                }
+                Ok(false)
+            }
             Some(error) => Err(explained(&error)),
         }
+    }
+
+    async fn shut_down(&self, Shutdown { turns, after, grace }: Shutdown) {
+        self.sim.clock().sleep(after).await;
+        for _ in 0..turns {
+            yield_now().await;
+        }
+        // What came of it is told to those who wait for the runs.
+        let _ = self.executor.shutdown(grace).await;
     }
 
     async fn run(
@@ -119,7 +154,12 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
 }
 
 fn is_of_the_engine(error: &Error) -> bool {
-    error.is_store() || error.is_parked()
+    is_the_end(error) || error.is_parked()
+}
+
+/// Whether the process ended before its runs.
+fn is_the_end(error: &Error) -> bool {
+    error.is_store() || error.is_closed()
 }
 
 /// Virtual time that does not go on for ever.

@@ -157,6 +157,11 @@ impl Sim {
         self.shared.outside.thing()
     }
 
+    /// This process was shut down.
+    pub(super) fn end_in_order(&self) {
+        self.shared.outside.end_in_order();
+    }
+
     /// How often each step's body noted its effect in this process, by idempotency key.
     #[must_use]
     pub fn noted(&self) -> BTreeMap<String, u32> {

@@ -14,7 +14,7 @@ use super::compare::{
 };
 use super::outside::Outside;
 use super::plan::Plan;
-use super::process::{Process, Told};
+use super::process::{Process, Shutdown, Told};
 use super::storage::Storage;
 use crate::codec::Value;
 use crate::panics;
@@ -23,6 +23,8 @@ pub(super) struct Story<'a, I, O> {
     plan: &'a Plan<'a, I, O>,
     outside: Rc<Outside>,
     pub(super) storage: Storage,
+    /// When the next process is shut down, if it is.
+    pub(super) shutdown: Option<Shutdown>,
     /// What each run had done when it was last in memory.
     left: BTreeMap<String, Lines>,
     /// What somebody was told of runs that ended.
@@ -32,7 +34,7 @@ pub(super) struct Story<'a, I, O> {
 impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     pub(super) fn new(plan: &'a Plan<'a, I, O>, storage: Storage) -> Self {
         let (left, told) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, outside: Rc::default(), storage, left, told }
+        Self { plan, outside: Rc::default(), storage, shutdown: None, left, told }
     }
 
     /// One process. `false`: it crashed.
@@ -51,7 +53,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let asleep: Vec<_> = self.left.iter().filter(|(id, _)| replayed[*id].is_empty()).collect();
         replayed.extend(asleep.into_iter().map(|(id, trace)| (id.clone(), trace.clone())));
         let mut told = Told::new();
-        let driven = process.drive(&mut told);
+        let driven = process.drive(&mut told, self.shutdown);
         let traces = process.traces();
         let shown = |why| format!("{why}\n\n{}", shown(&traces));
         let is_at_its_end = driven.map_err(shown)?;

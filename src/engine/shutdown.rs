@@ -1,0 +1,56 @@
+//! The end in order: nothing new begins, what is under way may end, and the store is told.
+
+use core::time::Duration;
+
+use super::{Engine, Stopped};
+use crate::error::{Error, Kind, Result};
+
+impl Engine {
+    /// Begins nothing from now on, and stops when nothing is under way, or after `grace`. The shorter
+    /// one counts if this is called again.
+    pub(crate) fn shut_down(&self, grace: Duration) {
+        if self.failure.get().is_some() {
+            return;
+        }
+        let at = self.world.timers.clock.now() + grace;
+        self.closes_at.set(Some(self.closes_at.get().map_or(at, |before| before.min(at))));
+        self.world.ending.begin_closing();
+        // No timer is due any more, so none keeps the main loop awake.
+        self.world.timers.forget_runs();
+        self.world.bodies.raw().notify();
+    }
+
+    /// Stops in order if it is time. Called in each turn, behind its commit; whether there was any.
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses.
+    pub(crate) fn end_in_order(&self, has_committed: bool) -> Result<()> {
+        let Some(at) = self.closes_at.get() else { return Ok(()) };
+        let is_over = at <= self.world.timers.clock.now();
+        if !is_over && (has_committed || self.world.ending.has_attempts()) {
+            return Ok(());
+        }
+        // Effects took place: what came of them is not lost, if it takes several commits. What their
+        // runs ask for then may be: a replay asks for it again.
+        while !self.world.pending.borrow().outcomes.is_empty() {
+            self.commit()?;
+        }
+        self.world.ending.note_order();
+        self.flushes.set(true);
+        self.commit()?;
+        let folded = self.store.borrow_mut().fold();
+        folded.map_err(|error| self.fail(&error))?;
+        self.closes_at.set(None);
+        self.has_ended_in_order.set(true);
+        let _ = self.stop(Error::of(Kind::Closed, "the executor was shut down"));
+        Ok(())
+    }
+}
+
+impl Stopped {
+    /// What those are told who asked for the end.
+    pub(crate) fn into_result(self) -> Result<()> {
+        if self.is_in_order { Ok(()) } else { Err(self.why) }
+    }
+}

@@ -1,0 +1,193 @@
+//! What an executor can do, asked for from elsewhere.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::time::Duration;
+
+use dacapo_store::Filter;
+use futures::channel::oneshot;
+
+use super::{Remote, gone};
+use crate::error::Result;
+use crate::executor::{ParkedRun, RunInfo, UnregisteredRun};
+use crate::record::CancelCause;
+
+impl Remote {
+    /// The runs that a filter keeps; see [`Executor::runs`](crate::Executor::runs).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, store::Filter};
+    /// let executor = Executor::builder().in_memory();
+    /// let runs = executor.block_on(executor.remote().runs(&Filter::new()))?;
+    /// assert!(runs.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn runs(
+        &self,
+        filter: &Filter,
+    ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + 'static {
+        let filter = filter.clone();
+        self.call(move |executor| executor.runs(&filter))
+    }
+
+    /// The runs that are parked; see [`Executor::parked`](crate::Executor::parked).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().parked())?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn parked(&self) -> impl Future<Output = Result<Vec<ParkedRun>>> + Send + 'static {
+        self.call(|executor| executor.parked())
+    }
+
+    /// The unfinished runs whose workflows this build does not have; see
+    /// [`Executor::unregistered`](crate::Executor::unregistered).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().unregistered())?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn unregistered(
+        &self,
+    ) -> impl Future<Output = Result<Vec<UnregisteredRun>>> + Send + 'static {
+        self.call(|executor| executor.unregistered())
+    }
+
+    /// Takes a parked run up again; see [`Executor::resume`](crate::Executor::resume).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().resume("order-7")).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
+    /// ```
+    pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.resume(&id))
+    }
+
+    /// Replays a run against the code of this build, and changes nothing; see
+    /// [`Executor::verify`](crate::Executor::verify).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(async {
+    ///     remote.start(ECHO, "one", 1).await?;
+    ///     remote.verify("one").await
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn verify(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.verify(&id))
+    }
+
+    /// Asks a run to end; see [`Executor::cancel`](crate::Executor::cancel).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().cancel("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn cancel(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.post(move |executor| Ok(executor.post_cancel(&id, CancelCause::Asked)))
+    }
+
+    /// Ends a run, whatever its code would do; see [`Executor::terminate`](crate::Executor::terminate).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().terminate("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn terminate(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.post(move |executor| Ok(executor.post_cancel(&id, CancelCause::Terminated)))
+    }
+
+    /// Deletes a run that has ended or is parked; see [`Executor::delete`](crate::Executor::delete).
+    /// Ready when that is committed.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(async {
+    ///     remote.start(ECHO, "one", 1).await?;
+    ///     remote.delete("one").await
+    /// })?;
+    /// assert!(executor.attach(ECHO, "one").is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.post(move |executor| executor.post_delete(&id))
+    }
+
+    /// Stops the executor in order; see [`Executor::shutdown`](crate::Executor::shutdown). What was
+    /// asked for before is done before; all that is asked for later is refused.
+    ///
+    /// # Errors
+    ///
+    /// As there; and if the executor is being shut down already.
+    ///
+    /// ```
+    /// # use dacapo::Executor;
+    /// # use std::time::Duration;
+    /// let executor = Executor::builder().in_memory();
+    /// let remote = executor.remote();
+    /// executor.block_on(remote.shutdown(Duration::from_secs(10)))?;
+    /// assert!(executor.block_on(remote.failed()).is_closed());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = Result<()>> + Send + 'static {
+        let mailbox = self.mailbox.clone();
+        async move {
+            let (teller, told) = oneshot::channel();
+            mailbox.post(Box::new(move |executor| executor.begin_shutdown(grace, teller)));
+            told.await.map_err(|_| gone())?.into_result()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use alloc::borrow::ToOwned;
+use alloc::rc::Rc;
+use alloc::string::String;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::Shared;
+
+use super::{Remote, gone};
+use crate::bytes::Bytes;
+use crate::codec::Value;
+use crate::error::Result;
+use crate::executor::{Executor, decode_output, encode};
+use crate::name::Workflow;
+use crate::watch::{Far, FarEnd, Watch};
+
+/// A run to wait for, on any thread and any runtime: a future of its result.
+///
+/// It is given by [`Remote::start`] and [`Remote::attach`], and is what [`Handle`](crate::Handle) is
+/// on the executor's own thread. Dropping it changes nothing for the run.
+///
+/// # Errors
+///
+/// Those of [`Executor::start`] or [`Executor::attach`], which come when it is awaited; and those of
+/// [`Handle`](crate::Handle).
+///
+/// # Cancel safety
+///
+/// Dropping and attaching again loses nothing.
+pub struct RemoteHandle<O> {
+    id: String,
+    accepted: Shared<oneshot::Receiver<Result<()>>>,
+    ended: oneshot::Receiver<FarEnd>,
+    output: PhantomData<fn() -> O>,
+}
+
+impl Remote {
+    /// Starts a run, or attaches to the one with this id; see [`Executor::start`].
+    ///
+    /// It is asked for at once: the run starts also if the handle is dropped. The input is encoded
+    /// here, so its type need not be `Send`.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let run = executor.remote().start(ECHO, "one", 1);
+    /// assert_eq!(run.id(), "one");
+    /// assert_eq!(executor.block_on(run)?, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn start<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+        input: I,
+    ) -> RemoteHandle<O> {
+        // To bytes of which no other thread shares any.
+        let input = encode(id, &input).map(|bytes| bytes.as_slice().to_vec());
+        self.handle(id, move |executor, id| {
+            let input = || {
+                let mut bytes = Bytes::EMPTY;
+                bytes.copy(&input?);
+                Ok(bytes)
+            };
+            Ok(executor.start_encoded(workflow.name(), id, input)?.1.1)
+        })
+    }
+
+    /// Attaches to a run that was started before, in this process or an earlier one; see
+    /// [`Executor::attach`].
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().attach(ECHO, "two")).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"there is no run "two": check the id, or start it"#);
+    /// ```
+    pub fn attach<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+    ) -> RemoteHandle<O> {
+        self.handle(id, move |executor, id| Ok(executor.find_existing(workflow.name(), id)?.1))
+    }
+
+    /// A handle of the run that `find` finds.
+    fn handle<O>(
+        &self,
+        id: &str,
+        find: impl FnOnce(&Executor, &str) -> Result<Rc<Watch>> + Send + 'static,
+    ) -> RemoteHandle<O> {
+        let (accepted, is_accepted) = oneshot::channel();
+        let (ended, has_ended) = oneshot::channel();
+        let asked = id.to_owned();
+        let far = Far { accepted: Some(accepted), ended: Some(ended) };
+        self.watch(move |executor| find(executor, &asked), far);
+        let (id, accepted, output) = (id.to_owned(), is_accepted.shared(), PhantomData);
+        RemoteHandle { id, accepted, ended: has_ended, output }
+    }
+}
+
+impl<O> RemoteHandle<O> {
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits until the start of the run is committed: from then on no crash can undo it.
+    ///
+    /// A service that tells its client "accepted" awaits this first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Executor::start`] or [`Executor::attach`]; if the store refused the commit, or the
+    /// executor has stopped.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let run = executor.remote().start(ECHO, "one", 1);
+    /// executor.block_on(run.accepted())?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn accepted(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+        let accepted = self.accepted.clone();
+        async move { accepted.await.map_err(|_| gone())? }
+    }
+}
+
+impl<O: Value> Future for RemoteHandle<O> {
+    type Output = Result<O>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
+        self.ended.poll_unpin(cx).map(|told| match told.map_err(|_| gone())?? {
+            Ok(bytes) => decode_output(&self.id, &bytes),
+            Err(failure) => Err(failure.into()),
+        })
+    }
+}
+
+impl<O> fmt::Debug for RemoteHandle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteHandle").field("id", &self.id).finish_non_exhaustive()
+    }
+}

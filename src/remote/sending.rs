@@ -1,0 +1,106 @@
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::future::{Future, pending};
+use core::marker;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+
+use super::Remote;
+use crate::codec::Value;
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::name::Channel;
+
+/// A message for a run from another thread, made by [`Remote::send`]; a future that is ready when it
+/// is recorded.
+///
+/// # Cancel safety
+///
+/// It is sent when it is first polled, and arrives whether or not it is polled again.
+#[must_use = "a message is not sent unless it is awaited"]
+pub struct Sending(State);
+
+enum State {
+    Unsent { remote: Remote, key: Option<String>, send: Box<Send> },
+    Sent(BoxFuture<'static, Result<()>>),
+}
+
+type Send = dyn FnOnce(Remote, Option<String>) -> BoxFuture<'static, Result<()>> + marker::Send;
+
+impl Remote {
+    /// Sends a message to a run; see [`Executor::send`](crate::Executor::send).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
+    ///
+    /// const ORDER: Workflow<(), bool> = Workflow::new("order");
+    /// const APPROVAL: Channel<bool> = Channel::new("approval");
+    ///
+    /// let executor = Executor::builder()
+    ///     .workflow(ORDER, async |ctx: &Ctx, ()| Result::Ok(ctx.receive(APPROVAL).await))
+    ///     .in_memory();
+    /// let run = executor.start(ORDER, "order-1", ())?;
+    /// let remote = executor.remote();
+    /// executor.block_on(remote.send("order-1", APPROVAL, true).key("webhook-7"))?;
+    /// assert!(executor.block_on(run)?);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn send<T: Value + marker::Send>(
+        &self,
+        to: &str,
+        channel: Channel<T>,
+        message: T,
+    ) -> Sending {
+        let to = to.to_owned();
+        let send = move |remote: Remote, key| -> BoxFuture<'static, Result<()>> {
+            let post =
+                move |executor: &Executor| executor.post_message(&to, channel, &message, key);
+            Box::pin(remote.post(post))
+        };
+        Sending(State::Unsent { remote: self.clone(), key: None, send: Box::new(send) })
+    }
+}
+
+impl Sending {
+    /// Gives the message a key: if the run has a message on this channel with this key already, this
+    /// one is not recorded, and is `Ok` all the same. It is too late once it was polled.
+    pub fn key(mut self, to: impl fmt::Display) -> Self {
+        if let State::Unsent { key, .. } = &mut self.0 {
+            *key = Some(to.to_string());
+        }
+        self
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let State::Unsent { .. } = &self.0 {
+            // Never seen: it is replaced at once.
+            let nothing = State::Sent(Box::pin(pending()));
+            if let State::Unsent { remote, key, send } = mem::replace(&mut self.0, nothing) {
+                self.0 = State::Sent(send(remote, key));
+            }
+        }
+        match &mut self.0 {
+            State::Sent(sent) => sent.as_mut().poll(cx),
+            State::Unsent { .. } => unreachable!("it has just been sent"),
+        }
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}
