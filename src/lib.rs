@@ -14,13 +14,12 @@
 //! const PATIENT: Retry = Retry::exponential(Duration::from_secs(1));
 //!
 //! async fn trip(ctx: &Ctx, to: String) -> Result<(String, String)> {
-//!     let (a, b) = (to.clone(), to);
-//!     let flight = ctx.step("flight", async move || book("flight", &a).await).retry(PATIENT);
-//!     let hotel = ctx.step("hotel", async move || book("hotel", &b).await).retry(PATIENT);
+//!     let flight = ctx.call("flight", book, ("flight", to.clone())).retry(PATIENT);
+//!     let hotel = ctx.call("hotel", book, ("hotel", to)).retry(PATIENT);
 //!     try_join(flight, hotel).await
 //! }
 //!
-//! async fn book(what: &str, to: &str) -> Result<String, Error> {
+//! async fn book(what: &'static str, to: String) -> Result<String> {
 //!     Ok(format!("{what} to {to}"))
 //! }
 //!
@@ -35,7 +34,8 @@
 //!
 //! # Where to look
 //!
-//! - [`Ctx`]: what a workflow calls. [`Step`]: retries, time limits, labels, `at_most_once`.
+//! - [`Ctx`]: what a workflow calls: functions ([`Ctx::call`]), closures, what blocks; sleeps, tasks, time,
+//!   UUIDs. [`Step`]: retries, time limits, labels, `at_most_once`.
 //! - [`Executor`]: start, attach, drive; what is parked, and how it goes on.
 //! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
 //! - [`join`], [`race`], [`select`] and their kin poll in a fixed order; the combinators of any other crate work,

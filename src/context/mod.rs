@@ -57,7 +57,7 @@ pub struct Ctx {
     /// Operations built so far.
     built: Cell<u32>,
     /// Random numbers taken so far.
-    drawn: Cell<u64>,
+    drawn: Cell<u32>,
     /// UUIDs taken so far: counted apart, so that one more in a new build changes no random number.
     uuids: Cell<u32>,
 }
@@ -146,8 +146,9 @@ impl Ctx {
     /// ```
     #[must_use]
     pub fn random(&self) -> u64 {
-        let index = self.drawn.replace(self.drawn.get() + 1);
-        random::mix(random::mix(self.instance.seed.get(), u64::from(self.task)), index)
+        let index = take_next(&self.drawn, "random numbers");
+        let seed = random::mix(self.instance.seed.get(), u64::from(self.task));
+        random::mix(seed, u64::from(index))
     }
 
     /// The next UUID of this task: a random one (version 4), as a number.
@@ -173,9 +174,7 @@ impl Ctx {
     /// ```
     #[must_use]
     pub fn uuid(&self) -> u128 {
-        let index = self.uuids.get().checked_add(1).expect("a task draws fewer than 2^32 UUIDs");
-        self.uuids.set(index);
-        let place = [FIRST_PASS, self.task, index];
+        let place = [FIRST_PASS, self.task, take_next(&self.uuids, "UUIDs")];
         random::uuid(self.instance.seed.get(), &self.instance.id, place)
     }
 
@@ -205,4 +204,12 @@ impl Ctx {
         let number = ctx.task;
         self.instance.spawn(number, async move { task(&ctx).await })
     }
+}
+
+/// How many of these a task has drawn before this one. So many fit beside the rest of a [`Ctx`].
+fn take_next(drawn: &Cell<u32>, what: &str) -> u32 {
+    let index = drawn.get();
+    let next = index.checked_add(1);
+    drawn.set(next.unwrap_or_else(|| panic!("a task draws fewer than 2^32 {what}")));
+    index
 }

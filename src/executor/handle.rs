@@ -1,5 +1,6 @@
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use core::fmt;
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -90,6 +91,13 @@ impl<O> Handle<O> {
     pub async fn accepted(&self) -> Result<()> {
         let waiting = self.waiting.again();
         poll_fn(|cx| waiting.poll_accepted(cx)).await
+    }
+}
+
+impl<O> fmt::Debug for Handle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, is_new, .. } = self;
+        f.debug_struct("Handle").field("id", id).field("is_new", is_new).finish_non_exhaustive()
     }
 }
 
