@@ -154,7 +154,7 @@ impl Executor {
     /// # use dacapo::{Executor, Workflow};
     /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
     /// let executor = Executor::builder().in_memory();
-    /// let error = executor.attach(ECHO, "two").err().expect("nobody started it");
+    /// let error = executor.attach(ECHO, "two").unwrap_err();
     /// assert_eq!(error.to_string(), r#"there is no run "two": check the id, or start it"#);
     /// ```
     pub fn attach<I: Value, O: Value>(

@@ -35,7 +35,7 @@ fn a_commit_that_is_refused() {
         let run = executor.start(W, "run", 1).expect("new");
         let error = executor.block_on(run).expect_err("a commit is refused");
         assert!(error.is_store(), "{error:?}");
-        let same = executor.start(W, "another", 1).err().expect("nothing goes on");
+        let same = executor.start(W, "another", 1).expect_err("nothing goes on");
         assert_eq!(error, same);
         assert_eq!(executor.block_on(async { 7 }), 7, "the main future goes on");
         drop(executor);
