@@ -205,13 +205,13 @@ mod tests {
         let stays: Vec<_> = (0..10)
             .map(|_| {
                 let (far, receiver) = far();
-                watch.tell(far);
+                watch.tell_far(far);
                 receiver
             })
             .collect();
         for _ in 0..10_000 {
             let (far, receiver) = far();
-            watch.tell(far);
+            watch.tell_far(far);
             drop(receiver);
         }
         let kept = watch.far.0.borrow().capacity();

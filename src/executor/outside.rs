@@ -52,16 +52,27 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn send<T: Value>(&self, to: &str, channel: Channel<T>, message: T) -> Posted {
-        let message = codec::encode(&message).map_err(|why| {
-            let (channel, kind) = (channel.name(), core::any::type_name::<T>());
-            let message = format_args!(
-                "the message for run {to:?} on channel {channel:?}, a {kind}, cannot be encoded: {why}"
-            );
-            Error::of(Kind::Usage, message)
-        });
-        let message =
-            message.map(|payload| Message { channel: channel.name(), payload, key: None });
-        Posted::message(&self.shared, to, message)
+        Posted::message(&self.shared, to, encode(to, channel, &message))
+    }
+
+    /// The same, posted at once; where to wait for the commit.
+    pub(crate) fn post_message<T: Value>(
+        &self,
+        to: &str,
+        channel: Channel<T>,
+        message: &T,
+        key: Option<String>,
+    ) -> Result<Rc<Watch>> {
+        self.shared.engine.check()?;
+        let message = encode(to, channel, message)?;
+        let message = Message { key: key.map(Rc::from), ..message };
+        Ok(self.shared.engine.post(to, PostWhat::Message(message)))
+    }
+
+    /// A request to end, posted at once.
+    pub(crate) fn post_cancel(&self, id: &str, cause: CancelCause) -> Result<Rc<Watch>> {
+        self.shared.engine.check()?;
+        Ok(self.shared.engine.post(id, PostWhat::Cancel(cause)))
     }
 
     /// Asks a run to end: `Ok` when that is recorded.

@@ -122,7 +122,7 @@ impl Remote {
     /// ```
     pub fn cancel(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
         let id = id.to_owned();
-        self.post(move |executor| Ok(executor.post_cancel(&id, CancelCause::Asked)))
+        self.post(move |executor| executor.post_cancel(&id, CancelCause::Asked))
     }
 
     /// Ends a run, whatever its code would do; see [`Executor::terminate`](crate::Executor::terminate).
@@ -138,7 +138,7 @@ impl Remote {
     /// ```
     pub fn terminate(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
         let id = id.to_owned();
-        self.post(move |executor| Ok(executor.post_cancel(&id, CancelCause::Terminated)))
+        self.post(move |executor| executor.post_cancel(&id, CancelCause::Terminated))
     }
 
     /// Deletes a run that has ended or is parked; see [`Executor::delete`](crate::Executor::delete).
