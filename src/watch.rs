@@ -1,5 +1,6 @@
 //! Where futures wait for something that a commit brings: that a start is accepted, that a run ends.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -20,8 +21,8 @@ pub(crate) struct Watch {
     /// By the number of the future that waits.
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
-    /// Those who wait in other threads.
-    far: Crowd<Far>,
+    /// Those who wait in other threads. Most watches have none.
+    far: OnceCell<Box<Crowd<Far>>>,
 }
 
 /// Those who wait in other threads. Those who went are never more than those who are there.
@@ -80,7 +81,8 @@ impl Watch {
     fn wake(&self) {
         self.waiting.take().into_values().for_each(Waker::wake);
         // Wakers may be anybody's, so nothing is borrowed while they are called.
-        self.far.take().into_iter().for_each(|far| self.tell_far(far));
+        let far = self.far.get().map(|far| far.take());
+        far.into_iter().flatten().for_each(|far| self.tell_far(far));
     }
 
     /// Tells one who waits in another thread what is known, and the rest as soon as it is.
@@ -99,12 +101,14 @@ impl Watch {
             };
             let _ = teller.send(ended.as_ref().map(bytes).map_err(Error::clone));
         }
-        self.far.add(far, Far::is_deserted);
+        if !far.is_deserted() {
+            self.far.get_or_init(Box::default).add(far, Far::is_deserted);
+        }
     }
 
     /// Whether anybody waits in another thread.
     pub(crate) fn is_watched_from_afar(&self) -> bool {
-        self.far.0.borrow().iter().any(|far| !far.is_deserted())
+        self.far.get().is_some_and(|far| far.0.borrow().iter().any(|far| !far.is_deserted()))
     }
 }
 
@@ -214,7 +218,7 @@ mod tests {
             watch.tell_far(far);
             drop(receiver);
         }
-        let kept = watch.far.0.borrow().capacity();
+        let kept = watch.far.get().expect("there were some").0.borrow().capacity();
         assert!(kept <= 64, "{kept} places for {}", stays.len());
         drop(stays);
         assert!(!watch.is_watched_from_afar());

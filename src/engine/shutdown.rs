@@ -20,7 +20,8 @@ impl Engine {
         self.world.bodies.raw().notify();
     }
 
-    /// Stops in order if it is time. Called in each turn, behind its commit; whether there was any.
+    /// Stops in order if it is time. Called in each turn, behind its commit, which had something to
+    /// write or not.
     ///
     /// # Errors
     ///

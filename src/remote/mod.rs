@@ -95,12 +95,10 @@ impl Remote {
     /// must not block.
     ///
     /// ```
-    /// # use dacapo::{Ctx, Error, Executor};
-    /// # use futures::{FutureExt, executor::block_on};
-    /// let executor = Executor::builder().in_memory();
-    /// let sum = executor.remote().with(|executor| executor.unregistered().map(|runs| runs.len()));
-    /// assert_eq!(executor.block_on(sum)??, 0);
-    /// # Ok::<(), Error>(())
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let known = executor.remote().with(|executor| executor.parked().map(|runs| runs.len()));
+    /// assert_eq!(executor.block_on(known)??, 0);
+    /// # Ok::<(), dacapo::Error>(())
     /// ```
     ///
     /// # Errors

@@ -131,7 +131,7 @@ fn a_call_that_panics_is_an_error_of_its_caller_alone() {
     }
     let executor = build().in_memory();
     let (error, dropped, sum) = elsewhere(&executor, async |remote: Remote| {
-        let error = remote.with(|_| panic!("no tea")).await.map(|()| ()).unwrap_err();
+        let error = remote.with(|_| -> () { panic!("no tea") }).await.unwrap_err();
         let bomb = Bomb;
         let dropped = remote.with(move |_| drop(bomb)).await.unwrap_err();
         // An answer that nobody waits for is dropped there.

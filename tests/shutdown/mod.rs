@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{Attempt, Builder, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow};
+use dacapo::{Attempt, Builder, Ctx, Executor, Result, Retry, Timestamp, Workflow};
 
 use super::faults::history;
 
@@ -165,7 +165,11 @@ fn a_body_that_runs_at_most_once_and_did_not_begin_begins_in_the_next_process() 
         Executor::builder().workflow(MAIL, async move |ctx: &Ctx, ()| {
             let server = server.clone();
             let body = async move |attempt: Attempt| server.send(&attempt).await;
-            ctx.step("first", async || Ok::<_, Error>(dacapo::yield_now().await)).await?;
+            let first = async || -> Result<()> {
+                dacapo::yield_now().await;
+                Ok(())
+            };
+            ctx.step("first", first).await?;
             ctx.step_with("send", body).at_most_once().await
         })
     };
