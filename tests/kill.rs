@@ -55,7 +55,7 @@ impl Watch {
         assert_eq!(keys, reference.keys);
         assert_eq!(self.committed, reference.keys);
         assert_eq!(site.results(), reference.results);
-        // One line for each key, and one more for each body that a kill cut off behind its effect.
+        // One line for each key, and one more for each body that a kill interrupted behind its effect.
         assert_eq!(self.lines.len(), keys.len() + self.lost);
     }
 }

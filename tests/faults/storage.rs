@@ -44,7 +44,7 @@ fn a_commit_that_is_refused() {
         let run = executor.start(W, "run", 1).expect("it goes on");
         assert_eq!(executor.block_on(run).expect("it ends"), 2);
         let records = history(&store.now(), "run").len();
-        // A step that was cut off is marked as restarted.
+        // A step that was interrupted has a note of that.
         assert!((5..=6).contains(&records), "{records} records after {commits} commits");
     }
 }

@@ -76,7 +76,7 @@ fn ends(check: Check<u32, Lines>) -> (usize, Report) {
     let seen = RefCell::new(BTreeSet::new());
     let report = check.run_all(build, |ends| {
         for (id, end) in ends.iter() {
-            // A step without a policy gives up when it was cut off too often.
+            // A step without a policy gives up when it was interrupted too often.
             assert!(end.as_ref().err().is_none_or(Error::is_interrupted), "{id}: {end:?}");
         }
         seen.borrow_mut().insert(format!("{ends:?}"));

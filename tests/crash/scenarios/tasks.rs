@@ -72,7 +72,7 @@ async fn raced(ctx: &Ctx, sim: &Sim, _: u32) -> Result<Lines> {
     Ok(vec![first.clone(), say(ctx, sim, "next", first).await?])
 }
 
-/// The loser's body is cut off, live by its drop and otherwise by the crash.
+/// The loser's body is ended, live by its drop and otherwise by the crash.
 async fn loser(ctx: &Ctx, sim: &Sim, _: u32) -> Result<Lines> {
     let clock = sim.clock().clone();
     let never = ctx.step("never", async move || {
