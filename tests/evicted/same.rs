@@ -146,6 +146,33 @@ fn a_thousand_sleepers_with_ten_in_memory() {
     assert_eq!(alive.now.get(), 0);
 }
 
+/// Of runs whose rows say until when they sleep, nothing but that is kept: they are found, waited for
+/// and brought back as the others are.
+#[test]
+fn three_thousand_that_sleep_for_long() {
+    let (store, alive) = (MemoryStore::new(), Alive::default());
+    let executor = build(&alive).resident_max(10).open_with(store.shared()).expect("it opens");
+    let first = executor.start(NAP, "nap-0", 60_000).expect("new");
+    for n in 1..3_000 {
+        executor.start(NAP, &format!("nap-{n}"), 60_000 + n % 100).expect("new");
+        if n % 50 == 0 {
+            executor.block_on(dacapo_executor::yield_now());
+        }
+    }
+    let ends = |executor: &Executor, from| {
+        let attach = |n| executor.attach(NAP, &format!("nap-{n}")).expect("it is there");
+        let runs: Vec<_> = (from..3_000).step_by(7).map(attach).collect();
+        executor.block_on(try_join_all(runs)).expect("they end")
+    };
+    let expected = |from| (from..3_000).step_by(7).map(|n| 60_000 + n % 100).collect::<Vec<u64>>();
+    let reopened = build(&alive).resident_max(10).open_with(store.snapshot()).expect("it opens");
+    assert!(alive.now.get() <= 20, "{} in memory", alive.now.get());
+    assert_eq!(ends(&reopened, 3), expected(3));
+    assert_eq!(ends(&executor, 1), expected(1));
+    assert_eq!(executor.block_on(first).expect("it ends"), 60_000);
+    assert_eq!(ends(&executor, 2), expected(2));
+}
+
 /// The one that will sleep longest leaves, and not the one that a short limit will wake.
 #[test]
 fn who_sleeps_longest_leaves() {

@@ -309,3 +309,60 @@ impl Hasher for NumberHasher {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::format::journal;
+    use crate::{Batch, RunRow};
+
+    /// Adds a commit with one row.
+    fn put(index: &mut Index, tail: &mut Vec<u8>, key: u64, id: &str, state: RunState) -> usize {
+        let mut batch = Batch::new();
+        let mut row = RunRow::new(RunKey(key), id, "w");
+        row.state = state;
+        batch.put_row(row);
+        let (commit, start) = (index.covered as u64, tail.len());
+        journal::pack(tail, commit, &batch, &[]);
+        let packed = Row::read(commit, &tail[start..]).unwrap();
+        index.add(tail, index.covered, start, &packed);
+        index.runs[&RunKey(key)].row
+    }
+
+    #[test]
+    fn ids_of_one_hash_are_told_apart() {
+        let (mut index, mut tail) = (Index::default(), Vec::new());
+        let one = put(&mut index, &mut tail, 1, "one", RunState::Running);
+        // As if "two" and "three" had the hash of "one".
+        let hashes = ["two", "three"].map(|id| index.hasher.hash_one(id));
+        index.ids.extend(hashes.map(|hash| (hash, one)));
+        let key = |index: &Index, tail: &[u8], id| index.find(tail, id).map(|row| row.key.0);
+        assert_eq!(key(&index, &tail, "two"), None);
+        put(&mut index, &mut tail, 2, "two", RunState::Running);
+        let found = ["one", "two", "three"].map(|id| key(&index, &tail, id));
+        assert_eq!(found, [Some(1), Some(2), None]);
+        // It is given up, and taken by another run, in the same place.
+        put(&mut index, &mut tail, 2, "two", RunState::Continued);
+        assert_eq!(key(&index, &tail, "two"), None);
+        put(&mut index, &mut tail, 3, "two", RunState::Running);
+        assert_eq!(key(&index, &tail, "two"), Some(3));
+        assert_eq!(index.ids.len(), 4);
+    }
+
+    #[test]
+    fn memory_that_only_a_burst_needed_is_given_back() {
+        let (mut index, mut tail) = (Index::default(), Vec::new());
+        for runs in [1_000, 10, 10] {
+            for key in 0..runs {
+                put(&mut index, &mut tail, key, &key.to_string(), RunState::Running);
+            }
+            assert_eq!(index.runs().len() as u64, runs);
+            index.clear();
+            tail.clear();
+            assert!(index.runs().is_empty());
+        }
+        assert!(index.runs.capacity() < 100 && index.ids.capacity() < 100);
+    }
+}
