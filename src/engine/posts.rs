@@ -4,9 +4,9 @@
 use alloc::rc::Rc;
 use core::mem;
 
-use dacapo_store::{RunKey, RunRow, RunState};
+use dacapo_store::{RunKey, RunState};
 
-use super::write::Writer;
+use super::write::{Guest, Writer};
 use super::{Engine, no_such_run};
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Arrival, Instance, Phase, Post, PostWhat};
@@ -15,13 +15,6 @@ use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{Asked, CancelCause, Record};
 use crate::watch::Watch;
-
-/// A run that is not in memory, and gets something all the same: it is parked, or its workflow is not
-/// registered.
-pub(super) struct Guest {
-    ledger: Rc<Ledger>,
-    row: RunRow,
-}
 
 /// What takes a post.
 enum Receiver {
@@ -125,10 +118,12 @@ impl Writer<'_> {
     /// The run with this id, if it takes what comes.
     fn find(&mut self, id: &str) -> Result<Receiver> {
         if let Some(run) = self.engine.ledgers.with_id(id) {
+            if run.ledger.next_seq.get() == 0 {
+                // It was started behind what is for it.
+                return Err(no_such_run(id));
+            }
             return match run.phase.get() {
                 Phase::Ended => Err(has_ended(id)),
-                // It was started behind what is for it.
-                _ if run.ledger.next_seq.get() == 0 => Err(no_such_run(id)),
                 Phase::Replaying | Phase::Live | Phase::Closed => Ok(Receiver::Resident(run)),
             };
         }

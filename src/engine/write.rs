@@ -5,11 +5,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use dacapo_store::{Batch, RunKey, RunState};
+use dacapo_store::{Batch, RunKey, RunRow, RunState};
 
 use super::Engine;
 use super::deliver::Committed;
-use super::posts::Guest;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
@@ -63,6 +62,13 @@ impl Engine {
         }
         Ok(Committed { number: committed?, time: now })
     }
+}
+
+/// A run that is not in memory, and gets something all the same: it is parked, or its workflow is not
+/// registered.
+pub(super) struct Guest {
+    pub(super) ledger: Rc<Ledger>,
+    pub(super) row: RunRow,
 }
 
 /// What writes one batch.

@@ -1,5 +1,6 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
+mod pending;
 mod task;
 mod wait;
 mod world;
@@ -30,9 +31,10 @@ use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
+pub(crate) use pending::{Arrival, BodyEnd, Pending, Post, PostWhat, Sleeper, Written};
 pub(crate) use task::Root;
 use task::WorkflowTask;
-pub(crate) use world::{Arrival, BodyEnd, Pending, Post, PostWhat, Sleeper, World, Written};
+pub(crate) use world::World;
 
 /// One run, from its start or replay until it ends or is parked.
 ///

@@ -1,35 +1,25 @@
 //! What the runs of one executor share: the two queues, the timers, the gate, and what bodies
 //! have brought forth.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::mem;
 use core::task::{RawWakerVTable, Waker};
 
 use dacapo_executor::FifoExecutor;
 use dacapo_executor::raw::TaskId;
-use dacapo_store::RunRow;
 use futures::future::LocalBoxFuture;
 
-use crate::bytes::Bytes;
 use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
 use crate::ending::Ending;
-use crate::error::Error;
 use crate::gate::Gate;
-use crate::instance::Instance;
-use crate::ledger::{Draft, Ledger};
-use crate::message::Message;
-use crate::operation::{Operation, Waiter};
-use crate::record::{CancelCause, Record, Spent};
+use crate::instance::Pending;
+use crate::operation::Waiter;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
 use crate::trace::Observer;
-use crate::watch::Watch;
 
 /// The surroundings of all runs of an executor.
 pub(crate) struct World {
@@ -63,170 +53,6 @@ type WakerIdentity = (*const (), *const RawWakerVTable);
 
 fn same(waker: &Waker) -> WakerIdentity {
     (waker.data(), waker.vtable())
-}
-
-/// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
-/// that comes to a run from elsewhere can take away what the run asked for in the same commit.
-#[derive(Default)]
-pub(crate) struct Pending {
-    /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
-    /// for at one point stands together.
-    pub(crate) requests: Vec<Draft>,
-    /// Outcomes of bodies, in the order in which these ended.
-    pub(crate) outcomes: Vec<BodyEnd>,
-    /// By deadline, run and number.
-    pub(crate) timers: Vec<Draft>,
-    /// What callers have for runs, in the order in which they called.
-    pub(crate) posts: Vec<Post>,
-    /// What comes to runs with this commit, of `posts` and of what `requests` did.
-    pub(crate) arrivals: Vec<Arrival>,
-    /// Rows that change without a record, and what is deleted.
-    pub(crate) rows: Vec<Draft>,
-    /// Runs whose rows are to say when they go on by themselves. They go with the next commit that
-    /// has anything else to write.
-    pub(crate) sleepers: Vec<Sleeper>,
-}
-
-/// Something for a run that is found when it is written.
-pub(crate) struct Post {
-    pub(crate) to: Rc<str>,
-    pub(crate) what: PostWhat,
-    /// Where the caller waits for the commit.
-    pub(crate) receipt: Rc<Watch>,
-}
-
-pub(crate) enum PostWhat {
-    Message(Message),
-    Cancel(CancelCause),
-}
-
-/// What came of a post: what is recorded, or why nothing is.
-pub(crate) enum Arrival {
-    Written(Draft),
-    /// The caller is told.
-    Told(Rc<Watch>, Result<(), Error>),
-}
-
-/// A run that waits for long.
-pub(crate) enum Sleeper {
-    Resident(Rc<Ledger>),
-    /// With the row to be written, for the run is not there to make it.
-    Away(Rc<Ledger>, Box<RunRow>),
-}
-
-/// The end of a body's last attempt. What came of it is with the operation.
-pub(crate) struct BodyEnd {
-    pub(crate) instance: Rc<Instance>,
-    pub(crate) operation: Rc<Operation>,
-    pub(crate) attempts: u32,
-    /// When the first attempt of this process began.
-    pub(crate) started_at: Timestamp,
-    pub(crate) ended_at: Timestamp,
-}
-
-/// How much of each part was written, if not all of it was.
-pub(crate) struct Written {
-    pub(crate) requests: usize,
-    pub(crate) outcomes: usize,
-    pub(crate) timers: usize,
-    pub(crate) posts: usize,
-    pub(crate) rows: usize,
-}
-
-impl Pending {
-    /// Whether it is nothing that a commit must be made for.
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, posts, rows, arrivals: _, sleepers: _ } = self;
-        requests.is_empty()
-            && outcomes.is_empty()
-            && timers.is_empty()
-            && posts.is_empty()
-            && rows.is_empty()
-    }
-
-    /// Moves all but the sleepers to `taken`, which is empty.
-    // List by list, and only those that hold anything: nearly all commits have one, and to move the
-    // whole would cost more than all else that is done here.
-    pub(crate) fn move_to(&mut self, taken: &mut Self) {
-        fn swap<T>(list: &mut Vec<T>, taken: &mut Vec<T>) {
-            if !list.is_empty() {
-                mem::swap(list, taken);
-            }
-        }
-        swap(&mut self.requests, &mut taken.requests);
-        swap(&mut self.outcomes, &mut taken.outcomes);
-        swap(&mut self.timers, &mut taken.timers);
-        swap(&mut self.posts, &mut taken.posts);
-        swap(&mut self.rows, &mut taken.rows);
-    }
-
-    /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
-    /// any.
-    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) -> bool {
-            if taken.len() == written {
-                return false;
-            }
-            let mut rest = taken.split_off(written);
-            rest.append(list);
-            *list = rest;
-            true
-        }
-        back(&mut self.requests, &mut taken.requests, written.requests)
-            | back(&mut self.outcomes, &mut taken.outcomes, written.outcomes)
-            | back(&mut self.timers, &mut taken.timers, written.timers)
-            | back(&mut self.posts, &mut taken.posts, written.posts)
-            | back(&mut self.rows, &mut taken.rows, written.rows)
-    }
-
-    /// Gives the memory back that only a burst needed.
-    pub(crate) fn shrink_to(&mut self, length: usize) {
-        fn shrink<T>(list: &mut Vec<T>, length: usize) {
-            if list.capacity() > length {
-                list.shrink_to(length);
-            }
-        }
-        shrink(&mut self.requests, length);
-        shrink(&mut self.outcomes, length);
-        shrink(&mut self.timers, length);
-        shrink(&mut self.posts, length);
-        shrink(&mut self.arrivals, length);
-        shrink(&mut self.rows, length);
-    }
-}
-
-impl Written {
-    /// Nothing of it was.
-    pub(crate) const NOTHING: Self =
-        Self { requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
-}
-
-impl BodyEnd {
-    /// Gives the record of it, for a commit at `now`, to `take`.
-    pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
-        let Self { operation, attempts, started_at, ended_at, .. } = self;
-        let outcome = operation.outcome();
-        take(&Record::OperationEnded {
-            number: operation.number,
-            asked: operation.asked,
-            label: operation.label(),
-            outcome: match &*outcome {
-                Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
-                Some(Err(failure)) => Err(failure.clone()),
-                None => unreachable!("a body leaves its outcome when it ends"),
-            },
-            spent: Spent {
-                attempts: *attempts,
-                started_before: now.nanos_since(*started_at),
-                took: ended_at.nanos_since(*started_at),
-            },
-        })
-    }
-
-    /// Whether its operation still waits for it.
-    pub(crate) fn is_awaited(&self) -> bool {
-        self.instance.awaits(&self.operation)
-    }
 }
 
 impl World {
