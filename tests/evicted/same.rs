@@ -159,6 +159,7 @@ fn three_thousand_that_sleep_for_long() {
             executor.block_on(dacapo_executor::yield_now());
         }
     }
+    executor.block_on(dacapo_executor::yield_now());
     let ends = |executor: &Executor, from| {
         let attach = |n| executor.attach(NAP, &format!("nap-{n}")).expect("it is there");
         let runs: Vec<_> = (from..3_000).step_by(7).map(attach).collect();
