@@ -22,6 +22,7 @@ pub(crate) struct Operations {
     asked: ToTakeUp,
     /// What was asked for and changes something outside of the run, in the order of the code; some of
     /// it may no longer wait. `None` for most runs.
+    #[expect(clippy::box_collection, reason = "a run that asks for nothing has no place for it")]
     requests: Option<Box<Vec<Rc<Operation>>>>,
 }
 

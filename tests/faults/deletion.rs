@@ -37,7 +37,7 @@ fn ended() -> (Executor, Snapshots) {
 /// Nothing is left of the run, its id is free, and that stays so.
 #[track_caller]
 fn assert_free(executor: Executor, store: &Snapshots) {
-    assert!(executor.attach(W, "run").err().expect("it is gone").to_string().contains("no run"));
+    assert!(executor.attach(W, "run").expect_err("it is gone").to_string().contains("no run"));
     assert!(executor.parked().expect("readable").is_empty());
     let run = executor.start(W, "run", 7).expect("its id is free");
     assert_eq!(executor.block_on(run).expect("it ends"), 7);

@@ -141,7 +141,7 @@ fn a_body_that_is_never_idle_is_cut_off_too() {
         begun(&polls).await;
         executor.shutdown(Duration::from_millis(2)).await.expect("it ends in order");
     });
-    assert!(executor.attach(MAIL, "mail-1").err().expect("it has stopped").is_closed());
+    assert!(executor.attach(MAIL, "mail-1").expect_err("it has stopped").is_closed());
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn with_nothing_under_way_it_ends_at_once_and_again() {
     executor.block_on(executor.shutdown(SECOND)).expect("it ends in order");
     executor.block_on(executor.shutdown(SECOND)).expect("it has");
     assert_eq!(store.now().last_commit(), 1, "the note");
-    assert!(executor.start(MAIL, "mail-1", ()).err().expect("it has stopped").is_closed());
+    assert!(executor.start(MAIL, "mail-1", ()).expect_err("it has stopped").is_closed());
     assert_eq!(executor.block_on(async { 7 }), 7, "the main future goes on");
     drop(executor);
     // The note is there already.
