@@ -9,7 +9,7 @@ use dacapo_store::{RunKey, RunState};
 use super::write::{Guest, Writer};
 use super::{Engine, no_such_run};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Arrival, Instance, Phase, Post, PostWhat};
+use crate::instance::{Arrival, Instance, Pending, Phase, Post, PostWhat};
 use crate::ledger::{Ledger, What};
 use crate::message::Message;
 use crate::operation::Operation;
@@ -40,6 +40,10 @@ impl Engine {
     /// If the store cannot be read.
     pub(super) fn reload_receivers(&self) -> Result<()> {
         let mut index = 0;
+        let has_none = |pending: &Pending| pending.posts.is_empty() && pending.requests.is_empty();
+        if has_none(&self.world.pending.borrow()) {
+            return Ok(());
+        }
         // What comes back may have something for others, too.
         while let Some(id) = self.receiver(&mut index) {
             if self.ledgers.with_id(&id).is_none()
@@ -110,7 +114,7 @@ impl Writer<'_> {
                 true => Ok(()),
                 false => Err(error),
             });
-            self.arrivals.push(Arrival::Told(receipt.clone(), told));
+            self.elsewhere().arrivals.push(Arrival::Told(receipt.clone(), told));
         }
         posts.len()
     }
@@ -134,15 +138,15 @@ impl Writer<'_> {
             return Err(has_ended(id));
         }
         let key = row.key;
-        if self.deleted.contains(&key) {
+        if self.elsewhere().deleted.contains(&key) {
             return Err(no_such_run(id));
         }
-        if !self.guests.contains_key(&key) {
+        if !self.elsewhere().guests.contains_key(&key) {
             let ledger = Ledger::new(key);
             let last = self.engine.store.borrow().last(key);
             let last = last.map_err(|error| self.unreadable(id, error))?;
             ledger.next_seq.set(last.last().map_or(0, |entry| entry.seq + 1));
-            self.guests.insert(key, Guest { ledger, row });
+            self.elsewhere().guests.insert(key, Guest { ledger, row });
         }
         Ok(Receiver::Guest(key))
     }
@@ -152,15 +156,15 @@ impl Writer<'_> {
     fn unreadable(&mut self, id: &str, error: dacapo_store::Error) -> Error {
         let message = Error::store(&error).wrap(format_args!("run {id:?} takes nothing"));
         if error.is_refused() {
-            self.refused = Some(error);
+            self.elsewhere().refused = Some(error);
         }
         message
     }
 
-    fn ledger(&self, receiver: &Receiver) -> Rc<Ledger> {
+    fn ledger(&mut self, receiver: &Receiver) -> Rc<Ledger> {
         match receiver {
             Receiver::Resident(run) => run.ledger.clone(),
-            Receiver::Guest(key) => self.guests[key].ledger.clone(),
+            Receiver::Guest(key) => self.elsewhere().guests[key].ledger.clone(),
         }
     }
 
@@ -169,25 +173,25 @@ impl Writer<'_> {
         if let Receiver::Resident(run) = receiver {
             self.engine.keep_in_memory(run);
         }
-        self.arrivals.push(Arrival::Written(ledger.draft(what)));
+        self.elsewhere().arrivals.push(Arrival::Written(ledger.draft(what)));
     }
 
     /// Writes what comes to runs, behind all that they asked for and that was done for them.
     pub(super) fn write_arrivals(&mut self) {
-        let arrivals = mem::take(&mut self.arrivals);
+        let arrivals = mem::take(&mut self.elsewhere().arrivals);
         for arrival in &arrivals {
             let Arrival::Written(draft) = arrival else { continue };
             draft.to.note_written();
             draft.with_record(|record| self.push(&draft.to, |bytes| record.append(bytes)));
         }
-        self.arrivals = arrivals;
+        self.elsewhere().arrivals = arrivals;
     }
 
     /// A message is recorded with whom it is for, unless its key was before.
     fn message(&mut self, receiver: &Receiver, message: Message) -> Result<()> {
         if let Some(key) = &message.key {
             let run = self.ledger(receiver).key;
-            let is_new = self.keys.insert((run, message.channel, key.clone()));
+            let is_new = self.elsewhere().keys.insert((run, message.channel, key.clone()));
             if !is_new || self.has_key(receiver, message.channel, key)? {
                 return Ok(());
             }
@@ -205,7 +209,7 @@ impl Writer<'_> {
             Receiver::Resident(run) => self
                 .history_has(run.key(), &run.id.clone(), |record| is_message(record, channel, key)),
             Receiver::Guest(run) => {
-                let id = self.guests[run].row.id.clone();
+                let id = self.elsewhere().guests[run].row.id.clone();
                 self.history_has(*run, &id, |record| is_message(record, channel, key))
             }
         }
@@ -231,12 +235,12 @@ impl Writer<'_> {
         let terminates = cause == CancelCause::Terminated;
         let is_parked = match receiver {
             Receiver::Resident(run) => run.phase.get() == Phase::Closed,
-            Receiver::Guest(key) => self.guests[key].row.state == RunState::Parked,
+            Receiver::Guest(key) => self.elsewhere().guests[key].row.state == RunState::Parked,
         };
         if is_parked && !terminates {
             return Err(parked(self.id(receiver)));
         }
-        let is_asked = !self.cancelled.insert(key) || self.is_asked(receiver)?;
+        let is_asked = !self.elsewhere().cancelled.insert(key) || self.is_asked(receiver)?;
         if is_asked && !terminates {
             return Ok(());
         }
@@ -253,7 +257,7 @@ impl Writer<'_> {
                 Ok(run.has_talk().is_some_and(|talk| talk.cancelling.is_asked()))
             }
             Receiver::Guest(run) => {
-                let id = self.guests[run].row.id.clone();
+                let id = self.elsewhere().guests[run].row.id.clone();
                 self.history_has(*run, &id, |record| {
                     matches!(record, Record::CancelRequested { .. })
                 })
@@ -263,7 +267,7 @@ impl Writer<'_> {
 
     /// A run ends without its code.
     fn end_guest(&mut self, key: RunKey) {
-        let mut row = self.guests[&key].row.clone();
+        let mut row = self.elsewhere().guests[&key].row.clone();
         row.state = RunState::Cancelled;
         row.changed_at = self.now.as_nanos();
         row.note.clear();
@@ -274,10 +278,10 @@ impl Writer<'_> {
         self.batch.put_row(row);
     }
 
-    fn id<'a>(&'a self, receiver: &'a Receiver) -> &'a str {
+    fn id<'a>(&'a mut self, receiver: &'a Receiver) -> &'a str {
         match receiver {
             Receiver::Resident(run) => &run.id,
-            Receiver::Guest(key) => &self.guests[key].row.id,
+            Receiver::Guest(key) => &self.elsewhere().guests[key].row.id,
         }
     }
 }

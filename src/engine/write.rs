@@ -1,5 +1,6 @@
 //! A commit as the store is given it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -38,21 +39,28 @@ impl Engine {
         batch.clear();
         batch.set_time(now.as_nanos());
         let mut writer = Writer::new(self, batch, now);
-        writer.deleted.extend(taken.rows.iter().filter_map(deleted));
+        for run in taken.rows.iter().filter_map(deleted) {
+            writer.elsewhere().deleted.insert(run);
+        }
         let written = Written {
             requests: writer.write_drafts(&taken.requests),
             outcomes: writer.write_outcomes(&taken.outcomes),
             timers: writer.write_drafts(&taken.timers),
             posts: writer.write_posts(&taken.posts),
             rows: {
-                writer.write_arrivals();
+                if writer.elsewhere.is_some() {
+                    writer.write_arrivals();
+                }
                 writer.write_drafts(&taken.rows)
             },
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
-        taken.arrivals = mem::take(&mut writer.arrivals);
-        let committed = match writer.refused.take() {
+        let refused = writer.elsewhere.and_then(|elsewhere| {
+            taken.arrivals = elsewhere.arrivals;
+            elsewhere.refused
+        });
+        let committed = match refused {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
@@ -80,11 +88,17 @@ pub(super) struct Writer<'a> {
     size: usize,
     /// The run that was written last.
     last: Option<RunKey>,
-    /// What comes to runs with this batch.
+    /// Nothing for nearly all batches.
+    elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// What is known of what comes to runs from elsewhere with one batch.
+#[derive(Default)]
+pub(super) struct Elsewhere {
     pub(super) arrivals: Vec<Arrival>,
     /// What this batch has for runs that are not in memory.
     pub(super) guests: BTreeMap<RunKey, Guest>,
-    /// The keys of messages of this batch, and the runs that it asks to end.
+    /// The keys of its messages, and the runs that it asks to end.
     pub(super) keys: BTreeSet<(RunKey, &'static str, Rc<str>)>,
     pub(super) cancelled: BTreeSet<RunKey>,
     /// The runs that it forgets.
@@ -95,19 +109,11 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(engine: &'a Engine, batch: &'a mut Batch, now: Timestamp) -> Self {
-        Self {
-            engine,
-            batch,
-            now,
-            size: 0,
-            last: None,
-            arrivals: Vec::new(),
-            guests: BTreeMap::new(),
-            keys: BTreeSet::new(),
-            cancelled: BTreeSet::new(),
-            deleted: BTreeSet::new(),
-            refused: None,
-        }
+        Self { engine, batch, now, size: 0, last: None, elsewhere: None }
+    }
+
+    pub(super) fn elsewhere(&mut self) -> &mut Elsewhere {
+        self.elsewhere.get_or_insert_default()
     }
 
     /// Whether the batch has room for more of this run.

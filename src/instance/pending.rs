@@ -115,6 +115,7 @@ impl Pending {
     /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
     /// any.
     pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
+        #[inline]
         fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) -> bool {
             if taken.len() == written {
                 return false;
