@@ -67,9 +67,7 @@ impl Timers {
 
     /// A run leaves memory until `at`.
     pub(crate) fn add_return(&self, at: Timestamp, run: RunKey) {
-        if at != Timestamp::NEVER {
-            self.returns.borrow_mut().insert((at, run));
-        }
+        self.returns.borrow_mut().insert((at, run));
     }
 
     /// Many that were found asleep.
@@ -137,7 +135,9 @@ impl Timers {
 
     fn next_run_deadline(&self) -> Option<Timestamp> {
         let timer = self.runs.borrow().first().map(|timer| timer.deadline);
+        // What only something from outside brings back is nothing to wait for.
         let back = self.returns.borrow().first().map(|&(at, _)| at);
+        let back = back.filter(|at| *at != Timestamp::NEVER);
         timer.into_iter().chain(back).min()
     }
 

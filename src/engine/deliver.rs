@@ -37,6 +37,8 @@ impl Engine {
         self.deliver_drafts(rows, committed);
     }
 
+    // Most lists of a commit are empty.
+    #[inline]
     fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
         if !drafts.is_empty() {
             drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));

@@ -145,6 +145,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes drafts while there is room, and says how many.
+    #[inline]
     fn write_drafts(&mut self, drafts: &[Draft]) -> usize {
         for (written, draft) in drafts.iter().enumerate() {
             if !self.takes(&draft.to) {

@@ -114,22 +114,32 @@ impl Pending {
 
     /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
     /// any.
+    #[inline]
     pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        #[inline]
-        fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) -> bool {
-            if taken.len() == written {
-                return false;
-            }
+        let is_all = taken.requests.len() == written.requests
+            && taken.outcomes.len() == written.outcomes
+            && taken.timers.len() == written.timers
+            && taken.posts.len() == written.posts
+            && taken.rows.len() == written.rows;
+        if is_all {
+            return false;
+        }
+        self.take_back_rest(taken, written);
+        true
+    }
+
+    #[cold]
+    fn take_back_rest(&mut self, taken: &mut Self, written: &Written) {
+        fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) {
             let mut rest = taken.split_off(written);
             rest.append(list);
             *list = rest;
-            true
         }
-        back(&mut self.requests, &mut taken.requests, written.requests)
-            | back(&mut self.outcomes, &mut taken.outcomes, written.outcomes)
-            | back(&mut self.timers, &mut taken.timers, written.timers)
-            | back(&mut self.posts, &mut taken.posts, written.posts)
-            | back(&mut self.rows, &mut taken.rows, written.rows)
+        back(&mut self.requests, &mut taken.requests, written.requests);
+        back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
+        back(&mut self.timers, &mut taken.timers, written.timers);
+        back(&mut self.posts, &mut taken.posts, written.posts);
+        back(&mut self.rows, &mut taken.rows, written.rows);
     }
 
     /// Gives the memory back that only a burst needed.

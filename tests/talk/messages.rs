@@ -1,7 +1,11 @@
 use std::time::Duration;
 
-use dacapo::sim::{self, Sim};
-use dacapo::{Builder, Channel, Ctx, Error, Executor, Result, Workflow, join, join_all, race};
+use dacapo::sim::{self, Recorder, Sim, VirtualClock};
+use dacapo::store::{Filter, MemoryStore};
+use dacapo::{
+    Builder, Channel, Clock, Ctx, Error, Executor, Result, Timestamp, Workflow, join, join_all,
+    race,
+};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -222,4 +226,46 @@ fn messages_that_nobody_takes() {
     // A parked run keeps what comes, and has it when it goes on.
     executor.block_on(executor.send("words", OTHERS, 7)).expect("it is recorded");
     assert_eq!(executor.resume("words").unwrap_err().park_reason(), error.park_reason());
+}
+
+/// A run that waits for a message alone is not replayed by an open, can be attached to, takes no time
+/// of a virtual clock, and comes back for the message; also when it has left memory long before.
+#[test]
+fn a_message_for_a_run_that_is_not_in_memory() {
+    for resident_max in [0, 1_000] {
+        let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+        let recorder = Recorder::default();
+        let sim = Sim::new(1, clock.clone());
+        let open = || {
+            let builder = build(&sim).clock(clock.clone()).observer(recorder.clone());
+            builder.resident_max(resident_max).open_with(store.shared()).expect("it opens")
+        };
+        let executor = open();
+        for id in ["a", "b"] {
+            let run = executor.start(TALK, id, Role::Receive(1)).expect("new");
+            executor.block_on(run.accepted()).expect("it is committed");
+        }
+        // It rests, and rows are written.
+        executor.block_on(clock.sleep(Duration::from_secs(5)));
+        let row = executor.runs(&Filter::new()).expect("readable").remove(0);
+        assert_eq!(row.wake_at.map(Timestamp::as_nanos), Some(u64::MAX), "{row:?}");
+        let deliver = |executor: &Executor, id: &str| {
+            let run = executor.attach(TALK, id).expect("it is there");
+            executor.block_on(async {
+                executor.send(id, NUMBERS, 7).await.expect("it is recorded");
+                executor.send(id, OTHERS, 8).await.expect("it is recorded");
+            });
+            assert_eq!(executor.block_on(run).expect("it ends"), [7, 8]);
+        };
+        deliver(&executor, "a");
+        drop(executor);
+        let before = recorder.trace("b");
+        let executor = open();
+        assert_eq!(recorder.trace("b"), before, "it was not replayed");
+        let now = clock.now();
+        executor.block_on(clock.sleep(Duration::from_secs(5)));
+        assert_eq!(clock.now(), now + Duration::from_secs(5));
+        deliver(&executor, "b");
+        executor.verify("b").expect("it replays to its end");
+    }
 }
