@@ -21,7 +21,9 @@ use crate::retry::Retry;
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
 pub(crate) struct Operation {
     pub(crate) number: Number,
-    pub(crate) asked: Asked<'static>,
+    /// What the code asked for, in less memory: see [`asked`](Self::asked).
+    kind: Kind,
+    what: Named,
     /// Nothing for most operations.
     details: OnceCell<Box<Details>>,
     /// How many attempts the end of a process interrupted, as the history tells.
@@ -33,6 +35,22 @@ pub(crate) struct Operation {
     /// Where the body leaves what came of it, and the future reads it once it is delivered: it is
     /// not moved on the way. In a replay the delivery leaves it here.
     outcome: RefCell<Option<Outcome<'static>>>,
+}
+
+/// The variant of an [`Asked`].
+#[derive(Clone, Copy)]
+enum Kind {
+    Step,
+    Sleep,
+    Send,
+    Receive,
+}
+
+/// What it holds. With the variant apart, the two take a third less: there are as many as sleeping runs.
+#[derive(Clone, Copy)]
+enum Named {
+    Name(&'static str),
+    Until(Timestamp),
 }
 
 /// What few operations have.
@@ -105,9 +123,16 @@ impl Default for Policy {
 
 impl Operation {
     pub(crate) fn new(number: Number, asked: Asked<'static>, effort: Effort) -> Rc<Self> {
+        let (kind, what) = match asked {
+            Asked::Step { name } => (Kind::Step, Named::Name(name)),
+            Asked::Sleep { until } => (Kind::Sleep, Named::Until(until)),
+            Asked::Send { channel } => (Kind::Send, Named::Name(channel)),
+            Asked::Receive { channel } => (Kind::Receive, Named::Name(channel)),
+        };
         Rc::new(Self {
             number,
-            asked,
+            kind,
+            what,
             details: OnceCell::new(),
             interrupted: Cell::new(0),
             begun: Cell::new(false),
@@ -115,6 +140,19 @@ impl Operation {
             effort: Cell::new(effort),
             outcome: RefCell::default(),
         })
+    }
+
+    /// What the code asked for.
+    pub(crate) fn asked(&self) -> Asked<'static> {
+        match (self.kind, self.what) {
+            (Kind::Step, Named::Name(name)) => Asked::Step { name },
+            (Kind::Send, Named::Name(channel)) => Asked::Send { channel },
+            (Kind::Receive, Named::Name(channel)) => Asked::Receive { channel },
+            (Kind::Sleep, Named::Until(until)) => Asked::Sleep { until },
+            (Kind::Sleep, Named::Name(_)) | (_, Named::Until(_)) => {
+                unreachable!("a sleep has a time, and all else a name")
+            }
+        }
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -258,7 +296,7 @@ impl Operation {
         let outgoing = self.outgoing();
         take(&Record::OperationEnded {
             number: self.number,
-            asked: self.asked,
+            asked: self.asked(),
             label: outgoing.as_ref().map(|outgoing| &*outgoing.to),
             outcome: self.borrowed_outcome(&self.outcome()),
             spent: Spent::default(),
@@ -307,7 +345,7 @@ impl Operation {
 
     /// When it is due, if all that it waits for is a time.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        match self.asked {
+        match self.asked() {
             Asked::Sleep { until } => Some(until),
             Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => None,
         }
@@ -324,6 +362,6 @@ impl Operation {
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(&self.asked, self.number, self.label()).fmt(f)
+        Shown(&self.asked(), self.number, self.label()).fmt(f)
     }
 }

@@ -20,10 +20,6 @@ pub(crate) struct Operations {
     /// How many of those that wait are worked on.
     worked_on: u32,
     asked: ToTakeUp,
-    /// What was asked for and changes something outside of the run, in the order of the code; some of
-    /// it may no longer wait. `None` for most runs.
-    #[expect(clippy::box_collection, reason = "a run that asks for nothing has no place for it")]
-    requests: Option<Box<Vec<Rc<Operation>>>>,
 }
 
 #[expect(clippy::box_collection, reason = "a map in place would make every run larger")]
@@ -66,36 +62,13 @@ impl Operations {
     /// An operation was polled for the first time.
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let number = operation.number;
-        match operation.asked {
+        match operation.asked() {
             Asked::Step { .. } | Asked::Sleep { .. } => self.ask_again(number),
-            Asked::Send { .. } => self.request(operation.clone()),
-            // It waits for what comes, and nothing is done for it.
-            Asked::Receive { .. } => {}
+            // A request has an order of its own; what waits for what comes has nothing done for it.
+            Asked::Send { .. } | Asked::Receive { .. } => {}
         }
-        self.worked_on += u32::from(operation.asked.is_worked_on());
+        self.worked_on += u32::from(operation.asked().is_worked_on());
         self.waiting.insert(number, operation);
-    }
-
-    fn request(&mut self, operation: Rc<Operation>) {
-        let requests = self.requests.get_or_insert_default();
-        // In a replay nearly all have their outcomes by the time that there are others.
-        if requests.len() == requests.capacity() {
-            requests.retain(|request| self.waiting.get(request.number).is_some());
-        }
-        requests.push(operation);
-    }
-
-    /// Takes the requests since the last time that still wait, in the order of the code.
-    pub(crate) fn take_requests(&mut self) -> Vec<Rc<Operation>> {
-        let Some(requests) = &mut self.requests else { return Vec::new() };
-        let mut requests = mem::take(&mut **requests);
-        requests.retain(|request| self.waiting.get(request.number).is_some());
-        requests
-    }
-
-    /// Whether there may be some.
-    pub(crate) fn has_requests(&self) -> bool {
-        self.requests.as_ref().is_some_and(|requests| !requests.is_empty())
     }
 
     /// Has the next work phase look at an operation.
@@ -153,7 +126,7 @@ impl Operations {
     pub(crate) fn forget(&mut self, number: Number) -> bool {
         let Some(operation) = self.remove(number) else { return false };
         match &mut self.asked {
-            ToTakeUp::Replay { dropped } if !matches!(operation.asked, Asked::Receive { .. }) => {
+            ToTakeUp::Replay { dropped } if !matches!(operation.asked(), Asked::Receive { .. }) => {
                 dropped.insert(number, operation);
             }
             ToTakeUp::Replay { .. } | ToTakeUp::Live(_) => {}
@@ -163,7 +136,7 @@ impl Operations {
 
     fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
         let operation = self.waiting.remove(number)?;
-        self.worked_on -= u32::from(operation.asked.is_worked_on());
+        self.worked_on -= u32::from(operation.asked().is_worked_on());
         Some(operation)
     }
 

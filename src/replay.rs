@@ -76,9 +76,9 @@ pub(crate) fn claim(
 fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, String)> {
     let agrees = match record {
         Record::OperationEnded { asked, label, .. } => {
-            *asked == operation.asked && (*label == operation.label() || !asked.compares_labels())
+            *asked == operation.asked() && (*label == operation.label() || !asked.compares_labels())
         }
-        Record::OperationNoted { note, .. } => operation.asked.takes(*note),
+        Record::OperationNoted { note, .. } => operation.asked().takes(*note),
         Record::Started { .. }
         | Record::Finished { .. }
         | Record::MessageArrived { .. }
@@ -89,8 +89,8 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
     }
     let (recorded, asked) = (format!("{record}"), format!("asks for {operation}"));
     match record {
-        Record::OperationEnded { asked: was, .. } if was.is_like(&operation.asked) => {
-            Some((recorded + &was.detail(), asked + &operation.asked.detail()))
+        Record::OperationEnded { asked: was, .. } if was.is_like(&operation.asked()) => {
+            Some((recorded + &was.detail(), asked + &operation.asked().detail()))
         }
         Record::OperationEnded { .. }
         | Record::OperationNoted { .. }

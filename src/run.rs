@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Instance, Phase, Talk};
+use crate::instance::{BodyEnd, Extra, Instance, Phase};
 use crate::ledger::What;
 use crate::message::Arrived;
 use crate::operation::Operation;
@@ -72,7 +72,7 @@ impl Instance {
             }
             Record::MessageArrived { channel, payload, key } => {
                 if let Some(key) = key {
-                    self.talk().inbox.borrow_mut().note_key(channel, key);
+                    self.extra().inbox.borrow_mut().note_key(channel, key);
                 }
                 let payload = payload.clone().into_owned();
                 self.arrive(channel, Arrived { seq, payload });
@@ -105,7 +105,7 @@ impl Instance {
             }
             Phase::Ended => {
                 let outcome = self.outcome.get().expect("an ended run has an outcome");
-                let was_dropped = self.has_talk().is_some_and(|talk| talk.was_dropped.get());
+                let was_dropped = self.has_extra().is_some_and(|extra| extra.was_dropped.get());
                 self.draft(Record::Finished { outcome: Outcome::clone(outcome), was_dropped });
                 return Ok(());
             }
@@ -185,10 +185,10 @@ impl Instance {
             let task = self.world.polled_task.get();
             self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));
         }
-        if let Some(talk) = self.has_talk()
-            && talk.cancelling.drops()
+        if let Some(extra) = self.has_extra()
+            && extra.cancelling.drops()
         {
-            self.drop_code(talk);
+            self.drop_code(extra);
         }
         if self.outcome.get().is_some() && self.fault().is_none() {
             self.end();
@@ -198,20 +198,20 @@ impl Instance {
 
     /// Someone asked the run to end. Its code is told, or dropped when it is quiescent.
     fn ask_to_end(&self, cause: CancelCause) {
-        let talk = self.talk();
+        let extra = self.extra();
         match cause {
             CancelCause::Asked | CancelCause::Deadline | CancelCause::Parent => {
-                let wakers = talk.cancelling.ask(cause);
+                let wakers = extra.cancelling.ask(cause);
                 self.open(|| wakers.into_iter().for_each(Waker::wake));
             }
-            CancelCause::Terminated => self.drop_code(talk),
+            CancelCause::Terminated => self.drop_code(extra),
         }
     }
 
     /// The run ends where it is: its code is dropped.
-    fn drop_code(&self, talk: &Talk) {
+    fn drop_code(&self, extra: &Extra) {
         if self.outcome.get().is_none() && self.fault().is_none() {
-            talk.was_dropped.set(true);
+            extra.was_dropped.set(true);
             self.set_outcome(Err(Error::cancelled().into_failure()));
         }
     }
@@ -259,10 +259,10 @@ impl Instance {
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
     fn draft_requests(&self) {
-        if !self.operations.borrow().has_requests() {
+        let requests = self.take_requests();
+        if requests.is_empty() {
             return;
         }
-        let requests = self.operations.borrow_mut().take_requests();
         let mut pending = self.world.pending.borrow_mut();
         for request in requests {
             pending.requests.push(self.ledger.draft(What::Request(request)));
@@ -283,7 +283,7 @@ impl Instance {
     }
 
     fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
-        match operation.asked {
+        match operation.asked() {
             // The next process begins it.
             Asked::Sleep { .. } | Asked::Step { .. } if self.world.ending.is_closing() => {}
             Asked::Sleep { .. } => {
@@ -305,7 +305,7 @@ impl Instance {
     /// The same after a replay. Timers that are due are recorded by the next commit, and so is that
     /// a body may have begun before: it counts as an attempt, and none begins (again) before that.
     fn recover(self: &Rc<Self>, operation: &Rc<Operation>) {
-        match operation.asked {
+        match operation.asked() {
             Asked::Sleep { .. } | Asked::Send { .. } | Asked::Receive { .. } => {
                 self.begin(operation);
             }

@@ -45,7 +45,7 @@ impl Attempt {
         Self {
             run_id: instance.id.clone(),
             step: operation.number,
-            name: operation.asked.name(),
+            name: operation.asked().name(),
             number,
             #[cfg(feature = "sim")]
             is_at_most_once: operation.policy().at_most_once,

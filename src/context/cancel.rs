@@ -104,7 +104,7 @@ impl Future for Cancelled {
         if !this.instance.may_poll() {
             return Poll::Pending;
         }
-        let cancelling = &this.instance.talk().cancelling;
+        let cancelling = &this.instance.extra().cancelling;
         match cancelling.see() {
             Some(cause) => Poll::Ready(cause.into()),
             None => {
@@ -120,7 +120,7 @@ impl Drop for Cancelled {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter {
             self.instance.note_drop();
-            self.instance.talk().cancelling.forget(waiter);
+            self.instance.extra().cancelling.forget(waiter);
         }
     }
 }
@@ -140,7 +140,7 @@ struct Shield(Rc<Instance>);
 
 impl Shield {
     fn new(run: Rc<Instance>) -> Self {
-        run.talk().cancelling.shield();
+        run.extra().cancelling.shield();
         Self(run)
     }
 }
@@ -148,6 +148,6 @@ impl Shield {
 impl Drop for Shield {
     fn drop(&mut self) {
         self.0.note_drop();
-        self.0.talk().cancelling.unshield();
+        self.0.extra().cancelling.unshield();
     }
 }

@@ -59,7 +59,7 @@ impl Ctx {
     pub fn receive<T: Value>(&self, channel: Channel<T>) -> Receive<T> {
         let asked = Asked::Receive { channel: channel.name() };
         let operation = Operation::new(self.take_number(), asked, Effort::Nothing);
-        operation.set_order(self.instance.talk().inbox.borrow_mut().next_order());
+        operation.set_order(self.instance.extra().inbox.borrow_mut().next_order());
         let awaited = Awaited::new(Rc::clone(&self.instance), operation);
         Receive { awaited, message: PhantomData }
     }
@@ -74,7 +74,7 @@ impl<T: Value> Future for Receive<T> {
         match codec::decode(arrived.payload.as_slice()) {
             Ok(message) => Poll::Ready(message),
             Err(why) => {
-                let (channel, kind) = (operation.asked.name(), core::any::type_name::<T>());
+                let (channel, kind) = (operation.asked().name(), core::any::type_name::<T>());
                 let detail = format_args!(
                     "the message on channel {channel:?}, record {}, does not decode as {kind}: {why}",
                     arrived.seq

@@ -79,7 +79,7 @@ impl Engine {
 impl Writer<'_> {
     /// Carries out what a run asked for, and records what came of it.
     pub(super) fn carry_out(&mut self, run: &Ledger, request: &Operation) {
-        let outcome = match request.asked {
+        let outcome = match request.asked() {
             Asked::Send { .. } => self.send(request),
             Asked::Step { .. } | Asked::Sleep { .. } | Asked::Receive { .. } => {
                 unreachable!("it changes nothing outside of the run")
@@ -203,7 +203,7 @@ impl Writer<'_> {
     fn has_key(&mut self, receiver: &Receiver, channel: &str, key: &str) -> Result<bool> {
         match receiver {
             Receiver::Resident(run) if run.phase.get() != Phase::Closed => {
-                Ok(run.has_talk().is_some_and(|talk| talk.inbox.borrow().has_key(channel, key)))
+                Ok(run.has_extra().is_some_and(|extra| extra.inbox.borrow().has_key(channel, key)))
             }
             // Parked: what it had delivered may not be all.
             Receiver::Resident(run) => self
@@ -254,7 +254,7 @@ impl Writer<'_> {
     fn is_asked(&mut self, receiver: &Receiver) -> Result<bool> {
         match receiver {
             Receiver::Resident(run) => {
-                Ok(run.has_talk().is_some_and(|talk| talk.cancelling.is_asked()))
+                Ok(run.has_extra().is_some_and(|extra| extra.cancelling.is_asked()))
             }
             Receiver::Guest(run) => {
                 let id = self.elsewhere().guests[run].row.id.clone();

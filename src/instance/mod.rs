@@ -56,8 +56,6 @@ pub(crate) struct Instance {
     pub(crate) phase: Cell<Phase>,
     /// What came of the root, once it has ended.
     pub(crate) outcome: OnceCell<Box<Outcome<'static>>>,
-    /// Why the run cannot go on. The first reason counts.
-    fault: OnceCell<Box<Fault>>,
     pub(crate) operations: RefCell<Operations>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
     tasks: RefCell<List<(u32, TaskId)>>,
@@ -67,12 +65,18 @@ pub(crate) struct Instance {
     workflow: Rc<Registered>,
     pub(crate) seed: Cell<u64>,
     /// What few runs have.
-    talk: OnceCell<Box<Talk>>,
+    extra: OnceCell<Box<Extra>>,
 }
 
-/// What a run needs that others talk to.
+/// What few runs have: those that others talk to, that ask for something outside of them, or that
+/// cannot go on.
 #[derive(Default)]
-pub(crate) struct Talk {
+pub(crate) struct Extra {
+    /// Why the run cannot go on. The first reason counts.
+    fault: OnceCell<Fault>,
+    /// What was asked for and changes something outside of the run, in the order of the code; some of
+    /// it may no longer wait.
+    requests: RefCell<Vec<Rc<Operation>>>,
     pub(crate) inbox: RefCell<Inbox>,
     pub(crate) cancelling: Cancelling,
     /// Whether its code was dropped before it ended.
@@ -132,10 +136,9 @@ impl Instance {
             commit: Cell::default(),
             operations: RefCell::new(operations),
             outcome: OnceCell::new(),
-            fault: OnceCell::new(),
             tasks: RefCell::default(),
             next_task: Cell::default(),
-            talk: OnceCell::new(),
+            extra: OnceCell::new(),
         })
     }
 
@@ -151,7 +154,7 @@ impl Instance {
     /// Reads a little of it, so that its memory is in the processor's cache soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
-        let is_faulty = self.fault.get().is_some();
+        let is_faulty = self.fault().is_some();
         core::hint::black_box((is_faulty, self.operations.try_borrow().is_ok()));
         self.ledger.prefetch();
     }
@@ -168,11 +171,11 @@ impl Instance {
 
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
     pub(crate) fn fail(&self, reason: ParkReason, detail: impl fmt::Display) {
-        let _ = self.fault.set(Fault::new(reason, detail).into());
+        let _ = self.extra().fault.set(Fault::new(reason, detail));
     }
 
     pub(crate) fn fault(&self) -> Option<&Fault> {
-        self.fault.get().map(|fault| &**fault)
+        self.has_extra()?.fault.get()
     }
 
     pub(crate) fn observe(&self, event: Event<'_>) {
@@ -230,7 +233,7 @@ impl Instance {
     /// whether it did.
     pub(crate) fn wake_spuriously(&self) -> bool {
         let Some(choices) = &self.world.choices else { return false };
-        if self.outcome.get().is_some() || self.fault.get().is_some() {
+        if self.outcome.get().is_some() || self.fault().is_some() {
             return false;
         }
         let tasks = self.tasks.borrow();
@@ -290,13 +293,31 @@ impl Instance {
         }
     }
 
-    pub(crate) fn talk(&self) -> &Talk {
-        self.talk.get_or_init(Box::default)
+    pub(crate) fn extra(&self) -> &Extra {
+        self.extra.get_or_init(Box::default)
     }
 
-    /// The same, if anybody talked to the run, or it listened.
-    pub(crate) fn has_talk(&self) -> Option<&Talk> {
-        self.talk.get().map(|talk| &**talk)
+    /// The same, if it has any.
+    pub(crate) fn has_extra(&self) -> Option<&Extra> {
+        self.extra.get().map(|extra| &**extra)
+    }
+
+    /// Something is asked for that changes something outside of the run.
+    fn request(&self, operation: Rc<Operation>) {
+        let requests = &mut *self.extra().requests.borrow_mut();
+        // In a replay nearly all have their outcomes by the time that there are others.
+        if requests.len() == requests.capacity() {
+            requests.retain(|request| self.awaits(request));
+        }
+        requests.push(operation);
+    }
+
+    /// Takes the requests since the last time that still wait, in the order of the code.
+    pub(crate) fn take_requests(&self) -> Vec<Rc<Operation>> {
+        let Some(extra) = self.has_extra() else { return Vec::new() };
+        let mut requests = extra.requests.take();
+        requests.retain(|request| self.awaits(request));
+        requests
     }
 
     /// Its row, as of now: running, and nothing that not every run has.
@@ -310,7 +331,7 @@ impl Instance {
     /// timer is due, or something comes from outside.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_running()
-            && self.fault.get().is_none()
+            && self.fault().is_none()
             && self.outcome.get().is_none()
             && self.operations.borrow().rest()
             && self.awaits_anything()
@@ -319,7 +340,7 @@ impl Instance {
     /// Whether there is anything that could make it go on.
     pub(crate) fn awaits_anything(&self) -> bool {
         !self.operations.borrow().is_empty()
-            || self.has_talk().is_some_and(|talk| talk.cancelling.is_awaited())
+            || self.has_extra().is_some_and(|extra| extra.cancelling.is_awaited())
     }
 
     /// Which tasks there are, for a message.

@@ -171,7 +171,7 @@ impl BodyEnd {
         let outcome = operation.outcome();
         take(&Record::OperationEnded {
             number: operation.number,
-            asked: operation.asked,
+            asked: operation.asked(),
             label: operation.label(),
             outcome: match &*outcome {
                 Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),

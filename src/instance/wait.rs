@@ -26,6 +26,9 @@ impl Instance {
             || {
                 self.observe(Event::Asked(operation));
                 self.operations.borrow_mut().ask(operation.clone());
+                if let Asked::Send { .. } = operation.asked() {
+                    self.request(operation.clone());
+                }
             },
         )
     }
@@ -66,7 +69,7 @@ impl Instance {
         if asked || in_hand.is_some() {
             self.note_drop();
         }
-        match operation.asked {
+        match operation.asked() {
             Asked::Receive { channel } => self.drop_receive(channel, operation.order(), in_hand),
             Asked::Step { .. } | Asked::Sleep { .. } | Asked::Send { .. } => {
                 self.end_effort(operation);
@@ -115,14 +118,14 @@ impl Instance {
         cx: &mut Context<'_>,
     ) -> Poll<Arrived> {
         if receive.is_built() && self.is_running() && self.is_open() && self.fault().is_none() {
-            let arrived = self.talk().inbox.borrow_mut().take(receive.asked.name());
+            let arrived = self.extra().inbox.borrow_mut().take(receive.asked().name());
             if let Some(arrived) = arrived {
                 self.observe(Event::Asked(receive));
                 receive.take_at_once();
                 return Poll::Ready(arrived);
             }
-            let mut inbox = self.talk().inbox.borrow_mut();
-            inbox.wait(receive.asked.name(), receive.order(), receive.clone());
+            let mut inbox = self.extra().inbox.borrow_mut();
+            inbox.wait(receive.asked().name(), receive.order(), receive.clone());
         }
         ready!(self.poll_operation(receive, cx));
         Poll::Ready(receive.take_arrived().expect("a receive is ready when it has a message"))
@@ -130,7 +133,7 @@ impl Instance {
 
     /// A message has arrived: the oldest receive that waits for it gets it in hand.
     pub(crate) fn arrive(&self, channel: &str, arrived: Arrived) {
-        let given = self.talk().inbox.borrow_mut().arrive(channel, arrived);
+        let given = self.extra().inbox.borrow_mut().arrive(channel, arrived);
         if let Some((receive, arrived)) = given {
             receive.set_arrived(arrived);
             self.operations.borrow_mut().finish(receive.number);
@@ -144,8 +147,8 @@ impl Instance {
             Some(arrived) if self.is_running() => self.arrive(channel, arrived),
             Some(_) => {}
             None => {
-                if let Some(talk) = self.has_talk() {
-                    talk.inbox.borrow_mut().forget(channel, order);
+                if let Some(extra) = self.has_extra() {
+                    extra.inbox.borrow_mut().forget(channel, order);
                 }
             }
         }
