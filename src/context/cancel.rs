@@ -52,7 +52,7 @@ impl Ctx {
     ///     let given_up = async { Err(Error::new(format!("{:?}", ctx.cancelled().await))) };
     ///     let done: Result<String> = race(work, given_up).await;
     ///     if done.is_err() {
-    ///         ctx.shield(ctx.step("release", async || Result::Ok(()))).await?;
+    ///         ctx.shield(ctx.step("release", async || Ok::<_, dacapo::Error>(()))).await?;
     ///         return Ok("released".into());
     ///     }
     ///     done
@@ -79,7 +79,7 @@ impl Ctx {
     /// # const CLEAN: Workflow<(), u32> = Workflow::new("clean");
     /// let executor = Executor::builder()
     ///     .workflow(CLEAN, async |ctx: &Ctx, ()| {
-    ///         ctx.shield(ctx.step("release", async || Result::Ok(7))).await
+    ///         ctx.shield(ctx.step("release", async || Ok::<_, dacapo::Error>(7))).await
     ///     })
     ///     .in_memory();
     /// let run = executor.start(CLEAN, "clean-1", ())?;

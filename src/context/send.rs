@@ -48,7 +48,7 @@ impl Ctx {
     ///
     /// let executor = Executor::builder()
     ///     .workflow(PING, async |ctx: &Ctx, to: String| ctx.send(&to, BALL, 7).await)
-    ///     .workflow(PONG, async |ctx: &Ctx, ()| Result::Ok(ctx.receive(BALL).await))
+    ///     .workflow(PONG, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.receive(BALL).await))
     ///     .in_memory();
     /// let pong = executor.start(PONG, "pong-1", ())?;
     /// executor.start(PING, "ping-1", "pong-1".into())?;

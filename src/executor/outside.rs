@@ -92,7 +92,7 @@ impl Executor {
     /// let executor = Executor::builder()
     ///     .workflow(NAP, async |ctx: &Ctx, ()| {
     ///         ctx.sleep(std::time::Duration::from_secs(3600)).await;
-    ///         Result::Ok(())
+    ///         Ok::<_, dacapo::Error>(())
     ///     })
     ///     .in_memory();
     /// let run = executor.start(NAP, "nap-1", ())?;

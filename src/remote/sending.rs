@@ -46,7 +46,7 @@ impl Remote {
     /// const APPROVAL: Channel<bool> = Channel::new("approval");
     ///
     /// let executor = Executor::builder()
-    ///     .workflow(ORDER, async |ctx: &Ctx, ()| Result::Ok(ctx.receive(APPROVAL).await))
+    ///     .workflow(ORDER, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.receive(APPROVAL).await))
     ///     .in_memory();
     /// let run = executor.start(ORDER, "order-1", ())?;
     /// let remote = executor.remote();

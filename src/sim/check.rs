@@ -95,7 +95,7 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
     ///
     /// async fn order(ctx: &Ctx, (): ()) -> Result<bool> {
     ///     let granted = ctx.receive(APPROVAL).await;
-    ///     ctx.step("file", async || Result::Ok(())).await?;
+    ///     ctx.step("file", async || Ok::<_, dacapo::Error>(())).await?;
     ///     Ok(granted)
     /// }
     ///
