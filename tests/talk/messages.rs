@@ -1,3 +1,4 @@
+use std::task::Poll;
 use std::time::Duration;
 
 use dacapo::sim::{self, Recorder, Sim, VirtualClock};
@@ -27,6 +28,9 @@ enum Role {
     Unordered(u64),
     /// Builds receives, polls them, drops them with and without a message in hand.
     Drop(u64),
+    /// Polls a receive once and holds it while a step is carried out: a message that comes meanwhile
+    /// is in its hand when it is dropped.
+    Hold(u64),
     /// Sends to itself.
     Alone,
 }
@@ -114,6 +118,21 @@ async fn talk(ctx: &Ctx, sim: &Sim, role: Role) -> Result<Vec<u64>> {
             }
             Ok(found)
         }
+        Role::Hold(count) => {
+            let mut found = Vec::new();
+            while (found.len() as u64) < count {
+                let mut held = ctx.receive(NUMBERS);
+                match futures::poll!(&mut held) {
+                    Poll::Ready(n) => found.push(n),
+                    Poll::Pending => {
+                        step("meanwhile", 0).await?;
+                        drop(held);
+                        found.push(ctx.receive(NUMBERS).await);
+                    }
+                }
+            }
+            Ok(found)
+        }
         Role::Alone => {
             ctx.send(ctx.id(), NUMBERS, 1).await?;
             let receive = ctx.receive(NUMBERS);
@@ -169,6 +188,19 @@ fn a_receive_that_is_dropped_gives_its_message_back() {
         assert_eq!(*ends.of("a").as_ref().expect("it ends"), [0, 1, 2], "in the order of arrival");
     });
     assert!(report.distinct_traces > 20, "{report:?}");
+}
+
+#[test]
+fn a_message_in_hand_is_not_lost() {
+    let check = sim::check(TALK).start("a", Role::Hold(3)).client(async |executor, sim| {
+        for n in 0..3 {
+            send(executor, sim, "a", (NUMBERS, n, &n.to_string())).await?;
+        }
+        Ok(())
+    });
+    check.seeds(0..40).run_all(build, |ends| {
+        assert_eq!(*ends.of("a").as_ref().expect("it ends"), [0, 1, 2], "in the order of arrival");
+    });
 }
 
 /// The older receive gets the first, whichever is polled first.
