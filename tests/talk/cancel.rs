@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Cause, Channel, Ctx, Error, Executor, Result, Workflow, race};
+use dacapo::{Attempt, Builder, Cause, Channel, Ctx, Error, Executor, Result, Workflow, race};
 use serde::{Deserialize, Serialize};
 
 use super::unless_ended;
@@ -26,8 +26,9 @@ enum How {
 async fn hold(ctx: &Ctx, sim: &Sim, how: How) -> Result<String> {
     let step = |name, n: u64| {
         let sim = sim.clone();
-        ctx.step(name, async move || {
+        ctx.step_with(name, async move |attempt: Attempt| {
             sim.latency().await;
+            sim.note(&attempt);
             Ok::<_, Error>(n)
         })
     };
@@ -129,6 +130,9 @@ fn what_is_shielded_is_done() {
     });
     check.seeds(0..40).run_all(build, |ends| {
         assert!(ends.of("run").as_ref().unwrap_err().is_cancelled());
+        let effects = ends.sim().effects();
+        let is_done = |n| effects.contains_key(&format!("run/{n}/clean up"));
+        assert!(is_done(1) && is_done(2), "{effects:?}");
     });
 }
 
@@ -164,7 +168,10 @@ fn who_is_asked_to_end() {
     // Nobody can be asked where the code is missing; a request waits, an end does not.
     let executor = open(Executor::builder());
     executor.block_on(executor.cancel("told")).expect("it is recorded");
+    let records = || crate::faults::history(&store.snapshot(), "told").len();
+    let recorded = records();
     executor.block_on(executor.cancel("told")).expect("once");
+    assert_eq!(records(), recorded, "a run is asked once");
     executor.block_on(executor.terminate("left")).expect("it ends");
     drop(executor);
     let executor = open(build(&sim));
