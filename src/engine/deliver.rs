@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase};
+use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat};
 use crate::ledger::{Draft, What};
 use crate::panics;
-use crate::record::{Outcome, Record};
+use crate::record::{CancelCause, Outcome, Record};
 use crate::replay::Delivery;
 
 /// The number of a commit, and its time.
@@ -28,13 +28,32 @@ impl Engine {
         self.deliver_drafts(requests, committed);
         self.deliver_outcomes(outcomes, committed);
         self.deliver_drafts(timers, committed);
+        let mut unended = None;
         for arrival in arrivals.drain(..) {
             match arrival {
-                Arrival::Written(draft) => self.deliver_draft(draft, committed),
-                Arrival::Told(receipt, told) => receipt.tell(told),
+                Arrival::Written(draft) => {
+                    unended = self.parked_before_its_end(&draft);
+                    self.deliver_draft(draft, committed);
+                }
+                Arrival::Told(receipt, told) => match unended.take() {
+                    // A later commit ends it without its code.
+                    Some(to) => {
+                        let what = PostWhat::Cancel(CancelCause::Terminated);
+                        self.world.pending.borrow_mut().posts.push(Post { to, what, receipt });
+                    }
+                    None => receipt.tell(told),
+                },
             }
         }
         self.deliver_drafts(rows, committed);
+    }
+
+    /// The id of a run that is to end at once, and that an earlier record of this commit has parked.
+    fn parked_before_its_end(&self, draft: &Draft) -> Option<Rc<str>> {
+        let terminated = Record::CancelRequested { cause: CancelCause::Terminated };
+        let ends = matches!(&draft.what, What::Record(record) if **record == terminated);
+        let run = self.ledgers.instance(&draft.to).filter(|_| ends)?;
+        (run.phase.get() == Phase::Closed).then(|| Rc::from(&*run.id))
     }
 
     // Most lists of a commit are empty.

@@ -104,7 +104,18 @@ impl Writer<'_> {
 
     pub(super) fn write_posts(&mut self, posts: &[Post]) -> usize {
         for Post { to, what, receipt } in posts {
-            let written = self.find(to).and_then(|receiver| match what {
+            let found = self.find(to);
+            if let (Ok(Receiver::Resident(run)), PostWhat::Cancel(CancelCause::Terminated)) =
+                (&found, what)
+                && run.phase.get() == Phase::Closed
+            {
+                // This commit parks it. The next one ends it without its code.
+                let what = PostWhat::Cancel(CancelCause::Terminated);
+                let again = Post { to: to.clone(), what, receipt: receipt.clone() };
+                self.engine.world.pending.borrow_mut().posts.push(again);
+                continue;
+            }
+            let written = found.and_then(|receiver| match what {
                 PostWhat::Message(message) => self.message(&receiver, message.clone()),
                 PostWhat::Cancel(cause) => self.cancel(&receiver, *cause),
             });
@@ -140,6 +151,10 @@ impl Writer<'_> {
         let key = row.key;
         if self.elsewhere().deleted.contains(&key) {
             return Err(no_such_run(id));
+        }
+        if self.elsewhere().guests.get(&key).is_some_and(|guest| guest.row.state.has_ended()) {
+            // This batch ends it.
+            return Err(has_ended(id));
         }
         if !self.elsewhere().guests.contains_key(&key) {
             let ledger = Ledger::new(key);
@@ -267,8 +282,9 @@ impl Writer<'_> {
 
     /// A run ends without its code.
     fn end_guest(&mut self, key: RunKey) {
-        let mut row = self.elsewhere().guests[&key].row.clone();
-        row.state = RunState::Cancelled;
+        let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
+        guest.row.state = RunState::Cancelled;
+        let mut row = guest.row.clone();
         row.changed_at = self.now.as_nanos();
         row.note.clear();
         row.wake_at = None;

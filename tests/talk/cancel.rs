@@ -172,7 +172,16 @@ fn who_is_asked_to_end() {
     let recorded = records();
     executor.block_on(executor.cancel("told")).expect("once");
     assert_eq!(records(), recorded, "a run is asked once");
-    executor.block_on(executor.terminate("left")).expect("it ends");
+    let late = executor.block_on(async {
+        let (once, again, late) = futures::join!(
+            executor.terminate("left"),
+            executor.terminate("left"),
+            executor.send("left", NEVER, ())
+        );
+        once.and(again).expect("it ends, once");
+        late
+    });
+    assert!(late.unwrap_err().is_ended(), "nothing comes behind the end");
     drop(executor);
     let executor = open(build(&sim));
     let left = executor.attach(HOLD, "left").expect("it is there");
@@ -181,6 +190,29 @@ fn who_is_asked_to_end() {
     let told = executor.attach(HOLD, "told").expect("it is there");
     assert_eq!(executor.block_on(told).expect("it cleans up"), "told, and cleaned up");
     executor.verify("told").expect("it replays to its end");
+}
+
+/// A run is told to end in the very commit that parks it.
+#[test]
+fn a_run_that_is_parked_meanwhile_ends_all_the_same() {
+    const STUCK: Workflow<(), ()> = Workflow::new("stuck");
+    let stuck = async |ctx: &Ctx, ()| -> Result<()> {
+        ctx.step("one", async || Ok::<_, Error>(())).await?;
+        panic!("no tea")
+    };
+    let executor = Executor::builder().workflow(STUCK, stuck).in_memory();
+    for (turns, id) in ["a", "b", "c", "d", "e", "f"].into_iter().enumerate() {
+        let run = executor.start(STUCK, id, ()).expect("new");
+        executor.block_on(async {
+            run.accepted().await.expect("it is committed");
+            for _ in 0..turns {
+                dacapo::yield_now().await;
+            }
+            executor.terminate(id).await.expect("it ends");
+        });
+        let ended = executor.block_on(executor.attach(STUCK, id).expect("it is there"));
+        assert!(ended.unwrap_err().is_cancelled(), "after {turns} turns");
+    }
 }
 
 /// Of a race between the end of a run and a cancel, the outcome of the commit counts.
