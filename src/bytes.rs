@@ -30,6 +30,11 @@ impl Bytes<'_> {
         }
     }
 
+    /// The same bytes, where they are.
+    pub(crate) fn borrowed(&self) -> Bytes<'_> {
+        Bytes::Borrowed(self.as_slice())
+    }
+
     /// The same bytes, free of whatever they were borrowed from.
     pub(crate) fn into_owned(self) -> Bytes<'static> {
         match self {

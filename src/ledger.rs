@@ -8,13 +8,13 @@ use core::cell::Cell;
 
 use dacapo_store::RunKey;
 
-use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::fault::Fault;
+use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{Outcome, Record};
+use crate::record::{Asked, Number, Outcome, Record, Spent, borrowed};
 use crate::watch::Watch;
 
 /// One run. Its id and its workflow are with the run if that is in memory, and in its row otherwise.
@@ -50,14 +50,26 @@ pub(crate) enum What {
     Record(Box<Record<'static>>),
     /// What the code asked for is carried out, and recorded with what came of it.
     Request(Rc<Operation>),
+    /// What the code did without awaiting it.
+    Mark(Rc<Made>),
     /// A message comes to the run.
     Message(Message),
+    /// A child that the run started has ended.
+    ChildEnded(Box<ChildEnd>),
     /// The run is parked: its row changes, its history does not.
     Park(Box<Fault>),
     /// The run is taken up again: likewise.
     Resume,
     /// The run has ended or is parked, and is forgotten with its history.
     Delete,
+}
+
+/// The end of a child, for the run that waits for it.
+pub(crate) struct ChildEnd {
+    pub(crate) number: Number,
+    pub(crate) workflow: Rc<str>,
+    pub(crate) id: Rc<str>,
+    pub(crate) outcome: Outcome<'static>,
 }
 
 impl Ledger {
@@ -191,9 +203,23 @@ impl Draft {
         match &self.what {
             What::Record(record) => Some(take(record)),
             What::Request(request) => Some(request.with_record(take)),
-            What::Message(Message { channel, payload, key }) => {
-                let payload = Bytes::Borrowed(payload.as_slice());
-                Some(take(&Record::MessageArrived { channel, payload, key: key.as_deref() }))
+            What::Mark(made) => {
+                Some(take(&Record::Marked { number: made.number, mark: made.mark.borrowed() }))
+            }
+            What::Message(Message { channel, payload, key, is_question }) => {
+                let (payload, key) = (payload.borrowed(), key.as_deref());
+                let is_question = *is_question;
+                Some(take(&Record::MessageArrived { channel, payload, key, is_question }))
+            }
+            What::ChildEnded(end) => {
+                let ChildEnd { number, workflow, id, outcome } = &**end;
+                Some(take(&Record::OperationEnded {
+                    number: *number,
+                    asked: Asked::Child { workflow },
+                    label: Some(id),
+                    outcome: borrowed(outcome),
+                    spent: Spent::default(),
+                }))
             }
             What::Park(_) | What::Resume | What::Delete => None,
         }

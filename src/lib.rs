@@ -89,6 +89,7 @@ mod random;
 mod retry;
 mod clock;
 mod record;
+mod start;
 mod panics;
 mod trace;
 // What surrounds a run.
@@ -104,6 +105,7 @@ mod table;
 mod watch;
 mod message;
 mod operation;
+mod mark;
 mod inbox;
 mod cancelling;
 mod operations;
@@ -124,7 +126,7 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
-pub use context::{Attempt, Body, Cancelled, Cause, Ctx, Receive, Sent, Sleep, Step};
+pub use context::{Attempt, Body, Cancelled, Cause, Child, Ctx, Receive, Sent, Sleep, Step};
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };
@@ -140,6 +142,7 @@ pub use remote::{Remote, Sending};
 #[cfg(feature = "redb")]
 pub use remote::{Spawned, spawn};
 pub use retry::Retry;
+pub use start::Start;
 pub use trace::{Event, Observer, Recorded};
 
 /// Stores: where runs are remembered, and how to write another.

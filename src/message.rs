@@ -1,13 +1,20 @@
-//! Messages, on their way to a run.
+//! What requests hand over: messages, and children.
 
 use alloc::rc::Rc;
 
 use crate::bytes::Bytes;
+use crate::record::Options;
 
-/// What a send hands over.
+/// What a request hands over.
 pub(crate) struct Outgoing {
+    /// The id of the run that it is for, or that it starts.
     pub(crate) to: Rc<str>,
-    pub(crate) message: Message,
+    pub(crate) parcel: Parcel,
+}
+
+pub(crate) enum Parcel {
+    Message(Message),
+    Child(Birth),
 }
 
 /// A message for a channel of some run.
@@ -17,6 +24,18 @@ pub(crate) struct Message {
     pub(crate) payload: Bytes<'static>,
     /// A message with a key that the channel had before is not recorded again.
     pub(crate) key: Option<Rc<str>>,
+    /// Whether somebody waits for its answer.
+    pub(crate) is_question: bool,
+}
+
+/// How a child begins.
+#[derive(Clone)]
+pub(crate) struct Birth {
+    pub(crate) workflow: &'static str,
+    pub(crate) input: Bytes<'static>,
+    pub(crate) options: Options,
+    /// Its deadline is so long after its submission, if that is earlier.
+    pub(crate) timeout: Option<core::time::Duration>,
 }
 
 /// A message that has arrived, and where it stands in the history.

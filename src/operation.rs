@@ -14,8 +14,8 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-use crate::message::{Arrived, Outgoing};
-use crate::record::{Asked, Number, Outcome, Record, Shown, Spent};
+use crate::message::{Arrived, Outgoing, Parcel};
+use crate::record::{Asked, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
@@ -28,7 +28,8 @@ pub(crate) struct Operation {
     details: OnceCell<Box<Details>>,
     /// How many attempts the end of a process interrupted, as the history tells.
     pub(crate) interrupted: Cell<u32>,
-    /// Whether the history says that an `at_most_once` body may have begun.
+    /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
+    /// that a request has left.
     pub(crate) begun: Cell<bool>,
     state: Cell<State>,
     effort: Cell<Effort>,
@@ -44,6 +45,7 @@ enum Kind {
     Sleep,
     Send,
     Receive,
+    Child,
 }
 
 /// What it holds. With the variant apart, the two take a third less: there are as many as sleeping runs.
@@ -58,8 +60,10 @@ enum Named {
 struct Details {
     label: OnceCell<Box<str>>,
     policy: Cell<Policy>,
-    /// Of a send.
+    /// Of a request.
     outgoing: RefCell<Option<Outgoing>>,
+    /// Of a child: who waits for its start alone.
+    start_waiter: Cell<Option<Waiter>>,
     /// Of a receive: its place among all of the run, by which the oldest is found.
     order: Cell<u64>,
     /// Of a receive: the message that it has in hand.
@@ -128,6 +132,7 @@ impl Operation {
             Asked::Sleep { until } => (Kind::Sleep, Named::Until(until)),
             Asked::Send { channel } => (Kind::Send, Named::Name(channel)),
             Asked::Receive { channel } => (Kind::Receive, Named::Name(channel)),
+            Asked::Child { workflow } => (Kind::Child, Named::Name(workflow)),
         };
         Rc::new(Self {
             number,
@@ -148,6 +153,7 @@ impl Operation {
             (Kind::Step, Named::Name(name)) => Asked::Step { name },
             (Kind::Send, Named::Name(channel)) => Asked::Send { channel },
             (Kind::Receive, Named::Name(channel)) => Asked::Receive { channel },
+            (Kind::Child, Named::Name(workflow)) => Asked::Child { workflow },
             (Kind::Sleep, Named::Until(until)) => Asked::Sleep { until },
             (Kind::Sleep, Named::Name(_)) | (_, Named::Until(_)) => {
                 unreachable!("a sleep has a time, and all else a name")
@@ -175,7 +181,7 @@ impl Operation {
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
     }
 
-    /// What a send hands over.
+    /// What a request hands over.
     pub(crate) fn outgoing(&self) -> Ref<'_, Option<Outgoing>> {
         self.details.get_or_init(Box::default).outgoing.borrow()
     }
@@ -184,11 +190,28 @@ impl Operation {
         *self.details.get_or_init(Box::default).outgoing.borrow_mut() = Some(outgoing);
     }
 
-    pub(crate) fn set_message_key(&self, key: Rc<str>) {
-        let outgoing = &self.details.get_or_init(Box::default).outgoing;
-        if let Some(outgoing) = &mut *outgoing.borrow_mut() {
-            outgoing.message.key = Some(key);
+    /// Changes what a request hands over.
+    pub(crate) fn change_outgoing(&self, change: impl FnOnce(&mut Outgoing)) {
+        if let Some(outgoing) = &mut *self.details.get_or_init(Box::default).outgoing.borrow_mut() {
+            change(outgoing);
         }
+    }
+
+    pub(crate) fn set_message_key(&self, key: Rc<str>) {
+        self.change_outgoing(|outgoing| {
+            if let Parcel::Message(message) = &mut outgoing.parcel {
+                message.key = Some(key);
+            }
+        });
+    }
+
+    /// Of a child: `waiter` is woken when it was started.
+    pub(crate) fn set_start_waiter(&self, waiter: Waiter) {
+        self.details.get_or_init(Box::default).start_waiter.set(Some(waiter));
+    }
+
+    pub(crate) fn take_start_waiter(&self) -> Option<Waiter> {
+        self.details.get()?.start_waiter.take()
     }
 
     /// The place of a receive among all of its run.
@@ -258,6 +281,14 @@ impl Operation {
         }
     }
 
+    /// Whether its outcome was delivered, and not taken yet.
+    pub(crate) fn is_delivered(&self) -> bool {
+        let state = self.state.replace(State::Taken);
+        let is_delivered = matches!(state, State::Delivered);
+        self.state.set(state);
+        is_delivered
+    }
+
     /// Whether it was not polled yet.
     pub(crate) fn is_built(&self) -> bool {
         let state = self.state.replace(State::Taken);
@@ -291,23 +322,24 @@ impl Operation {
         *self.outcome.borrow_mut() = Some(Ok(Bytes::EMPTY));
     }
 
-    /// Gives the record of what was carried out for it at once to `take`.
+    /// Gives the record of what was carried out for a request to `take`: what came of it, or for a
+    /// child that it was started.
     pub(crate) fn with_record<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let outgoing = self.outgoing();
-        take(&Record::OperationEnded {
-            number: self.number,
-            asked: self.asked(),
-            label: outgoing.as_ref().map(|outgoing| &*outgoing.to),
-            outcome: self.borrowed_outcome(&self.outcome()),
-            spent: Spent::default(),
-        })
-    }
-
-    fn borrowed_outcome<'a>(&self, outcome: &'a Option<Outcome<'static>>) -> Outcome<'a> {
-        match outcome {
-            Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
-            Some(Err(failure)) => Err(failure.clone()),
-            None => unreachable!("{self} has its outcome when that is recorded"),
+        let to = outgoing.as_ref().map(|outgoing| &*outgoing.to);
+        let (number, asked) = (self.number, self.asked());
+        match (&*self.outcome(), asked, to) {
+            (None, Asked::Child { workflow }, Some(id)) => {
+                take(&Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } })
+            }
+            (Some(outcome), ..) => take(&Record::OperationEnded {
+                number,
+                asked,
+                label: to,
+                outcome: borrowed(outcome),
+                spent: Spent::default(),
+            }),
+            (None, ..) => unreachable!("{self} has its outcome when that is recorded"),
         }
     }
 
@@ -347,7 +379,10 @@ impl Operation {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self.asked() {
             Asked::Sleep { until } => Some(until),
-            Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => None,
+            Asked::Step { .. }
+            | Asked::Send { .. }
+            | Asked::Receive { .. }
+            | Asked::Child { .. } => None,
         }
     }
 

@@ -65,7 +65,7 @@ impl Operations {
         match operation.asked() {
             Asked::Step { .. } | Asked::Sleep { .. } => self.ask_again(number),
             // A request has an order of its own; what waits for what comes has nothing done for it.
-            Asked::Send { .. } | Asked::Receive { .. } => {}
+            Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
         }
         self.worked_on += u32::from(operation.asked().is_worked_on());
         self.waiting.insert(number, operation);

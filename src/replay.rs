@@ -11,7 +11,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::Instance;
 use crate::operation::Operation;
 use crate::operations::Found;
-use crate::record::{Number, Record};
+use crate::record::{Mark, Number, Record, ShownMark};
 
 /// What is known of a committed record on its way to its run.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub(crate) fn read(
     }
     let record = Record::read(entry.record);
     let record = record.map_err(|why| damaged(format!("cannot be read: {why}")))?;
-    if (seq == 0) != matches!(record, Record::Started { .. }) {
+    if (seq == 0) != matches!(record, Record::Started { .. } | Record::Submitted(_)) {
         return Err(damaged(format!("cannot be the {record}: a history begins with its start")));
     }
     take(delivery, &record)
@@ -82,7 +82,13 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         Record::Started { .. }
         | Record::Finished { .. }
         | Record::MessageArrived { .. }
-        | Record::CancelRequested { .. } => false,
+        | Record::CancelRequested { .. }
+        | Record::Submitted(_)
+        | Record::Admitted { .. }
+        | Record::Marked { .. }
+        | Record::Reported { .. }
+        | Record::MessageSkipped { .. }
+        | Record::Again => false,
     };
     if agrees {
         return None;
@@ -97,7 +103,32 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::Started { .. }
         | Record::Finished { .. }
         | Record::MessageArrived { .. }
-        | Record::CancelRequested { .. } => Some((recorded, asked)),
+        | Record::CancelRequested { .. }
+        | Record::Submitted(_)
+        | Record::Admitted { .. }
+        | Record::Marked { .. }
+        | Record::Reported { .. }
+        | Record::MessageSkipped { .. }
+        | Record::Again => Some((recorded, asked)),
+    }
+}
+
+/// The record of a mark, which must have been made by now, with the same kind and names.
+pub(crate) fn claim_mark(
+    run: &Instance,
+    record: &Record<'_>,
+    number: Number,
+    mark: &Mark<'_>,
+) -> Result<(), Fault> {
+    match run.expected_mark(number) {
+        Some(made) if made.mark.is_like(mark) => {
+            run.forget_mark(number);
+            Ok(())
+        }
+        Some(made) => {
+            Err(diverged(run, record, format!("made the {}", ShownMark(&made.mark, number))))
+        }
+        None => Err(diverged(run, record, "made none")),
     }
 }
 

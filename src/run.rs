@@ -26,11 +26,12 @@ use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{BodyEnd, Extra, Instance, Phase};
 use crate::ledger::What;
+use crate::mark::Ask;
 use crate::message::Arrived;
 use crate::operation::Operation;
 use crate::panics;
-use crate::record::{Asked, CancelCause, Note, Number, Outcome, Record, SEMANTICS_VERSION};
-use crate::replay::{Delivery, claim, diverged};
+use crate::record::{Asked, CancelCause, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION};
+use crate::replay::{Delivery, claim, claim_mark, diverged};
 use crate::trace::{Event, Recorded};
 
 impl Instance {
@@ -44,6 +45,10 @@ impl Instance {
         assert_eq!(seq, self.delivered.get(), "records are delivered in their order");
         self.observe(Event::Delivered(seq, Recorded(record)));
         self.delivered.set(seq + 1);
+        if let Record::OperationEnded { number, asked: Asked::Child { .. }, .. } = record {
+            // Whether somebody awaits it or not.
+            self.extra().children.remove(*number);
+        }
         if self.phase.get() == Phase::Ended {
             // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(commit, record);
@@ -51,7 +56,9 @@ impl Instance {
         self.commit.set(commit);
         self.now.set(time);
         match record {
-            Record::Started { version, .. } if *version > SEMANTICS_VERSION => {
+            Record::Started { version, .. } | Record::Admitted { version, .. }
+                if *version > SEMANTICS_VERSION =>
+            {
                 let asked = format_args!("knows the rules up to version {SEMANTICS_VERSION} only");
                 let recorded = format_args!("a start under version {version} of the rules");
                 return Err(diverged(self, recorded, asked));
@@ -60,17 +67,27 @@ impl Instance {
                 self.seed.set(*seed);
                 self.start_root(input)?;
             }
-            Record::OperationNoted { number, note } => {
-                if let Some(operation) = claim(self, record, *number)? {
-                    self.note(&operation, *note);
-                }
+            Record::Submitted(submission) => self.submit(submission),
+            Record::Admitted { seed, .. } => {
+                self.seed.set(*seed);
+                let input = self.take_input().ok_or_else(|| self.admitted_twice())?;
+                self.start_root(&input)?;
             }
+            Record::OperationNoted { number, note } => {
+                let operation = claim(self, record, *number)?;
+                self.note(*number, operation.as_ref(), *note);
+            }
+            Record::Marked { number, mark } => {
+                claim_mark(self, record, *number, mark)?;
+                self.marked(*number, mark);
+            }
+            Record::Reported { .. } | Record::MessageSkipped { .. } => {}
             Record::OperationEnded { number, outcome, .. } => {
                 if let Some(operation) = claim(self, record, *number)? {
                     self.end_operation(&operation, outcome);
                 }
             }
-            Record::MessageArrived { channel, payload, key } => {
+            Record::MessageArrived { channel, payload, key, .. } => {
                 if let Some(key) = key {
                     self.extra().inbox.borrow_mut().note_key(channel, key);
                 }
@@ -78,7 +95,7 @@ impl Instance {
                 self.arrive(channel, Arrived { seq, payload });
             }
             Record::CancelRequested { cause } => self.ask_to_end(*cause),
-            Record::Finished { .. } => {
+            Record::Finished { .. } | Record::Again => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");
                 return Err(diverged(self, record, asked));
@@ -96,14 +113,18 @@ impl Instance {
             Phase::Replaying => {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
-                self.draft_requests();
+                self.watch_deadline();
+                self.draft_asks();
                 self.for_each_asked(Self::recover);
             }
             Phase::Live => {
-                self.draft_requests();
+                self.watch_deadline();
+                self.draft_asks();
                 self.for_each_asked(Self::begin);
             }
             Phase::Ended => {
+                self.forget_drops();
+                self.draft_asks();
                 let outcome = self.outcome.get().expect("an ended run has an outcome");
                 let was_dropped = self.has_extra().is_some_and(|extra| extra.was_dropped.get());
                 self.draft(Record::Finished { outcome: Outcome::clone(outcome), was_dropped });
@@ -152,12 +173,34 @@ impl Instance {
         started.map_err(|why| Fault::new(ParkReason::Undecodable, why))
     }
 
-    fn note(&self, operation: &Operation, note: Note) {
-        match note {
-            Note::Begun => operation.begun.set(true),
-            Note::Interrupted => operation.interrupted.set(operation.interrupted.get() + 1),
+    /// `None`: the operation was dropped.
+    fn note(&self, number: Number, operation: Option<&Rc<Operation>>, note: Note<'_>) {
+        match (note, operation) {
+            (Note::ChildStarted { id, .. }, child) => self.begin_child(number, id, child),
+            (_, None) => {}
+            (Note::Begun, Some(step)) => {
+                step.begun.set(true);
+                self.operations.borrow_mut().ask_again(number);
+            }
+            (Note::Interrupted, Some(step)) => {
+                step.interrupted.set(step.interrupted.get() + 1);
+                self.operations.borrow_mut().ask_again(number);
+            }
+            (Note::Left, Some(request)) => request.begun.set(true),
         }
-        self.operations.borrow_mut().ask_again(operation.number);
+    }
+
+    /// The record of a mark was delivered.
+    fn marked(&self, number: Number, mark: &Mark<'_>) {
+        match mark {
+            Mark::ChildDropped | Mark::ChildDetached => self.extra().children.remove(number),
+            Mark::Published { .. } | Mark::Answered { .. } | Mark::ChildStarted { .. } => {}
+        }
+    }
+
+    #[cold]
+    fn admitted_twice(&self) -> Fault {
+        Fault::new(ParkReason::Damaged, "the run is admitted where it cannot be")
     }
 
     /// The outcome of an operation goes to whoever awaits it, and what was done for it ends.
@@ -166,8 +209,8 @@ impl Instance {
         // A body that left its outcome has ended, and a timer that fired is gone. A body that was not
         // begun, as in a replay, is dropped here with what it owns.
         self.end_effort(operation);
-        // Live it is there: `outcome` was read from there.
-        if self.phase.get() == Phase::Replaying {
+        // If it came of what was done for it, it is there: `outcome` was read from there.
+        if operation.outcome().is_none() {
             operation.copy_outcome(outcome);
         }
         self.hand_over(operation);
@@ -243,11 +286,35 @@ impl Instance {
             Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
         };
         match record {
-            Record::Finished { outcome: recorded, .. } if *recorded == **outcome => Ok(()),
-            Record::Finished { .. } => Err(diverged(self, record, ended(outcome))),
+            Record::Finished { outcome: recorded, .. } if *recorded == **outcome => {
+                self.forget_drops();
+                let missing = self.show_missing_mark();
+                missing.map_or(Ok(()), |mark| {
+                    Err(diverged(self, record, format_args!("made the {mark} before")))
+                })
+            }
+            Record::Finished { .. } | Record::Again => Err(diverged(self, record, ended(outcome))),
+            Record::Marked { number, mark } => {
+                claim_mark(self, record, *number, mark)?;
+                self.marked(*number, mark);
+                Ok(())
+            }
+            // It is asked to end with this run.
+            Record::OperationNoted { number, note: Note::ChildStarted { id, .. } }
+                if commit == self.commit.get() =>
+            {
+                self.begin_child_late(*number, id);
+                Ok(())
+            }
             // Whoever sent it did not know that the run would end, or had.
-            Record::MessageArrived { .. } | Record::CancelRequested { .. } => Ok(()),
+            Record::MessageArrived { .. }
+            | Record::CancelRequested { .. }
+            | Record::OperationEnded { asked: Asked::Child { .. }, .. }
+            | Record::MessageSkipped { .. } => Ok(()),
             Record::Started { .. }
+            | Record::Submitted(_)
+            | Record::Admitted { .. }
+            | Record::Reported { .. }
             | Record::OperationEnded { .. }
             | Record::OperationNoted { .. } => match commit == self.commit.get() {
                 true => Ok(()),
@@ -258,14 +325,18 @@ impl Instance {
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
-    fn draft_requests(&self) {
-        let requests = self.take_requests();
-        if requests.is_empty() {
+    fn draft_asks(&self) {
+        let asks = self.take_asks();
+        if asks.is_empty() {
             return;
         }
         let mut pending = self.world.pending.borrow_mut();
-        for request in requests {
-            pending.requests.push(self.ledger.draft(What::Request(request)));
+        for ask in asks {
+            let what = match ask {
+                Ask::Request(request) => What::Request(request),
+                Ask::Mark(made) => What::Mark(made),
+            };
+            pending.requests.push(self.ledger.draft(what));
         }
     }
 
@@ -298,7 +369,7 @@ impl Instance {
                 }
             }
             // Requests have an order of their own, and for what comes there is nothing to do.
-            Asked::Send { .. } | Asked::Receive { .. } => {}
+            Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
         }
     }
 
@@ -306,9 +377,10 @@ impl Instance {
     /// a body may have begun before: it counts as an attempt, and none begins (again) before that.
     fn recover(self: &Rc<Self>, operation: &Rc<Operation>) {
         match operation.asked() {
-            Asked::Sleep { .. } | Asked::Send { .. } | Asked::Receive { .. } => {
-                self.begin(operation);
-            }
+            Asked::Sleep { .. }
+            | Asked::Send { .. }
+            | Asked::Receive { .. }
+            | Asked::Child { .. } => self.begin(operation),
             Asked::Step { .. } => self.recover_step(operation),
         }
     }
@@ -348,7 +420,7 @@ impl Instance {
         self.world.pending.borrow_mut().outcomes.push(end);
     }
 
-    fn draft_note(&self, number: Number, note: Note) {
+    fn draft_note(&self, number: Number, note: Note<'static>) {
         self.draft(Record::OperationNoted { number, note });
     }
 

@@ -29,14 +29,24 @@ impl<'a> Recorded<'a> {
         match self.0 {
             Record::OperationEnded { asked: Asked::Step { name }, .. } => Some(name),
             Record::OperationEnded {
-                asked: Asked::Sleep { .. } | Asked::Send { .. } | Asked::Receive { .. },
+                asked:
+                    Asked::Sleep { .. }
+                    | Asked::Send { .. }
+                    | Asked::Receive { .. }
+                    | Asked::Child { .. },
                 ..
             }
             | Record::OperationNoted { .. }
             | Record::Started { .. }
             | Record::Finished { .. }
             | Record::MessageArrived { .. }
-            | Record::CancelRequested { .. } => None,
+            | Record::CancelRequested { .. }
+            | Record::Submitted(_)
+            | Record::Admitted { .. }
+            | Record::Marked { .. }
+            | Record::Reported { .. }
+            | Record::MessageSkipped { .. }
+            | Record::Again => None,
         }
     }
 }

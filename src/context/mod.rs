@@ -6,6 +6,7 @@ mod blocking;
 mod body;
 mod call;
 mod cancel;
+mod child;
 mod receive;
 mod send;
 mod sleep;
@@ -21,6 +22,7 @@ pub use body::Attempt;
 pub(crate) use body::explain;
 pub use call::Body;
 pub use cancel::{Cancelled, Cause};
+pub use child::Child;
 pub use receive::Receive;
 pub use send::Sent;
 pub use sleep::Sleep;
@@ -30,9 +32,6 @@ use crate::clock::Now;
 use crate::instance::Instance;
 use crate::random;
 use crate::record::{Number, Outcome};
-
-/// No build before this one begins another pass of a run, and its UUIDs shall be others.
-const FIRST_PASS: u32 = 1;
 
 /// A task's way to everything durable: each task of a run is given one of its own.
 ///
@@ -110,6 +109,22 @@ impl Ctx {
         &self.instance.id
     }
 
+    /// Which pass of the run this is: 1 for the first.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// # const ONCE: Workflow<(), u32> = Workflow::new("once");
+    /// let executor = Executor::builder()
+    ///     .workflow(ONCE, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.pass()))
+    ///     .in_memory();
+    /// assert_eq!(executor.block_on(executor.start(ONCE, "once-1", ())?)?, 1);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pass(&self) -> u32 {
+        self.instance.submitted().map_or(1, |submitted| submitted.pass)
+    }
+
     /// The time of the run: when the last delivered record was committed.
     ///
     /// It stands still between deliveries, never goes back, and is the same in a replay. Use it in
@@ -180,7 +195,7 @@ impl Ctx {
     /// ```
     #[must_use]
     pub fn uuid(&self) -> u128 {
-        let place = [FIRST_PASS, self.task, take_next(&self.uuids, "UUIDs")];
+        let place = [self.pass(), self.task, take_next(&self.uuids, "UUIDs")];
         random::uuid(self.instance.seed.get(), &self.instance.id, place)
     }
 

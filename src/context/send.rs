@@ -9,7 +9,7 @@ use super::Ctx;
 use super::awaited::Awaited;
 use crate::codec::{self, Value};
 use crate::error::{Error, Result};
-use crate::message::{Message, Outgoing};
+use crate::message::{Message, Outgoing, Parcel};
 use crate::name::Channel;
 use crate::operation::{Effort, Operation};
 use crate::record::Asked;
@@ -63,8 +63,9 @@ impl Ctx {
         let operation = Operation::new(number, Asked::Send { channel }, Effort::Nothing);
         let refused = match codec::encode(&message) {
             Ok(payload) => {
-                let message = Message { channel, payload, key: None };
-                operation.set_outgoing(Outgoing { to: to.into(), message });
+                let message = Message { channel, payload, key: None, is_question: false };
+                operation
+                    .set_outgoing(Outgoing { to: to.into(), parcel: Parcel::Message(message) });
                 None
             }
             Err(why) => {

@@ -6,9 +6,9 @@ use super::Engine;
 use super::ledgers::Sweep;
 use crate::bytes::Bytes;
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Instance, Pending, Phase};
+use crate::instance::{Instance, Pending, Phase, PostWhat};
 use crate::ledger::{Draft, What};
-use crate::record::{Asked, Record, Spent};
+use crate::record::{Asked, CancelCause, Number, Record, Spent};
 use crate::timer::RunTimer;
 
 /// Stops the executor if a panic leaves a commit: some of it may not have been delivered.
@@ -72,6 +72,11 @@ impl Engine {
         while let Some(timer) = self.world.timers.next_due() {
             // A timer is taken away with its run, so the run is there.
             if let Some(run) = self.ledgers.resident(timer.run) {
+                if timer.number == Number::DEADLINE {
+                    // Behind what else comes to it.
+                    self.post(&run.id, PostWhat::Cancel(CancelCause::Deadline));
+                    continue;
+                }
                 let draft = self.fired(&run, timer);
                 self.world.pending.borrow_mut().timers.push(draft);
             }
@@ -100,7 +105,12 @@ impl Engine {
                 What::Park(_) | What::Resume | What::Delete => true,
                 What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
                 What::Request(request) => run.as_ref().is_some_and(|run| run.awaits(request)),
-                What::Message(_) => unreachable!("it is written as soon as it is drafted"),
+                What::Mark(made) => run
+                    .as_ref()
+                    .is_some_and(|run| run.phase.get() != Phase::Closed && run.expects_mark(made)),
+                What::Message(_) | What::ChildEnded(_) => {
+                    unreachable!("it is written as soon as it is drafted")
+                }
             };
             if !is_expected {
                 draft.settle();
@@ -125,9 +135,14 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             Record::Started { .. }
             | Record::Finished { .. }
             | Record::MessageArrived { .. }
-            | Record::CancelRequested { .. } => true,
-            Record::OperationEnded { number, .. } | Record::OperationNoted { number, .. } => {
-                waits(number)
-            }
+            | Record::CancelRequested { .. }
+            | Record::Submitted(_)
+            | Record::Admitted { .. }
+            | Record::Marked { .. }
+            | Record::MessageSkipped { .. }
+            | Record::Again => true,
+            Record::OperationEnded { number, .. }
+            | Record::OperationNoted { number, .. }
+            | Record::Reported { number, .. } => waits(number),
         }
 }

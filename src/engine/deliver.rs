@@ -23,9 +23,11 @@ pub(super) struct Committed {
 impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
-        let Pending { requests, outcomes, timers, posts, arrivals, rows, sleepers: _ } = taken;
+        let Pending { requests, starts, outcomes, timers, posts, arrivals, rows, sleepers: _ } =
+            taken;
         posts.clear();
         self.deliver_drafts(requests, committed);
+        self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, committed);
         self.deliver_drafts(timers, committed);
         let mut unended = None;
@@ -43,6 +45,7 @@ impl Engine {
                     }
                     None => receipt.tell(told),
                 },
+                Arrival::ChildEnds(..) | Arrival::Nothing => {}
             }
         }
         self.deliver_drafts(rows, committed);
@@ -88,7 +91,14 @@ impl Engine {
         draft.settle();
         let run = self.ledgers.instance(&draft.to);
         match (&draft.what, &run) {
-            (What::Record(_) | What::Request(_) | What::Message(_), Some(run)) => {
+            (
+                What::Record(_)
+                | What::Request(_)
+                | What::Mark(_)
+                | What::Message(_)
+                | What::ChildEnded(_),
+                Some(run),
+            ) => {
                 draft.with_record(|record| self.deliver_record(run, record, committed));
             }
             (What::Park(fault), Some(run)) => {
@@ -98,8 +108,16 @@ impl Engine {
             (What::Delete, _) => draft.to.accept(),
             (What::Resume, Some(_)) => {}
             // It is not in memory, or has ended with an earlier record of this commit.
-            (What::Record(_) | What::Request(_) | What::Message(_), None)
-            | (What::Park(_) | What::Resume, None) => {}
+            (
+                What::Record(_)
+                | What::Request(_)
+                | What::Mark(_)
+                | What::Message(_)
+                | What::ChildEnded(_)
+                | What::Park(_)
+                | What::Resume,
+                None,
+            ) => {}
         }
         match run {
             Some(run) => self.work_after(&run),
@@ -113,7 +131,7 @@ impl Engine {
             // delivered when the run is resumed.
             return;
         }
-        if matches!(record, Record::Started { .. }) {
+        if matches!(record, Record::Started { .. } | Record::Submitted(_)) {
             // It is committed, whatever the workflow makes of it.
             run.ledger.accept();
         }

@@ -5,7 +5,6 @@ use core::time::Duration;
 use super::Engine;
 use crate::clock::Timestamp;
 use crate::instance::{Instance, Sleeper};
-use crate::operations::Operations;
 
 impl Engine {
     /// How many runs may be in memory before one that is due has to wait until it may come back:
@@ -27,8 +26,8 @@ impl Engine {
         }
         // To look at each of many timers after each delivery would take for ever: those that have
         // many are among the last to leave.
-        let operations = run.operations.borrow();
-        let first = operations.are_few().then(|| wake_at(&operations));
+        let are_few = run.operations.borrow().are_few();
+        let first = are_few.then(|| wake_at(run));
         if let Some(first) = first {
             self.note_sleeper(run, first);
         }
@@ -70,7 +69,7 @@ impl Engine {
     }
 
     fn evict(&self, run: &Instance) {
-        let wake_at = wake_at(&run.operations.borrow());
+        let wake_at = wake_at(run);
         let is_long = wake_at.since(self.world.timers.now()) >= Self::LONG;
         if is_long && !run.ledger.row_has_wake_at.get() {
             let sleeper = Sleeper::Away(run.ledger.clone(), run.row().into());
@@ -90,8 +89,8 @@ impl Engine {
     }
 }
 
-/// When a run goes on by itself that awaits these: at the end of time if only something from outside
-/// makes it go on.
-fn wake_at(operations: &Operations) -> Timestamp {
-    operations.first_deadline().unwrap_or(Timestamp::NEVER)
+/// When a run goes on by itself: at the end of time if only something from outside makes it go on.
+fn wake_at(run: &Instance) -> Timestamp {
+    let first = run.operations.borrow().first_deadline();
+    first.into_iter().chain(run.deadline()).min().unwrap_or(Timestamp::NEVER)
 }

@@ -1,5 +1,6 @@
 //! All runs of one executor, and the commit that they share.
 
+mod children;
 mod commit;
 mod deliver;
 mod evict;
@@ -7,6 +8,7 @@ mod idle;
 mod ledgers;
 mod open;
 mod posts;
+mod receivers;
 mod reload;
 mod shutdown;
 mod write;

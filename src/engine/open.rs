@@ -12,15 +12,19 @@ use crate::codec;
 use crate::ending::Ending;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Instance, Phase};
+use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger, What};
 use crate::random;
-use crate::record::{Outcome, Record, SEMANTICS_VERSION};
+use crate::record::{Carried, Options, Outcome, Record, SEMANTICS_VERSION, Submission};
 use crate::watch::Watch;
 
 impl Engine {
     pub(crate) fn find(&self, id: &str) -> Result<Option<RunRow>> {
         self.store.borrow().find(id).map_err(|error| Error::store(&error))
+    }
+
+    pub(super) fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
+        self.store.borrow().row(run).map_err(|error| Error::store(&error))
     }
 
     pub(crate) fn list(&self, filter: &Filter) -> Result<Vec<RunRow>> {
@@ -48,18 +52,23 @@ impl Engine {
     /// If its workflow is not registered.
     pub(crate) fn start(
         &self,
-        workflow: &str,
+        workflow: &'static str,
         id: &str,
         input: Bytes<'static>,
+        options: Options,
     ) -> Result<Rc<Instance>> {
-        let found = self.registry.find(workflow);
-        let workflow = found.ok_or_else(|| unregistered(id, workflow))?.clone();
-        let ledger = Ledger::new(RunKey(self.next_run.replace(self.next_run.get() + 1)));
-        let seed = random::mix(self.seed, ledger.key.0);
-        let (name, version) = (workflow.name, SEMANTICS_VERSION);
-        let run = Instance::new(self.world.clone(), ledger, id.into(), workflow, Phase::Live);
-        self.ledgers.enter(&run);
-        run.draft(Record::Started { workflow: name, input, version, seed });
+        let run = self.enter(self.take_key(), id.into(), workflow);
+        let run = run.ok_or_else(|| unregistered(id, workflow))?;
+        if options == Options::default() {
+            let (version, seed) = (SEMANTICS_VERSION, random::mix(self.seed, run.key().0));
+            run.draft(Record::Started { workflow, input, version, seed });
+        } else {
+            let (link, carried) = (None, Carried::default());
+            let submission = Submission { workflow, input, options, link, pass: 1, carried };
+            run.submit(&submission);
+            run.draft(Record::Submitted(submission.into()));
+            run.draft(self.admission(run.key()));
+        }
         self.world.bodies.raw().notify();
         Ok(run)
     }

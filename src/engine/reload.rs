@@ -111,7 +111,29 @@ impl Engine {
         ledger.accept();
         let run = self.restored(&self.world, row, ledger)?;
         let replayed = history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        if row.link.is_none() {
+            // Whoever waited for its end may have let it go since it began.
+            run.clear_link();
+        }
+        let replayed = match replayed {
+            Ok(()) => self.check_children(&run)?,
+            Err(fault) => Err(fault),
+        };
         Ok((run, replayed))
+    }
+
+    /// Whether the children are there that a run waits for.
+    fn check_children(&self, run: &Instance) -> Result<Result<(), Fault>> {
+        let Some(extra) = run.has_extra() else { return Ok(Ok(())) };
+        for (number, id) in extra.children.all() {
+            if self.ledgers.with_id(&id).is_none() && self.find(&id)?.is_none() {
+                let detail = format_args!(
+                    "it waits for child {number}, run {id:?}, which this file does not hold"
+                );
+                return Ok(Err(Fault::new(ParkReason::Damaged, detail)));
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// A run before the first record of its history is delivered.

@@ -15,6 +15,7 @@ use crate::codec;
 use crate::fault::Fault;
 use crate::instance::{Arrival, BodyEnd, Pending, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
+use crate::mark::Made;
 use crate::record::Record;
 
 /// A commit takes no further run when its records have so many bytes.
@@ -49,6 +50,9 @@ impl Engine {
             posts: writer.write_posts(&taken.posts),
             rows: {
                 if writer.elsewhere.is_some() {
+                    for run in taken.rows.iter().filter_map(deleted) {
+                        writer.bereave_deleted(run);
+                    }
                     writer.write_arrivals();
                 }
                 writer.write_drafts(&taken.rows)
@@ -57,6 +61,7 @@ impl Engine {
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
         let refused = writer.elsewhere.and_then(|elsewhere| {
+            taken.starts = elsewhere.starts;
             taken.arrivals = elsewhere.arrivals;
             elsewhere.refused
         });
@@ -89,13 +94,17 @@ pub(super) struct Writer<'a> {
     /// The run that was written last.
     last: Option<RunKey>,
     /// Nothing for nearly all batches.
-    elsewhere: Option<Box<Elsewhere>>,
+    pub(super) elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// What is known of what comes to runs from elsewhere with one batch.
 #[derive(Default)]
 pub(super) struct Elsewhere {
     pub(super) arrivals: Vec<Arrival>,
+    /// What runs begin with that others started.
+    pub(super) starts: Vec<Draft>,
+    /// Of these, the ones that are not in memory, by their ids.
+    pub(super) born: BTreeMap<Rc<str>, RunKey>,
     /// What this batch has for runs that are not in memory.
     pub(super) guests: BTreeMap<RunKey, Guest>,
     /// The keys of its messages, and the runs that it asks to end.
@@ -163,22 +172,40 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn write_draft(&mut self, Draft { to, what }: &Draft) {
+    pub(super) fn write_draft(&mut self, Draft { to, what }: &Draft) {
         match what {
             What::Record(record) => {
                 self.push(to, |bytes| record.append(bytes));
-                if matches!(**record, Record::Started { .. }) {
-                    to.started_at.set(self.now);
-                }
                 if let Some(state) = state_after(record) {
-                    self.put_row(to, state, None);
+                    self.write_state(to, record, state);
                 }
             }
             What::Request(request) => self.carry_out(to, request),
-            What::Message(_) => unreachable!("it is written as soon as it is drafted"),
+            What::Mark(made) => {
+                self.carry_out_mark(to, made);
+                let Made { number, mark, .. } = &**made;
+                let record = Record::Marked { number: *number, mark: mark.borrowed() };
+                self.push(to, |bytes| record.append(bytes));
+            }
+            What::Message(_) | What::ChildEnded(_) => {
+                unreachable!("it is written as soon as it is drafted")
+            }
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
             What::Resume => self.put_row(to, RunState::Running, None),
             What::Delete => self.batch.delete(to.key),
+        }
+    }
+
+    /// The record begins a run, or ends it.
+    fn write_state(&mut self, to: &Rc<Ledger>, record: &Record<'_>, state: RunState) {
+        if !state.has_ended() {
+            to.started_at.set(self.now);
+        }
+        // One without code has its row written by whoever starts it.
+        let Some(run) = self.engine.ledgers.instance(to) else { return };
+        self.put_row(to, state, None);
+        if let Record::Finished { outcome, .. } = record {
+            self.bereave(&run, outcome);
         }
     }
 
@@ -194,10 +221,11 @@ impl<'a> Writer<'a> {
         });
     }
 
-    fn put_row(&mut self, ledger: &Ledger, state: RunState, fault: Option<&Fault>) {
+    pub(super) fn put_row(&mut self, ledger: &Ledger, state: RunState, fault: Option<&Fault>) {
         let run = self.engine.ledgers.instance(ledger).expect("whose row changes is in memory");
         let mut row = run.row();
         row.state = state;
+        row.link = row.link.filter(|_| !state.has_ended());
         row.changed_at = self.now.as_nanos();
         if let Some(fault) = fault {
             let note = codec::encode(fault).expect("faults are plain data");
@@ -234,13 +262,18 @@ fn deleted(draft: &Draft) -> Option<RunKey> {
 /// Where a run stands behind this record, if that changes.
 fn state_after(record: &Record<'_>) -> Option<RunState> {
     match record {
-        Record::Started { .. } => Some(RunState::Running),
+        Record::Started { .. } | Record::Submitted(_) => Some(RunState::Running),
         Record::Finished { was_dropped: true, .. } => Some(RunState::Cancelled),
         Record::Finished { outcome: Ok(_), .. } => Some(RunState::Completed),
         Record::Finished { outcome: Err(_), .. } => Some(RunState::Failed),
+        Record::Again => Some(RunState::Continued),
         Record::OperationEnded { .. }
         | Record::OperationNoted { .. }
         | Record::MessageArrived { .. }
-        | Record::CancelRequested { .. } => None,
+        | Record::CancelRequested { .. }
+        | Record::Admitted { .. }
+        | Record::Marked { .. }
+        | Record::Reported { .. }
+        | Record::MessageSkipped { .. } => None,
     }
 }

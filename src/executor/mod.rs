@@ -37,6 +37,7 @@ use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregi
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
+use crate::start::Start;
 use crate::watch::Watch;
 
 /// Runs workflows durably, on one thread, over one store.
@@ -117,8 +118,35 @@ impl Executor {
         id: &str,
         input: I,
     ) -> Result<Handle<O>> {
+        self.start_with(workflow, id, input, Start::new())
+    }
+
+    /// The same with options: a deadline, attributes. If there is such a run they are ignored, as the
+    /// input is.
+    ///
+    /// # Errors
+    ///
+    /// As with [`start`](Self::start).
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Start, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// let ada = Start::new().attribute("customer", "ada");
+    /// assert_eq!(executor.block_on(executor.start_with(ECHO, "one", 1, ada)?)?, 1);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn start_with<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+        input: I,
+        options: Start,
+    ) -> Result<Handle<O>> {
         let (is_new, (id, watch)) =
-            self.start_encoded(workflow.name(), id, || encode(id, &input))?;
+            self.start_encoded(workflow.name(), id, options, || encode(id, &input))?;
         let handle = Handle::new(id, watch);
         Ok(if is_new { handle.started() } else { handle })
     }
@@ -129,6 +157,7 @@ impl Executor {
         &self,
         workflow: &'static str,
         id: &str,
+        options: Start,
         input: impl FnOnce() -> Result<Bytes<'static>>,
     ) -> Result<(bool, Found)> {
         self.shared.engine.check()?;
@@ -138,7 +167,9 @@ impl Executor {
         if id.is_empty() {
             return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
         }
-        let run = self.shared.engine.start(workflow, id, input()?)?;
+        let engine = &self.shared.engine;
+        let now = engine.world.timers.now().max(engine.world.timers.clock.now());
+        let run = engine.start(workflow, id, input()?, options.at(now))?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
     }
 

@@ -31,6 +31,12 @@ pub struct RunInfo {
     pub changed_at: Timestamp,
     /// Nothing happens to it by itself before this time. `None`: that is not known.
     pub wake_at: Option<Timestamp>,
+    /// Which pass of it this is: 1 for the first.
+    pub pass: u32,
+    /// When it is asked to end.
+    pub deadline: Option<Timestamp>,
+    /// The names and values that it was started with, in the order of the names.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Executor {
@@ -122,10 +128,17 @@ fn unfinished(id: &str) -> Error {
 
 impl From<RunRow> for RunInfo {
     fn from(row: RunRow) -> Self {
-        let RunRow { id, workflow, state, started_at, changed_at, wake_at, .. } = row;
-        let wake_at = wake_at.map(Timestamp::from_nanos);
-        let (started_at, changed_at) =
-            (Timestamp::from_nanos(started_at), Timestamp::from_nanos(changed_at));
-        Self { id, workflow, state, started_at, changed_at, wake_at }
+        let at = Timestamp::from_nanos;
+        Self {
+            id: row.id,
+            workflow: row.workflow,
+            state: row.state,
+            started_at: at(row.started_at),
+            changed_at: at(row.changed_at),
+            wake_at: row.wake_at.map(at),
+            pass: row.pass,
+            deadline: row.deadline.map(at),
+            attributes: row.attributes,
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
+mod children;
+mod marks;
 mod pending;
+mod submitted;
 mod task;
 mod wait;
 mod world;
@@ -31,7 +34,10 @@ use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::trace::Event;
-pub(crate) use pending::{Arrival, BodyEnd, Pending, Post, PostWhat, Sleeper, Written};
+use children::Children;
+use marks::Asks;
+pub(crate) use pending::{Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Sleeper, Written};
+use submitted::Submitted;
 pub(crate) use task::Root;
 use task::WorkflowTask;
 pub(crate) use world::World;
@@ -74,9 +80,10 @@ pub(crate) struct Instance {
 pub(crate) struct Extra {
     /// Why the run cannot go on. The first reason counts.
     fault: OnceCell<Fault>,
-    /// What was asked for and changes something outside of the run, in the order of the code; some of
-    /// it may no longer wait.
-    requests: RefCell<Vec<Rc<Operation>>>,
+    asks: Asks,
+    pub(crate) children: Children,
+    /// Nothing for a run that was started with its workflow and input alone.
+    submitted: OnceCell<Submitted>,
     pub(crate) inbox: RefCell<Inbox>,
     pub(crate) cancelling: Cancelling,
     /// Whether its code was dropped before it ended.
@@ -260,6 +267,7 @@ impl Instance {
 
     /// The root has ended: all other tasks are dropped.
     pub(crate) fn end(&self) {
+        self.forget_deadline();
         self.phase.set(Phase::Ended);
         if let Err(message) = self.drop_tasks() {
             self.fail(ParkReason::Panicked, format_args!("a task that was dropped: {message}"));
@@ -268,6 +276,7 @@ impl Instance {
 
     /// The run leaves memory. What its code says about that no longer matters.
     pub(crate) fn close(&self) {
+        self.forget_deadline();
         self.phase.set(Phase::Closed);
         let _ = self.drop_tasks();
     }
@@ -302,28 +311,13 @@ impl Instance {
         self.extra.get().map(|extra| &**extra)
     }
 
-    /// Something is asked for that changes something outside of the run.
-    fn request(&self, operation: Rc<Operation>) {
-        let requests = &mut *self.extra().requests.borrow_mut();
-        // In a replay nearly all have their outcomes by the time that there are others.
-        if requests.len() == requests.capacity() {
-            requests.retain(|request| self.awaits(request));
-        }
-        requests.push(operation);
-    }
-
-    /// Takes the requests since the last time that still wait, in the order of the code.
-    pub(crate) fn take_requests(&self) -> Vec<Rc<Operation>> {
-        let Some(extra) = self.has_extra() else { return Vec::new() };
-        let mut requests = extra.requests.take();
-        requests.retain(|request| self.awaits(request));
-        requests
-    }
-
     /// Its row, as of now: running, and nothing that not every run has.
     pub(crate) fn row(&self) -> RunRow {
         let mut row = RunRow::new(self.key(), &*self.id, self.workflow());
         row.started_at = self.ledger.started_at.get().as_nanos();
+        if let Some(submitted) = self.submitted() {
+            submitted.complete(&mut row);
+        }
         row
     }
 

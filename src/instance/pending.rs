@@ -5,16 +5,15 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::mem;
 
-use dacapo_store::RunRow;
+use dacapo_store::{RunKey, RunRow};
 
-use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Record, Spent};
+use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
 use crate::watch::Watch;
 
 /// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
@@ -24,6 +23,8 @@ pub(crate) struct Pending {
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
+    /// What runs begin with that `requests` started.
+    pub(crate) starts: Vec<Draft>,
     /// Outcomes of bodies, in the order in which these ended.
     pub(crate) outcomes: Vec<BodyEnd>,
     /// By deadline, run and number.
@@ -57,6 +58,17 @@ pub(crate) enum Arrival {
     Written(Draft),
     /// The caller is told.
     Told(Rc<Watch>, Result<(), Error>),
+    /// A child has ended: whether somebody waits for it is looked at when all else is known.
+    ChildEnds(Receiver, Box<Outcome<'static>>),
+    Nothing,
+}
+
+/// What takes a post.
+#[derive(Clone)]
+pub(crate) enum Receiver {
+    Resident(Rc<Instance>),
+    /// One that is not in memory.
+    Guest(RunKey),
 }
 
 /// A run that waits for long.
@@ -88,7 +100,8 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, posts, rows, arrivals: _, sleepers: _ } = self;
+        let Self { requests, outcomes, timers, posts, rows, starts: _, arrivals: _, sleepers: _ } =
+            self;
         requests.is_empty()
             && outcomes.is_empty()
             && timers.is_empty()
@@ -150,6 +163,7 @@ impl Pending {
             }
         }
         shrink(&mut self.requests, length);
+        shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
         shrink(&mut self.timers, length);
         shrink(&mut self.posts, length);
@@ -174,8 +188,7 @@ impl BodyEnd {
             asked: operation.asked(),
             label: operation.label(),
             outcome: match &*outcome {
-                Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
-                Some(Err(failure)) => Err(failure.clone()),
+                Some(outcome) => borrowed(outcome),
                 None => unreachable!("a body leaves its outcome when it ends"),
             },
             spent: Spent {

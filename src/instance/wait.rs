@@ -26,7 +26,7 @@ impl Instance {
             || {
                 self.observe(Event::Asked(operation));
                 self.operations.borrow_mut().ask(operation.clone());
-                if let Asked::Send { .. } = operation.asked() {
+                if operation.asked().is_request() {
                     self.request(operation.clone());
                 }
             },
@@ -35,7 +35,11 @@ impl Instance {
 
     /// Hands an outcome to the future of an operation, and wakes whoever awaits it.
     pub(crate) fn hand_over(&self, operation: &Operation) {
-        match operation.hand_over() {
+        self.wake(operation.hand_over());
+    }
+
+    pub(super) fn wake(&self, waiter: Option<Waiter>) {
+        match waiter {
             None => {}
             Some(Waiter::Task(task)) => self.world.tasks.raw().wake(task),
             Some(Waiter::Waker(waker)) => self.open(|| waker.wake()),
@@ -71,9 +75,9 @@ impl Instance {
         }
         match operation.asked() {
             Asked::Receive { channel } => self.drop_receive(channel, operation.order(), in_hand),
-            Asked::Step { .. } | Asked::Sleep { .. } | Asked::Send { .. } => {
-                self.end_effort(operation);
-            }
+            Asked::Child { .. } if asked => self.drop_child(operation),
+            Asked::Step { .. } | Asked::Sleep { .. } => self.end_effort(operation),
+            Asked::Send { .. } | Asked::Child { .. } => {}
         }
     }
 

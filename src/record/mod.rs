@@ -1,7 +1,10 @@
 //! The entries of a run's history: what is remembered.
 
 mod encoding;
+mod submission;
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -10,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
+pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -26,6 +30,11 @@ pub(crate) struct Number {
     pub(crate) task: u32,
     /// Counts from 1.
     pub(crate) local: u32,
+}
+
+impl Number {
+    /// Of no operation: behind all timers that are due at one time comes the deadline of the run.
+    pub(crate) const DEADLINE: Self = Self { task: u32::MAX, local: u32::MAX };
 }
 
 impl fmt::Display for Number {
@@ -63,7 +72,11 @@ pub(crate) enum Record<'a> {
         spent: Spent,
     },
     /// What must be known of an operation before it has its outcome.
-    OperationNoted { number: Number, note: Note },
+    OperationNoted {
+        number: Number,
+        #[serde(borrow)]
+        note: Note<'a>,
+    },
     /// The run has ended; always its last record.
     Finished {
         #[serde(borrow)]
@@ -77,9 +90,61 @@ pub(crate) enum Record<'a> {
         #[serde(borrow)]
         payload: Bytes<'a>,
         key: Option<&'a str>,
+        /// Whether somebody waits for its answer.
+        is_question: bool,
     },
     /// Someone asked the run to end.
     CancelRequested { cause: CancelCause },
+    /// The run exists, and is to begin: always its first record, if it is not `Started`.
+    Submitted(#[serde(borrow)] Box<Submission<'a>>),
+    /// It begins. Posts may stand between the two.
+    Admitted {
+        /// The [`SEMANTICS_VERSION`] of the build that admitted it.
+        version: u32,
+        seed: u64,
+    },
+    /// The code did something without awaiting it.
+    Marked {
+        number: Number,
+        #[serde(borrow)]
+        mark: Mark<'a>,
+    },
+    /// A body published a value.
+    Reported {
+        number: Number,
+        attempt: u32,
+        topic: &'a str,
+        #[serde(borrow)]
+        value: Bytes<'a>,
+    },
+    /// The message that stands at this seq is never received. Histories are searched for these before
+    /// they are delivered.
+    MessageSkipped { seq: u64 },
+    /// This pass has ended, and the run goes on in another; always its last record.
+    Again,
+}
+
+/// What code does without awaiting it. In a replay a recorded one must have been made, with the same
+/// kind and names. The order of the variants and of their fields is the format.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) enum Mark<'a> {
+    Published {
+        topic: &'a str,
+        #[serde(borrow)]
+        value: Bytes<'a>,
+    },
+    /// The question at this seq has its answer.
+    Answered {
+        seq: u64,
+        #[serde(borrow)]
+        outcome: Outcome<'a>,
+    },
+    /// Nobody waits for the child any more: it is asked to end.
+    ChildDropped,
+    /// Nobody waits for the child any more, and it goes on.
+    ChildDetached,
+    /// A child is started that nobody waits for.
+    ChildStarted { workflow: &'a str, id: Cow<'a, str> },
 }
 
 /// Who asked a run to end. The order of the variants is the format.
@@ -122,6 +187,10 @@ pub(crate) enum Asked<'a> {
     Receive {
         channel: &'a str,
     },
+    /// The id of the child is its label: ids are not compared.
+    Child {
+        workflow: &'a str,
+    },
 }
 
 /// What an outcome took; all zero where there is no body.
@@ -136,11 +205,16 @@ pub(crate) struct Spent {
 
 /// See [`Record::OperationNoted`]. The order of the variants is the format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) enum Note {
+pub(crate) enum Note<'a> {
     /// An `at_most_once` body may have begun.
     Begun,
     /// The end of a process interrupted the body, or may have; it may run again.
     Interrupted,
+    /// The child exists.
+    ChildStarted { workflow: &'a str, id: &'a str },
+    /// The request has left, for another store, and its outcome comes in a later commit. No build has
+    /// recorded it so far; one that finds it does not ask again.
+    Left,
 }
 
 impl<'a> Asked<'a> {
@@ -150,24 +224,35 @@ impl<'a> Asked<'a> {
             Self::Step { name } => name,
             Self::Sleep { .. } => "",
             Self::Send { channel } | Self::Receive { channel } => channel,
+            Self::Child { workflow } => workflow,
         }
     }
 
     /// Whether a history can hold `note` of it.
-    pub(crate) fn takes(&self, note: Note) -> bool {
-        match (self, note) {
-            (Self::Step { .. }, Note::Begun | Note::Interrupted) => true,
-            (
-                Self::Sleep { .. } | Self::Send { .. } | Self::Receive { .. },
-                Note::Begun | Note::Interrupted,
-            ) => false,
+    pub(crate) fn takes(&self, note: Note<'_>) -> bool {
+        match note {
+            Note::Begun | Note::Interrupted => matches!(self, Self::Step { .. }),
+            Note::ChildStarted { workflow: started, .. } => {
+                matches!(self, Self::Child { workflow } if *workflow == started)
+            }
+            Note::Left => self.is_request(),
+        }
+    }
+
+    /// Whether it changes something outside of the run.
+    pub(crate) fn is_request(&self) -> bool {
+        match self {
+            Self::Send { .. } | Self::Child { .. } => true,
+            Self::Step { .. } | Self::Sleep { .. } | Self::Receive { .. } => false,
         }
     }
 
     /// What of it a message shows only where it differs: it would be noise elsewhere.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Step { .. } | Self::Send { .. } | Self::Receive { .. } => String::new(),
+            Self::Step { .. } | Self::Send { .. } | Self::Receive { .. } | Self::Child { .. } => {
+                String::new()
+            }
             Self::Sleep { until } => alloc::format!(", due at {until}"),
         }
     }
@@ -176,7 +261,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn compares_labels(&self) -> bool {
         match self {
             Self::Step { .. } | Self::Sleep { .. } => true,
-            Self::Send { .. } | Self::Receive { .. } => false,
+            Self::Send { .. } | Self::Receive { .. } | Self::Child { .. } => false,
         }
     }
 
@@ -184,7 +269,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn is_worked_on(&self) -> bool {
         match self {
             Self::Step { .. } | Self::Send { .. } => true,
-            Self::Sleep { .. } | Self::Receive { .. } => false,
+            Self::Sleep { .. } | Self::Receive { .. } | Self::Child { .. } => false,
         }
     }
 
@@ -199,6 +284,73 @@ impl<'a> Asked<'a> {
             Self::Sleep { .. } => "sleep",
             Self::Send { .. } => "send",
             Self::Receive { .. } => "receive",
+            Self::Child { .. } => "child",
+        }
+    }
+}
+
+impl Mark<'_> {
+    /// Whether both are of one kind, with the same names.
+    pub(crate) fn is_like(&self, other: &Mark<'_>) -> bool {
+        match (self, other) {
+            (Self::Published { topic, .. }, Mark::Published { topic: other, .. }) => topic == other,
+            (Self::Answered { seq, .. }, Mark::Answered { seq: other, .. }) => seq == other,
+            (Self::ChildStarted { workflow, .. }, Mark::ChildStarted { workflow: other, .. }) => {
+                workflow == other
+            }
+            (Self::ChildDropped, Mark::ChildDropped)
+            | (Self::ChildDetached, Mark::ChildDetached) => true,
+            (
+                Self::Published { .. }
+                | Self::Answered { .. }
+                | Self::ChildStarted { .. }
+                | Self::ChildDropped
+                | Self::ChildDetached,
+                _,
+            ) => false,
+        }
+    }
+
+    /// The same, without what it owns.
+    pub(crate) fn borrowed(&self) -> Mark<'_> {
+        match self {
+            Self::Published { topic, value } => Mark::Published { topic, value: value.borrowed() },
+            Self::Answered { seq, outcome } => {
+                Mark::Answered { seq: *seq, outcome: borrowed(outcome) }
+            }
+            Self::ChildDropped => Mark::ChildDropped,
+            Self::ChildDetached => Mark::ChildDetached,
+            Self::ChildStarted { workflow, id } => {
+                Mark::ChildStarted { workflow, id: Cow::Borrowed(id) }
+            }
+        }
+    }
+}
+
+/// The same outcome, without its bytes.
+pub(crate) fn borrowed<'a>(outcome: &'a Outcome<'_>) -> Outcome<'a> {
+    match outcome {
+        Ok(bytes) => Ok(bytes.borrowed()),
+        Err(failure) => Err(failure.clone()),
+    }
+}
+
+/// How messages show a mark, with its number.
+pub(crate) struct ShownMark<'a>(pub(crate) &'a Mark<'a>, pub(crate) Number);
+
+impl fmt::Display for ShownMark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownMark(mark, number) = self;
+        match mark {
+            Mark::Published { topic, .. } => write!(f, "publish {number} on {topic:?}"),
+            Mark::Answered { seq, .. } => {
+                write!(f, "answer to the question of record {seq}, receive {number}")
+            }
+            Mark::ChildDropped => write!(f, "drop of child {number}"),
+            Mark::ChildDetached => write!(f, "detach of child {number}"),
+            Mark::ChildStarted { workflow, .. } => {
+                write!(f, "start of the detached child {number} {workflow:?}")
+            }
         }
     }
 }
@@ -211,7 +363,7 @@ impl fmt::Display for Record<'_> {
             Record::OperationEnded { number, asked, label, .. } => {
                 let what = match asked {
                     Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => "outcome",
-                    Asked::Sleep { .. } => "end",
+                    Asked::Sleep { .. } | Asked::Child { .. } => "end",
                 };
                 write!(f, "{what} of {}", Shown(asked, *number, *label))
             }
@@ -221,10 +373,29 @@ impl fmt::Display for Record<'_> {
             Record::OperationNoted { number, note: Note::Interrupted } => {
                 write!(f, "interruption of step {number}")
             }
+            Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } } => {
+                write!(f, "start of child {number} {workflow:?} [{id}]")
+            }
+            Record::OperationNoted { number, note: Note::Left } => {
+                write!(f, "departure of request {number}")
+            }
+            Record::MessageArrived { channel, is_question: true, .. } => {
+                write!(f, "question on {channel:?}")
+            }
             Record::MessageArrived { channel, .. } => write!(f, "message on channel {channel:?}"),
             Record::CancelRequested { cause } => {
                 write!(f, "request to cancel ({})", cause.name())
             }
+            Record::Submitted(submission) => {
+                write!(f, "submission of workflow {:?}", submission.workflow)
+            }
+            Record::Admitted { .. } => f.write_str("admission of the run"),
+            Record::Marked { number, mark } => ShownMark(mark, *number).fmt(f),
+            Record::Reported { number, attempt, topic, .. } => {
+                write!(f, "report on {topic:?} of step {number}, attempt {attempt}")
+            }
+            Record::MessageSkipped { seq } => write!(f, "skip of the message of record {seq}"),
+            Record::Again => f.write_str("end of the pass"),
             Record::Finished { outcome: Ok(_), .. } => f.write_str("end of the run with an output"),
             Record::Finished { outcome: Err(failure), .. } => {
                 write!(f, "end of the run with the error {:?}", failure.message())
@@ -273,6 +444,36 @@ mod tests {
         Record::OperationEnded { number: NUMBER, asked, label: None, outcome, spent }
     }
 
+    fn marked(mark: Mark<'_>) -> Record<'_> {
+        Record::Marked { number: NUMBER, mark }
+    }
+
+    fn submission(input: Bytes<'_>) -> Submission<'_> {
+        let key = CarriedKey {
+            channel: "price".into(),
+            key: "k".into(),
+            at: Timestamp::from_nanos(9),
+            answer: Some(Ok(input.clone())),
+        };
+        let topic = CarriedTopic { topic: "status".into(), published: 4, latest: input.clone() };
+        Submission {
+            workflow: "order",
+            input,
+            options: Options {
+                deadline: Some(Timestamp::from_nanos(7)),
+                attributes: [("customer".into(), "ada".into())].into(),
+            },
+            link: Some(Link { parent: 3, number: NUMBER }),
+            pass: 2,
+            carried: Carried {
+                before: Some(1),
+                idle_passes: 5,
+                keys: [key].into(),
+                topics: [topic].into(),
+            },
+        }
+    }
+
     #[test]
     fn records_survive_encoding() {
         let bytes = || Bytes::Borrowed(&[1, 2, 3]);
@@ -285,8 +486,28 @@ mod tests {
             slept(),
             Record::OperationNoted { number: NUMBER, note: Note::Interrupted },
             Record::Finished { outcome: Err(failure), was_dropped: true },
-            Record::MessageArrived { channel: "approval", payload: bytes(), key: Some("k") },
+            Record::MessageArrived {
+                channel: "approval",
+                payload: bytes(),
+                key: Some("k"),
+                is_question: true,
+            },
             Record::CancelRequested { cause: CancelCause::Parent },
+            Record::Submitted(Box::new(submission(bytes()))),
+            Record::Admitted { version: 1, seed: 3 },
+            marked(Mark::Published { topic: "status", value: bytes() }),
+            marked(Mark::Answered { seq: 300, outcome: Ok(bytes()) }),
+            marked(Mark::ChildDropped),
+            marked(Mark::ChildDetached),
+            marked(Mark::ChildStarted { workflow: "ship", id: "ship-1".into() }),
+            Record::Reported { number: NUMBER, attempt: 2, topic: "tokens", value: bytes() },
+            Record::MessageSkipped { seq: 7 },
+            Record::Again,
+            Record::OperationNoted {
+                number: NUMBER,
+                note: Note::ChildStarted { workflow: "ship", id: "ship-1" },
+            },
+            Record::OperationNoted { number: NUMBER, note: Note::Left },
         ];
         for record in records {
             let mut encoded = Vec::new();

@@ -17,6 +17,7 @@ use crate::codec::Value;
 use crate::error::Result;
 use crate::executor::{Executor, decode_output, encode};
 use crate::name::Workflow;
+use crate::start::Start;
 use crate::watch::{Far, FarEnd, Watch};
 
 /// A run to wait for, on any thread and any runtime: a future of its result.
@@ -61,6 +62,27 @@ impl Remote {
         id: &str,
         input: I,
     ) -> RemoteHandle<O> {
+        self.start_with(workflow, id, input, Start::new())
+    }
+
+    /// The same with options; see [`Executor::start_with`].
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Start, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let ada = Start::new().attribute("customer", "ada");
+    /// assert_eq!(executor.block_on(executor.remote().start_with(ECHO, "one", 1, ada))?, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn start_with<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        id: &str,
+        input: I,
+        options: Start,
+    ) -> RemoteHandle<O> {
         // To bytes of which no other thread shares any.
         let input = encode(id, &input).map(|bytes| bytes.as_slice().to_vec());
         self.handle(id, move |executor, id| {
@@ -69,7 +91,7 @@ impl Remote {
                 bytes.copy(&input?);
                 Ok(bytes)
             };
-            Ok(executor.start_encoded(workflow.name(), id, input)?.1.1)
+            Ok(executor.start_encoded(workflow.name(), id, options, input)?.1.1)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Runs that are talked to, and talk to each other.
 
 mod cancel;
+mod children;
 mod messages;
 
 use dacapo::sim::Sim;

@@ -1,0 +1,281 @@
+//! Runs that other runs start, and what becomes of the two when one of them ends.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use dacapo_store::{RunKey, RunRow};
+
+use super::Engine;
+use super::write::{Guest, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::instance::{Arrival, Instance, Phase, Receiver};
+use crate::ledger::{ChildEnd, Ledger, What};
+use crate::mark::Made;
+use crate::message::{Birth, Outgoing, Parcel};
+use crate::random;
+use crate::record::{
+    Asked, CancelCause, Carried, Link, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION,
+    Submission,
+};
+
+impl Engine {
+    /// The children of a run that is not in memory, as its history has them: those whose ends it has
+    /// not heard of, and that it did not let go. Of a damaged history, those that can be read.
+    pub(super) fn children_of(&self, run: RunKey) -> Result<BTreeMap<Number, Rc<str>>> {
+        let history = match self.store.borrow().history(run) {
+            Err(error) if error.is_refused() => return Err(Error::store(&error)),
+            history => history.ok(),
+        };
+        let mut children = BTreeMap::new();
+        for entry in history.iter().flat_map(|history| history.iter()) {
+            match Record::read(entry.record) {
+                Ok(Record::OperationNoted { number, note: Note::ChildStarted { id, .. } }) => {
+                    children.insert(number, id.into());
+                }
+                Ok(
+                    Record::OperationEnded { number, asked: Asked::Child { .. }, .. }
+                    | Record::Marked { number, mark: Mark::ChildDropped | Mark::ChildDetached },
+                ) => {
+                    children.remove(&number);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(children)
+    }
+
+    /// Adds a run in memory. `None`: its code is not registered.
+    pub(super) fn enter(&self, key: RunKey, id: Rc<str>, workflow: &str) -> Option<Rc<Instance>> {
+        let workflow = self.registry.find(workflow)?.clone();
+        let (world, ledger) = (self.world.clone(), Ledger::new(key));
+        let run = Instance::new(world, ledger, (&*id).into(), workflow, Phase::Live);
+        self.ledgers.enter(&run);
+        Some(run)
+    }
+
+    pub(super) fn take_key(&self) -> RunKey {
+        RunKey(self.next_run.replace(self.next_run.get() + 1))
+    }
+
+    /// The record that admits a run.
+    pub(super) fn admission(&self, run: RunKey) -> Record<'static> {
+        Record::Admitted { version: SEMANTICS_VERSION, seed: random::mix(self.seed, run.0) }
+    }
+}
+
+impl Writer<'_> {
+    /// Starts a child that `parent` asked for; nobody waits for it if there is no `link`.
+    pub(super) fn start_child(
+        &mut self,
+        parent: &Ledger,
+        id: &Rc<str>,
+        birth: &Birth,
+        link: Option<Link>,
+    ) -> Result<()> {
+        self.check_free(id)?;
+        let Birth { workflow, input, options, timeout } = birth.clone();
+        let mut submission =
+            Submission { workflow, input, options, link, pass: 1, carried: Carried::default() };
+        // A child that was let go inherits nothing.
+        let parent = self.engine.ledgers.instance(parent).filter(|_| link.is_some());
+        let inherited = parent.and_then(|parent| parent.submitted()?.options.deadline);
+        let own = submission.options.deadline;
+        let late = timeout.map(|timeout| self.now + timeout);
+        submission.options.deadline = own.into_iter().chain(late).chain(inherited).min();
+        self.begin_run(id, submission);
+        Ok(())
+    }
+
+    /// A run begins with this commit.
+    pub(super) fn begin_run(&mut self, id: &Rc<str>, submission: Submission<'static>) {
+        let key = self.engine.take_key();
+        let admission = self.engine.admission(key);
+        let run = self.engine.enter(key, id.clone(), submission.workflow);
+        let ledger = match &run {
+            Some(run) => {
+                run.submit(&submission);
+                run.ledger.clone()
+            }
+            None => self.bear_guest(key, id, &submission),
+        };
+        for record in [Record::Submitted(submission.into()), admission] {
+            let draft = ledger.draft(What::Record(record.into()));
+            ledger.note_written();
+            self.write_draft(&draft);
+            self.elsewhere().starts.push(draft);
+        }
+    }
+
+    /// A run begins that waits for its code.
+    fn bear_guest(&mut self, key: RunKey, id: &str, submission: &Submission<'_>) -> Rc<Ledger> {
+        let ledger = Ledger::new(key);
+        let mut row = RunRow::new(key, id, submission.workflow);
+        submission.complete(&mut row);
+        row.started_at = self.now.as_nanos();
+        row.changed_at = row.started_at;
+        self.batch.put_row(row.clone());
+        let guest = Guest { ledger: ledger.clone(), row };
+        self.elsewhere().born.insert(id.into(), key);
+        self.elsewhere().guests.insert(key, guest);
+        ledger
+    }
+
+    /// # Errors
+    ///
+    /// If there is a run with this id, or it cannot be one.
+    fn check_free(&mut self, id: &str) -> Result<()> {
+        if id.is_empty() {
+            return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
+        }
+        let is_known =
+            self.engine.ledgers.with_id(id).is_some() || self.elsewhere().born.contains_key(id);
+        let is_taken = is_known || {
+            let found = self.engine.store.borrow().find(id);
+            found.map_err(|error| self.unreadable(id, error))?.is_some()
+        };
+        match is_taken {
+            false => Ok(()),
+            true => Err(taken(id)),
+        }
+    }
+
+    /// Carries out what the code of a run did without awaiting it.
+    pub(super) fn carry_out_mark(&mut self, run: &Ledger, made: &Made) {
+        let Made { number, mark, child } = made;
+        match mark {
+            Mark::ChildDropped => self.release_child(run, *number, true),
+            Mark::ChildDetached => self.release_child(run, *number, false),
+            Mark::ChildStarted { .. } => {
+                let outgoing = child.as_ref().map(|child| child.outgoing());
+                if let Some(Some(Outgoing { to, parcel: Parcel::Child(birth) })) =
+                    outgoing.as_deref()
+                {
+                    // Nobody is there to be told that the id is taken.
+                    let _ = self.start_child(run, to, birth, None);
+                }
+            }
+            Mark::Published { .. } | Mark::Answered { .. } => {}
+        }
+    }
+
+    fn release_child(&mut self, parent: &Ledger, number: Number, is_dropped: bool) {
+        let parent = self.engine.ledgers.instance(parent);
+        if let Some(run) = parent
+            && let Some(id) = run.extra().children.get(number)
+        {
+            self.release(Link { parent: run.key().0, number }, &id, is_dropped);
+        }
+    }
+
+    /// Nobody waits for the end of a child any more; perhaps it is asked to end.
+    fn release(&mut self, link: Link, id: &str, is_dropped: bool) {
+        // One that has ended has, and what cannot be read fails the commit.
+        let Ok(Some(child)) = self.look_up(id) else { return };
+        if self.link(&child) != Some(link) {
+            return;
+        }
+        self.clear_link(&child);
+        if is_dropped && self.takes_posts(&child) {
+            let _ = self.cancel(&child, CancelCause::Parent);
+        }
+    }
+
+    fn link(&mut self, child: &Receiver) -> Option<Link> {
+        match child {
+            Receiver::Resident(run) => run.link(),
+            Receiver::Guest(key) => self.elsewhere().guests[key].row.link.map(Link::of_row),
+        }
+    }
+
+    fn clear_link(&mut self, child: &Receiver) {
+        match child {
+            Receiver::Resident(run) => {
+                run.clear_link();
+                if run.phase.get() != Phase::Ended {
+                    let state = dacapo_store::RunState::Running;
+                    self.put_row(&run.ledger, state, None);
+                }
+            }
+            Receiver::Guest(key) => {
+                if let Some(guest) = self.elsewhere().guests.get_mut(key) {
+                    guest.row.link = None;
+                    let row = guest.row.clone();
+                    self.batch.put_row(row);
+                }
+            }
+        }
+    }
+
+    /// A run has ended: whoever waits for it is told, and its children are asked to end.
+    pub(super) fn bereave(&mut self, run: &Rc<Instance>, outcome: &Outcome<'_>) {
+        let Some(extra) = run.has_extra() else { return };
+        if run.link().is_some() {
+            let outcome = outcome.clone().map(crate::bytes::Bytes::into_owned);
+            let end = Arrival::ChildEnds(Receiver::Resident(run.clone()), Box::new(outcome));
+            self.elsewhere().arrivals.push(end);
+        }
+        self.release_all(run.key(), extra.children.all());
+    }
+
+    /// The same of a run that ends without its code.
+    pub(super) fn bereave_guest(&mut self, key: RunKey, outcome: Outcome<'static>) {
+        if self.elsewhere().guests[&key].row.link.is_some() {
+            let end = Arrival::ChildEnds(Receiver::Guest(key), Box::new(outcome));
+            self.elsewhere().arrivals.push(end);
+        }
+        match self.engine.children_of(key) {
+            Ok(children) => self.release_all(key, children.into_iter().collect()),
+            // It was read before this commit: `reload_receivers`.
+            Err(_) => {}
+        }
+    }
+
+    fn release_all(&mut self, parent: RunKey, children: Vec<(Number, Rc<str>)>) {
+        for (number, id) in children {
+            self.release(Link { parent: parent.0, number }, &id, true);
+        }
+    }
+
+    /// A run that is parked is deleted: it ends first, for all whom that concerns.
+    pub(super) fn bereave_deleted(&mut self, run: RunKey) {
+        let row = self.engine.store.borrow().row(run);
+        let Ok(Some(row)) = row.map_err(|error| self.unreadable("a run to be deleted", error))
+        else {
+            return;
+        };
+        if !row.state.has_ended() {
+            let guest = Guest { ledger: Ledger::new(run), row };
+            self.elsewhere().guests.insert(run, guest);
+            self.bereave_guest(run, Err(Error::cancelled().into_failure()));
+        }
+    }
+
+    /// The end of a child comes to its parent, if it still waits for it and takes anything.
+    pub(super) fn child_end(&mut self, child: &Receiver, outcome: &Outcome<'static>) -> Arrival {
+        let Some(Link { parent, number }) = self.link(child) else { return Arrival::Nothing };
+        let Ok(Some(parent)) = self.look_up_key(RunKey(parent)) else { return Arrival::Nothing };
+        if !self.takes_posts(&parent) {
+            return Arrival::Nothing;
+        }
+        let (workflow, id) = match child {
+            Receiver::Resident(run) => (run.workflow().into(), (&*run.id).into()),
+            Receiver::Guest(key) => {
+                let row = &self.elsewhere().guests[key].row;
+                (row.workflow.as_str().into(), row.id.as_str().into())
+            }
+        };
+        if let Receiver::Resident(parent) = &parent {
+            self.engine.keep_in_memory(parent);
+        }
+        let end = ChildEnd { number, workflow, id, outcome: outcome.clone() };
+        Arrival::Written(self.ledger(&parent).draft(What::ChildEnded(end.into())))
+    }
+}
+
+/// What is said of an id that exists.
+fn taken(id: &str) -> Error {
+    let message = format_args!("there is a run {id:?} already: give the child another id");
+    Error::of(Kind::Usage, message)
+}

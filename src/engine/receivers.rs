@@ -1,0 +1,300 @@
+//! What comes to a run from elsewhere, written: here it is decided what each meets.
+
+use alloc::rc::Rc;
+use core::mem;
+
+use dacapo_store::{RunKey, RunRow, RunState};
+
+use super::no_such_run;
+use super::write::{Guest, Writer};
+use crate::error::{Error, Kind, Result};
+use crate::instance::{Arrival, Phase, Post, PostWhat, Receiver};
+use crate::ledger::{Ledger, What};
+use crate::message::{Message, Outgoing, Parcel};
+use crate::operation::Operation;
+use crate::record::{CancelCause, Link, Record};
+
+impl Writer<'_> {
+    /// Carries out what a run asked for, and records what came of it.
+    pub(super) fn carry_out(&mut self, run: &Ledger, request: &Operation) {
+        let carried_out = {
+            let outgoing = request.outgoing();
+            let Outgoing { to, parcel } =
+                outgoing.as_ref().expect("a request hands something over");
+            match parcel {
+                Parcel::Message(message) => {
+                    self.send(to, message.clone()).map(|()| request.set_done())
+                }
+                Parcel::Child(birth) => {
+                    let link = Link { parent: run.key.0, number: request.number };
+                    self.start_child(run, to, birth, Some(link))
+                }
+            }
+        };
+        if let Err(error) = carried_out {
+            request.set_failure(error.into_failure());
+        }
+        self.push(run, |bytes| request.with_record(|record| record.append(bytes)));
+    }
+
+    fn send(&mut self, to: &str, message: Message) -> Result<()> {
+        let receiver = self.find(to)?;
+        self.message(&receiver, message)
+    }
+
+    pub(super) fn write_posts(&mut self, posts: &[Post]) -> usize {
+        for Post { to, what, receipt } in posts {
+            let found = self.find(to);
+            if let (Ok(Receiver::Resident(run)), PostWhat::Cancel(CancelCause::Terminated)) =
+                (&found, what)
+                && run.phase.get() == Phase::Closed
+            {
+                // This commit parks it. The next one ends it without its code.
+                let what = PostWhat::Cancel(CancelCause::Terminated);
+                let again = Post { to: to.clone(), what, receipt: receipt.clone() };
+                self.engine.world.pending.borrow_mut().posts.push(again);
+                continue;
+            }
+            let written = found.and_then(|receiver| match what {
+                PostWhat::Message(message) => self.message(&receiver, message.clone()),
+                PostWhat::Cancel(cause) => self.cancel(&receiver, *cause),
+            });
+            // Who asks that something ends that has ended has what he wants.
+            let is_late = matches!(what, PostWhat::Cancel(_));
+            let told = written.or_else(|error| match is_late && error.is_ended() {
+                true => Ok(()),
+                false => Err(error),
+            });
+            self.elsewhere().arrivals.push(Arrival::Told(receipt.clone(), told));
+        }
+        posts.len()
+    }
+
+    /// The run with this id, if it takes what comes.
+    pub(super) fn find(&mut self, id: &str) -> Result<Receiver> {
+        let receiver = self.look_up(id)?.ok_or_else(|| no_such_run(id))?;
+        match self.takes_posts(&receiver) {
+            true => Ok(receiver),
+            false => Err(has_ended(id)),
+        }
+    }
+
+    /// The run with this id, if there is one by now, and it has not ended before this commit.
+    pub(super) fn look_up(&mut self, id: &str) -> Result<Option<Receiver>> {
+        if let Some(run) = self.engine.ledgers.with_id(id) {
+            // One that was started behind what is for it is not there yet.
+            return Ok((run.ledger.next_seq.get() > 0).then_some(Receiver::Resident(run)));
+        }
+        if let Some(key) = self.elsewhere.as_ref().and_then(|known| known.born.get(id)) {
+            return Ok(Some(Receiver::Guest(*key)));
+        }
+        let row = self.engine.store.borrow().find(id);
+        let row = row.map_err(|error| self.unreadable(id, error))?;
+        row.map_or(Ok(None), |row| self.guest(row))
+    }
+
+    /// The same by its key.
+    pub(super) fn look_up_key(&mut self, run: RunKey) -> Result<Option<Receiver>> {
+        if let Some(run) = self.engine.ledgers.resident(run) {
+            return Ok(Some(Receiver::Resident(run)));
+        }
+        if self.elsewhere().guests.contains_key(&run) {
+            return Ok(Some(Receiver::Guest(run)));
+        }
+        let row = self.engine.store.borrow().row(run);
+        let row = row.map_err(|error| self.unreadable("its parent", error))?;
+        row.map_or(Ok(None), |row| self.guest(row))
+    }
+
+    fn guest(&mut self, row: RunRow) -> Result<Option<Receiver>> {
+        let key = row.key;
+        if self.elsewhere().deleted.contains(&key) {
+            return Ok(None);
+        }
+        if row.state.has_ended() {
+            return Err(has_ended(&row.id));
+        }
+        if !self.elsewhere().guests.contains_key(&key) {
+            assert!(!self.engine.may_come_back(&row), "whoever gets something was brought back");
+            let ledger = Ledger::new(key);
+            let last = self.engine.store.borrow().last(key);
+            let last = last.map_err(|error| self.unreadable(&row.id, error))?;
+            ledger.next_seq.set(last.last().map_or(0, |entry| entry.seq + 1));
+            self.elsewhere().guests.insert(key, Guest { ledger, row });
+        }
+        Ok(Some(Receiver::Guest(key)))
+    }
+
+    /// Whether anything may be added to the history of a run from elsewhere.
+    pub(super) fn takes_posts(&mut self, receiver: &Receiver) -> bool {
+        match receiver {
+            Receiver::Resident(run) => match run.phase.get() {
+                Phase::Ended => false,
+                Phase::Replaying | Phase::Live | Phase::Closed => true,
+            },
+            // This batch may have ended it.
+            Receiver::Guest(key) => !self.elsewhere().guests[key].row.state.has_ended(),
+        }
+    }
+
+    /// The history of a run that is not in memory cannot be added to; or the disk does not answer, and
+    /// then nothing is.
+    pub(super) fn unreadable(&mut self, id: &str, error: dacapo_store::Error) -> Error {
+        let message = Error::store(&error).wrap(format_args!("run {id:?} takes nothing"));
+        if error.is_refused() {
+            self.elsewhere().refused = Some(error);
+        }
+        message
+    }
+
+    pub(super) fn ledger(&mut self, receiver: &Receiver) -> Rc<Ledger> {
+        match receiver {
+            Receiver::Resident(run) => run.ledger.clone(),
+            Receiver::Guest(key) => self.elsewhere().guests[key].ledger.clone(),
+        }
+    }
+
+    pub(super) fn arrive(&mut self, receiver: &Receiver, what: What) {
+        let ledger = self.ledger(receiver);
+        if let Receiver::Resident(run) = receiver {
+            self.engine.keep_in_memory(run);
+        }
+        self.elsewhere().arrivals.push(Arrival::Written(ledger.draft(what)));
+    }
+
+    /// Writes what comes to runs, behind all that they asked for and that was done for them.
+    pub(super) fn write_arrivals(&mut self) {
+        let mut arrivals = mem::take(&mut self.elsewhere().arrivals);
+        for arrival in &mut arrivals {
+            if let Arrival::ChildEnds(child, outcome) = arrival {
+                *arrival = self.child_end(child, outcome);
+            }
+            let Arrival::Written(draft) = arrival else { continue };
+            draft.to.note_written();
+            draft.with_record(|record| self.push(&draft.to, |bytes| record.append(bytes)));
+        }
+        self.elsewhere().arrivals = arrivals;
+    }
+
+    /// A message is recorded with whom it is for, unless its key was before.
+    fn message(&mut self, receiver: &Receiver, message: Message) -> Result<()> {
+        if let Some(key) = &message.key {
+            let run = self.ledger(receiver).key;
+            let is_new = self.elsewhere().keys.insert((run, message.channel, key.clone()));
+            if !is_new || self.has_key(receiver, message.channel, key)? {
+                return Ok(());
+            }
+        }
+        self.arrive(receiver, What::Message(message));
+        Ok(())
+    }
+
+    fn has_key(&mut self, receiver: &Receiver, channel: &str, key: &str) -> Result<bool> {
+        match receiver {
+            Receiver::Resident(run) if run.phase.get() != Phase::Closed => {
+                Ok(run.has_extra().is_some_and(|extra| extra.inbox.borrow().has_key(channel, key)))
+            }
+            // Parked: what it had delivered may not be all.
+            Receiver::Resident(run) => self
+                .history_has(run.key(), &run.id.clone(), |record| is_message(record, channel, key)),
+            Receiver::Guest(run) => {
+                let id = self.elsewhere().guests[run].row.id.clone();
+                self.history_has(*run, &id, |record| is_message(record, channel, key))
+            }
+        }
+    }
+
+    /// Whether the history of a run that is not in memory holds such a record.
+    fn history_has(
+        &mut self,
+        run: RunKey,
+        id: &str,
+        is_such: impl Fn(&Record<'_>) -> bool,
+    ) -> Result<bool> {
+        let history = self.engine.store.borrow().history(run);
+        let history = history.map_err(|error| self.unreadable(id, error))?;
+        let mut records = history.iter().map(|entry| Record::read(entry.record));
+        Ok(records.any(|record| record.is_ok_and(|record| is_such(&record))))
+    }
+
+    /// A run is asked to end, once. Without its code there is nobody to ask: then it ends at once if it
+    /// must, and otherwise waits for its code.
+    pub(super) fn cancel(&mut self, receiver: &Receiver, cause: CancelCause) -> Result<()> {
+        let key = self.ledger(receiver).key;
+        let terminates = cause == CancelCause::Terminated;
+        let is_parked = match receiver {
+            Receiver::Resident(run) => run.phase.get() == Phase::Closed,
+            Receiver::Guest(key) => self.elsewhere().guests[key].row.state == RunState::Parked,
+        };
+        if is_parked && cause == CancelCause::Asked {
+            return Err(parked(self.id(receiver)));
+        }
+        let is_asked = !self.elsewhere().cancelled.insert(key) || self.is_asked(receiver)?;
+        if is_asked && !terminates {
+            return Ok(());
+        }
+        self.arrive(receiver, What::Record(Record::CancelRequested { cause }.into()));
+        if terminates && let Receiver::Guest(key) = receiver {
+            self.end_guest(*key);
+        }
+        Ok(())
+    }
+
+    fn is_asked(&mut self, receiver: &Receiver) -> Result<bool> {
+        match receiver {
+            Receiver::Resident(run) if run.phase.get() != Phase::Closed => {
+                Ok(run.has_extra().is_some_and(|extra| extra.cancelling.is_asked()))
+            }
+            // Parked: what it had delivered may not be all.
+            Receiver::Resident(run) => {
+                self.history_has(run.key(), &run.id.clone(), is_request_to_end)
+            }
+            Receiver::Guest(run) => {
+                let id = self.elsewhere().guests[run].row.id.clone();
+                self.history_has(*run, &id, is_request_to_end)
+            }
+        }
+    }
+
+    /// A run ends without its code.
+    fn end_guest(&mut self, key: RunKey) {
+        let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
+        guest.row.state = RunState::Cancelled;
+        let mut row = guest.row.clone();
+        row.link = None;
+        row.changed_at = self.now.as_nanos();
+        row.note.clear();
+        row.wake_at = None;
+        let outcome = Err(Error::cancelled().into_failure());
+        let finished = Record::Finished { outcome: outcome.clone(), was_dropped: true };
+        self.arrive(&Receiver::Guest(key), What::Record(finished.into()));
+        self.batch.put_row(row);
+        self.bereave_guest(key, outcome);
+    }
+
+    fn id<'a>(&'a mut self, receiver: &'a Receiver) -> &'a str {
+        match receiver {
+            Receiver::Resident(run) => &run.id,
+            Receiver::Guest(key) => &self.elsewhere().guests[key].row.id,
+        }
+    }
+}
+
+fn is_request_to_end(record: &Record<'_>) -> bool {
+    matches!(record, Record::CancelRequested { .. })
+}
+
+fn is_message(record: &Record<'_>, of: &str, with: &str) -> bool {
+    matches!(record, Record::MessageArrived { channel, key: Some(key), .. } if *channel == of && *key == with)
+}
+
+fn has_ended(id: &str) -> Error {
+    Error::of(Kind::Ended, format_args!("run {id:?} has ended: it takes nothing any more"))
+}
+
+fn parked(id: &str) -> Error {
+    let message = format_args!(
+        "run {id:?} is parked: nobody in it can be asked to end; resume it, or terminate it"
+    );
+    Error::of(Kind::Usage, message)
+}

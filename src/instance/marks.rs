@@ -1,0 +1,91 @@
+//! Requests and marks: what the code asked for and the next commit carries out, in the order in which
+//! it asked.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use crate::instance::Instance;
+use crate::mark::{Ask, Made};
+use crate::operation::Operation;
+use crate::record::{Mark, Number, ShownMark};
+
+/// Of one run.
+#[derive(Default)]
+pub(crate) struct Asks {
+    /// In the order of the code, since the last time that they were taken up. Some may no longer wait.
+    untaken: RefCell<Vec<Ask>>,
+    /// The marks whose records were not delivered yet. There is never more than one of a number.
+    marks: RefCell<BTreeMap<Number, Rc<Made>>>,
+}
+
+impl Instance {
+    /// Something is asked for that changes something outside of the run.
+    pub(super) fn request(&self, operation: Rc<Operation>) {
+        self.ask(Ask::Request(operation));
+    }
+
+    /// The code did something that it does not await.
+    pub(crate) fn mark(&self, number: Number, mark: Mark<'static>, child: Option<Rc<Operation>>) {
+        let made = Rc::new(Made { number, mark, child });
+        self.extra().asks.marks.borrow_mut().insert(number, made.clone());
+        self.ask(Ask::Mark(made));
+    }
+
+    fn ask(&self, ask: Ask) {
+        let asks = &mut *self.extra().asks.untaken.borrow_mut();
+        // In a replay nearly all have their records by the time that there are others.
+        if asks.len() == asks.capacity() {
+            asks.retain(|ask| self.still_waits(ask));
+        }
+        asks.push(ask);
+    }
+
+    fn still_waits(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Request(request) => self.awaits(request) && !request.begun.get(),
+            Ask::Mark(made) => self.expects_mark(made),
+        }
+    }
+
+    /// Whether the record of a mark is still to come.
+    pub(crate) fn expects_mark(&self, made: &Rc<Made>) -> bool {
+        let marks = self.extra().asks.marks.borrow();
+        marks.get(&made.number).is_some_and(|expected| Rc::ptr_eq(expected, made))
+    }
+
+    /// Takes what was asked for since the last time and still waits, in the order of the code.
+    pub(crate) fn take_asks(&self) -> Vec<Ask> {
+        let Some(extra) = self.has_extra() else { return Vec::new() };
+        let mut asks = extra.asks.untaken.take();
+        asks.retain(|ask| self.still_waits(ask));
+        asks
+    }
+
+    /// The mark with this number whose record is to come.
+    pub(crate) fn expected_mark(&self, number: Number) -> Option<Rc<Made>> {
+        self.has_extra()?.asks.marks.borrow().get(&number).cloned()
+    }
+
+    /// The record of a mark was delivered, or there will be none.
+    pub(crate) fn forget_mark(&self, number: Number) {
+        let _made = self.extra().asks.marks.borrow_mut().remove(&number);
+    }
+
+    /// Forgets the drops of children: they come to an end with their parent anyway.
+    pub(crate) fn forget_drops(&self) {
+        if let Some(extra) = self.has_extra() {
+            let is_drop = |made: &Made| matches!(made.mark, Mark::ChildDropped);
+            extra.asks.marks.borrow_mut().retain(|_, made| !is_drop(made));
+        }
+    }
+
+    /// A mark that the history should hold by now, for a message.
+    pub(crate) fn show_missing_mark(&self) -> Option<String> {
+        let marks = self.has_extra()?.asks.marks.borrow();
+        let made = marks.values().next()?;
+        Some(alloc::format!("{}", ShownMark(&made.mark, made.number)))
+    }
+}

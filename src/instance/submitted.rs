@@ -1,0 +1,94 @@
+//! How a run began, if with more than its workflow and its input.
+
+use core::cell::Cell;
+
+use dacapo_store::RunRow;
+
+use crate::bytes::Bytes;
+use crate::clock::Timestamp;
+use crate::instance::Instance;
+use crate::record::{Link, Number, Options, Submission};
+use crate::timer::RunTimer;
+
+/// Of one run.
+pub(crate) struct Submitted {
+    pub(crate) pass: u32,
+    pub(crate) options: Options,
+    /// The operation that waits for its end. It is taken away by whoever no longer waits.
+    pub(crate) link: Cell<Option<Link>>,
+    /// Until it is admitted.
+    input: Cell<Option<Bytes<'static>>>,
+    /// The timer of its deadline, while there is one.
+    timer: Cell<Option<RunTimer>>,
+}
+
+impl Instance {
+    /// The run is to begin.
+    pub(crate) fn submit(&self, submission: &Submission<'_>) {
+        let Submission { input, options, link, pass, .. } = submission;
+        let submitted = Submitted {
+            pass: *pass,
+            options: options.clone(),
+            link: Cell::new(*link),
+            input: Cell::new(Some(input.clone().into_owned())),
+            timer: Cell::default(),
+        };
+        // Live it is there since the run was made.
+        let _ = self.extra().submitted.set(submitted);
+    }
+
+    pub(crate) fn submitted(&self) -> Option<&Submitted> {
+        self.has_extra()?.submitted.get()
+    }
+
+    /// The input of a run that is admitted.
+    pub(crate) fn take_input(&self) -> Option<Bytes<'static>> {
+        self.submitted()?.input.take()
+    }
+
+    /// Which operation waits for its end.
+    pub(crate) fn link(&self) -> Option<Link> {
+        self.submitted()?.link.get()
+    }
+
+    /// Nobody waits for its end any more.
+    pub(crate) fn clear_link(&self) {
+        if let Some(submitted) = self.submitted() {
+            submitted.link.set(None);
+        }
+    }
+
+    /// When it is asked to end, if it was not before.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        let deadline = self.submitted()?.options.deadline?;
+        let is_asked = self.extra().cancelling.is_asked();
+        (self.is_running() && !is_asked).then_some(deadline)
+    }
+
+    /// Has the timers know of its deadline.
+    pub(crate) fn watch_deadline(&self) {
+        if let (Some(submitted), Some(deadline)) = (self.submitted(), self.deadline())
+            && submitted.timer.get().is_none()
+        {
+            let timer = RunTimer { deadline, run: self.key(), number: Number::DEADLINE };
+            submitted.timer.set(Some(timer));
+            self.world.timers.add(timer);
+        }
+    }
+
+    pub(super) fn forget_deadline(&self) {
+        if let Some(timer) = self.submitted().and_then(|submitted| submitted.timer.take()) {
+            self.world.timers.remove(&timer);
+        }
+    }
+}
+
+impl Submitted {
+    /// Has a row say it, too.
+    pub(super) fn complete(&self, row: &mut RunRow) {
+        row.pass = self.pass;
+        row.link = self.link.get().map(Link::in_row);
+        row.deadline = self.options.deadline.map(Timestamp::as_nanos);
+        row.attributes = self.options.attributes.clone();
+    }
+}

@@ -1,0 +1,20 @@
+//! What a run's code asked for and is carried out by a commit, in the order in which it asked.
+
+use alloc::rc::Rc;
+
+use crate::operation::Operation;
+use crate::record::{Mark, Number};
+
+/// Something that the code did without awaiting it.
+pub(crate) struct Made {
+    pub(crate) number: Number,
+    pub(crate) mark: Mark<'static>,
+    /// The child that it is about.
+    pub(crate) child: Option<Rc<Operation>>,
+}
+
+/// See the module.
+pub(crate) enum Ask {
+    Request(Rc<Operation>),
+    Mark(Rc<Made>),
+}

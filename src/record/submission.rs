@@ -1,0 +1,101 @@
+//! How a run begins that has more than a workflow and an input.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use dacapo_store::{RunKey, RunRow};
+use serde::{Deserialize, Serialize};
+
+use super::{Number, Outcome};
+use crate::bytes::Bytes;
+use crate::clock::Timestamp;
+
+/// A run that was submitted with options or as a child, or a pass that follows another. The order of
+/// the fields is the format, here and below.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Submission<'a> {
+    pub(crate) workflow: &'a str,
+    #[serde(borrow)]
+    pub(crate) input: Bytes<'a>,
+    pub(crate) options: Options,
+    pub(crate) link: Option<Link>,
+    /// 1 for the first.
+    pub(crate) pass: u32,
+    #[serde(borrow)]
+    pub(crate) carried: Carried<'a>,
+}
+
+/// What its caller wants of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub(crate) struct Options {
+    pub(crate) deadline: Option<Timestamp>,
+    /// Names and values, by which it is found.
+    pub(crate) attributes: Vec<(String, String)>,
+}
+
+/// The operation of another run that waits for the end of this one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) struct Link {
+    /// The key of that run.
+    pub(crate) parent: u64,
+    pub(crate) number: Number,
+}
+
+impl Submission<'_> {
+    /// Has the row of the run say it, too.
+    pub(crate) fn complete(&self, row: &mut RunRow) {
+        row.pass = self.pass;
+        row.link = self.link.map(Link::in_row);
+        row.deadline = self.options.deadline.map(Timestamp::as_nanos);
+        row.attributes = self.options.attributes.clone();
+    }
+}
+
+impl Link {
+    /// As a row has it.
+    pub(crate) fn in_row(self) -> dacapo_store::Link {
+        let Self { parent, number: Number { task, local } } = self;
+        dacapo_store::Link { parent: RunKey(parent), task, local }
+    }
+
+    pub(crate) fn of_row(link: dacapo_store::Link) -> Self {
+        let dacapo_store::Link { parent, task, local } = link;
+        Self { parent: parent.0, number: Number { task, local } }
+    }
+}
+
+/// What a pass takes over from the one before, beside messages, which stand behind it as if they had
+/// just arrived.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+pub(crate) struct Carried<'a> {
+    /// The key of that pass's row.
+    pub(crate) before: Option<u64>,
+    /// How many passes before this one ended with nothing delivered to them but their start.
+    pub(crate) idle_passes: u32,
+    #[serde(borrow)]
+    pub(crate) keys: Vec<CarriedKey<'a>>,
+    #[serde(borrow)]
+    pub(crate) topics: Vec<CarriedTopic<'a>>,
+}
+
+/// The key of a message that has been taken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct CarriedKey<'a> {
+    pub(crate) channel: String,
+    pub(crate) key: String,
+    /// When the message arrived.
+    pub(crate) at: Timestamp,
+    /// Of a question: its answer.
+    #[serde(borrow)]
+    pub(crate) answer: Option<Outcome<'a>>,
+}
+
+/// A topic that something was published on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct CarriedTopic<'a> {
+    pub(crate) topic: String,
+    /// How many values were published.
+    pub(crate) published: u64,
+    #[serde(borrow)]
+    pub(crate) latest: Bytes<'a>,
+}
