@@ -31,6 +31,7 @@ use crate::timer::BodyTimer;
 #[derive(Clone)]
 pub struct Attempt {
     run_id: Arc<str>,
+    pass: u32,
     step: Number,
     name: &'static str,
     number: u32,
@@ -44,6 +45,7 @@ impl Attempt {
         let Job { instance, operation } = job;
         Self {
             run_id: instance.id.clone(),
+            pass: instance.pass(),
             step: operation.number,
             name: operation.asked().name(),
             number,
@@ -113,7 +115,7 @@ impl Attempt {
     /// ```
     #[must_use]
     pub fn key(&self) -> &str {
-        self.key.get_or_init(|| key(&self.run_id, self.step, self.name))
+        self.key.get_or_init(|| key(&self.run_id, self.pass, self.step, self.name))
     }
 
     #[cfg(feature = "sim")]
@@ -143,9 +145,13 @@ impl Attempt {
 }
 
 /// The idempotency key of a step.
-pub(super) fn key(run_id: &str, step: Number, name: &str) -> String {
+pub(super) fn key(run_id: &str, pass: u32, step: Number, name: &str) -> String {
     let id = run_id.replace('%', "%25").replace('/', "%2F");
-    alloc::format!("{id}/{step}/{name}")
+    match pass {
+        1 => alloc::format!("{id}/{step}/{name}"),
+        // No number of a first pass looks like this.
+        pass => alloc::format!("{id}/{pass}:{step}/{name}"),
+    }
 }
 
 /// A step that is carried out: whose it is.

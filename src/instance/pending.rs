@@ -20,6 +20,8 @@ use crate::watch::Watch;
 /// that comes to a run from elsewhere can take away what the run asked for in the same commit.
 #[derive(Default)]
 pub(crate) struct Pending {
+    /// Passes that end: their last marks, and what the next ones take over.
+    pub(crate) passes: Vec<Draft>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
@@ -90,6 +92,7 @@ pub(crate) struct BodyEnd {
 
 /// How much of each part was written, if not all of it was.
 pub(crate) struct Written {
+    pub(crate) passes: usize,
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
     pub(crate) timers: usize,
@@ -100,9 +103,19 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, posts, rows, starts: _, arrivals: _, sleepers: _ } =
-            self;
-        requests.is_empty()
+        let Self {
+            passes,
+            requests,
+            outcomes,
+            timers,
+            posts,
+            rows,
+            starts: _,
+            arrivals: _,
+            sleepers: _,
+        } = self;
+        passes.is_empty()
+            && requests.is_empty()
             && outcomes.is_empty()
             && timers.is_empty()
             && posts.is_empty()
@@ -118,6 +131,7 @@ impl Pending {
                 mem::swap(list, taken);
             }
         }
+        swap(&mut self.passes, &mut taken.passes);
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
         swap(&mut self.timers, &mut taken.timers);
@@ -129,7 +143,8 @@ impl Pending {
     /// any.
     #[inline]
     pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        let is_all = taken.requests.len() == written.requests
+        let is_all = taken.passes.len() == written.passes
+            && taken.requests.len() == written.requests
             && taken.outcomes.len() == written.outcomes
             && taken.timers.len() == written.timers
             && taken.posts.len() == written.posts
@@ -148,6 +163,7 @@ impl Pending {
             rest.append(list);
             *list = rest;
         }
+        back(&mut self.passes, &mut taken.passes, written.passes);
         back(&mut self.requests, &mut taken.requests, written.requests);
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         back(&mut self.timers, &mut taken.timers, written.timers);
@@ -162,6 +178,7 @@ impl Pending {
                 list.shrink_to(length);
             }
         }
+        shrink(&mut self.passes, length);
         shrink(&mut self.requests, length);
         shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
@@ -175,7 +192,7 @@ impl Pending {
 impl Written {
     /// Nothing of it was.
     pub(crate) const NOTHING: Self =
-        Self { requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
+        Self { passes: 0, requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {

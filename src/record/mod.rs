@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
+pub(crate) use submission::{Carried, CarriedKey, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -386,6 +386,9 @@ impl fmt::Display for Record<'_> {
             Record::CancelRequested { cause } => {
                 write!(f, "request to cancel ({})", cause.name())
             }
+            Record::Submitted(submission) if submission.pass > 1 => {
+                write!(f, "pass {} of workflow {:?}", submission.pass, submission.workflow)
+            }
             Record::Submitted(submission) => {
                 write!(f, "submission of workflow {:?}", submission.workflow)
             }
@@ -427,6 +430,7 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
+    use super::submission::CarriedTopic;
     use super::*;
     use crate::error::Error;
 
