@@ -227,10 +227,9 @@ impl Writer<'_> {
             let end = Arrival::ChildEnds(Receiver::Guest(key), Box::new(outcome));
             self.elsewhere().arrivals.push(end);
         }
-        match self.engine.children_of(key) {
-            Ok(children) => self.release_all(key, children.into_iter().collect()),
-            // It was read before this commit: `reload_receivers`.
-            Err(_) => {}
+        // It was read before this commit: what is wrong with it was told then.
+        if let Ok(children) = self.engine.children_of(key) {
+            self.release_all(key, children.into_iter().collect());
         }
     }
 
