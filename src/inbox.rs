@@ -18,6 +18,8 @@ pub(crate) struct Inbox {
     keys: BTreeMap<(Rc<str>, Rc<str>), Timestamp>,
     /// The receives that have a message in hand, by its seq.
     in_hand: BTreeMap<u64, (Rc<str>, Rc<Operation>)>,
+    /// The seqs of messages that nobody receives.
+    skipped: BTreeSet<u64>,
     /// How many receives were built.
     built: u64,
 }
@@ -40,7 +42,22 @@ impl Inbox {
 
     /// Takes the first message that nobody has taken.
     pub(crate) fn take(&mut self, channel: &str) -> Option<Arrived> {
-        Some(self.channels.get_mut(channel)?.arrived.pop_first()?.1)
+        let arrived = &mut self.channels.get_mut(channel)?.arrived;
+        loop {
+            let (seq, message) = arrived.pop_first()?;
+            if !self.skipped.contains(&seq) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The message at `seq` is never received.
+    pub(crate) fn skip(&mut self, seq: u64) {
+        self.skipped.insert(seq);
+    }
+
+    pub(crate) fn is_skipped(&self, seq: u64) -> bool {
+        self.skipped.contains(&seq)
     }
 
     /// A receive is ready with the message that it had in hand, or was dropped with it.
@@ -98,6 +115,7 @@ impl Inbox {
             // A receive that was leaked has it still.
             messages.extend(receive.take_arrived().map(|arrived| (seq, (channel, arrived))));
         }
+        messages.retain(|seq, _| !self.skipped.contains(seq));
         let messages = messages.into_values().map(|(channel, Arrived { payload, key, .. })| {
             Message { channel: String::from(&*channel).into(), payload, key, is_question: false }
         });

@@ -86,6 +86,7 @@ pub(crate) struct Policy {
 /// | waiting   | waiting, for another | delivered, and a wake | dropped       |
 /// | delivered | ready, then taken    | -                     | dropped       |
 /// | taken     | panics               | -                     | dropped       |
+/// |           | (a receive whose message is skipped: waiting again, `wait_again`)    |
 /// | dropped   | -                    | -                     | -             |
 enum State {
     Built,
@@ -117,6 +118,15 @@ pub(crate) enum Effort {
     Body(TaskId),
     /// A timer, which is due when the operation says.
     Timer,
+}
+
+impl From<Waiter> for State {
+    fn from(waiter: Waiter) -> Self {
+        match waiter {
+            Waiter::Task(task) => State::TaskWaiting(task),
+            Waiter::Waker(waker) => State::WakerWaiting(waker),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -256,15 +266,17 @@ impl Operation {
             State::Delivered => return Poll::Ready(()),
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
         };
-        self.state.set(match waiter() {
-            Waiter::Task(task) => State::TaskWaiting(task),
-            Waiter::Waker(waker) => State::WakerWaiting(waker),
-        });
+        self.state.set(waiter().into());
         // It calls user code, which must find the operation in order.
         if is_first {
             ask();
         }
         Poll::Pending
+    }
+
+    /// What was delivered was nothing: it waits for another.
+    pub(crate) fn wait_again(&self, waiter: Waiter) {
+        self.state.set(waiter.into());
     }
 
     /// A receive finds a message at its first poll.

@@ -7,7 +7,6 @@ use core::task::{Context, Poll, ready};
 use super::Ctx;
 use super::awaited::Awaited;
 use crate::codec::{self, Value};
-use crate::fault::ParkReason;
 use crate::name::Channel;
 use crate::operation::{Effort, Operation};
 use crate::record::Asked;
@@ -79,7 +78,7 @@ impl<T: Value> Future for Receive<T> {
                     "the message on channel {channel:?}, record {}, does not decode as {kind}: {why}",
                     arrived.seq
                 );
-                instance.fail(ParkReason::Undecodable, detail);
+                instance.fail_message(arrived.seq, detail);
                 Poll::Pending
             }
         }

@@ -53,6 +53,8 @@ pub(crate) struct Post {
 pub(crate) enum PostWhat {
     Message(Message),
     Cancel(CancelCause),
+    /// The message at this seq is not to be received.
+    Skip(u64),
 }
 
 /// What came of a post: what is recorded, or why nothing is.

@@ -4,6 +4,7 @@ mod again;
 mod cancel;
 mod children;
 mod messages;
+mod trouble;
 
 use dacapo::sim::Sim;
 use dacapo::{Channel, Error, Executor, Result, Value};
