@@ -49,6 +49,7 @@ impl Instance {
             // Whether somebody awaits it or not.
             self.extra().children.remove(*number);
         }
+        self.note_published(record);
         if self.phase.get() == Phase::Ended {
             // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(commit, record);
@@ -67,7 +68,10 @@ impl Instance {
                 self.seed.set(*seed);
                 self.start_root(input)?;
             }
-            Record::Submitted(submission) => self.submit(submission),
+            Record::Submitted(submission) => {
+                self.submit(submission);
+                self.take_over(&submission.carried);
+            }
             Record::Admitted { seed, .. } => {
                 self.seed.set(*seed);
                 let input = self.take_input().ok_or_else(|| self.admitted_twice())?;
@@ -415,6 +419,7 @@ impl Instance {
         attempts: u32,
         started_at: Timestamp,
     ) {
+        self.world.take_reports();
         let (instance, ended_at) = (self.clone(), self.world.timers.now());
         let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
         self.world.pending.borrow_mut().outcomes.push(end);

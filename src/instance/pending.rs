@@ -14,6 +14,7 @@ use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
+use crate::topics::Report;
 use crate::watch::Watch;
 
 /// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
@@ -27,6 +28,8 @@ pub(crate) struct Pending {
     pub(crate) starts: Vec<Draft>,
     /// Outcomes of bodies, in the order in which these ended.
     pub(crate) outcomes: Vec<BodyEnd>,
+    /// What bodies published, among `outcomes`.
+    pub(crate) reports: Vec<Reported>,
     /// By deadline, run and number.
     pub(crate) timers: Vec<Draft>,
     /// What callers have for runs, in the order in which they called.
@@ -88,10 +91,20 @@ pub(crate) struct BodyEnd {
     pub(crate) ended_at: Timestamp,
 }
 
+/// A value that a body published.
+pub(crate) struct Reported {
+    /// So many outcomes came before it.
+    pub(crate) behind: usize,
+    pub(crate) report: Report,
+    /// Whose it is, once it was written. What is void never is.
+    pub(crate) run: Option<Rc<Instance>>,
+}
+
 /// How much of each part was written, if not all of it was.
 pub(crate) struct Written {
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
+    pub(crate) reports: usize,
     pub(crate) timers: usize,
     pub(crate) posts: usize,
     pub(crate) rows: usize,
@@ -100,10 +113,10 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, timers, posts, rows, starts: _, arrivals: _, sleepers: _ } =
-            self;
+        let Self { requests, outcomes, reports, timers, posts, rows, .. } = self;
         requests.is_empty()
             && outcomes.is_empty()
+            && reports.is_empty()
             && timers.is_empty()
             && posts.is_empty()
             && rows.is_empty()
@@ -120,6 +133,7 @@ impl Pending {
         }
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
+        swap(&mut self.reports, &mut taken.reports);
         swap(&mut self.timers, &mut taken.timers);
         swap(&mut self.posts, &mut taken.posts);
         swap(&mut self.rows, &mut taken.rows);
@@ -131,6 +145,7 @@ impl Pending {
     pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
         let is_all = taken.requests.len() == written.requests
             && taken.outcomes.len() == written.outcomes
+            && taken.reports.len() == written.reports
             && taken.timers.len() == written.timers
             && taken.posts.len() == written.posts
             && taken.rows.len() == written.rows;
@@ -149,10 +164,24 @@ impl Pending {
             *list = rest;
         }
         back(&mut self.requests, &mut taken.requests, written.requests);
+        for reported in &mut taken.reports[written.reports..] {
+            reported.behind -= written.outcomes;
+        }
+        back(&mut self.reports, &mut taken.reports, written.reports);
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         back(&mut self.timers, &mut taken.timers, written.timers);
         back(&mut self.posts, &mut taken.posts, written.posts);
         back(&mut self.rows, &mut taken.rows, written.rows);
+    }
+
+    /// Takes out the outcomes that nobody waits for any more.
+    pub(crate) fn drop_void_outcomes(&mut self) {
+        let Self { outcomes, reports, .. } = self;
+        for reported in reports {
+            let before = &outcomes[..reported.behind];
+            reported.behind = before.iter().filter(|end| end.is_awaited()).count();
+        }
+        outcomes.retain(BodyEnd::is_awaited);
     }
 
     /// Gives the memory back that only a burst needed.
@@ -165,6 +194,7 @@ impl Pending {
         shrink(&mut self.requests, length);
         shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
+        shrink(&mut self.reports, length);
         shrink(&mut self.timers, length);
         shrink(&mut self.posts, length);
         shrink(&mut self.arrivals, length);
@@ -175,7 +205,7 @@ impl Pending {
 impl Written {
     /// Nothing of it was.
     pub(crate) const NOTHING: Self =
-        Self { requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
+        Self { requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {
@@ -197,6 +227,10 @@ impl BodyEnd {
                 took: ended_at.nanos_since(*started_at),
             },
         })
+    }
+
+    pub(crate) fn is_of(&self, operation: &Rc<Operation>) -> bool {
+        Rc::ptr_eq(&self.operation, operation)
     }
 
     /// Whether its operation still waits for it.

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
+#[cfg(test)]
+pub(crate) use submission::CarriedKey;
+pub(crate) use submission::{Carried, CarriedTopic, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///

@@ -3,6 +3,7 @@
 mod cancel;
 mod children;
 mod messages;
+mod topics;
 
 use dacapo::sim::Sim;
 use dacapo::{Channel, Error, Executor, Result, Value};
