@@ -26,6 +26,10 @@ impl Cancelling {
         self.cause.get().is_some()
     }
 
+    pub(crate) fn cause(&self) -> Option<CancelCause> {
+        self.cause.get()
+    }
+
     /// The run is asked to end: gives whom to wake, in their order. Until they are ready or dropped
     /// they wait.
     pub(crate) fn ask(&self, cause: CancelCause) -> Vec<Waker> {

@@ -44,6 +44,12 @@ impl Timestamp {
         Duration::from_nanos(self.nanos_since(earlier))
     }
 
+    /// So long before it, or the start of 1970.
+    pub(crate) fn minus(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// The same in nanoseconds.
     pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

@@ -24,6 +24,8 @@ pub enum ParkReason {
     Damaged,
     /// A recorded value does not decode as the type that the code wants.
     Undecodable,
+    /// Workflow code did what it must not do.
+    Misused,
 }
 
 /// What a person does about it before the run is resumed.
@@ -50,6 +52,7 @@ impl ParkReason {
             }
             Self::Panicked => "fix the workflow, then call `Executor::resume`",
             Self::Damaged => "restore the file from a backup, then open it again",
+            Self::Misused => "correct the workflow, then call `Executor::resume`",
             Self::Undecodable => {
                 "restore the type that was recorded (a changed type needs a new step or workflow \
                  name), then call `Executor::resume`"
@@ -87,6 +90,7 @@ impl fmt::Display for ParkReason {
             Self::Panicked => "panicked",
             Self::Damaged => "damaged history",
             Self::Undecodable => "undecodable value",
+            Self::Misused => "misused",
         })
     }
 }

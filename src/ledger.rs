@@ -8,6 +8,7 @@ use core::cell::Cell;
 
 use dacapo_store::RunKey;
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::fault::Fault;
@@ -52,6 +53,8 @@ pub(crate) enum What {
     Request(Rc<Operation>),
     /// What the code did without awaiting it.
     Mark(Rc<Made>),
+    /// The run goes on in another pass.
+    Again(Box<Passing>),
     /// A message comes to the run.
     Message(Message),
     /// A child that the run started has ended.
@@ -62,6 +65,13 @@ pub(crate) enum What {
     Resume,
     /// The run has ended or is parked, and is forgotten with its history.
     Delete,
+}
+
+/// What one pass of a run hands to the next.
+pub(crate) struct Passing {
+    pub(crate) input: Bytes<'static>,
+    /// How many passes by now, in a row, ended with nothing delivered to them but their start.
+    pub(crate) idle_passes: u32,
 }
 
 /// The end of a child, for the run that waits for it.
@@ -165,6 +175,15 @@ impl Ledger {
         watch
     }
 
+    /// Those who wait for the run, for the next pass of it.
+    pub(crate) fn take_watch(&self) -> Option<Rc<Watch>> {
+        self.watch.take()
+    }
+
+    pub(crate) fn set_watch(&self, watch: Rc<Watch>) {
+        self.watch.set(Some(watch));
+    }
+
     /// The start is committed.
     pub(crate) fn accept(&self) {
         self.is_accepted.set(true);
@@ -206,6 +225,7 @@ impl Draft {
             What::Mark(made) => {
                 Some(take(&Record::Marked { number: made.number, mark: made.mark.borrowed() }))
             }
+            What::Again(_) => Some(take(&Record::Again)),
             What::Message(Message { channel, payload, key, is_question }) => {
                 let (payload, key) = (payload.borrowed(), key.as_deref());
                 let is_question = *is_question;

@@ -127,7 +127,7 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
-pub use context::{Attempt, Body, Cancelled, Cause, Child, Ctx, Receive, Sent, Sleep, Step};
+pub use context::{Again, Attempt, Body, Cancelled, Cause, Child, Ctx, Receive, Sent, Sleep, Step};
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };

@@ -1,5 +1,6 @@
 //! What requests hand over: messages, and children.
 
+use alloc::borrow::Cow;
 use alloc::rc::Rc;
 
 use crate::bytes::Bytes;
@@ -20,7 +21,7 @@ pub(crate) enum Parcel {
 /// A message for a channel of some run.
 #[derive(Clone)]
 pub(crate) struct Message {
-    pub(crate) channel: &'static str,
+    pub(crate) channel: Cow<'static, str>,
     pub(crate) payload: Bytes<'static>,
     /// A message with a key that the channel had before is not recorded again.
     pub(crate) key: Option<Rc<str>>,
@@ -42,4 +43,5 @@ pub(crate) struct Birth {
 pub(crate) struct Arrived {
     pub(crate) seq: u64,
     pub(crate) payload: Bytes<'static>,
+    pub(crate) key: Option<Rc<str>>,
 }

@@ -16,6 +16,7 @@
 //! through the same code. So the state of a run, and the sequence of its polls, is a function of
 //! its code, its input and its history.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::task::Waker;
 
@@ -24,8 +25,8 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Extra, Instance, Phase};
-use crate::ledger::What;
+use crate::instance::{BodyEnd, Extra, Instance, Phase, RootEnd};
+use crate::ledger::{Passing, What};
 use crate::mark::Ask;
 use crate::message::Arrived;
 use crate::operation::Operation;
@@ -33,6 +34,9 @@ use crate::panics;
 use crate::record::{Asked, CancelCause, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::replay::{Delivery, claim, claim_mark, diverged};
 use crate::trace::{Event, Recorded};
+
+/// So many passes in a row may end with nothing delivered to them but their start.
+const IDLE_PASSES_MAX: u32 = 100;
 
 impl Instance {
     /// Delivers one record and polls to quiescence. An error parks the run.
@@ -52,7 +56,7 @@ impl Instance {
         self.note_published(record);
         if self.phase.get() == Phase::Ended {
             // Before anything is set: `commit` must stay that of the record that ended the root.
-            return self.deliver_after_end(commit, record);
+            return self.deliver_after_end(seq, commit, record);
         }
         self.commit.set(commit);
         self.now.set(time);
@@ -68,10 +72,7 @@ impl Instance {
                 self.seed.set(*seed);
                 self.start_root(input)?;
             }
-            Record::Submitted(submission) => {
-                self.submit(submission);
-                self.take_over(&submission.carried);
-            }
+            Record::Submitted(submission) => self.submit(submission),
             Record::Admitted { seed, .. } => {
                 self.seed.set(*seed);
                 let input = self.take_input().ok_or_else(|| self.admitted_twice())?;
@@ -92,11 +93,8 @@ impl Instance {
                 }
             }
             Record::MessageArrived { channel, payload, key, .. } => {
-                if let Some(key) = key {
-                    self.extra().inbox.borrow_mut().note_key(channel, key);
-                }
-                let payload = payload.clone().into_owned();
-                self.arrive(channel, Arrived { seq, payload });
+                self.note_message_key(channel, *key);
+                self.arrive(channel, arrived(seq, payload, *key));
             }
             Record::CancelRequested { cause } => self.ask_to_end(*cause),
             Record::Finished { .. } | Record::Again => {
@@ -128,11 +126,7 @@ impl Instance {
             }
             Phase::Ended => {
                 self.forget_drops();
-                self.draft_asks();
-                let outcome = self.outcome.get().expect("an ended run has an outcome");
-                let was_dropped = self.has_extra().is_some_and(|extra| extra.was_dropped.get());
-                self.draft(Record::Finished { outcome: Outcome::clone(outcome), was_dropped });
-                return Ok(());
+                return self.draft_end();
             }
             Phase::Closed => return Ok(()),
         }
@@ -237,7 +231,7 @@ impl Instance {
         {
             self.drop_code(extra);
         }
-        if self.outcome.get().is_some() && self.fault().is_none() {
+        if self.has_ended() && self.fault().is_none() {
             self.end();
         }
         self.fault().map_or(Ok(()), |fault| Err(fault.clone()))
@@ -257,7 +251,7 @@ impl Instance {
 
     /// The run ends where it is: its code is dropped.
     fn drop_code(&self, extra: &Extra) {
-        if self.outcome.get().is_none() && self.fault().is_none() {
+        if !self.has_ended() && self.fault().is_none() {
             extra.was_dropped.set(true);
             self.set_outcome(Err(Error::cancelled().into_failure()));
         }
@@ -269,35 +263,61 @@ impl Instance {
     fn poll_tasks(&self) {
         let budget = self.world.poll_budget;
         for _ in 0..budget {
-            let stop = self.outcome.get().is_some() || self.fault().is_some();
+            let stop = self.has_ended() || self.fault().is_some();
             if stop || !self.world.tasks.try_tick() {
                 return;
             }
         }
-        if self.outcome.get().is_none() && self.world.tasks.raw().queued() > 0 {
+        if !self.has_ended() && self.world.tasks.raw().queued() > 0 {
             let task = self.world.polled_task.get();
             let detail = format_args!("task {task} and others took {budget} polls for one record");
             self.fail(ParkReason::LiveLock, detail);
         }
     }
 
+    /// What is recorded of a root that has ended.
+    fn draft_end(&self) -> Result<(), Fault> {
+        match self.root_end() {
+            RootEnd::Outcome(outcome) => {
+                self.draft_asks();
+                let was_dropped = self.has_extra().is_some_and(|extra| extra.was_dropped.get());
+                self.draft(Record::Finished { outcome: outcome.clone(), was_dropped });
+            }
+            RootEnd::Again { input, .. } => self.draft_again(input)?,
+        }
+        Ok(())
+    }
+
+    fn root_end(&self) -> &RootEnd {
+        self.root_end.get().expect("an ended run knows how")
+    }
+
+    /// The run goes on in another pass, unless all it does is to go on.
+    fn draft_again(&self, input: &Bytes<'static>) -> Result<(), Fault> {
+        let idle_passes = self.idle_passes();
+        if idle_passes > IDLE_PASSES_MAX {
+            let detail = format_args!("{IDLE_PASSES_MAX} passes in a row awaited nothing");
+            return Err(Fault::new(ParkReason::LiveLock, detail));
+        }
+        let asks = self.take_asks();
+        let mut pending = self.world.pending.borrow_mut();
+        let marks = asks.into_iter().filter_map(|ask| match ask {
+            Ask::Mark(made) => Some(What::Mark(made)),
+            // Its operation went with the tasks.
+            Ask::Request(_) => None,
+        });
+        let again = What::Again(Box::new(Passing { input: input.clone(), idle_passes }));
+        for what in marks.chain([again]) {
+            pending.passes.push(self.ledger.draft(what));
+        }
+        Ok(())
+    }
+
     /// Records that were committed together with the one that ended the root reach nobody. Others
     /// were not: nothing is recorded of a run that has ended but its end.
-    fn deliver_after_end(&self, commit: u64, record: &Record<'_>) -> Result<(), Fault> {
-        let outcome = self.outcome.get().expect("an ended run has an outcome");
-        let ended = |outcome: &Outcome<'_>| match outcome {
-            Ok(_) => "ends here with another output".into(),
-            Err(failure) => alloc::format!("ends here with the error {:?}", failure.message()),
-        };
+    fn deliver_after_end(&self, seq: u64, commit: u64, record: &Record<'_>) -> Result<(), Fault> {
         match record {
-            Record::Finished { outcome: recorded, .. } if *recorded == **outcome => {
-                self.forget_drops();
-                let missing = self.show_missing_mark();
-                missing.map_or(Ok(()), |mark| {
-                    Err(diverged(self, record, format_args!("made the {mark} before")))
-                })
-            }
-            Record::Finished { .. } | Record::Again => Err(diverged(self, record, ended(outcome))),
+            Record::Finished { .. } | Record::Again => self.check_root_end(record),
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
@@ -310,10 +330,16 @@ impl Instance {
                 self.begin_child_late(*number, id);
                 Ok(())
             }
-            // Whoever sent it did not know that the run would end, or had.
-            Record::MessageArrived { .. }
-            | Record::CancelRequested { .. }
-            | Record::OperationEnded { asked: Asked::Child { .. }, .. }
+            // Whoever sent it did not know that the run would end, or had. The next pass has it.
+            Record::MessageArrived { channel, payload, key, .. } => {
+                self.keep_message(channel, arrived(seq, payload, *key));
+                Ok(())
+            }
+            Record::CancelRequested { cause } => {
+                drop(self.extra().cancelling.ask(*cause));
+                Ok(())
+            }
+            Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. } => Ok(()),
             Record::Started { .. }
             | Record::Submitted(_)
@@ -325,6 +351,29 @@ impl Instance {
                 false => Err(diverged(self, record, "ended before it")),
             },
         }
+    }
+
+    /// Whether the last record of a history is what its root ended with.
+    fn check_root_end(&self, record: &Record<'_>) -> Result<(), Fault> {
+        match (record, self.root_end()) {
+            (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
+            (Record::Again, RootEnd::Again { .. }) => {}
+            (_, RootEnd::Outcome(Ok(_))) => {
+                return Err(diverged(self, record, "ends here with another output"));
+            }
+            (_, RootEnd::Outcome(Err(failure))) => {
+                let asked = format_args!("ends here with the error {:?}", failure.message());
+                return Err(diverged(self, record, asked));
+            }
+            (_, RootEnd::Again { .. }) => {
+                return Err(diverged(self, record, "ends this pass here, to go on in another"));
+            }
+        }
+        self.forget_drops();
+        let missing = self.show_missing_mark();
+        missing.map_or(Ok(()), |mark| {
+            Err(diverged(self, record, format_args!("made the {mark} before")))
+        })
     }
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
@@ -434,4 +483,9 @@ impl Instance {
         let draft = self.ledger.draft(What::Record(record.into()));
         self.world.pending.borrow_mut().requests.push(draft);
     }
+}
+
+/// A message, free of the record that it came with.
+fn arrived(seq: u64, payload: &Bytes<'_>, key: Option<&str>) -> Arrived {
+    Arrived { seq, payload: payload.clone().into_owned(), key: key.map(Rc::from) }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use dacapo_store::RunKey;
@@ -62,6 +63,16 @@ impl Topics {
             let series = Series { published: *published, latest: latest.clone().into_owned() };
             self.0.insert(topic.as_str().into(), series);
         }
+    }
+
+    /// For the next pass.
+    pub(crate) fn all(&self) -> Vec<CarriedTopic<'static>> {
+        let carried = |(topic, series): (&Box<str>, &Series)| CarriedTopic {
+            topic: String::from(&**topic),
+            published: series.published,
+            latest: series.latest.clone(),
+        };
+        self.0.iter().map(carried).collect()
     }
 
     pub(crate) fn latest(&self, topic: &str) -> Option<Bytes<'static>> {

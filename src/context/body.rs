@@ -35,6 +35,7 @@ use crate::topics::Report;
 #[derive(Clone)]
 pub struct Attempt {
     run_id: Arc<str>,
+    pass: u32,
     step: Number,
     name: &'static str,
     number: u32,
@@ -51,6 +52,7 @@ impl Attempt {
         let Job { instance, operation } = job;
         Self {
             run_id: instance.id.clone(),
+            pass: instance.pass(),
             step: operation.number,
             name: operation.asked().name(),
             number,
@@ -122,7 +124,7 @@ impl Attempt {
     /// ```
     #[must_use]
     pub fn key(&self) -> &str {
-        self.key.get_or_init(|| key(&self.run_id, self.step, self.name))
+        self.key.get_or_init(|| key(&self.run_id, self.pass, self.step, self.name))
     }
 
     /// Something was published, and is to be recorded.
@@ -158,9 +160,13 @@ impl Attempt {
 }
 
 /// The idempotency key of a step.
-pub(super) fn key(run_id: &str, step: Number, name: &str) -> String {
+pub(super) fn key(run_id: &str, pass: u32, step: Number, name: &str) -> String {
     let id = run_id.replace('%', "%25").replace('/', "%2F");
-    alloc::format!("{id}/{step}/{name}")
+    match pass {
+        1 => alloc::format!("{id}/{step}/{name}"),
+        // No number of a first pass looks like this.
+        pass => alloc::format!("{id}/{pass}:{step}/{name}"),
+    }
 }
 
 /// A step that is carried out: whose it is.

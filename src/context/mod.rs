@@ -1,5 +1,6 @@
 //! What a workflow calls.
 
+mod again;
 mod awaited;
 #[cfg(feature = "std")]
 mod blocking;
@@ -19,6 +20,7 @@ use core::cell::Cell;
 
 use dacapo_executor::Task;
 
+pub use again::Again;
 pub use body::Attempt;
 pub(crate) use body::explain;
 pub use call::Body;
@@ -123,7 +125,7 @@ impl Ctx {
     /// ```
     #[must_use]
     pub fn pass(&self) -> u32 {
-        self.instance.submitted().map_or(1, |submitted| submitted.pass)
+        self.instance.pass()
     }
 
     /// The time of the run: when the last delivered record was committed.

@@ -48,7 +48,7 @@ impl Ctx {
                 let detail = format_args!(
                     "the value of publish {number} on {topic:?}, a {kind}, cannot be encoded: {why}"
                 );
-                self.instance.fail(ParkReason::Panicked, detail);
+                self.instance.fail(ParkReason::Misused, detail);
             }
         }
     }

@@ -63,6 +63,7 @@ impl Ctx {
         let operation = Operation::new(number, Asked::Send { channel }, Effort::Nothing);
         let refused = match codec::encode(&message) {
             Ok(payload) => {
+                let channel = channel.into();
                 let message = Message { channel, payload, key: None, is_question: false };
                 operation
                     .set_outgoing(Outgoing { to: to.into(), parcel: Parcel::Message(message) });

@@ -157,7 +157,7 @@ impl<T> Step<T> {
     #[must_use]
     pub fn key(&self) -> String {
         let Awaited { instance, operation } = &self.awaited;
-        body::key(&instance.id, operation.number, operation.asked().name())
+        body::key(&instance.id, instance.pass(), operation.number, operation.asked().name())
     }
 
     /// Records `label` beside the name, for timelines and messages, and compares it in a replay.

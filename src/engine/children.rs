@@ -84,12 +84,16 @@ impl Writer<'_> {
         let own = submission.options.deadline;
         let late = timeout.map(|timeout| self.now + timeout);
         submission.options.deadline = own.into_iter().chain(late).chain(inherited).min();
-        self.begin_run(id, submission);
+        let _child = self.begin_run(id, submission);
         Ok(())
     }
 
     /// A run begins with this commit.
-    pub(super) fn begin_run(&mut self, id: &Rc<str>, submission: Submission<'static>) {
+    pub(super) fn begin_run(
+        &mut self,
+        id: &Rc<str>,
+        submission: Submission<'static>,
+    ) -> Rc<Ledger> {
         let key = self.engine.take_key();
         let admission = self.engine.admission(key);
         let run = self.engine.enter(key, id.clone(), submission.workflow);
@@ -101,11 +105,9 @@ impl Writer<'_> {
             None => self.bear_guest(key, id, &submission),
         };
         for record in [Record::Submitted(submission.into()), admission] {
-            let draft = ledger.draft(What::Record(record.into()));
-            ledger.note_written();
-            self.write_draft(&draft);
-            self.elsewhere().starts.push(draft);
+            self.add_start(&ledger, What::Record(record.into()));
         }
+        ledger
     }
 
     /// A run begins that waits for its code.
@@ -225,14 +227,13 @@ impl Writer<'_> {
             let end = Arrival::ChildEnds(Receiver::Guest(key), Box::new(outcome));
             self.elsewhere().arrivals.push(end);
         }
-        match self.engine.children_of(key) {
-            Ok(children) => self.release_all(key, children.into_iter().collect()),
-            // It was read before this commit: `reload_receivers`.
-            Err(_) => {}
+        // It was read before this commit: what is wrong with it was told then.
+        if let Ok(children) = self.engine.children_of(key) {
+            self.release_all(key, children.into_iter().collect());
         }
     }
 
-    fn release_all(&mut self, parent: RunKey, children: Vec<(Number, Rc<str>)>) {
+    pub(super) fn release_all(&mut self, parent: RunKey, children: Vec<(Number, Rc<str>)>) {
         for (number, id) in children {
             self.release(Link { parent: parent.0, number }, &id, true);
         }

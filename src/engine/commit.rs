@@ -110,6 +110,7 @@ impl Engine {
                 What::Mark(made) => run
                     .as_ref()
                     .is_some_and(|run| run.phase.get() != Phase::Closed && run.expects_mark(made)),
+                What::Again(_) => run.as_ref().is_some_and(|run| run.phase.get() != Phase::Closed),
                 What::Message(_) | What::ChildEnded(_) => {
                     unreachable!("it is written as soon as it is drafted")
                 }
@@ -123,6 +124,7 @@ impl Engine {
             }
             is_expected
         };
+        pending.passes.retain(is_expected);
         pending.requests.retain(is_expected);
         pending.drop_void_outcomes();
         pending.timers.retain(is_expected);

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, Reported};
+use crate::instance::{
+    Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+};
 use crate::ledger::{Draft, What};
 use crate::panics;
 use crate::record::{CancelCause, Outcome, Record};
@@ -24,6 +26,7 @@ impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
         let Pending {
+            passes,
             requests,
             starts,
             outcomes,
@@ -35,6 +38,7 @@ impl Engine {
             sleepers: _,
         } = taken;
         posts.clear();
+        self.deliver_drafts(passes, committed);
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, reports, committed);
@@ -123,6 +127,7 @@ impl Engine {
                 What::Record(_)
                 | What::Request(_)
                 | What::Mark(_)
+                | What::Again(_)
                 | What::Message(_)
                 | What::ChildEnded(_),
                 Some(run),
@@ -140,6 +145,7 @@ impl Engine {
                 What::Record(_)
                 | What::Request(_)
                 | What::Mark(_)
+                | What::Again(_)
                 | What::Message(_)
                 | What::ChildEnded(_)
                 | What::Park(_)
@@ -163,7 +169,7 @@ impl Engine {
             // It is committed, whatever the workflow makes of it.
             run.ledger.accept();
         }
-        let is_end = matches!(record, Record::Finished { .. });
+        let is_end = matches!(record, Record::Finished { .. } | Record::Again);
         let Committed { number: commit, time } = committed;
         let delivery = Delivery { seq: run.delivered.get(), commit, time };
         match caught(|| run.deliver(delivery, record)) {
@@ -177,8 +183,9 @@ impl Engine {
     fn end(&self, run: &Rc<Instance>) {
         run.close();
         self.ledgers.remove(run);
-        let outcome = run.outcome.get().expect("an ended run has an outcome");
-        run.ledger.end(Ok(Outcome::clone(outcome)));
+        if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {
+            run.ledger.end(Ok(Outcome::clone(outcome)));
+        }
     }
 
     /// Something was delivered to a run. Its work follows when that was the last of a commit.

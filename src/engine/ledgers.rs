@@ -69,7 +69,8 @@ impl Ledgers {
         let slot = self.residents.borrow_mut().insert(run.clone());
         let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
         run.ledger.slot.set(slot.expect("fewer than 2^32 runs fit into memory"));
-        self.by_id.borrow_mut().insert(ById(run.clone()));
+        // Of two passes the later one has the id.
+        self.by_id.borrow_mut().replace(ById(run.clone()));
         self.add(&run.ledger);
     }
 
@@ -81,7 +82,9 @@ impl Ledgers {
     /// A run is no longer in memory.
     pub(super) fn leave(&self, run: &Instance) {
         let slot = run.ledger.slot.replace(Ledger::AWAY);
-        self.by_id.borrow_mut().remove(&*run.id);
+        if self.with_id(&run.id).is_some_and(|with_id| with_id.key() == run.key()) {
+            self.by_id.borrow_mut().remove(&*run.id);
+        }
         let _run = self.residents.borrow_mut().try_remove(slot as usize);
     }
 

@@ -1,5 +1,6 @@
 //! All runs of one executor, and the commit that they share.
 
+mod again;
 mod children;
 mod commit;
 mod deliver;
@@ -17,6 +18,7 @@ mod write;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
+use core::time::Duration;
 
 use dacapo_store::{Batch, Store};
 use futures::channel::oneshot;
@@ -45,6 +47,8 @@ pub(crate) struct Engine {
     followers: Followers,
     /// So many runs may be in memory before those that are idle have to leave it.
     resident_max: usize,
+    /// So long the next pass of a run knows the keys of messages that were taken.
+    keep_keys: Duration,
     next_run: Cell<u64>,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
@@ -88,11 +92,13 @@ impl Engine {
         seed: u64,
         store: Box<dyn Store>,
         resident_max: Option<usize>,
+        keep_keys: Duration,
     ) -> Self {
         Self {
             world,
             registry,
             seed,
+            keep_keys,
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),

@@ -7,7 +7,7 @@ use dacapo_store::{RunKey, RunRow, RunState};
 
 use super::Engine;
 use crate::error::Result;
-use crate::instance::{Pending, Post, PostWhat};
+use crate::instance::{Instance, Pending, Post, PostWhat};
 use crate::ledger::{Draft, What};
 use crate::message::Parcel;
 use crate::record::{CancelCause, Mark, Record};
@@ -23,6 +23,7 @@ enum Addressee {
 #[derive(Default)]
 struct Looked {
     posts: usize,
+    passes: usize,
     requests: usize,
     rows: usize,
 }
@@ -45,7 +46,10 @@ impl Engine {
     /// If the store cannot be read.
     pub(super) fn reload_receivers(&self) -> Result<()> {
         let has_none = |pending: &Pending| {
-            pending.posts.is_empty() && pending.requests.is_empty() && pending.rows.is_empty()
+            pending.passes.is_empty()
+                && pending.posts.is_empty()
+                && pending.requests.is_empty()
+                && pending.rows.is_empty()
         };
         if has_none(&self.world.pending.borrow()) {
             return Ok(());
@@ -98,6 +102,10 @@ impl Engine {
             all.push(Addressee::Id(to));
             return Ok(Some(all));
         }
+        if let Some(draft) = pending.passes.get(looked.passes) {
+            looked.passes += 1;
+            return Ok(Some(self.concerned(draft)));
+        }
         if let Some(draft) = pending.requests.get(looked.requests) {
             looked.requests += 1;
             return Ok(Some(self.concerned(draft)));
@@ -132,13 +140,13 @@ impl Engine {
                     Vec::new()
                 }
             },
-            What::Record(record) if ends_a_run(record) => {
+            What::Again(_) => run().map_or_else(Vec::new, |run| children(&run)),
+            What::Record(record) if matches!(**record, Record::Finished { .. }) => {
                 let Some(run) = run().filter(|run| run.has_extra().is_some()) else {
                     return Vec::new();
                 };
                 let parent = run.link().map(|link| Addressee::Key(RunKey(link.parent)));
-                let children = run.extra().children.all().into_iter();
-                children.map(|(_, id)| Addressee::Id(id)).chain(parent).collect()
+                children(&run).into_iter().chain(parent).collect()
             }
             What::Record(_)
             | What::Message(_)
@@ -161,8 +169,8 @@ impl Engine {
     }
 }
 
-fn ends_a_run(record: &Record<'_>) -> bool {
-    matches!(record, Record::Finished { .. } | Record::Again)
+fn children(run: &Instance) -> Vec<Addressee> {
+    run.extra().children.all().into_iter().map(|(_, id)| Addressee::Id(id)).collect()
 }
 
 impl PostWhat {

@@ -171,7 +171,7 @@ impl Writer<'_> {
             }
             let Arrival::Written(draft) = arrival else { continue };
             draft.to.note_written();
-            draft.with_record(|record| self.push(&draft.to, |bytes| record.append(bytes)));
+            self.write_draft(draft);
         }
         self.elsewhere().arrivals = arrivals;
     }
@@ -180,8 +180,9 @@ impl Writer<'_> {
     fn message(&mut self, receiver: &Receiver, message: Message) -> Result<()> {
         if let Some(key) = &message.key {
             let run = self.ledger(receiver).key;
-            let is_new = self.elsewhere().keys.insert((run, message.channel, key.clone()));
-            if !is_new || self.has_key(receiver, message.channel, key)? {
+            let is_new =
+                self.elsewhere().keys.insert((run, (&*message.channel).into(), key.clone()));
+            if !is_new || self.has_key(receiver, &message.channel, key)? {
                 return Ok(());
             }
         }

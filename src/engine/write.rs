@@ -15,7 +15,6 @@ use crate::codec;
 use crate::fault::Fault;
 use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
-use crate::mark::Made;
 use crate::record::Record;
 
 /// A commit takes no further run when its records have so many bytes.
@@ -43,9 +42,11 @@ impl Engine {
         for run in taken.rows.iter().filter_map(deleted) {
             writer.elsewhere().deleted.insert(run);
         }
+        let passes = writer.write_passes(&taken.passes);
         let requests = writer.write_drafts(&taken.requests);
         let (outcomes, reports) = writer.write_outcomes(&taken.outcomes, &mut taken.reports);
         let written = Written {
+            passes,
             requests,
             outcomes,
             reports,
@@ -111,7 +112,7 @@ pub(super) struct Elsewhere {
     /// What this batch has for runs that are not in memory.
     pub(super) guests: BTreeMap<RunKey, Guest>,
     /// The keys of its messages, and the runs that it asks to end.
-    pub(super) keys: BTreeSet<(RunKey, &'static str, Rc<str>)>,
+    pub(super) keys: BTreeSet<(RunKey, Rc<str>, Rc<str>)>,
     pub(super) cancelled: BTreeSet<RunKey>,
     /// The runs that it forgets.
     pub(super) deleted: BTreeSet<RunKey>,
@@ -175,6 +176,15 @@ impl<'a> Writer<'a> {
         drafts.len()
     }
 
+    /// Passes that end are always written: nothing else may be written of their runs before.
+    fn write_passes(&mut self, drafts: &[Draft]) -> usize {
+        for draft in drafts {
+            draft.to.note_written();
+            self.write_draft(draft);
+        }
+        drafts.len()
+    }
+
     fn write_sleepers(&mut self) {
         let sleepers = &mut self.engine.world.pending.borrow_mut().sleepers;
         if !sleepers.is_empty() {
@@ -182,7 +192,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn write_draft(&mut self, Draft { to, what }: &Draft) {
+    pub(super) fn write_draft(&mut self, draft: &Draft) {
+        let Draft { to, what } = draft;
         match what {
             What::Record(record) => {
                 self.push(to, |bytes| record.append(bytes));
@@ -193,17 +204,18 @@ impl<'a> Writer<'a> {
             What::Request(request) => self.carry_out(to, request),
             What::Mark(made) => {
                 self.carry_out_mark(to, made);
-                let Made { number, mark, .. } = &**made;
-                let record = Record::Marked { number: *number, mark: mark.borrowed() };
-                self.push(to, |bytes| record.append(bytes));
+                self.push_record(draft);
             }
-            What::Message(_) | What::ChildEnded(_) => {
-                unreachable!("it is written as soon as it is drafted")
-            }
+            What::Again(passing) => self.write_again(to, passing),
+            What::Message(_) | What::ChildEnded(_) => self.push_record(draft),
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
             What::Resume => self.put_row(to, RunState::Running, None),
             What::Delete => self.batch.delete(to.key),
         }
+    }
+
+    pub(super) fn push_record(&mut self, draft: &Draft) {
+        draft.with_record(|record| self.push(&draft.to, |bytes| record.append(bytes)));
     }
 
     /// The record begins a run, or ends it.

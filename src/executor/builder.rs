@@ -1,6 +1,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::fmt;
+use core::time::Duration;
 #[cfg(feature = "redb")]
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub struct Builder {
     observer: Option<Rc<dyn Observer>>,
     choices: Option<Rc<dyn Choices>>,
     resident_max: Option<usize>,
+    keep_keys: Duration,
 }
 
 impl Executor {
@@ -44,6 +46,7 @@ impl Executor {
             observer: None,
             choices: None,
             resident_max: None,
+            keep_keys: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -193,6 +196,19 @@ impl Builder {
         Self { resident_max: Some(runs), ..self }
     }
 
+    /// How long the next pass of a run ([`Ctx::again`]) knows the keys of messages that were taken in
+    /// those before: a day by default. Within a pass keys are known as long as it lasts.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let week = Duration::from_secs(7 * 24 * 60 * 60);
+    /// let executor = dacapo::Executor::builder().keep_keys(week).in_memory();
+    /// # drop(executor);
+    /// ```
+    pub fn keep_keys(self, time: Duration) -> Self {
+        Self { keep_keys: time, ..self }
+    }
+
     /// Shows `observer` what happens to every run.
     ///
     /// An `Rc` of one is an observer too, so that what it saw can be looked at.
@@ -276,7 +292,14 @@ impl Builder {
         let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
         let world = World::new(timers, self.poll_budget, self.observer, self.choices);
         let seed = self.seed.unwrap_or_else(random_seed);
-        let engine = Engine::new(world, self.registry, seed, Box::new(store), self.resident_max);
+        let engine = Engine::new(
+            world,
+            self.registry,
+            seed,
+            Box::new(store),
+            self.resident_max,
+            self.keep_keys,
+        );
         engine.recover()?;
         Ok(Executor::over(engine))
     }

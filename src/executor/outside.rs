@@ -138,7 +138,7 @@ fn encode<T: Value>(to: &str, channel: Channel<T>, message: &T) -> Result<Messag
         );
         Error::of(Kind::Usage, message)
     });
-    Ok(Message { channel: channel.name(), payload: payload?, key: None, is_question: false })
+    Ok(Message { channel: channel.name().into(), payload: payload?, key: None, is_question: false })
 }
 
 impl Posted {

@@ -1,5 +1,6 @@
 //! A run in memory: all that its workflow code can reach, and all that the engine keeps of it.
 
+mod again;
 mod children;
 mod marks;
 mod pending;
@@ -23,6 +24,7 @@ use dacapo_executor::Task;
 use dacapo_executor::raw::TaskId;
 use dacapo_store::{RunKey, RunRow};
 
+use crate::bytes::Bytes;
 use crate::cancelling::Cancelling;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
@@ -64,8 +66,8 @@ pub(crate) struct Instance {
     /// The commit whose record was delivered last.
     pub(crate) commit: Cell<u64>,
     pub(crate) phase: Cell<Phase>,
-    /// What came of the root, once it has ended.
-    pub(crate) outcome: OnceCell<Box<Outcome<'static>>>,
+    /// How the root ended, once it has.
+    pub(crate) root_end: OnceCell<Box<RootEnd>>,
     pub(crate) operations: RefCell<Operations>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
     tasks: RefCell<List<(u32, TaskId)>>,
@@ -93,6 +95,17 @@ pub(crate) struct Extra {
     pub(crate) topics: RefCell<Topics>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
+}
+
+/// How a root ends.
+pub(crate) enum RootEnd {
+    Outcome(Outcome<'static>),
+    /// The run goes on in another pass, with this input.
+    Again {
+        input: Bytes<'static>,
+        /// How many records were delivered by then.
+        delivered: u64,
+    },
 }
 
 /// A workflow of this build: its durable name, and its function without its types.
@@ -147,7 +160,7 @@ impl Instance {
             delivered: Cell::default(),
             commit: Cell::default(),
             operations: RefCell::new(operations),
-            outcome: OnceCell::new(),
+            root_end: OnceCell::new(),
             tasks: RefCell::default(),
             next_task: Cell::default(),
             extra: OnceCell::new(),
@@ -219,7 +232,16 @@ impl Instance {
 
     /// The root has ended with this.
     pub(crate) fn set_outcome(&self, outcome: Outcome<'static>) {
-        self.outcome.set(outcome.into()).expect("a root ends once");
+        self.set_root_end(RootEnd::Outcome(outcome));
+    }
+
+    pub(crate) fn set_root_end(&self, end: RootEnd) {
+        self.root_end.set(end.into()).ok().expect("a root ends once");
+    }
+
+    /// Whether the root has ended, also if nothing was made of it yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.root_end.get().is_some()
     }
 
     /// Spawns the root, from the run's input.
@@ -245,7 +267,7 @@ impl Instance {
     /// whether it did.
     pub(crate) fn wake_spuriously(&self) -> bool {
         let Some(choices) = &self.world.choices else { return false };
-        if self.outcome.get().is_some() || self.fault().is_some() {
+        if self.has_ended() || self.fault().is_some() {
             return false;
         }
         let tasks = self.tasks.borrow();
@@ -331,7 +353,7 @@ impl Instance {
     pub(crate) fn is_idle(&self) -> bool {
         self.is_running()
             && self.fault().is_none()
-            && self.outcome.get().is_none()
+            && !self.has_ended()
             && self.operations.borrow().rest()
             && self.awaits_anything()
     }

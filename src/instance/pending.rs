@@ -21,6 +21,8 @@ use crate::watch::Watch;
 /// that comes to a run from elsewhere can take away what the run asked for in the same commit.
 #[derive(Default)]
 pub(crate) struct Pending {
+    /// Passes that end: their last marks, and what the next ones take over.
+    pub(crate) passes: Vec<Draft>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
@@ -102,6 +104,7 @@ pub(crate) struct Reported {
 
 /// How much of each part was written, if not all of it was.
 pub(crate) struct Written {
+    pub(crate) passes: usize,
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
     pub(crate) reports: usize,
@@ -113,8 +116,9 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { requests, outcomes, reports, timers, posts, rows, .. } = self;
-        requests.is_empty()
+        let Self { passes, requests, outcomes, reports, timers, posts, rows, .. } = self;
+        passes.is_empty()
+            && requests.is_empty()
             && outcomes.is_empty()
             && reports.is_empty()
             && timers.is_empty()
@@ -131,6 +135,7 @@ impl Pending {
                 mem::swap(list, taken);
             }
         }
+        swap(&mut self.passes, &mut taken.passes);
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
         swap(&mut self.reports, &mut taken.reports);
@@ -143,7 +148,8 @@ impl Pending {
     /// any.
     #[inline]
     pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        let is_all = taken.requests.len() == written.requests
+        let is_all = taken.passes.len() == written.passes
+            && taken.requests.len() == written.requests
             && taken.outcomes.len() == written.outcomes
             && taken.reports.len() == written.reports
             && taken.timers.len() == written.timers
@@ -163,6 +169,7 @@ impl Pending {
             rest.append(list);
             *list = rest;
         }
+        back(&mut self.passes, &mut taken.passes, written.passes);
         back(&mut self.requests, &mut taken.requests, written.requests);
         for reported in &mut taken.reports[written.reports..] {
             reported.behind -= written.outcomes;
@@ -191,6 +198,7 @@ impl Pending {
                 list.shrink_to(length);
             }
         }
+        shrink(&mut self.passes, length);
         shrink(&mut self.requests, length);
         shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
@@ -205,7 +213,7 @@ impl Pending {
 impl Written {
     /// Nothing of it was.
     pub(crate) const NOTHING: Self =
-        Self { requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
+        Self { passes: 0, requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {

@@ -13,6 +13,8 @@ use crate::timer::RunTimer;
 /// Of one run.
 pub(crate) struct Submitted {
     pub(crate) pass: u32,
+    /// How many passes before it in a row ended with nothing delivered to them but their start.
+    pub(crate) idle_passes: u32,
     pub(crate) options: Options,
     /// The operation that waits for its end. It is taken away by whoever no longer waits.
     pub(crate) link: Cell<Option<Link>>,
@@ -25,20 +27,28 @@ pub(crate) struct Submitted {
 impl Instance {
     /// The run is to begin.
     pub(crate) fn submit(&self, submission: &Submission<'_>) {
-        let Submission { input, options, link, pass, .. } = submission;
+        let Submission { input, options, link, pass, carried, .. } = submission;
         let submitted = Submitted {
             pass: *pass,
+            idle_passes: carried.idle_passes,
             options: options.clone(),
             link: Cell::new(*link),
             input: Cell::new(Some(input.clone().into_owned())),
             timer: Cell::default(),
         };
         // Live it is there since the run was made.
-        let _ = self.extra().submitted.set(submitted);
+        if self.extra().submitted.set(submitted).is_ok() {
+            self.take_over(carried);
+        }
     }
 
     pub(crate) fn submitted(&self) -> Option<&Submitted> {
         self.has_extra()?.submitted.get()
+    }
+
+    /// Which pass of the run this is.
+    pub(crate) fn pass(&self) -> u32 {
+        self.submitted().map_or(1, |submitted| submitted.pass)
     }
 
     /// The input of a run that is admitted.

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 
 use crate::instance::Instance;
 use crate::operation::Operation;
-use crate::record::{Asked, Carried, Number, Record};
+use crate::record::{Asked, Number, Record};
 use crate::topics::published;
 
 impl Instance {
@@ -12,13 +12,6 @@ impl Instance {
     pub(crate) fn note_published(&self, record: &Record<'_>) {
         if let Some((topic, value)) = published(record) {
             self.extra().topics.borrow_mut().publish(topic, value);
-        }
-    }
-
-    /// What the pass before left.
-    pub(crate) fn take_over(&self, carried: &Carried<'_>) {
-        if !carried.topics.is_empty() {
-            self.extra().topics.borrow_mut().take_over(&carried.topics);
         }
     }
 

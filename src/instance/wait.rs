@@ -132,7 +132,9 @@ impl Instance {
             inbox.wait(receive.asked().name(), receive.order(), receive.clone());
         }
         ready!(self.poll_operation(receive, cx));
-        Poll::Ready(receive.take_arrived().expect("a receive is ready when it has a message"))
+        let arrived = receive.take_arrived().expect("a receive is ready when it has a message");
+        self.extra().inbox.borrow_mut().take_from_hand(arrived.seq);
+        Poll::Ready(arrived)
     }
 
     /// A message has arrived: the oldest receive that waits for it gets it in hand.
@@ -148,8 +150,15 @@ impl Instance {
     /// A receive was dropped: what it had in hand goes back to its place.
     fn drop_receive(&self, channel: &str, order: u64, in_hand: Option<Arrived>) {
         match in_hand {
-            Some(arrived) if self.is_running() => self.arrive(channel, arrived),
-            Some(_) => {}
+            Some(arrived) => {
+                self.extra().inbox.borrow_mut().take_from_hand(arrived.seq);
+                if self.is_running() {
+                    self.arrive(channel, arrived);
+                } else {
+                    // For the next pass, if there is one.
+                    self.extra().inbox.borrow_mut().put(channel, arrived);
+                }
+            }
             None => {
                 if let Some(extra) = self.has_extra() {
                     extra.inbox.borrow_mut().forget(channel, order);

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-#[cfg(test)]
-pub(crate) use submission::CarriedKey;
-pub(crate) use submission::{Carried, CarriedTopic, Link, Options, Submission};
+pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -387,6 +385,9 @@ impl fmt::Display for Record<'_> {
             Record::MessageArrived { channel, .. } => write!(f, "message on channel {channel:?}"),
             Record::CancelRequested { cause } => {
                 write!(f, "request to cancel ({})", cause.name())
+            }
+            Record::Submitted(submission) if submission.pass > 1 => {
+                write!(f, "pass {} of workflow {:?}", submission.pass, submission.workflow)
             }
             Record::Submitted(submission) => {
                 write!(f, "submission of workflow {:?}", submission.workflow)

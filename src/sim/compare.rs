@@ -63,9 +63,18 @@ pub(super) fn compare(run: &[String], replay: &[String]) -> Result<(), String> {
 
 /// What a process replays at its start must begin with all that the one before did.
 pub(super) fn compare_start(run: &[String], replay: &[String]) -> Result<(), String> {
+    if is_later_pass(run, replay) {
+        return Ok(());
+    }
     let (run, mut replay) = (asked_in_order(run), asked_in_order(replay));
     replay.truncate(run.len());
     difference(&run, &replay, NOT_RECORDED)
+}
+
+/// Whether the run has gone on in another pass since.
+fn is_later_pass(run: &[String], replay: &[String]) -> bool {
+    let first = replay.first().filter(|first| first.starts_with("deliver 0: pass "));
+    first.is_some() && first != run.first()
 }
 
 /// A replay with other spurious wakes must be the same but for the polls.

@@ -1,5 +1,6 @@
 //! Runs that are talked to, and talk to each other.
 
+mod again;
 mod cancel;
 mod children;
 mod messages;

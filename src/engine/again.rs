@@ -1,0 +1,59 @@
+//! Runs that go on in another pass: the end of one and the beginning of the next are one commit.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use dacapo_store::RunState;
+
+use super::write::Writer;
+use crate::ledger::{Ledger, Passing, What};
+use crate::record::{Record, Submission};
+
+impl Writer<'_> {
+    /// A pass of a run ends, and the next begins.
+    pub(super) fn write_again(&mut self, ledger: &Rc<Ledger>, passing: &Passing) {
+        let run = self.engine.ledgers.instance(ledger).expect("whose pass ends is in memory");
+        self.push(ledger, |bytes| Record::Again.append(bytes));
+        let (id, workflow) = (Rc::from(&*run.id), run.workflow());
+        let Passing { input, idle_passes } = passing;
+        let keys_since = self.now.minus(self.engine.keep_keys);
+        let (carried, messages) = run.leave(*idle_passes, keys_since);
+        let submitted = run.submitted();
+        let options = submitted.map(|submitted| submitted.options.clone()).unwrap_or_default();
+        let pass = submitted.map_or(1, |submitted| submitted.pass) + 1;
+        let (input, link) = (input.clone(), run.link());
+        let submission = Submission { workflow, input, options, link, pass, carried };
+        // From here on the next pass waits to be ended, and has what comes.
+        run.clear_link();
+        self.put_row(ledger, RunState::Continued, None);
+        let cause = run.extra().cancelling.cause();
+        let children = run.extra().children.all();
+        let next = self.begin_run(&id, submission);
+        if let Some(watch) = ledger.take_watch() {
+            next.set_watch(watch);
+        }
+        // What comes with this commit finds them there.
+        let keys = messages.iter().filter_map(|message| {
+            Some((next.key, (&*message.channel).into(), message.key.clone()?))
+        });
+        self.elsewhere().keys.extend(keys);
+        if cause.is_some() {
+            self.elsewhere().cancelled.insert(next.key);
+        }
+        let messages = messages.into_iter().map(What::Message);
+        let cancel = cause.map(|cause| What::Record(Box::new(Record::CancelRequested { cause })));
+        for what in messages.chain(cancel).collect::<Vec<_>>() {
+            self.add_start(&next, what);
+        }
+        self.release_all(run.key(), children);
+    }
+
+    /// One more record that a run begins with.
+    pub(super) fn add_start(&mut self, run: &Rc<Ledger>, what: What) {
+        let draft = run.draft(what);
+        run.note_written();
+        self.write_draft(&draft);
+        self.elsewhere().starts.push(draft);
+    }
+}

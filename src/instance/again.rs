@@ -1,0 +1,70 @@
+//! What one pass of a run leaves to the next.
+
+use alloc::vec::Vec;
+
+use crate::bytes::Bytes;
+use crate::clock::Timestamp;
+use crate::instance::{Instance, RootEnd};
+use crate::message::{Arrived, Message};
+use crate::record::Carried;
+
+impl Instance {
+    /// The code ends this pass: the run goes on in another one.
+    pub(crate) fn end_pass(&self, input: Bytes<'static>) {
+        if !self.has_ended() {
+            self.set_root_end(RootEnd::Again { input, delivered: self.delivered.get() });
+        }
+    }
+
+    /// How many passes in a row end with nothing delivered to them but their start, with this one; 0 if
+    /// this is none.
+    pub(crate) fn idle_passes(&self) -> u32 {
+        let (before, start) = match self.submitted() {
+            // The admission is delivered, too.
+            Some(submitted) => (submitted.idle_passes, 2),
+            None => (0, 1),
+        };
+        match self.root_end.get().map(|end| &**end) {
+            Some(RootEnd::Again { delivered, .. }) if *delivered <= start => before + 1,
+            Some(RootEnd::Again { .. } | RootEnd::Outcome(_)) | None => 0,
+        }
+    }
+
+    /// A message arrives at a run whose root has ended, for the pass that follows.
+    pub(crate) fn keep_message(&self, channel: &str, arrived: Arrived) {
+        if let Some(RootEnd::Again { .. }) = self.root_end.get().map(|end| &**end) {
+            self.note_message_key(channel, arrived.key.as_deref());
+            self.extra().inbox.borrow_mut().put(channel, arrived);
+        }
+    }
+
+    pub(crate) fn note_message_key(&self, channel: &str, key: Option<&str>) {
+        if let Some(key) = key {
+            self.extra().inbox.borrow_mut().note_key(channel, key, self.now.get());
+        }
+    }
+
+    /// What the next pass takes over: the messages that nobody has taken, in their order, and the keys of
+    /// the others that arrived at `keys_since` or later; and the rest.
+    pub(crate) fn leave(
+        &self,
+        idle_passes: u32,
+        keys_since: Timestamp,
+    ) -> (Carried<'static>, Vec<Message>) {
+        let (messages, keys) = self.extra().inbox.borrow_mut().leave(keys_since);
+        let topics = self.extra().topics.borrow().all();
+        let before = Some(self.key().0);
+        (Carried { before, idle_passes, keys, topics }, messages)
+    }
+
+    /// The same, from the pass before.
+    pub(super) fn take_over(&self, carried: &Carried<'_>) {
+        if !carried.topics.is_empty() {
+            self.extra().topics.borrow_mut().take_over(&carried.topics);
+        }
+        let inbox = &self.extra().inbox;
+        for key in &carried.keys {
+            inbox.borrow_mut().note_key(&key.channel, &key.key, key.at);
+        }
+    }
+}
