@@ -108,6 +108,7 @@ mod operation;
 mod mark;
 mod inbox;
 mod cancelling;
+mod topics;
 mod operations;
 mod ledger;
 mod instance;
@@ -132,10 +133,10 @@ pub use dacapo_executor::{
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Builder, Executor, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun, WeakExecutor,
+    Builder, Executor, Follow, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
-pub use name::{Channel, Workflow};
+pub use name::{Channel, Topic, Workflow};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, Sending};

@@ -53,6 +53,7 @@ impl Instance {
             // Whether somebody awaits it or not.
             self.extra().children.remove(*number);
         }
+        self.note_published(record);
         if self.phase.get() == Phase::Ended {
             // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(seq, commit, record);
@@ -467,6 +468,7 @@ impl Instance {
         attempts: u32,
         started_at: Timestamp,
     ) {
+        self.world.take_reports();
         let (instance, ended_at) = (self.clone(), self.world.timers.now());
         let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
         self.world.pending.borrow_mut().outcomes.push(end);

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
@@ -11,12 +12,14 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use dacapo_executor::yield_now;
+use dacapo_store::RunKey;
 
 use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::Instance;
 #[cfg(feature = "std")]
 use crate::instance::World;
+use crate::mailbox::Mailbox;
 use crate::operation::Operation;
 use crate::panics;
 use crate::random;
@@ -24,6 +27,7 @@ use crate::record::Number;
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
+use crate::topics::Report;
 
 /// What a body is told about the attempt that it is.
 ///
@@ -35,6 +39,9 @@ pub struct Attempt {
     step: Number,
     name: &'static str,
     number: u32,
+    run: RunKey,
+    /// Where what it publishes goes.
+    reports: Arc<Mailbox<Report>>,
     #[cfg(feature = "sim")]
     is_at_most_once: bool,
     key: OnceCell<String>,
@@ -49,6 +56,8 @@ impl Attempt {
             step: operation.number,
             name: operation.asked().name(),
             number,
+            run: instance.key(),
+            reports: instance.world.reports.clone(),
             #[cfg(feature = "sim")]
             is_at_most_once: operation.policy().at_most_once,
             key: OnceCell::new(),
@@ -116,6 +125,12 @@ impl Attempt {
     #[must_use]
     pub fn key(&self) -> &str {
         self.key.get_or_init(|| key(&self.run_id, self.pass, self.step, self.name))
+    }
+
+    /// Something was published, and is to be recorded.
+    pub(super) fn report(&self, topic: &'static str, value: Vec<u8>) {
+        let (run, step, attempt) = (self.run, self.step, self.number);
+        self.reports.post(Report { run, step, attempt, topic, value });
     }
 
     #[cfg(feature = "sim")]

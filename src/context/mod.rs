@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod cancel;
 mod child;
+mod publish;
 mod receive;
 mod send;
 mod sleep;

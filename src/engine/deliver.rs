@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, RootEnd};
+use crate::instance::{
+    Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+};
 use crate::ledger::{Draft, What};
 use crate::panics;
 use crate::record::{CancelCause, Outcome, Record};
@@ -28,6 +30,7 @@ impl Engine {
             requests,
             starts,
             outcomes,
+            reports,
             timers,
             posts,
             arrivals,
@@ -38,7 +41,7 @@ impl Engine {
         self.deliver_drafts(passes, committed);
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
-        self.deliver_outcomes(outcomes, committed);
+        self.deliver_outcomes(outcomes, reports, committed);
         self.deliver_drafts(timers, committed);
         let mut unended = None;
         for arrival in arrivals.drain(..) {
@@ -77,9 +80,20 @@ impl Engine {
         }
     }
 
-    fn deliver_outcomes(&self, outcomes: &mut Vec<BodyEnd>, committed: Committed) {
+    fn deliver_outcomes(
+        &self,
+        outcomes: &mut Vec<BodyEnd>,
+        reports: &mut Vec<Reported>,
+        committed: Committed,
+    ) {
+        let mut reports = reports.drain(..).peekable();
+        let all = outcomes.len();
         let mut outcomes = outcomes.drain(..);
         while let Some(end) = outcomes.next() {
+            let before = all - outcomes.len() - 1;
+            while let Some(reported) = reports.next_if(|next| next.behind <= before) {
+                self.deliver_report(&reported, committed);
+            }
             // Of ten thousand runs nothing is in the processor's caches any more when their turn
             // comes, and it can wait for several at a time.
             if let Some(later) = outcomes.as_slice().get(1) {
@@ -87,6 +101,14 @@ impl Engine {
                 later.operation.prefetch();
             }
             self.deliver_outcome(&end, committed);
+        }
+        reports.for_each(|reported| self.deliver_report(&reported, committed));
+    }
+
+    fn deliver_report(&self, reported: &Reported, committed: Committed) {
+        if let Some(run) = &reported.run {
+            self.deliver_record(run, &reported.report.record(), committed);
+            self.work_after(run);
         }
     }
 

@@ -12,6 +12,7 @@ mod posts;
 mod receivers;
 mod reload;
 mod shutdown;
+mod topics;
 mod write;
 
 use alloc::boxed::Box;
@@ -33,6 +34,8 @@ pub(crate) use deliver::caught;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
+use topics::Followers;
+pub(crate) use topics::{Page, Reader, Then};
 
 /// Everything behind an `Executor`.
 pub(crate) struct Engine {
@@ -41,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) seed: u64,
     pub(crate) store: RefCell<Box<dyn Store>>,
     pub(crate) ledgers: Ledgers,
+    followers: Followers,
     /// So many runs may be in memory before those that are idle have to leave it.
     resident_max: usize,
     /// So long the next pass of a run knows the keys of messages that were taken.
@@ -98,6 +102,7 @@ impl Engine {
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),
+            followers: Followers::default(),
             resident_max: resident_max.unwrap_or(usize::MAX),
             has_stale: Cell::default(),
             taken: RefCell::default(),
@@ -190,6 +195,7 @@ impl Engine {
             }
             ledger.end(Err(why.clone()));
         }
+        self.followers.wake_all();
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
         for waiter in self.stop_waiters.take() {

@@ -13,7 +13,7 @@ use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{Arrival, BodyEnd, Pending, Sleeper, Written};
+use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -42,10 +42,14 @@ impl Engine {
         for run in taken.rows.iter().filter_map(deleted) {
             writer.elsewhere().deleted.insert(run);
         }
+        let passes = writer.write_passes(&taken.passes);
+        let requests = writer.write_drafts(&taken.requests);
+        let (outcomes, reports) = writer.write_outcomes(&taken.outcomes, &mut taken.reports);
         let written = Written {
-            passes: writer.write_passes(&taken.passes),
-            requests: writer.write_drafts(&taken.requests),
-            outcomes: writer.write_outcomes(&taken.outcomes),
+            passes,
+            requests,
+            outcomes,
+            reports,
             timers: writer.write_drafts(&taken.timers),
             posts: writer.write_posts(&taken.posts),
             rows: {
@@ -126,7 +130,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the batch has room for more of this run.
-    fn takes(&mut self, run: &Ledger) -> bool {
+    pub(super) fn takes(&mut self, run: &Ledger) -> bool {
         let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
         self.last = Some(run.key).filter(|_| takes);
         if takes {
@@ -135,9 +139,14 @@ impl<'a> Writer<'a> {
         takes
     }
 
-    /// Writes outcomes while there is room, and says how many.
-    fn write_outcomes(&mut self, outcomes: &[BodyEnd]) -> usize {
+    /// Writes outcomes, and what bodies published among them, while there is room; how many of both.
+    fn write_outcomes(&mut self, outcomes: &[BodyEnd], reports: &mut [Reported]) -> (usize, usize) {
+        let mut reported = 0;
         for (written, end) in outcomes.iter().enumerate() {
+            if reports.get(reported).is_some_and(|next| next.behind <= written) {
+                let rest = &mut reports[reported..];
+                reported += self.write_reports(rest, written, outcomes);
+            }
             // See `Engine::deliver`.
             if let Some(later) = outcomes.get(written + AHEAD) {
                 later.instance.prefetch();
@@ -145,12 +154,14 @@ impl<'a> Writer<'a> {
             }
             let run = &end.instance.ledger;
             if !self.takes(run) {
-                return written;
+                return (written, reported);
             }
             let now = self.now;
             self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
         }
-        outcomes.len()
+        let rest = &mut reports[reported..];
+        let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
+        (outcomes.len(), reported)
     }
 
     /// Writes drafts while there is room, and says how many.

@@ -2,6 +2,7 @@
 
 mod builder;
 mod drive;
+mod follow;
 mod handle;
 mod outside;
 mod parked;
@@ -22,6 +23,8 @@ use dacapo_store::RunState;
 use futures::channel::oneshot;
 
 pub use builder::Builder;
+pub use follow::Follow;
+pub(crate) use follow::decode_value;
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::decode_output;
@@ -253,6 +256,7 @@ impl Drop for Executor {
             return;
         }
         self.shared.commands.close();
+        self.shared.engine.world.reports.close();
         // Bodies that are dropped by this may still find it by a weak handle: it refuses them.
         self.shared.engine.stop(Error::of(Kind::Closed, "the executor was dropped"));
         self.shared.engine.world.tasks.raw().close();

@@ -52,12 +52,16 @@ impl Instance {
         keys_since: Timestamp,
     ) -> (Carried<'static>, Vec<Message>) {
         let (messages, keys) = self.extra().inbox.borrow_mut().leave(keys_since);
-        let (before, topics) = (Some(self.key().0), Vec::new());
+        let topics = self.extra().topics.borrow().all();
+        let before = Some(self.key().0);
         (Carried { before, idle_passes, keys, topics }, messages)
     }
 
     /// The same, from the pass before.
     pub(super) fn take_over(&self, carried: &Carried<'_>) {
+        if !carried.topics.is_empty() {
+            self.extra().topics.borrow_mut().take_over(&carried.topics);
+        }
         let inbox = &self.extra().inbox;
         for key in &carried.keys {
             inbox.borrow_mut().note_key(&key.channel, &key.key, key.at);

@@ -6,6 +6,7 @@ mod marks;
 mod pending;
 mod submitted;
 mod task;
+mod topics;
 mod wait;
 mod world;
 
@@ -35,10 +36,13 @@ use crate::operations::Operations;
 use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
+use crate::topics::Topics;
 use crate::trace::Event;
 use children::Children;
 use marks::Asks;
-pub(crate) use pending::{Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Sleeper, Written};
+pub(crate) use pending::{
+    Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
+};
 use submitted::Submitted;
 pub(crate) use task::Root;
 use task::WorkflowTask;
@@ -88,6 +92,7 @@ pub(crate) struct Extra {
     submitted: OnceCell<Submitted>,
     pub(crate) inbox: RefCell<Inbox>,
     pub(crate) cancelling: Cancelling,
+    pub(crate) topics: RefCell<Topics>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
 }

@@ -14,6 +14,7 @@ use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
+use crate::topics::Report;
 use crate::watch::Watch;
 
 /// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
@@ -29,6 +30,8 @@ pub(crate) struct Pending {
     pub(crate) starts: Vec<Draft>,
     /// Outcomes of bodies, in the order in which these ended.
     pub(crate) outcomes: Vec<BodyEnd>,
+    /// What bodies published, among `outcomes`.
+    pub(crate) reports: Vec<Reported>,
     /// By deadline, run and number.
     pub(crate) timers: Vec<Draft>,
     /// What callers have for runs, in the order in which they called.
@@ -92,11 +95,21 @@ pub(crate) struct BodyEnd {
     pub(crate) ended_at: Timestamp,
 }
 
+/// A value that a body published.
+pub(crate) struct Reported {
+    /// So many outcomes came before it.
+    pub(crate) behind: usize,
+    pub(crate) report: Report,
+    /// Whose it is, once it was written. What is void never is.
+    pub(crate) run: Option<Rc<Instance>>,
+}
+
 /// How much of each part was written, if not all of it was.
 pub(crate) struct Written {
     pub(crate) passes: usize,
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
+    pub(crate) reports: usize,
     pub(crate) timers: usize,
     pub(crate) posts: usize,
     pub(crate) rows: usize,
@@ -105,20 +118,11 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self {
-            passes,
-            requests,
-            outcomes,
-            timers,
-            posts,
-            rows,
-            starts: _,
-            arrivals: _,
-            sleepers: _,
-        } = self;
+        let Self { passes, requests, outcomes, reports, timers, posts, rows, .. } = self;
         passes.is_empty()
             && requests.is_empty()
             && outcomes.is_empty()
+            && reports.is_empty()
             && timers.is_empty()
             && posts.is_empty()
             && rows.is_empty()
@@ -136,6 +140,7 @@ impl Pending {
         swap(&mut self.passes, &mut taken.passes);
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
+        swap(&mut self.reports, &mut taken.reports);
         swap(&mut self.timers, &mut taken.timers);
         swap(&mut self.posts, &mut taken.posts);
         swap(&mut self.rows, &mut taken.rows);
@@ -148,6 +153,7 @@ impl Pending {
         let is_all = taken.passes.len() == written.passes
             && taken.requests.len() == written.requests
             && taken.outcomes.len() == written.outcomes
+            && taken.reports.len() == written.reports
             && taken.timers.len() == written.timers
             && taken.posts.len() == written.posts
             && taken.rows.len() == written.rows;
@@ -167,10 +173,24 @@ impl Pending {
         }
         back(&mut self.passes, &mut taken.passes, written.passes);
         back(&mut self.requests, &mut taken.requests, written.requests);
+        for reported in &mut taken.reports[written.reports..] {
+            reported.behind -= written.outcomes;
+        }
+        back(&mut self.reports, &mut taken.reports, written.reports);
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         back(&mut self.timers, &mut taken.timers, written.timers);
         back(&mut self.posts, &mut taken.posts, written.posts);
         back(&mut self.rows, &mut taken.rows, written.rows);
+    }
+
+    /// Takes out the outcomes that nobody waits for any more.
+    pub(crate) fn drop_void_outcomes(&mut self) {
+        let Self { outcomes, reports, .. } = self;
+        for reported in reports {
+            let before = &outcomes[..reported.behind];
+            reported.behind = before.iter().filter(|end| end.is_awaited()).count();
+        }
+        outcomes.retain(BodyEnd::is_awaited);
     }
 
     /// Gives the memory back that only a burst needed.
@@ -184,6 +204,7 @@ impl Pending {
         shrink(&mut self.requests, length);
         shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
+        shrink(&mut self.reports, length);
         shrink(&mut self.timers, length);
         shrink(&mut self.posts, length);
         shrink(&mut self.arrivals, length);
@@ -194,7 +215,7 @@ impl Pending {
 impl Written {
     /// Nothing of it was.
     pub(crate) const NOTHING: Self =
-        Self { passes: 0, requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
+        Self { passes: 0, requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {
@@ -216,6 +237,10 @@ impl BodyEnd {
                 took: ended_at.nanos_since(*started_at),
             },
         })
+    }
+
+    pub(crate) fn is_of(&self, operation: &Rc<Operation>) -> bool {
+        Rc::ptr_eq(&self.operation, operation)
     }
 
     /// Whether its operation still waits for it.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-pub(crate) use submission::{Carried, CarriedKey, Link, Options, Submission};
+pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -430,7 +430,6 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
-    use super::submission::CarriedTopic;
     use super::*;
     use crate::error::Error;
 

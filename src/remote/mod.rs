@@ -1,6 +1,7 @@
 //! An executor as other threads and other runtimes reach it.
 
 mod calls;
+mod follow;
 #[cfg(feature = "std")]
 mod handle;
 mod sending;

@@ -5,6 +5,7 @@ mod cancel;
 mod children;
 mod messages;
 mod trouble;
+mod topics;
 
 use dacapo::sim::Sim;
 use dacapo::{Channel, Error, Executor, Result, Value};
