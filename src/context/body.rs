@@ -188,7 +188,7 @@ pub(super) async fn perform<T: Value, E: Into<BoxError>>(
     let Job { instance, operation } = &job;
     let timers = &instance.world.timers;
     let started_at = timers.now();
-    let mut attempts = operation.interrupted.get();
+    let mut attempts = operation.interrupted();
     loop {
         if instance.world.ending.is_closing() {
             // It is dropped soon, and the next process makes this attempt.
@@ -264,16 +264,14 @@ fn encode<T: Value, E: Into<BoxError>>(
     result: Result<T, E>,
     operation: &Operation,
 ) -> Result<(), Failure> {
-    match result {
-        Ok(value) => operation.set_value(|bytes| {
-            codec::encode_into(&value, bytes).map_err(|why| {
-                let kind = core::any::type_name::<T>();
-                let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
-                Error::new(message).permanent().into_failure()
-            })
-        }),
-        Err(error) => Err(Failure::from_error(&*error.into())),
-    }
+    let value = result.map_err(|error| Failure::from_error(&*error.into()))?;
+    let bytes = codec::encode(&value).map_err(|why| {
+        let kind = core::any::type_name::<T>();
+        let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
+        Error::new(message).permanent().into_failure()
+    })?;
+    operation.set_outcome(Ok(bytes));
+    Ok(())
 }
 
 /// Ready with a failure when the limit of an attempt has passed.

@@ -7,7 +7,6 @@ use core::mem;
 
 use dacapo_store::RunRow;
 
-use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::instance::Instance;
@@ -168,16 +167,11 @@ impl BodyEnd {
     /// Gives the record of it, for a commit at `now`, to `take`.
     pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let Self { operation, attempts, started_at, ended_at, .. } = self;
-        let outcome = operation.outcome();
         take(&Record::OperationEnded {
             number: operation.number,
             asked: operation.asked(),
             label: operation.label(),
-            outcome: match &*outcome {
-                Some(Ok(bytes)) => Ok(Bytes::Borrowed(bytes.as_slice())),
-                Some(Err(failure)) => Err(failure.clone()),
-                None => unreachable!("a body leaves its outcome when it ends"),
-            },
+            outcome: operation.borrowed_outcome(),
             spent: Spent {
                 attempts: *attempts,
                 started_before: now.nanos_since(*started_at),
