@@ -177,14 +177,14 @@ impl Instance {
             (Note::ChildStarted { id, .. }, child) => self.begin_child(number, id, child),
             (_, None) => {}
             (Note::Begun, Some(step)) => {
-                step.begun.set(true);
+                step.note_begun();
                 self.operations.borrow_mut().ask_again(number);
             }
             (Note::Interrupted, Some(step)) => {
-                step.interrupted.set(step.interrupted.get() + 1);
+                step.note_interrupted();
                 self.operations.borrow_mut().ask_again(number);
             }
-            (Note::Left, Some(request)) => request.begun.set(true),
+            (Note::Left, Some(request)) => request.note_begun(),
         }
     }
 
@@ -209,7 +209,7 @@ impl Instance {
         self.end_effort(operation);
         // If it came of what was done for it, it is there: `outcome` was read from there.
         if operation.outcome().is_none() {
-            operation.copy_outcome(outcome);
+            operation.set_outcome(outcome.clone().map(Bytes::into_owned));
         }
         self.hand_over(operation);
     }
@@ -415,7 +415,7 @@ impl Instance {
                 self.world.timers.add(timer);
             }
             Asked::Step { .. } => {
-                if operation.policy().at_most_once && !operation.begun.get() {
+                if operation.policy().at_most_once && !operation.has_begun() {
                     self.draft_note(operation.number, Note::Begun);
                 } else {
                     operation.start(|body| self.world.spawn_body(body));
@@ -441,14 +441,14 @@ impl Instance {
     /// What is recorded of a step whose body the end of a process interrupted, or may have. If that
     /// was an end in order, it interrupted none: they begin, as if they had just been asked for.
     fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
-        let (number, attempts) = (step.number, step.interrupted.get() + 1);
+        let (number, attempts) = (step.number, step.interrupted() + 1);
         let policy = step.policy();
         let is_closing = self.world.ending.is_closing();
-        let may_not_begin = policy.at_most_once && step.begun.get();
+        let may_not_begin = policy.at_most_once && step.has_begun();
         if is_closing || !may_not_begin && self.world.ending.spares_body() {
             return self.begin(step);
         }
-        let message = match (policy.at_most_once, step.begun.get()) {
+        let message = match (policy.at_most_once, step.has_begun()) {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",
             (false, _) if policy.retry.gives_up_interrupted(attempts) => {

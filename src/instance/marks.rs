@@ -45,7 +45,7 @@ impl Instance {
 
     fn still_waits(&self, ask: &Ask) -> bool {
         match ask {
-            Ask::Request(request) => self.awaits(request) && !request.begun.get(),
+            Ask::Request(request) => self.awaits(request) && !request.has_begun(),
             Ask::Mark(made) => self.expects_mark(made),
         }
     }

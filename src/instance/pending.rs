@@ -13,7 +13,7 @@ use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
+use crate::record::{CancelCause, Outcome, Record, Spent};
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -222,15 +222,11 @@ impl BodyEnd {
     /// Gives the record of it, for a commit at `now`, to `take`.
     pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let Self { operation, attempts, started_at, ended_at, .. } = self;
-        let outcome = operation.outcome();
         take(&Record::OperationEnded {
             number: operation.number,
             asked: operation.asked(),
             label: operation.label(),
-            outcome: match &*outcome {
-                Some(outcome) => borrowed(outcome),
-                None => unreachable!("a body leaves its outcome when it ends"),
-            },
+            outcome: operation.borrowed_outcome(),
             spent: Spent {
                 attempts: *attempts,
                 started_before: now.nanos_since(*started_at),
