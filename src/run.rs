@@ -259,10 +259,9 @@ impl Instance {
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
     fn draft_requests(&self) {
-        let requests = self.take_requests();
-        if requests.is_empty() {
-            return;
-        }
+        // Few runs ever ask for something outside of them.
+        let Some(extra) = self.has_extra() else { return };
+        let requests = self.take_requests(extra);
         let mut pending = self.world.pending.borrow_mut();
         for request in requests {
             pending.requests.push(self.ledger.draft(What::Request(request)));

@@ -313,8 +313,7 @@ impl Instance {
     }
 
     /// Takes the requests since the last time that still wait, in the order of the code.
-    pub(crate) fn take_requests(&self) -> Vec<Rc<Operation>> {
-        let Some(extra) = self.has_extra() else { return Vec::new() };
+    pub(crate) fn take_requests(&self, extra: &Extra) -> Vec<Rc<Operation>> {
         let mut requests = extra.requests.take();
         requests.retain(|request| self.awaits(request));
         requests
