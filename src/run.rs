@@ -299,7 +299,7 @@ impl Instance {
             let detail = format_args!("{IDLE_PASSES_MAX} passes in a row awaited nothing");
             return Err(Fault::new(ParkReason::LiveLock, detail));
         }
-        let asks = self.take_asks();
+        let asks = self.take_asks(self.extra());
         let mut pending = self.world.pending.borrow_mut();
         let marks = asks.into_iter().filter_map(|ask| match ask {
             Ask::Mark(made) => Some(What::Mark(made)),
@@ -379,7 +379,9 @@ impl Instance {
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
     fn draft_asks(&self) {
-        let asks = self.take_asks();
+        // Few runs ever ask for something outside of them.
+        let Some(extra) = self.has_extra() else { return };
+        let asks = self.take_asks(extra);
         if asks.is_empty() {
             return;
         }

@@ -105,6 +105,7 @@ pub(crate) struct Reported {
 }
 
 /// How much of each part was written, if not all of it was.
+#[derive(Default)]
 pub(crate) struct Written {
     pub(crate) passes: usize,
     pub(crate) requests: usize,
@@ -118,13 +119,31 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { passes, requests, outcomes, reports, timers, posts, rows, .. } = self;
+        self.outcomes.is_empty() && self.has_only_outcomes()
+    }
+
+    /// Whether there is nothing but outcomes, as in nearly all commits: then the other parts need not
+    /// be looked at one by one.
+    pub(crate) fn has_only_outcomes(&self) -> bool {
+        let Self {
+            passes,
+            requests,
+            starts,
+            outcomes: _,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            sleepers: _,
+        } = self;
         passes.is_empty()
             && requests.is_empty()
-            && outcomes.is_empty()
+            && starts.is_empty()
             && reports.is_empty()
             && timers.is_empty()
             && posts.is_empty()
+            && arrivals.is_empty()
             && rows.is_empty()
     }
 
@@ -146,26 +165,9 @@ impl Pending {
         swap(&mut self.rows, &mut taken.rows);
     }
 
-    /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
-    /// any.
-    #[inline]
-    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        let is_all = taken.passes.len() == written.passes
-            && taken.requests.len() == written.requests
-            && taken.outcomes.len() == written.outcomes
-            && taken.reports.len() == written.reports
-            && taken.timers.len() == written.timers
-            && taken.posts.len() == written.posts
-            && taken.rows.len() == written.rows;
-        if is_all {
-            return false;
-        }
-        self.take_back_rest(taken, written);
-        true
-    }
-
+    /// Takes back from `taken` what is behind `written`, before what has come since.
     #[cold]
-    fn take_back_rest(&mut self, taken: &mut Self, written: &Written) {
+    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) {
         fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) {
             let mut rest = taken.split_off(written);
             rest.append(list);
@@ -210,12 +212,6 @@ impl Pending {
         shrink(&mut self.arrivals, length);
         shrink(&mut self.rows, length);
     }
-}
-
-impl Written {
-    /// Nothing of it was.
-    pub(crate) const NOTHING: Self =
-        Self { passes: 0, requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
 }
 
 impl BodyEnd {
