@@ -70,8 +70,7 @@ fn normal(view: &View, lists: Lists) -> String {
             _ => part(held),
         },
         View::Variant(name, held) => alloc::format!("{name}({})", part(held)),
-        View::F32(value) => f64::from(*value).to_string(),
-        View::F64(value) => value.to_string(),
+        View::F32(value) => alloc::format!("{:?}", f64::from(*value)),
         view => view.to_string(),
     }
 }

@@ -148,7 +148,7 @@ impl Shapes {
     }
 
     /// What a number leads to, and where the value begins in it.
-    #[inline]
+    #[inline(always)]
     fn shape(&self, number: u32) -> Result<(Rc<Shape>, Id)> {
         let Some(place) = number.checked_sub(FIRST) else {
             let is_kind = |kind: Kind| kind.is_leaf() && kind != Kind::Unknown;
@@ -164,7 +164,7 @@ impl Shapes {
     }
 
     /// The shape of a value, where the value begins in it, and its bytes.
-    #[inline]
+    #[inline(always)]
     fn find<'a>(&self, mut bytes: &'a [u8]) -> Result<(Rc<Shape>, Id, &'a [u8])> {
         let number = take_number(&mut bytes)?;
         let (shape, root) = self.shape(number)?;
@@ -191,7 +191,7 @@ pub fn number_of(mut bytes: &[u8]) -> Result<u32> {
     take_number(&mut bytes)
 }
 
-#[inline]
+#[inline(always)]
 fn take_number(bytes: &mut &[u8]) -> Result<u32> {
     let number = varint::take(bytes).and_then(|number| number.try_into().ok());
     number.ok_or_else(damaged)

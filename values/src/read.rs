@@ -14,7 +14,7 @@ use serde::de::{self, MapAccess, Visitor};
 use crate::error::Error;
 use crate::kind::{ANY, FIRST, Id, Kind, UNIT};
 use crate::limits::{MOST_EMPTY, MOST_LEVELS};
-use crate::shape::Node;
+use crate::shape::{Child, Node};
 use crate::unread::Unread;
 use crate::varint;
 use access::{List, Name, One, Pairs, Places};
@@ -31,6 +31,8 @@ pub(crate) struct Reader<'de, 's> {
     /// How many parts may still take no bytes.
     empty: usize,
     way: Way<'s>,
+    /// The field that comes next, and how many bytes are left before it.
+    field: Option<(usize, &'s Node, &'s Child)>,
 }
 
 /// How the fields of structs are found.
@@ -47,7 +49,7 @@ impl<'de, 's> Reader<'de, 's> {
     #[inline(always)]
     pub(crate) fn new(bytes: &'de [u8], nodes: &'s [Node], root: Id, way: Way<'s>) -> Self {
         let empty = MOST_EMPTY + bytes.len();
-        Reader { rest: bytes, nodes, at: root, depth: 0, empty, way }
+        Reader { rest: bytes, nodes, at: root, depth: 0, empty, way, field: None }
     }
 
     #[inline(always)]

@@ -110,35 +110,55 @@ fn variant(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
     Ok(View::Variant(name, Box::new(held)))
 }
 
-/// What holds others.
+/// What holds others. Each kind is a function of its own, and none a chain of closures: the frames
+/// of all levels have to fit on a small stack.
 fn inside(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<View, Error> {
     match (kind, reader.node()) {
-        (Kind::Option, _) => Ok(View::Some(Box::new(at(reader, reader.child(0))?))),
-        (Kind::List, _) => {
-            let each = reader.child(0);
-            let count = reader.varint()?;
-            (0..count).map(|_| at(reader, each)).collect::<Result<_, _>>().map(View::List)
+        (Kind::Option, _) => {
+            let held = at(reader, reader.child(0))?;
+            Ok(View::Some(Box::new(held)))
         }
-        (Kind::Map, _) => {
-            let [key, value] = [reader.child(0), reader.child(1)];
-            let count = reader.varint()?;
-            let entries = (0..count).map(|_| Ok((at(reader, key)?, at(reader, value)?)));
-            entries.collect::<Result<_, _>>().map(View::Map)
-        }
-        (_, Some(node)) if node.children.is_empty() && kind != Kind::Loose => {
-            reader.nothing()?;
-            Ok(if kind == Kind::Tuple { View::Tuple(Vec::new()) } else { fields(reader, node)? })
-        }
-        (Kind::Tuple, Some(node)) => {
-            let parts = node.children.iter().map(|child| at(reader, child.node));
-            parts.collect::<Result<_, _>>().map(View::Tuple)
-        }
+        (Kind::List, _) => list(reader),
+        (Kind::Map, _) => map(reader),
+        (Kind::Tuple, Some(node)) => tuple(reader, node),
         (_, Some(node)) => fields(reader, node),
         (_, None) => Err(damaged()),
     }
 }
 
+fn list(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+    let each = reader.child(0);
+    let mut shown = Vec::new();
+    for _ in 0..reader.varint()? {
+        shown.push(at(reader, each)?);
+    }
+    Ok(View::List(shown))
+}
+
+fn map(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+    let [key, value] = [reader.child(0), reader.child(1)];
+    let mut shown = Vec::new();
+    for _ in 0..reader.varint()? {
+        shown.push((at(reader, key)?, at(reader, value)?));
+    }
+    Ok(View::Map(shown))
+}
+
+fn tuple(reader: &mut Reader<'_, '_>, node: &Node) -> Result<View, Error> {
+    if node.children.is_empty() {
+        reader.nothing()?;
+    }
+    let mut shown = Vec::new();
+    for child in &node.children {
+        shown.push(at(reader, child.node)?);
+    }
+    Ok(View::Tuple(shown))
+}
+
 fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node) -> Result<View, Error> {
+    if node.children.is_empty() {
+        reader.nothing()?;
+    }
     let mut shown = Vec::new();
     let mut fields = Fields::new(reader, node);
     while let Some(child) = fields.next()? {

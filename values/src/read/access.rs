@@ -5,7 +5,7 @@ use core::slice;
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
 
-use super::{Reader, Way, damaged};
+use super::{Reader, damaged};
 use crate::error::Error;
 use crate::kind::{Id, Kind};
 use crate::shape::{Child, Node};
@@ -144,9 +144,7 @@ impl<'de> MapAccess<'de> for Fields<'_, 'de, '_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let child = self.child.ok_or_else(damaged)?;
-        if let Way::Noting(unread) = self.reader.way {
-            unread.offer(self.reader.rest.len(), self.node, child);
-        }
+        self.reader.field = Some((self.reader.rest.len(), self.node, child));
         self.reader.at = child.node;
         seed.deserialize(&mut *self.reader)
     }

@@ -1,5 +1,7 @@
 //! serde's calls, one for each kind that a type asks for.
 
+use core::mem;
+
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, Unexpected, VariantAccess, Visitor};
 
@@ -95,10 +97,18 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Way::Noting(unread) = self.way {
-            unread.passed_over(self.rest.len());
+        // A field is passed over if nothing was read since it came.
+        if let Way::Noting(unread) = self.way
+            && let Some((left, node, child)) = self.field.take()
+            && left == self.rest.len()
+        {
+            unread.note(node, child);
         }
-        self.any(visitor)
+        // What is inside of it is passed over with it.
+        let way = mem::replace(&mut self.way, Way::ByName);
+        let value = self.any(visitor)?;
+        self.way = way;
+        Ok(value)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
