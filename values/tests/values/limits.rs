@@ -24,6 +24,16 @@ enum Tagged {
     Branch { inner: Box<Tagged> },
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Chain {
+    End,
+    Next(Box<Chain>),
+}
+
+fn chain(levels: usize) -> Chain {
+    (1..levels).fold(Chain::End, |chain, _| Chain::Next(Box::new(chain)))
+}
+
 fn tree(levels: usize) -> Tree {
     (1..levels).fold(Tree::Leaf, |tree, _| Tree::Branch(Box::new(tree)))
 }
@@ -86,7 +96,7 @@ fn the_deepest_value_needs_little_stack() {
         shapes.view(bytes).expect("it is shown").to_string();
         assert_eq!(shapes.compare(bytes, bytes), Ok(Comparison::Same));
     }
-    on_a_small_stack(128, tree, |_, _| ());
+    on_a_small_stack(128, chain, |_, _| ());
     on_a_small_stack(512, tree, look);
     on_a_small_stack(512, tagged, look);
     on_a_small_stack(512, json, look);
