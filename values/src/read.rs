@@ -6,18 +6,17 @@
 mod access;
 mod deserializer;
 mod numbers;
+mod walk;
 
 use core::str;
 
-use serde::de::{self, MapAccess, Visitor};
-
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::kind::{ANY, FIRST, Id, Kind, UNIT};
 use crate::limits::{MOST_EMPTY, MOST_LEVELS};
 use crate::shape::{Child, Node};
 use crate::unread::Unread;
 use crate::varint;
-use access::{List, Name, One, Pairs, Places};
+use access::Name;
 
 pub(crate) use access::Fields;
 pub(crate) use numbers::Number;
@@ -53,24 +52,24 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     #[inline(always)]
-    pub(crate) fn end(&self) -> Result<(), Error> {
+    pub(crate) fn end(&self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(damaged()) }
     }
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, Error> {
+    fn byte(&mut self) -> Result<u8> {
         let (&first, rest) = self.rest.split_first().ok_or_else(damaged)?;
         self.rest = rest;
         Ok(first)
     }
 
     #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, Error> {
+    pub(crate) fn varint(&mut self) -> Result<u64> {
         varint::take(&mut self.rest).ok_or_else(damaged)
     }
 
     #[inline]
-    fn take(&mut self, len: u64) -> Result<&'de [u8], Error> {
+    fn take(&mut self, len: u64) -> Result<&'de [u8]> {
         let len = usize::try_from(len).map_err(|_| damaged())?;
         let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(damaged)?;
         self.rest = rest;
@@ -85,17 +84,17 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     #[inline]
-    pub(crate) fn text(&mut self) -> Result<&'de str, Error> {
+    pub(crate) fn text(&mut self) -> Result<&'de str> {
         str::from_utf8(self.bytes()?).map_err(|_| damaged())
     }
 
     #[inline]
-    pub(crate) fn bytes(&mut self) -> Result<&'de [u8], Error> {
+    pub(crate) fn bytes(&mut self) -> Result<&'de [u8]> {
         let len = self.varint()?;
         self.take(len)
     }
 
-    pub(crate) fn char(&mut self) -> Result<char, Error> {
+    pub(crate) fn char(&mut self) -> Result<char> {
         let mut chars = self.text()?.chars();
         match (chars.next(), chars.next()) {
             (Some(char), None) => Ok(char),
@@ -105,7 +104,7 @@ impl<'de, 's> Reader<'de, 's> {
 
     /// A byte that is 0 or 1.
     #[inline]
-    pub(crate) fn bit(&mut self) -> Result<bool, Error> {
+    pub(crate) fn bit(&mut self) -> Result<bool> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -114,7 +113,7 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     /// A part that takes no bytes.
-    pub(crate) fn nothing(&mut self) -> Result<(), Error> {
+    pub(crate) fn nothing(&mut self) -> Result<()> {
         self.empty = self.empty.checked_sub(1).ok_or_else(damaged)?;
         Ok(())
     }
@@ -145,7 +144,7 @@ impl<'de, 's> Reader<'de, 's> {
 
     /// What stands here, where its kind may stand before it.
     #[inline]
-    pub(crate) fn resolve(&mut self) -> Result<Kind, Error> {
+    pub(crate) fn resolve(&mut self) -> Result<Kind> {
         if self.at == ANY {
             let number = self.byte()?;
             if !Kind::of(number.into()).is_some_and(Kind::describes_itself) {
@@ -158,7 +157,7 @@ impl<'de, 's> Reader<'de, 's> {
 
     /// The same for a type that is no `Option`, or no longer.
     #[inline]
-    fn resolve_some(&mut self) -> Result<Kind, Error> {
+    fn resolve_some(&mut self) -> Result<Kind> {
         match self.kind() {
             Kind::Any | Kind::Option => self.resolve_inside(),
             kind => Ok(kind),
@@ -166,7 +165,7 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     #[inline(never)]
-    fn resolve_inside(&mut self) -> Result<Kind, Error> {
+    fn resolve_inside(&mut self) -> Result<Kind> {
         while self.resolve()? == Kind::Option {
             self.at = if self.bit()? { self.child(0) } else { UNIT };
         }
@@ -174,7 +173,7 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     #[inline]
-    pub(crate) fn deeper(&mut self) -> Result<(), Error> {
+    pub(crate) fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > MOST_LEVELS {
             return Err(too_deep());
@@ -193,7 +192,7 @@ impl<'de, 's> Reader<'de, 's> {
 
     /// The name of the variant here; goes to what it holds.
     #[inline]
-    pub(crate) fn variant(&mut self) -> Result<Name<'de, 's>, Error> {
+    pub(crate) fn variant(&mut self) -> Result<Name<'de, 's>> {
         let Some(node) = self.node() else {
             self.at = ANY;
             return self.text().map(Name::Here);
@@ -205,7 +204,7 @@ impl<'de, 's> Reader<'de, 's> {
     }
 
     /// Whether the variant here holds nothing; if it holds something, nothing was read.
-    pub(crate) fn is_unit(&mut self) -> Result<bool, Error> {
+    pub(crate) fn is_unit(&mut self) -> Result<bool> {
         let before = (self.rest, self.at);
         let is_unit = self.resolve()? == Kind::Unit;
         if !is_unit {
@@ -213,108 +212,6 @@ impl<'de, 's> Reader<'de, 's> {
         }
         Ok(is_unit)
     }
-
-    #[inline]
-    fn list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        self.deeper()?;
-        let each = self.child(0);
-        let left = self.varint()?;
-        let mut list = List { each, left, reader: self };
-        let value = visitor.visit_seq(&mut list)?;
-        if list.left > 0 {
-            return Err(left_over(list.left));
-        }
-        self.higher();
-        Ok(value)
-    }
-
-    #[inline]
-    fn places<V: Visitor<'de>>(&mut self, node: &'s Node, visitor: V) -> Result<V::Value, Error> {
-        self.deeper()?;
-        if node.children.is_empty() {
-            self.nothing()?;
-        }
-        let mut places = Places { children: node.children.iter(), reader: self };
-        let value = visitor.visit_seq(&mut places)?;
-        if places.children.len() > 0 {
-            return Err(left_over(places.children.len() as u64));
-        }
-        self.higher();
-        Ok(value)
-    }
-
-    fn map<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        self.deeper()?;
-        let nodes = [self.child(0), self.child(1)];
-        let left = self.varint()?;
-        let mut pairs = Pairs { nodes, left, reader: self };
-        let value = visitor.visit_map(&mut pairs)?;
-        pass_over(pairs)?;
-        self.higher();
-        Ok(value)
-    }
-
-    fn fields<V: Visitor<'de>>(&mut self, node: &'s Node, visitor: V) -> Result<V::Value, Error> {
-        self.deeper()?;
-        if node.children.is_empty() {
-            self.nothing()?;
-        }
-        let mut fields = Fields::new(self, node);
-        let value = visitor.visit_map(&mut fields)?;
-        pass_over(fields)?;
-        self.higher();
-        Ok(value)
-    }
-
-    fn any<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match (self.resolve()?, self.node()) {
-            (Kind::Unit, _) => {
-                self.nothing()?;
-                visitor.visit_unit()
-            }
-            (Kind::Bool, _) => visitor.visit_bool(self.bit()?),
-            (Kind::Char, _) => visitor.visit_char(self.char()?),
-            (Kind::Text, _) => visitor.visit_borrowed_str(self.text()?),
-            (Kind::Bytes, _) => visitor.visit_borrowed_bytes(self.bytes()?),
-            (Kind::Option, _) => self.option(visitor),
-            (Kind::List, _) => self.list(visitor),
-            (Kind::Map, _) => self.map(visitor),
-            (Kind::Enum | Kind::Variant, _) => self.one(visitor),
-            (Kind::Tuple, Some(node)) => self.places(node, visitor),
-            (Kind::Struct | Kind::Loose, Some(node)) => self.fields(node, visitor),
-            (kind, _) => self.number(kind)?.visit(visitor),
-        }
-    }
-
-    #[inline]
-    fn option<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        if !self.bit()? {
-            return visitor.visit_none();
-        }
-        self.deeper()?;
-        self.at = self.child(0);
-        let value = visitor.visit_some(&mut *self)?;
-        self.higher();
-        Ok(value)
-    }
-
-    /// As in JSON: the name of a variant, or a map from the name to what it holds.
-    fn one<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        let name = self.variant()?;
-        if self.is_unit()? {
-            return name.visit(visitor);
-        }
-        self.deeper()?;
-        let value = visitor.visit_map(One { name: Some(name), reader: self })?;
-        self.higher();
-        Ok(value)
-    }
-}
-
-/// Reads what a type left of a map.
-fn pass_over<'de>(mut entries: impl MapAccess<'de, Error = Error>) -> Result<(), Error> {
-    while entries.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
-    Ok(())
 }
 
 #[cold]
@@ -325,9 +222,4 @@ pub(crate) fn damaged() -> Error {
 #[cold]
 fn too_deep() -> Error {
     Error::damaged(format_args!("it nests more than {MOST_LEVELS} levels deep"))
-}
-
-#[cold]
-fn left_over(left: u64) -> Error {
-    Error::undecodable(format_args!("{left} more elements were recorded than are asked for"))
 }

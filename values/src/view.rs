@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde::ser::{Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::Result;
 use crate::kind::{Id, Kind};
 use crate::read::{Fields, Number, Reader, damaged};
 use crate::shape::Node;
@@ -69,7 +69,7 @@ pub enum View {
 }
 
 /// All of the value that `reader` is at.
-pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View> {
     let kind = reader.resolve()?;
     Ok(match kind {
         Kind::Unit => {
@@ -99,7 +99,7 @@ pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
     })
 }
 
-fn variant(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+fn variant(reader: &mut Reader<'_, '_>) -> Result<View> {
     let name = reader.variant()?.as_str().to_owned();
     if reader.is_unit()? {
         return Ok(View::Variant(name, Box::new(View::Unit)));
@@ -112,7 +112,7 @@ fn variant(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
 
 /// What holds others. Each kind is a function of its own, and none a chain of closures: the frames
 /// of all levels have to fit on a small stack.
-fn inside(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<View, Error> {
+fn inside(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<View> {
     match (kind, reader.node()) {
         (Kind::Option, _) => {
             let held = at(reader, reader.child(0))?;
@@ -126,7 +126,7 @@ fn inside(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<View, Error> {
     }
 }
 
-fn list(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+fn list(reader: &mut Reader<'_, '_>) -> Result<View> {
     let each = reader.child(0);
     let mut shown = Vec::new();
     for _ in 0..reader.varint()? {
@@ -135,7 +135,7 @@ fn list(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
     Ok(View::List(shown))
 }
 
-fn map(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
+fn map(reader: &mut Reader<'_, '_>) -> Result<View> {
     let [key, value] = [reader.child(0), reader.child(1)];
     let mut shown = Vec::new();
     for _ in 0..reader.varint()? {
@@ -144,7 +144,7 @@ fn map(reader: &mut Reader<'_, '_>) -> Result<View, Error> {
     Ok(View::Map(shown))
 }
 
-fn tuple(reader: &mut Reader<'_, '_>, node: &Node) -> Result<View, Error> {
+fn tuple(reader: &mut Reader<'_, '_>, node: &Node) -> Result<View> {
     if node.children.is_empty() {
         reader.nothing()?;
     }
@@ -155,7 +155,7 @@ fn tuple(reader: &mut Reader<'_, '_>, node: &Node) -> Result<View, Error> {
     Ok(View::Tuple(shown))
 }
 
-fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node) -> Result<View, Error> {
+fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node) -> Result<View> {
     if node.children.is_empty() {
         reader.nothing()?;
     }
@@ -167,7 +167,7 @@ fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node) -> Result<View, Error
     Ok(View::Struct(node.name.as_str().to_owned(), shown))
 }
 
-fn at(reader: &mut Reader<'_, '_>, node: Id) -> Result<View, Error> {
+fn at(reader: &mut Reader<'_, '_>, node: Id) -> Result<View> {
     reader.go(node);
     view(reader)
 }

@@ -5,16 +5,20 @@
 //! before the shape was what it is.
 
 mod compound;
+mod fields;
 mod serializer;
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::kind::{ANY, Id, Kind, UNKNOWN};
 use crate::limits::{MOST_EMPTY, MOST_LEVELS};
 use crate::shape::{Child, Shape};
 use crate::varint;
+
+/// A name, as serde gives it.
+type Text = &'static str;
 
 pub(crate) struct Writer<'o> {
     out: &'o mut Vec<u8>,
@@ -63,7 +67,7 @@ impl<'o> Writer<'o> {
 
     /// What to make of `result`, which the value's `Serialize` returned.
     #[inline(always)]
-    pub(crate) fn finish(self, result: Result<(), Error>) -> Result<Written, Error> {
+    pub(crate) fn finish(self, result: Result<()>) -> Result<Written> {
         if self.has_grown {
             return result.map(|()| Written::Grown(self.shape));
         }
@@ -83,12 +87,12 @@ impl<'o> Writer<'o> {
     }
 
     /// A leaf that takes no bytes.
-    fn unit(&mut self) -> Result<(), Error> {
+    fn unit(&mut self) -> Result<()> {
         self.leaf(Kind::Unit);
         self.nothing()
     }
 
-    fn nothing(&mut self) -> Result<(), Error> {
+    fn nothing(&mut self) -> Result<()> {
         self.empty += 1;
         if self.empty > MOST_EMPTY + self.dropped + self.out.len() - self.start {
             return Err(Error::refused(format_args!(
@@ -121,7 +125,7 @@ impl<'o> Writer<'o> {
 
     /// The node for a value of `kind`, where the shape has something else.
     #[inline(never)]
-    fn unlike(&mut self, kind: Kind, name: &'static str, children: usize) -> Id {
+    fn unlike(&mut self, kind: Kind, name: Text, children: usize) -> Id {
         if self.at == UNKNOWN {
             let made = self.grow().make(kind, name, children);
             self.link(made);
@@ -169,19 +173,14 @@ impl<'o> Writer<'o> {
     }
 
     #[inline(always)]
-    fn deeper(&mut self) -> Result<(), Error> {
+    fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > MOST_LEVELS { Err(too_deep()) } else { Ok(()) }
     }
 
     /// Writes the variant, and goes to what it holds.
     #[inline(always)]
-    fn variant(
-        &mut self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-    ) -> Result<(), Error> {
+    fn variant(&mut self, name: Text, index: u32, variant: Text) -> Result<()> {
         self.deeper()?;
         let node = match self.shape.node(self.at) {
             Some(node) if node.kind == Kind::Enum && node.name.is(name) => self.at,
@@ -205,7 +204,7 @@ impl<'o> Writer<'o> {
     }
 
     #[cold]
-    fn new_variant(&mut self, node: Id, index: u32, variant: &'static str) -> usize {
+    fn new_variant(&mut self, node: Id, index: u32, variant: Text) -> usize {
         let Some(node) = self.grow().node_mut(node) else { return 0 };
         let place = node.children.partition_point(|child| child.index <= index);
         node.children.insert(place, Child::new(variant, index));

@@ -6,7 +6,7 @@ use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
 
 use super::{Reader, damaged};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::kind::{Id, Kind};
 use crate::shape::{Child, Node};
 
@@ -21,10 +21,7 @@ impl<'de> SeqAccess<'de> for List<'_, 'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -48,10 +45,7 @@ impl<'de> SeqAccess<'de> for Places<'_, 'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>> {
         let Some(child) = self.children.next() else { return Ok(None) };
         self.reader.at = child.node;
         seed.deserialize(&mut *self.reader).map(Some)
@@ -74,10 +68,7 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -87,7 +78,7 @@ impl<'de> MapAccess<'de> for Pairs<'_, 'de, '_> {
     }
 
     #[inline]
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         self.reader.at = self.nodes[1];
         seed.deserialize(&mut *self.reader)
     }
@@ -114,7 +105,7 @@ impl<'r, 'de, 's> Fields<'r, 'de, 's> {
         Fields { reader, node, place: 0, is_loose: node.kind == Kind::Loose, child: None }
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<&'s Child>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<&'s Child>> {
         let children = &self.node.children;
         if self.is_loose {
             let place = usize::try_from(self.reader.varint()?).map_err(|_| damaged())?;
@@ -134,15 +125,12 @@ impl<'r, 'de, 's> Fields<'r, 'de, 's> {
 impl<'de> MapAccess<'de> for Fields<'_, 'de, '_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some(child) = self.next()? else { return Ok(None) };
         seed.deserialize(StrDeserializer::new(child.name.as_str())).map(Some)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         let child = self.child.ok_or_else(damaged)?;
         self.reader.field = Some((self.reader.rest.len(), self.node, child));
         self.reader.at = child.node;
@@ -157,7 +145,7 @@ pub(crate) enum Name<'de, 's> {
 }
 
 impl<'de> Name<'de, '_> {
-    pub(super) fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    pub(super) fn visit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self {
             Name::Here(name) => visitor.visit_borrowed_str(name),
             Name::OfShape(name) => visitor.visit_str(name),
@@ -165,7 +153,7 @@ impl<'de> Name<'de, '_> {
     }
 
     #[inline]
-    fn seed<K: DeserializeSeed<'de>>(self, seed: K) -> Result<K::Value, Error> {
+    fn seed<K: DeserializeSeed<'de>>(self, seed: K) -> Result<K::Value> {
         match self {
             Name::Here(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
             Name::OfShape(name) => seed.deserialize(StrDeserializer::new(name)),
@@ -189,14 +177,11 @@ pub(super) struct One<'r, 'de, 's> {
 impl<'de> MapAccess<'de> for One<'_, 'de, '_> {
     type Error = Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         self.name.take().map(|name| name.seed(seed)).transpose()
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value> {
         seed.deserialize(&mut *self.reader)
     }
 }
@@ -212,10 +197,7 @@ impl<'r, 'de, 's> EnumAccess<'de> for Content<'r, 'de, 's> {
     type Variant = &'r mut Reader<'de, 's>;
 
     #[inline]
-    fn variant_seed<K: DeserializeSeed<'de>>(
-        self,
-        seed: K,
-    ) -> Result<(K::Value, Self::Variant), Error> {
+    fn variant_seed<K: DeserializeSeed<'de>>(self, seed: K) -> Result<(K::Value, Self::Variant)> {
         Ok((self.name.seed(seed)?, self.reader))
     }
 }

@@ -8,14 +8,14 @@ use serde::de::{self, DeserializeSeed, Deserializer, Unexpected, VariantAccess, 
 use super::access::Content;
 use super::numbers::fit;
 use super::{Reader, Way};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::kind::{Id, Kind};
 
 /// What is read at once where its kind stands in the shape, and is looked at where it does not.
 macro_rules! leaves {
     ($($method:ident $kind:ident $visit:ident $otherwise:ident |$reader:ident| $read:expr;)*) => {$(
         #[inline]
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             if self.at == Kind::$kind as Id {
                 let $reader = &mut *self;
                 return visitor.$visit($read?);
@@ -27,7 +27,7 @@ macro_rules! leaves {
 
 macro_rules! forward {
     ($($method:ident ( $($type:ty),* ) $to:ident;)*) => {$(
-        fn $method<V: Visitor<'de>>(self, $(_: $type,)* visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(self, $(_: $type,)* visitor: V) -> Result<V::Value> {
             self.$to(visitor)
         }
     )*};
@@ -36,13 +36,13 @@ macro_rules! forward {
 impl<'de> Reader<'de, '_> {
     /// For a type that is no `Option`.
     #[inline(never)]
-    fn some<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+    fn some<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         self.resolve_some()?;
         self.any(visitor)
     }
 
     #[inline(never)]
-    fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+    fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
         match self.resolve_some()? {
             kind @ (Kind::U128 | Kind::I128) => self.number(kind)?.narrow().visit(visitor),
             _ => self.any(visitor),
@@ -50,7 +50,7 @@ impl<'de> Reader<'de, '_> {
     }
 
     /// Whether a number stands here.
-    fn float_kind(&mut self) -> Result<Option<Kind>, Error> {
+    fn float_kind(&mut self) -> Result<Option<Kind>> {
         let kind = self.resolve_some()?;
         Ok((Kind::I8 as u8..=Kind::F64 as u8).contains(&(kind as u8)).then_some(kind))
     }
@@ -89,14 +89,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
     }
 
     #[inline]
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.resolve_some()? {
             Kind::List => self.list(visitor),
             _ => self.any(visitor),
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         // A field is passed over if nothing was read since it came.
         if let Way::Noting(unread) = self.way
             && let Some((left, node, child)) = self.field.take()
@@ -111,14 +111,14 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
         Ok(value)
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.float_kind()? {
             Some(kind) => visitor.visit_f64(self.number(kind)?.to_f64()?),
             None => self.any(visitor),
         }
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.float_kind()? {
             Some(kind) => visitor.visit_f32(self.number(kind)?.to_f32()?),
             None => self.any(visitor),
@@ -126,7 +126,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
     }
 
     #[inline]
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.resolve()? {
             Kind::Option => self.option(visitor),
             Kind::Unit => visitor.visit_none(),
@@ -140,7 +140,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -150,7 +150,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value> {
         let kind = self.resolve_some()?;
         match (self.node(), self.way) {
             (Some(node), Way::ByPlace) if kind == Kind::Struct && node.has(fields) => {
@@ -166,7 +166,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value> {
         match self.resolve_some()? {
             Kind::Enum | Kind::Variant => {
                 self.deeper()?;
@@ -190,7 +190,7 @@ impl<'de> VariantAccess<'de> for &mut Reader<'de, '_> {
     type Error = Error;
 
     #[inline]
-    fn unit_variant(self) -> Result<(), Error> {
+    fn unit_variant(self) -> Result<()> {
         if self.resolve()? == Kind::Unit {
             return Ok(());
         }
@@ -199,11 +199,11 @@ impl<'de> VariantAccess<'de> for &mut Reader<'de, '_> {
     }
 
     #[inline]
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value> {
         seed.deserialize(self)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value> {
         self.deserialize_tuple(len, visitor)
     }
 
@@ -211,7 +211,7 @@ impl<'de> VariantAccess<'de> for &mut Reader<'de, '_> {
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value> {
         self.deserialize_struct("", fields, visitor)
     }
 }

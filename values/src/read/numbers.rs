@@ -5,7 +5,7 @@ use core::fmt;
 use serde::de::Visitor;
 
 use super::{Reader, damaged};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::varint;
 
@@ -22,7 +22,7 @@ pub(crate) enum Number {
 
 impl Reader<'_, '_> {
     /// A number of `kind`; anything else cannot stand here.
-    pub(crate) fn number(&mut self, kind: Kind) -> Result<Number, Error> {
+    pub(crate) fn number(&mut self, kind: Kind) -> Result<Number> {
         Ok(match kind {
             Kind::U8 => Number::Unsigned(self.byte()?.into()),
             Kind::U16 => Number::Unsigned(u64::from(self.varint().and_then(fit::<u16>)?)),
@@ -48,24 +48,24 @@ impl Reader<'_, '_> {
     }
 
     #[inline]
-    pub(super) fn signed(&mut self) -> Result<i64, Error> {
+    pub(super) fn signed(&mut self) -> Result<i64> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    fn wide(&mut self) -> Result<u128, Error> {
+    fn wide(&mut self) -> Result<u128> {
         varint::take_wide(&mut self.rest).ok_or_else(damaged)
     }
 }
 
 #[inline]
-pub(super) fn fit<A: TryFrom<u64>>(value: u64) -> Result<A, Error> {
+pub(super) fn fit<A: TryFrom<u64>>(value: u64) -> Result<A> {
     A::try_from(value).map_err(|_| damaged())
 }
 
 impl Number {
     #[inline]
-    pub(crate) fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    pub(crate) fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self {
             Self::Unsigned(value) => visitor.visit_u64(value),
             Self::Signed(value) => visitor.visit_i64(value),
@@ -86,7 +86,7 @@ impl Number {
         unsigned.map(Self::Unsigned).or(signed.map(Self::Signed)).unwrap_or(self)
     }
 
-    pub(super) fn to_f64(self) -> Result<f64, Error> {
+    pub(super) fn to_f64(self) -> Result<f64> {
         // The largest ones are rounded up, and back down.
         let (float, is_exact) = match self {
             Self::Unsigned(value) => {
@@ -107,7 +107,7 @@ impl Number {
         if is_exact { Ok(float) } else { Err(inexact(self)) }
     }
 
-    pub(super) fn to_f32(self) -> Result<f32, Error> {
+    pub(super) fn to_f32(self) -> Result<f32> {
         if let Self::F32(value) = self {
             return Ok(value);
         }

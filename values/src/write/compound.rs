@@ -5,64 +5,45 @@ use alloc::vec::Vec;
 use serde::ser::{self, Serialize};
 
 use super::Writer;
-use crate::error::Error;
-use crate::kind::{ANY, Id, Kind};
+use crate::error::{Error, Result};
+use crate::kind::{Id, Kind};
 use crate::limits::MOST_PARTS;
-use crate::shape::Child;
 use crate::varint;
 
 pub(crate) struct Compound<'w, 'o> {
-    writer: &'w mut Writer<'o>,
-    node: Id,
-    /// How many levels there were above it.
-    above: u32,
+    pub(super) writer: &'w mut Writer<'o>,
+    pub(super) node: Id,
+    /// How many it takes: the parts of a variant are in the variant.
+    pub(super) levels: u32,
     /// How many parts there were; of a map, its keys and its values.
-    place: usize,
+    pub(super) place: usize,
     /// How many there should be.
-    len: usize,
+    pub(super) len: usize,
     /// Where the count belongs, if it was not known beforehand.
-    start: Option<usize>,
+    pub(super) start: Option<usize>,
 }
 
 impl<'w, 'o> Compound<'w, 'o> {
     #[inline(always)]
-    pub(super) fn list(
-        writer: &'w mut Writer<'o>,
-        above: u32,
-        len: Option<usize>,
-    ) -> Result<Self, Error> {
+    pub(super) fn list(writer: &'w mut Writer<'o>, len: Option<usize>) -> Result<Self> {
         writer.deeper()?;
         let node = writer.container(Kind::List, 1);
-        Ok(Self::counted(writer, node, above, len))
+        let start = put_or_note(writer, len);
+        Ok(Self { writer, node, levels: 1, place: 0, len: len.unwrap_or(0), start })
     }
 
     #[inline(always)]
-    pub(super) fn map(
-        writer: &'w mut Writer<'o>,
-        above: u32,
-        len: Option<usize>,
-    ) -> Result<Self, Error> {
+    pub(super) fn map(writer: &'w mut Writer<'o>, len: Option<usize>) -> Result<Self> {
         writer.deeper()?;
         let node = writer.container(Kind::Map, 2);
-        Ok(Self { len: 2 * len.unwrap_or(0), ..Self::counted(writer, node, above, len) })
+        let start = put_or_note(writer, len);
+        Ok(Self { writer, node, levels: 1, place: 0, len: len.unwrap_or(0), start })
     }
 
     #[inline(always)]
-    fn counted(writer: &'w mut Writer<'o>, node: Id, above: u32, len: Option<usize>) -> Self {
-        let start = match len {
-            Some(len) => {
-                varint::put(writer.out, len as u64);
-                None
-            }
-            None => Some(writer.out.len()),
-        };
-        Self { writer, node, above, place: 0, len: len.unwrap_or(0), start }
-    }
-
-    #[inline(always)]
-    pub(super) fn tuple(writer: &'w mut Writer<'o>, above: u32, len: usize) -> Result<Self, Error> {
+    pub(super) fn tuple(writer: &'w mut Writer<'o>, len: usize) -> Result<Self> {
         if len > MOST_PARTS {
-            return Self::list(writer, above, Some(len));
+            return Self::list(writer, Some(len));
         }
         writer.deeper()?;
         let node = match writer.shape.node(writer.at) {
@@ -74,33 +55,12 @@ impl<'w, 'o> Compound<'w, 'o> {
         } else if len == 0 {
             writer.nothing()?;
         }
-        Ok(Self { writer, node, above, place: 0, len, start: None })
-    }
-
-    #[inline(always)]
-    pub(super) fn fields(
-        writer: &'w mut Writer<'o>,
-        above: u32,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self, Error> {
-        writer.deeper()?;
-        let node =
-            match writer.shape.node(writer.at) {
-                Some(node) if matches!(node.kind, Kind::Struct | Kind::Loose) => {
-                    if node.name.is(name) { writer.at } else { other_struct(writer, name) }
-                }
-                _ => writer.unlike(Kind::Struct, name, 0),
-            };
-        if node == Kind::Map as Id {
-            varint::put(writer.out, len as u64);
-        }
-        Ok(Self { writer, node, above, place: 0, len, start: None })
+        Ok(Self { writer, node, levels: 1, place: 0, len, start: None })
     }
 
     /// An element of a list, or a part of a tuple.
     #[inline(always)]
-    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+    fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let place = match self.writer.shape.node(self.node) {
             Some(node) if node.kind == Kind::Tuple => self.place,
             _ => 0,
@@ -113,120 +73,41 @@ impl<'w, 'o> Compound<'w, 'o> {
     }
 
     #[inline(always)]
-    fn value_at<T: Serialize + ?Sized>(&mut self, place: usize, value: &T) -> Result<(), Error> {
+    fn value_at<T: Serialize + ?Sized>(&mut self, place: usize, value: &T) -> Result<()> {
         self.writer.go(self.node, place);
         value.serialize(&mut *self.writer)?;
         self.writer.make_room();
         Ok(())
     }
 
+    /// Whether it is the turn of a key (0) or of a value (1).
     #[inline(always)]
-    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        let place = self.place;
-        let next = self.writer.shape.node(self.node).and_then(|node| {
-            let child = node.children.get(place)?;
-            (node.kind == Kind::Struct && child.name.is(key)).then_some(child.node)
-        });
+    fn turn(&mut self, of: usize) -> Result<()> {
+        if self.place % 2 != of {
+            return Err(Error::refused("its keys and values do not take turns"));
+        }
         self.place += 1;
-        match next {
-            Some(at) => {
-                self.writer.at = at;
-                self.writer.parent = (self.node, place as u32);
-            }
-            None => self.stray(key),
-        }
-        value.serialize(&mut *self.writer)
-    }
-
-    /// A field that is not the next one, or has its place with it.
-    #[inline(never)]
-    fn stray(&mut self, key: &'static str) {
-        let Self { writer, node: at, .. } = self;
-        let Some(node) = writer.shape.node(*at) else {
-            // A map, which describes itself.
-            writer.out.push(Kind::Text as u8);
-            writer.bytes(key.as_bytes());
-            return writer.go(*at, 1);
-        };
-        let is_new = node.is_open && self.place > node.children.len();
-        let becomes_loose = node.kind == Kind::Struct && !is_new;
-        let known = node.children.iter().position(|child| child.name.is(key));
-        let place = known.unwrap_or(node.children.len());
-        if (becomes_loose || known.is_none())
-            && let Some(node) = writer.grow().node_mut(*at)
-        {
-            if becomes_loose {
-                node.kind = Kind::Loose;
-            }
-            if known.is_none() {
-                node.children.push(Child::new(key, 0));
-            }
-        }
-        if writer.shape.node(*at).is_some_and(|node| node.kind == Kind::Loose) {
-            varint::put(writer.out, place as u64 + 1);
-        }
-        writer.go(*at, place);
+        Ok(())
     }
 
     #[inline(always)]
-    fn end_parts(self) -> Result<(), Error> {
-        self.writer.depth = self.above;
+    fn end_parts(self) -> Result<()> {
+        self.writer.depth -= self.levels;
         match self.start {
-            None if self.place != self.len => Err(miscounted(self.len)),
-            None => Ok(()),
-            Some(start) => {
-                put_count(self.writer, start, self.place);
-                Ok(())
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn end_fields(self) -> Result<(), Error> {
-        let Self { writer, node: at, place, len, above, .. } = self;
-        writer.depth = above;
-        if place == 0 {
-            writer.nothing()?;
-        }
-        match writer.shape.node(at) {
-            Some(node) if node.kind == Kind::Loose => writer.out.push(0),
-            Some(node) if place != node.children.len() || node.is_open => {
-                end_grown(writer, at, place)
-            }
-            None if place != len => return Err(miscounted(len)),
-            _ => {}
+            Some(start) => put_count(self.writer, start, self.place),
+            None if self.place != self.len => return Err(miscounted(self.len)),
+            None => {}
         }
         Ok(())
     }
 }
 
-/// A struct where one of another name was seen.
-#[inline(never)]
-fn other_struct(writer: &mut Writer<'_>, name: &'static str) -> Id {
-    if let Some(known) = writer.shape.node(writer.at)
-        && known.kind == Kind::Loose
-        && known.name.as_str().split('|').any(|known| known == name)
-    {
-        return writer.at;
-    }
-    let at = writer.at;
-    let mixed = writer.grow().mix(at, name);
-    writer.link(mixed);
-    if mixed != ANY {
-        return mixed;
-    }
-    writer.out.push(Kind::Map as u8);
-    Kind::Map as Id
-}
-
-/// The end of the first value of a struct, or of one that has fewer fields than were seen.
-#[cold]
-fn end_grown(writer: &mut Writer<'_>, at: Id, place: usize) {
-    let Some(node) = writer.grow().node_mut(at) else { return };
-    node.is_open = false;
-    if place != node.children.len() {
-        node.kind = Kind::Loose;
-    }
+/// Writes a count, or says where it belongs.
+#[inline(always)]
+fn put_or_note(writer: &mut Writer<'_>, count: Option<usize>) -> Option<usize> {
+    let Some(count) = count else { return Some(writer.out.len()) };
+    varint::put(writer.out, count as u64);
+    None
 }
 
 #[cold]
@@ -239,7 +120,7 @@ fn put_count(writer: &mut Writer<'_>, start: usize, count: usize) {
 }
 
 #[cold]
-fn miscounted(len: usize) -> Error {
+pub(super) fn miscounted(len: usize) -> Error {
     Error::refused(format_args!("its length was given as {len}, and is another"))
 }
 
@@ -250,12 +131,12 @@ macro_rules! compound {
             type Error = Error;
 
             #[inline(always)]
-            fn $method<T: Serialize + ?Sized>(&mut self, $($arg: $type,)* value: &T) -> Result<(), Error> {
+            fn $method<T: Serialize + ?Sized>(&mut self, $($arg: $type,)* value: &T) -> Result<()> {
                 self.$by($($arg,)* value)
             }
 
             #[inline(always)]
-            fn end(self) -> Result<(), Error> {
+            fn end(self) -> Result<()> {
                 self.$end()
             }
         }
@@ -276,34 +157,21 @@ impl ser::SerializeMap for Compound<'_, '_> {
     type Error = Error;
 
     #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        if !self.place.is_multiple_of(2) {
-            return Err(keys_and_values());
-        }
-        self.place += 1;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
+        self.turn(0)?;
         self.value_at(0, key)
     }
 
     #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        if self.place.is_multiple_of(2) {
-            return Err(keys_and_values());
-        }
-        self.place += 1;
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.turn(1)?;
         self.value_at(1, value)
     }
 
     #[inline]
-    fn end(mut self) -> Result<(), Error> {
-        if !self.place.is_multiple_of(2) {
-            return Err(keys_and_values());
-        }
-        (self.place, self.len) = (self.place / 2, self.len / 2);
+    fn end(mut self) -> Result<()> {
+        self.turn(0)?;
+        self.place /= 2;
         self.end_parts()
     }
-}
-
-#[cold]
-fn keys_and_values() -> Error {
-    Error::refused("its keys and values do not take turns")
 }

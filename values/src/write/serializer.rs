@@ -2,16 +2,16 @@
 
 use serde::ser::{Serialize, Serializer};
 
-use super::Writer;
 use super::compound::Compound;
-use crate::error::Error;
+use super::{Text, Writer};
+use crate::error::{Error, Result};
 use crate::kind::Kind;
 use crate::varint;
 
 macro_rules! leaves {
     ($($method:ident $type:ident $kind:ident |$out:ident, $value:ident| $write:expr;)*) => {$(
         #[inline]
-        fn $method(self, $value: $type) -> Result<(), Error> {
+        fn $method(self, $value: $type) -> Result<()> {
             self.leaf(Kind::$kind);
             let $out = &mut *self.out;
             $write;
@@ -47,34 +47,34 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
         serialize_f64 f64 F64 |out, value| out.extend_from_slice(&value.to_le_bytes());
     }
 
-    fn serialize_char(self, value: char) -> Result<(), Error> {
+    fn serialize_char(self, value: char) -> Result<()> {
         self.leaf(Kind::Char);
         self.bytes(value.encode_utf8(&mut [0; 4]).as_bytes());
         Ok(())
     }
 
     #[inline]
-    fn serialize_str(self, value: &str) -> Result<(), Error> {
+    fn serialize_str(self, value: &str) -> Result<()> {
         self.leaf(Kind::Text);
         self.bytes(value.as_bytes());
         Ok(())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<()> {
         self.leaf(Kind::Bytes);
         self.bytes(value);
         Ok(())
     }
 
     #[inline]
-    fn serialize_none(self) -> Result<(), Error> {
+    fn serialize_none(self) -> Result<()> {
         self.container(Kind::Option, 1);
         self.out.push(0);
         Ok(())
     }
 
     #[inline]
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
         self.deeper()?;
         let node = self.container(Kind::Option, 1);
         self.out.push(1);
@@ -84,21 +84,16 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
         Ok(())
     }
 
-    fn serialize_unit(self) -> Result<(), Error> {
+    fn serialize_unit(self) -> Result<()> {
         self.unit()
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
+    fn serialize_unit_struct(self, _: Text) -> Result<()> {
         self.unit()
     }
 
     #[inline]
-    fn serialize_unit_variant(
-        self,
-        name: &'static str,
-        index: u32,
-        variant: &'static str,
-    ) -> Result<(), Error> {
+    fn serialize_unit_variant(self, name: Text, index: u32, variant: Text) -> Result<()> {
         self.variant(name, index, variant)?;
         self.leaf(Kind::Unit);
         self.depth -= 1;
@@ -106,21 +101,17 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     }
 
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: Text, value: &T) -> Result<()> {
         value.serialize(self)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        name: &'static str,
+        name: Text,
         index: u32,
-        variant: &'static str,
+        variant: Text,
         value: &T,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         self.variant(name, index, variant)?;
         value.serialize(&mut *self)?;
         self.depth -= 1;
@@ -128,57 +119,47 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     }
 
     #[inline(always)]
-    fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
-        Compound::list(self, above, len)
+    fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'w, 'o>> {
+        Compound::list(self, len)
     }
 
-    fn serialize_tuple(self, len: usize) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
-        Compound::tuple(self, above, len)
+    fn serialize_tuple(self, len: usize) -> Result<Compound<'w, 'o>> {
+        Compound::tuple(self, len)
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        len: usize,
-    ) -> Result<Compound<'w, 'o>, Error> {
-        self.serialize_tuple(len)
+    fn serialize_tuple_struct(self, _: Text, len: usize) -> Result<Compound<'w, 'o>> {
+        Compound::tuple(self, len)
     }
 
     fn serialize_tuple_variant(
         self,
-        name: &'static str,
+        name: Text,
         index: u32,
-        variant: &'static str,
+        variant: Text,
         len: usize,
-    ) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
+    ) -> Result<Compound<'w, 'o>> {
         self.variant(name, index, variant)?;
-        Compound::tuple(self, above, len)
+        Ok(Compound { levels: 2, ..Compound::tuple(self, len)? })
     }
 
-    fn serialize_map(self, len: Option<usize>) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
-        Compound::map(self, above, len)
+    fn serialize_map(self, len: Option<usize>) -> Result<Compound<'w, 'o>> {
+        Compound::map(self, len)
     }
 
     #[inline(always)]
-    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
-        Compound::fields(self, above, name, len)
+    fn serialize_struct(self, name: Text, len: usize) -> Result<Compound<'w, 'o>> {
+        Compound::fields(self, name, len)
     }
 
     fn serialize_struct_variant(
         self,
-        name: &'static str,
+        name: Text,
         index: u32,
-        variant: &'static str,
+        variant: Text,
         len: usize,
-    ) -> Result<Compound<'w, 'o>, Error> {
-        let above = self.depth;
+    ) -> Result<Compound<'w, 'o>> {
         self.variant(name, index, variant)?;
-        Compound::fields(self, above, "", len)
+        Ok(Compound { levels: 2, ..Compound::fields(self, "", len)? })
     }
 
     fn is_human_readable(&self) -> bool {

@@ -4,6 +4,7 @@
 mod attributes;
 mod calls;
 mod compared;
+mod corpus;
 mod crates;
 mod damage;
 mod evolution;
