@@ -4,6 +4,7 @@
 //! each way to look at a value must come to the same.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use dacapo_values::{Comparison, Shapes, number_of};
 use serde::de::IgnoredAny;
@@ -52,7 +53,9 @@ fn order(depth: u64) -> Order {
 }
 
 /// Shapes of most kinds of nodes, and values of them.
-fn recorded() -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+type Recorded = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
+fn recorded() -> Recorded {
     let shapes = Shapes::new();
     let mut values = Vec::new();
     let mut encode = |result: &dyn Fn(&mut Vec<u8>) -> Result<(), dacapo_values::Error>| {
@@ -122,7 +125,8 @@ where
 /// Damages what was recorded as `data` says, and looks at it. What follows a change of 255s is a
 /// shape and a value of its own.
 pub(crate) fn check(data: &[u8]) {
-    let (mut stored, mut values) = recorded();
+    static RECORDED: OnceLock<Recorded> = OnceLock::new();
+    let (mut stored, mut values) = RECORDED.get_or_init(recorded).clone();
     let (changes, _) = data.as_chunks::<4>();
     let end = changes.iter().position(|change| *change == [255; 4]);
     for change in changes.iter().take(end.unwrap_or(16)) {

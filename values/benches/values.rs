@@ -55,7 +55,7 @@ struct Loose {
 }
 
 fn main() {
-    println!("{:24} {:>16} {:>16} {:>24}", "", "values", "by name", "postcard");
+    println!("{:24} {:>20} {:>16} {:>23}", "", "values", "by name", "postcard");
     println!("{:24}  bytes  write   read             read    bytes  write   read", "");
     row("u64", 123_456u64);
     row("String of 12", "pay-7f3a9c21".to_string());

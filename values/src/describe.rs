@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::kind::{Id, Kind, UNIT};
-use crate::limits::MOST_TEXT;
+use crate::limits::{MOST_LEVELS, MOST_TEXT};
 use crate::shape::{Child, Node, Shape};
 
 impl fmt::Display for Shape {
@@ -30,7 +30,8 @@ impl Description<'_> {
     fn show(&mut self, at: Id) {
         let Some(node) = self.shape.node(at) else { return self.show_leaf(at) };
         let name = node.name.as_str();
-        if self.out.len() > MOST_TEXT || self.above.contains(&at) || self.named.contains(&at) {
+        let is_too_much = self.out.len() > MOST_TEXT || self.above.len() > MOST_LEVELS as usize;
+        if is_too_much || self.above.contains(&at) || self.named.contains(&at) {
             return self.out.push_str(if name.is_empty() { ".." } else { name });
         }
         self.above.push(at);

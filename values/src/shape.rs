@@ -13,12 +13,12 @@ use crate::limits::MOST_NODES;
 pub(crate) struct Name {
     text: Cow<'static, str>,
     /// The same text of the program, if it was compared: a constant is nearly always in one place.
-    seen: Cell<&'static str>,
+    seen: Cell<Option<&'static str>>,
 }
 
 impl Name {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Name {
-        Name { text: text.into(), seen: Cell::new("") }
+        Name { text: text.into(), seen: Cell::new(None) }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -27,15 +27,17 @@ impl Name {
 
     #[inline]
     pub(crate) fn is(&self, name: &'static str) -> bool {
-        let seen = self.seen.get();
-        ptr::eq(seen.as_ptr(), name.as_ptr()) && seen.len() == name.len() || self.compare(name)
+        match self.seen.get() {
+            Some(seen) if ptr::eq(seen, name) => true,
+            _ => self.compare(name),
+        }
     }
 
     #[inline(never)]
     fn compare(&self, name: &'static str) -> bool {
         let is_same = self.text == name;
         if is_same {
-            self.seen.set(name);
+            self.seen.set(Some(name));
         }
         is_same
     }

@@ -15,6 +15,8 @@ pub(crate) struct Compound<'w, 'o> {
     pub(super) node: Id,
     /// How many it takes: the parts of a variant are in the variant.
     pub(super) levels: u32,
+    /// From the place of a part in the node to that of the next one: the elements of a list have one.
+    pub(super) step: usize,
     /// How many parts there were; of a map, its keys and its values.
     pub(super) place: usize,
     /// How many there should be.
@@ -29,7 +31,7 @@ impl<'w, 'o> Compound<'w, 'o> {
         writer.deeper()?;
         let node = writer.container(Kind::List, 1);
         let start = put_or_note(writer, len);
-        Ok(Self { writer, node, levels: 1, place: 0, len: len.unwrap_or(0), start })
+        Ok(Self { writer, node, levels: 1, step: 0, place: 0, len: len.unwrap_or(0), start })
     }
 
     #[inline(always)]
@@ -37,7 +39,7 @@ impl<'w, 'o> Compound<'w, 'o> {
         writer.deeper()?;
         let node = writer.container(Kind::Map, 2);
         let start = put_or_note(writer, len);
-        Ok(Self { writer, node, levels: 1, place: 0, len: len.unwrap_or(0), start })
+        Ok(Self { writer, node, levels: 1, step: 0, place: 0, len: len.unwrap_or(0), start })
     }
 
     #[inline(always)]
@@ -50,21 +52,20 @@ impl<'w, 'o> Compound<'w, 'o> {
             Some(node) if node.kind == Kind::Tuple && node.children.len() == len => writer.at,
             _ => writer.unlike(Kind::Tuple, "", len),
         };
-        if node == Kind::List as Id {
+        let is_list = node == Kind::List as Id;
+        if is_list {
             varint::put(writer.out, len as u64);
         } else if len == 0 {
             writer.nothing()?;
         }
-        Ok(Self { writer, node, levels: 1, place: 0, len, start: None })
+        let step = usize::from(!is_list);
+        Ok(Self { writer, node, levels: 1, step, place: 0, len, start: None })
     }
 
     /// An element of a list, or a part of a tuple.
     #[inline(always)]
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let place = match self.writer.shape.node(self.node) {
-            Some(node) if node.kind == Kind::Tuple => self.place,
-            _ => 0,
-        };
+        let place = self.place * self.step;
         if self.place == self.len && self.start.is_none() {
             return Err(miscounted(self.len));
         }

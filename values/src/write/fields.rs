@@ -22,7 +22,7 @@ impl<'w, 'o> Compound<'w, 'o> {
         if node == Kind::Map as Id {
             varint::put(writer.out, len as u64);
         }
-        Ok(Self { writer, node, levels: 1, place: 0, len, start: None })
+        Ok(Self { writer, node, levels: 1, step: 1, place: 0, len, start: None })
     }
 
     #[inline(always)]

@@ -51,6 +51,28 @@ fn two_types_of_one_name() {
     assert_eq!(described(&shapes, &bytes), "Pair { a: any, b: any }");
 }
 
+/// The fields of a variant have no name, and are no struct that has one.
+#[test]
+fn two_enums_of_one_name() {
+    mod other {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub(super) enum Event {
+            Paid { cents: u8 },
+        }
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Event {
+        Paid(Order),
+    }
+    let shapes = Shapes::new();
+    let paid = other::Event::Paid { cents: 1 };
+    let bytes = round(&shapes, (Event::Paid(Order::tea()), paid));
+    assert_eq!(
+        shapes.view(&bytes).expect("it is shown").to_string(),
+        "(Paid(|Order { id: 7, item: \"tea\", cents: 250 }), Paid(|Order { cents: 1 }))"
+    );
+}
+
 #[test]
 fn structs_of_two_names_in_one_place() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
