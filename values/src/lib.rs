@@ -82,7 +82,8 @@
 //! As in JSON with the following additions. Integers are read as any integer that holds the value,
 //! and as a float if that is exact. `T` and `Option<T>`, a newtype and its inside, a text and a unit
 //! variant, a struct and a map are read as each other. All of serde's attributes work; what serde
-//! buffers (`flatten`, `untagged`, `tag`) takes a byte more for each value.
+//! buffers (`flatten`, `untagged`, `tag`) takes a byte more for each value, and cannot hold integers
+//! of 128 bits or IP addresses: they are refused there.
 //!
 //! What is silent is what is silent in JSON: parts of a tuple that change places, a name that means
 //! something else, a field that is renamed without `alias` and has a `default`.
