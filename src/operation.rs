@@ -45,6 +45,8 @@ enum Kind {
     Sleep,
     Send,
     Receive,
+    /// A receive of questions.
+    Question,
     Child,
 }
 
@@ -131,7 +133,8 @@ impl Operation {
             Asked::Step { name } => (Kind::Step, Named::Name(name)),
             Asked::Sleep { until } => (Kind::Sleep, Named::Until(until)),
             Asked::Send { channel } => (Kind::Send, Named::Name(channel)),
-            Asked::Receive { channel } => (Kind::Receive, Named::Name(channel)),
+            Asked::Receive { channel, is_question: false } => (Kind::Receive, Named::Name(channel)),
+            Asked::Receive { channel, is_question: true } => (Kind::Question, Named::Name(channel)),
             Asked::Child { workflow } => (Kind::Child, Named::Name(workflow)),
         };
         Rc::new(Self {
@@ -152,7 +155,8 @@ impl Operation {
         match (self.kind, self.what) {
             (Kind::Step, Named::Name(name)) => Asked::Step { name },
             (Kind::Send, Named::Name(channel)) => Asked::Send { channel },
-            (Kind::Receive, Named::Name(channel)) => Asked::Receive { channel },
+            (Kind::Receive, Named::Name(channel)) => Asked::Receive { channel, is_question: false },
+            (Kind::Question, Named::Name(channel)) => Asked::Receive { channel, is_question: true },
             (Kind::Child, Named::Name(workflow)) => Asked::Child { workflow },
             (Kind::Sleep, Named::Until(until)) => Asked::Sleep { until },
             (Kind::Sleep, Named::Name(_)) | (_, Named::Until(_)) => {
