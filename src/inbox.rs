@@ -30,6 +30,8 @@ pub(crate) struct Channels {
     asked: BTreeMap<u64, Named>,
     /// The receives that have a message in hand, by its seq.
     in_hand: BTreeMap<u64, (Rc<str>, Rc<Operation>)>,
+    /// The seqs of messages that nobody receives.
+    skipped: BTreeSet<u64>,
     /// How many receives were built.
     built: u64,
 }
@@ -69,7 +71,22 @@ impl Channels {
     /// Takes the first message that nobody has taken.
     pub(crate) fn take(&mut self, from: Address<'_>) -> Option<Arrived> {
         let lines = &mut self.lines[usize::from(from.is_question)];
-        Some(lines.get_mut(from.channel)?.arrived.pop_first()?.1)
+        let arrived = &mut lines.get_mut(from.channel)?.arrived;
+        loop {
+            let (seq, message) = arrived.pop_first()?;
+            if !self.skipped.contains(&seq) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The message at `seq` is never received.
+    pub(crate) fn skip(&mut self, seq: u64) {
+        self.skipped.insert(seq);
+    }
+
+    pub(crate) fn is_skipped(&self, seq: u64) -> bool {
+        self.skipped.contains(&seq)
     }
 
     /// A receive is ready with the message that it had in hand, or was dropped with it.
@@ -178,6 +195,7 @@ impl Channels {
             let arrived = receive.take_arrived();
             messages.extend(arrived.map(|it| (seq, message(&channel, is_question, it))));
         }
+        messages.retain(|seq, _| !self.skipped.contains(seq));
         messages
     }
 

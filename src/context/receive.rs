@@ -8,7 +8,6 @@ use core::task::{Context, Poll, ready};
 use super::Ctx;
 use super::awaited::Awaited;
 use crate::codec::{self, Value};
-use crate::fault::ParkReason;
 use crate::inbox::Address;
 use crate::instance::Instance;
 use crate::message::Arrived;
@@ -130,7 +129,7 @@ impl<M> Future for Receive<M> {
                     "the {what} {:?}, record {}, does not decode as {why}",
                     from.channel, arrived.seq
                 );
-                instance.fail(ParkReason::Undecodable, detail);
+                instance.fail_message(arrived.seq, detail);
                 Poll::Pending
             }
         }

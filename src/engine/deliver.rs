@@ -25,6 +25,9 @@ pub(super) struct Committed {
 impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
+        if taken.has_only_outcomes() {
+            return self.deliver_outcomes(&mut taken.outcomes, &mut taken.reports, committed);
+        }
         let Pending {
             passes,
             requests,
@@ -76,12 +79,8 @@ impl Engine {
         (run.phase.get() == Phase::Closed).then(|| Rc::from(&*run.id))
     }
 
-    // Most lists of a commit are empty.
-    #[inline]
     fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
-        if !drafts.is_empty() {
-            drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
-        }
+        drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
     }
 
     fn deliver_outcomes(

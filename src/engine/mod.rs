@@ -155,7 +155,15 @@ impl Engine {
     }
 
     /// Parks the runs that something outside touched: nothing that came of it may be committed.
+    #[inline]
     fn park_foreign_wakes(&self) {
+        if self.world.gate.has_foreign_wakes() {
+            self.park_woken();
+        }
+    }
+
+    #[cold]
+    fn park_woken(&self) {
         while let Some(run) = self.world.gate.next_foreign_wake() {
             let Some(run) = self.ledgers.resident(run) else { continue };
             if let Some(fault) = run.foreign_wake() {

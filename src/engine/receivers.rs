@@ -65,6 +65,11 @@ impl Writer<'_> {
             let written = found.and_then(|receiver| match what {
                 PostWhat::Message(message) => self.message(&receiver, message.clone()),
                 PostWhat::Cancel(cause) => self.cancel(&receiver, *cause),
+                PostWhat::Skip(seq) => {
+                    let record = Record::MessageSkipped { seq: *seq };
+                    self.arrive(&receiver, What::Record(record.into()));
+                    Ok(())
+                }
             });
             // Who asks that something ends that has ended has what he wants.
             let is_late = matches!(what, PostWhat::Cancel(_));

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, World};
 use crate::ledger::{Ledger, What};
+use crate::record::Record;
 use crate::replay;
 
 impl Engine {
@@ -167,6 +168,12 @@ impl Engine {
 pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(), Fault> {
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
+    }
+    // What is skipped is known from the beginning: else the polls before would be others.
+    for entry in history.iter() {
+        if let Some(seq) = Record::read_skipped(entry.record) {
+            run.extra().inbox.borrow_mut().skip(seq);
+        }
     }
     for (seq, entry) in (0..).zip(history.iter()) {
         replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;

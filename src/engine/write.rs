@@ -40,31 +40,16 @@ impl Engine {
         batch.clear();
         batch.set_time(now.as_nanos());
         let mut writer = Writer::new(self, batch, now);
-        for run in taken.rows.iter().filter_map(deleted) {
-            writer.elsewhere().deleted.insert(run);
-        }
-        let passes = writer.write_passes(&taken.passes);
-        let requests = writer.write_drafts(&taken.requests);
-        let (outcomes, reports) = writer.write_outcomes(&taken.outcomes, &mut taken.reports);
-        let written = Written {
-            passes,
-            requests,
-            outcomes,
-            reports,
-            timers: writer.write_drafts(&taken.timers),
-            posts: writer.write_posts(&taken.posts),
-            rows: {
-                if writer.elsewhere.is_some() {
-                    for run in taken.rows.iter().filter_map(deleted) {
-                        writer.bereave_deleted(run);
-                    }
-                    writer.write_arrivals();
-                }
-                writer.write_drafts(&taken.rows)
-            },
+        let written = match taken.has_only_outcomes() {
+            true => {
+                let (outcomes, _) = writer.write_outcomes(&taken.outcomes, &mut []);
+                Written { outcomes, ..Written::default() }
+            }
+            false => writer.write_parts(taken),
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        let is_full = writer.is_full;
         let refused = writer.elsewhere.and_then(|elsewhere| {
             taken.starts = elsewhere.starts;
             taken.arrivals = elsewhere.arrivals;
@@ -74,8 +59,9 @@ impl Engine {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
-        let left_over = if committed.is_ok() { written } else { Written::NOTHING };
-        if self.world.pending.borrow_mut().take_back(taken, &left_over) {
+        if is_full || committed.is_err() {
+            let written = if committed.is_ok() { written } else { Written::default() };
+            self.world.pending.borrow_mut().take_back(taken, &written);
             self.has_stale.set(true);
         }
         Ok(Committed { number: committed?, time: now })
@@ -98,6 +84,8 @@ pub(super) struct Writer<'a> {
     size: usize,
     /// The run that was written last.
     last: Option<RunKey>,
+    /// Whether it took no more, so that something is left over.
+    is_full: bool,
     /// Nothing for nearly all batches.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
 }
@@ -128,7 +116,7 @@ pub(super) struct Elsewhere {
 
 impl<'a> Writer<'a> {
     fn new(engine: &'a Engine, batch: &'a mut Batch, now: Timestamp) -> Self {
-        Self { engine, batch, now, size: 0, last: None, elsewhere: None }
+        Self { engine, batch, now, size: 0, last: None, is_full: false, elsewhere: None }
     }
 
     pub(super) fn elsewhere(&mut self) -> &mut Elsewhere {
@@ -139,10 +127,32 @@ impl<'a> Writer<'a> {
     pub(super) fn takes(&mut self, run: &Ledger) -> bool {
         let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
         self.last = Some(run.key).filter(|_| takes);
-        if takes {
-            run.note_written();
+        match takes {
+            true => run.note_written(),
+            false => self.is_full = true,
         }
         takes
+    }
+
+    /// Writes all parts while there is room, and says how much of each.
+    #[inline(never)]
+    fn write_parts(&mut self, taken: &mut Pending) -> Written {
+        for run in taken.rows.iter().filter_map(deleted) {
+            self.elsewhere().deleted.insert(run);
+        }
+        let passes = self.write_passes(&taken.passes);
+        let requests = self.write_drafts(&taken.requests);
+        let (outcomes, reports) = self.write_outcomes(&taken.outcomes, &mut taken.reports);
+        let timers = self.write_drafts(&taken.timers);
+        let posts = self.write_posts(&taken.posts);
+        if self.elsewhere.is_some() {
+            for run in taken.rows.iter().filter_map(deleted) {
+                self.bereave_deleted(run);
+            }
+            self.write_arrivals();
+        }
+        let rows = self.write_drafts(&taken.rows);
+        Written { passes, requests, outcomes, reports, timers, posts, rows }
     }
 
     /// Writes outcomes, and what bodies published among them, while there is room; how many of both.
@@ -171,7 +181,6 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes drafts while there is room, and says how many.
-    #[inline]
     fn write_drafts(&mut self, drafts: &[Draft]) -> usize {
         for (written, draft) in drafts.iter().enumerate() {
             if !self.takes(&draft.to) {

@@ -199,6 +199,11 @@ impl Instance {
         let _ = self.extra().fault.set(Fault::new(reason, detail));
     }
 
+    /// The same of the message at `seq`, which does not decode.
+    pub(crate) fn fail_message(&self, seq: u64, detail: impl fmt::Display) {
+        let _ = self.extra().fault.set(Fault::message(seq, detail));
+    }
+
     pub(crate) fn fault(&self) -> Option<&Fault> {
         self.has_extra()?.fault.get()
     }

@@ -14,7 +14,7 @@ use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
+use crate::record::{CancelCause, Outcome, Record, Spent};
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -57,6 +57,8 @@ pub(crate) struct Post {
 pub(crate) enum PostWhat {
     Message(Message),
     Cancel(CancelCause),
+    /// The message at this seq is not to be received.
+    Skip(u64),
 }
 
 /// What came of a post: what is recorded, or why nothing is.
@@ -116,6 +118,7 @@ pub(crate) struct Reported {
 }
 
 /// How much of each part was written, if not all of it was.
+#[derive(Default)]
 pub(crate) struct Written {
     pub(crate) passes: usize,
     pub(crate) requests: usize,
@@ -129,13 +132,31 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { passes, requests, outcomes, reports, timers, posts, rows, .. } = self;
+        self.outcomes.is_empty() && self.has_only_outcomes()
+    }
+
+    /// Whether there is nothing but outcomes, as in nearly all commits: then the other parts need not
+    /// be looked at one by one.
+    pub(crate) fn has_only_outcomes(&self) -> bool {
+        let Self {
+            passes,
+            requests,
+            starts,
+            outcomes: _,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            sleepers: _,
+        } = self;
         passes.is_empty()
             && requests.is_empty()
-            && outcomes.is_empty()
+            && starts.is_empty()
             && reports.is_empty()
             && timers.is_empty()
             && posts.is_empty()
+            && arrivals.is_empty()
             && rows.is_empty()
     }
 
@@ -157,26 +178,9 @@ impl Pending {
         swap(&mut self.rows, &mut taken.rows);
     }
 
-    /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
-    /// any.
-    #[inline]
-    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        let is_all = taken.passes.len() == written.passes
-            && taken.requests.len() == written.requests
-            && taken.outcomes.len() == written.outcomes
-            && taken.reports.len() == written.reports
-            && taken.timers.len() == written.timers
-            && taken.posts.len() == written.posts
-            && taken.rows.len() == written.rows;
-        if is_all {
-            return false;
-        }
-        self.take_back_rest(taken, written);
-        true
-    }
-
+    /// Takes back from `taken` what is behind `written`, before what has come since.
     #[cold]
-    fn take_back_rest(&mut self, taken: &mut Self, written: &Written) {
+    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) {
         fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) {
             let mut rest = taken.split_off(written);
             rest.append(list);
@@ -223,25 +227,15 @@ impl Pending {
     }
 }
 
-impl Written {
-    /// Nothing of it was.
-    pub(crate) const NOTHING: Self =
-        Self { passes: 0, requests: 0, outcomes: 0, reports: 0, timers: 0, posts: 0, rows: 0 };
-}
-
 impl BodyEnd {
     /// Gives the record of it, for a commit at `now`, to `take`.
     pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let Self { operation, attempts, started_at, ended_at, .. } = self;
-        let outcome = operation.outcome();
         take(&Record::OperationEnded {
             number: operation.number,
             asked: operation.asked(),
             label: operation.label(),
-            outcome: match &*outcome {
-                Some(outcome) => borrowed(outcome),
-                None => unreachable!("a body leaves its outcome when it ends"),
-            },
+            outcome: operation.borrowed_outcome(),
             spent: Spent {
                 attempts: *attempts,
                 started_before: now.nanos_since(*started_at),

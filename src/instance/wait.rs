@@ -138,8 +138,18 @@ impl Instance {
         }
         ready!(self.poll_operation(receive, cx));
         let arrived = receive.take_arrived().expect("a receive is ready when it has a message");
-        self.extra().inbox.borrow_mut().take_from_hand(arrived.seq);
-        Poll::Ready(arrived)
+        let mut inbox = self.extra().inbox.borrow_mut();
+        inbox.take_from_hand(arrived.seq);
+        if !inbox.is_skipped(arrived.seq) {
+            return Poll::Ready(arrived);
+        }
+        if let Some(arrived) = inbox.take(from) {
+            return Poll::Ready(arrived);
+        }
+        inbox.wait(from, receive.order(), receive.clone());
+        receive.wait_again(self.world.waiter(cx.waker()));
+        self.operations.borrow_mut().ask(receive.clone());
+        Poll::Pending
     }
 
     /// A message has arrived: the oldest receive that waits for it gets it in hand.

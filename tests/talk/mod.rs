@@ -5,6 +5,7 @@ mod cancel;
 mod children;
 mod messages;
 mod questions;
+mod trouble;
 mod topics;
 
 use dacapo::sim::Sim;
