@@ -81,6 +81,23 @@ durable_name! {
 }
 
 durable_name! {
+    /// The durable name of a question, with the types of what is asked and of the answer.
+    ///
+    /// A run receives it with [`Ctx::receive`](crate::Ctx::receive) and
+    /// [answers](crate::Asked::answer); everybody else asks with
+    /// [`Executor::ask`](crate::Executor::ask). A question and a channel of one name have nothing to do
+    /// with each other.
+    ///
+    /// ```
+    /// use dacapo::Question;
+    ///
+    /// const PRICE: Question<String, u64> = Question::new("price");
+    /// assert_eq!(PRICE.name(), "price");
+    /// ```
+    Question<Q, A>: fn(Q) -> A, "a question"
+}
+
+durable_name! {
     /// The durable name of a topic, with the type of what is published on it.
     ///
     /// A run publishes on it with [`Ctx::publish`](crate::Ctx::publish), the bodies of its steps with

@@ -48,6 +48,8 @@ enum Kind {
     Step,
     Send,
     Receive,
+    /// A receive of questions.
+    Question,
     Child,
 }
 
@@ -144,7 +146,12 @@ impl Operation {
             Asked::Step { name } => (Named::Name(name), OnceCell::new()),
             Asked::Sleep { until } => (Named::Until(until), OnceCell::new()),
             Asked::Send { channel } => (Named::Name(channel), detailed(Kind::Send)),
-            Asked::Receive { channel } => (Named::Name(channel), detailed(Kind::Receive)),
+            Asked::Receive { channel, is_question: false } => {
+                (Named::Name(channel), detailed(Kind::Receive))
+            }
+            Asked::Receive { channel, is_question: true } => {
+                (Named::Name(channel), detailed(Kind::Question))
+            }
             Asked::Child { workflow } => (Named::Name(workflow), detailed(Kind::Child)),
         };
         Rc::new(Self {
@@ -163,7 +170,8 @@ impl Operation {
             (Named::Until(until), _) => Asked::Sleep { until },
             (Named::Name(name), Kind::Step) => Asked::Step { name },
             (Named::Name(channel), Kind::Send) => Asked::Send { channel },
-            (Named::Name(channel), Kind::Receive) => Asked::Receive { channel },
+            (Named::Name(channel), Kind::Receive) => Asked::Receive { channel, is_question: false },
+            (Named::Name(channel), Kind::Question) => Asked::Receive { channel, is_question: true },
             (Named::Name(workflow), Kind::Child) => Asked::Child { workflow },
         }
     }

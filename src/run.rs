@@ -25,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
+use crate::inbox::Address;
 use crate::instance::{BodyEnd, Extra, Instance, Phase, RootEnd};
 use crate::ledger::{Passing, What};
 use crate::mark::Ask;
@@ -92,9 +93,11 @@ impl Instance {
                     self.end_operation(&operation, outcome);
                 }
             }
-            Record::MessageArrived { channel, payload, key, .. } => {
-                self.note_message_key(channel, *key);
-                self.arrive(channel, arrived(seq, payload, *key));
+            Record::MessageArrived { channel, payload, key, is_question } => {
+                let to = Address { channel, is_question: *is_question };
+                let arrived = arrived(seq, payload, *key);
+                self.note_message_key(to, &arrived);
+                self.arrive(to, arrived);
             }
             Record::CancelRequested { cause } => self.ask_to_end(*cause),
             Record::Finished { .. } | Record::Again => {
@@ -192,7 +195,10 @@ impl Instance {
     fn marked(&self, number: Number, mark: &Mark<'_>) {
         match mark {
             Mark::ChildDropped | Mark::ChildDetached => self.extra().children.remove(number),
-            Mark::Published { .. } | Mark::Answered { .. } | Mark::ChildStarted { .. } => {}
+            Mark::Answered { seq, outcome } => {
+                self.extra().inbox.borrow_mut().answer(*seq, outcome);
+            }
+            Mark::Published { .. } | Mark::ChildStarted { .. } => {}
         }
     }
 
@@ -331,8 +337,9 @@ impl Instance {
                 Ok(())
             }
             // Whoever sent it did not know that the run would end, or had. The next pass has it.
-            Record::MessageArrived { channel, payload, key, .. } => {
-                self.keep_message(channel, arrived(seq, payload, *key));
+            Record::MessageArrived { channel, payload, key, is_question } => {
+                let to = Address { channel, is_question: *is_question };
+                self.keep_message(to, arrived(seq, payload, *key));
                 Ok(())
             }
             Record::CancelRequested { cause } => {

@@ -67,12 +67,12 @@ impl Topics {
 
     /// For the next pass.
     pub(crate) fn all(&self) -> Vec<CarriedTopic<'static>> {
-        let carried = |(topic, series): (&Box<str>, &Series)| CarriedTopic {
+        let carried = self.0.iter().map(|(topic, series)| CarriedTopic {
             topic: String::from(&**topic),
             published: series.published,
             latest: series.latest.clone(),
-        };
-        self.0.iter().map(carried).collect()
+        });
+        carried.collect()
     }
 
     pub(crate) fn latest(&self, topic: &str) -> Option<Bytes<'static>> {

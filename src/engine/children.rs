@@ -158,7 +158,7 @@ impl Writer<'_> {
                     let _ = self.start_child(run, to, birth, None);
                 }
             }
-            Mark::Published { .. } | Mark::Answered { .. } => {}
+            Mark::Published { .. } | Mark::Answered { .. } => self.note_last_mark(run, mark),
         }
     }
 

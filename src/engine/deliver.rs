@@ -61,6 +61,10 @@ impl Engine {
                     }
                     None => receipt.tell(told),
                 },
+                Arrival::Question(draft, _) => self.deliver_draft(draft, committed),
+                Arrival::Asks(run, seq, asker) => self.await_answer(run, seq.get(), asker),
+                Arrival::Answered(asker, answer) => asker.end(*answer),
+                Arrival::Passed { from, to, seqs } => self.askers.pass_on(from, to, seqs),
                 Arrival::ChildEnds(..) | Arrival::Nothing => {}
             }
         }
@@ -120,6 +124,7 @@ impl Engine {
     fn deliver_draft(&self, draft: Draft, committed: Committed) {
         // First: the work that follows may find the run idle, and what it drafts counts anew.
         draft.settle();
+        self.tell_askers(&draft);
         let run = self.ledgers.instance(&draft.to);
         match (&draft.what, &run) {
             (

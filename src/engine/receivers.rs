@@ -8,8 +8,9 @@ use dacapo_store::{RunKey, RunRow, RunState};
 use super::no_such_run;
 use super::write::{Guest, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Arrival, Phase, Post, PostWhat, Receiver};
-use crate::ledger::{Ledger, What};
+use crate::inbox::Address;
+use crate::instance::{Arrival, Extra, Phase, Post, PostWhat, Receiver};
+use crate::ledger::{Draft, Ledger, What};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::operation::Operation;
 use crate::record::{CancelCause, Link, Record};
@@ -53,6 +54,12 @@ impl Writer<'_> {
                 let what = PostWhat::Cancel(CancelCause::Terminated);
                 let again = Post { to: to.clone(), what, receipt: receipt.clone() };
                 self.engine.world.pending.borrow_mut().posts.push(again);
+                continue;
+            }
+            if let PostWhat::Message(message) = what
+                && message.is_question
+            {
+                self.ask(to, found, message, receipt);
                 continue;
             }
             let written = found.and_then(|receiver| match what {
@@ -159,12 +166,17 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn arrive(&mut self, receiver: &Receiver, what: What) {
-        let ledger = self.ledger(receiver);
+    fn arrive(&mut self, receiver: &Receiver, what: What) {
+        let draft = self.draft_for(receiver, what);
+        self.elsewhere().arrivals.push(Arrival::Written(draft));
+    }
+
+    /// Something comes to a run with this batch, which has it in memory until then.
+    pub(super) fn draft_for(&mut self, receiver: &Receiver, what: What) -> Draft {
         if let Receiver::Resident(run) = receiver {
             self.engine.keep_in_memory(run);
         }
-        self.elsewhere().arrivals.push(Arrival::Written(ledger.draft(what)));
+        self.ledger(receiver).draft(what)
     }
 
     /// Writes what comes to runs, behind all that they asked for and that was done for them.
@@ -174,7 +186,19 @@ impl Writer<'_> {
             if let Arrival::ChildEnds(child, outcome) = arrival {
                 *arrival = self.child_end(child, outcome);
             }
-            let Arrival::Written(draft) = arrival else { continue };
+            let draft = match arrival {
+                Arrival::Written(draft) => draft,
+                Arrival::Question(draft, seq) => {
+                    seq.set(draft.to.next_seq.get());
+                    draft
+                }
+                Arrival::Told(..)
+                | Arrival::Asks(..)
+                | Arrival::Answered(..)
+                | Arrival::Passed { .. }
+                | Arrival::ChildEnds(..)
+                | Arrival::Nothing => continue,
+            };
             draft.to.note_written();
             self.write_draft(draft);
         }
@@ -198,7 +222,9 @@ impl Writer<'_> {
     fn has_key(&mut self, receiver: &Receiver, channel: &str, key: &str) -> Result<bool> {
         match receiver {
             Receiver::Resident(run) if run.phase.get() != Phase::Closed => {
-                Ok(run.has_extra().is_some_and(|extra| extra.inbox.borrow().has_key(channel, key)))
+                let to = Address { channel, is_question: false };
+                let has_key = |extra: &Extra| extra.inbox.borrow().keyed(to, key).is_some();
+                Ok(run.has_extra().is_some_and(has_key))
             }
             // Parked: what it had delivered may not be all.
             Receiver::Resident(run) => self
@@ -291,7 +317,11 @@ fn is_request_to_end(record: &Record<'_>) -> bool {
 }
 
 fn is_message(record: &Record<'_>, of: &str, with: &str) -> bool {
-    matches!(record, Record::MessageArrived { channel, key: Some(key), .. } if *channel == of && *key == with)
+    matches!(
+        record,
+        Record::MessageArrived { channel, key: Some(key), is_question: false, .. }
+            if *channel == of && *key == with
+    )
 }
 
 fn has_ended(id: &str) -> Error {

@@ -1,9 +1,7 @@
 //! What runs publish: written among the outcomes of bodies, and read back from what is committed.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 
 use dacapo_store::RunKey;
 use futures::channel::oneshot;
@@ -15,11 +13,6 @@ use crate::error::{Error, Kind, Result};
 use crate::instance::{BodyEnd, Phase, Reported};
 use crate::record::{Carried, Record};
 use crate::topics::published;
-use crate::watch::Crowd;
-
-/// Those who wait for more of a run. They are told that there is something, and look for it.
-#[derive(Default)]
-pub(super) struct Followers(RefCell<BTreeMap<RunKey, Crowd<oneshot::Sender<()>>>>);
 
 /// How far somebody has read a topic.
 pub(crate) struct Reader {
@@ -52,19 +45,6 @@ pub(crate) enum Then {
     End,
 }
 
-impl Followers {
-    fn add(&self, run: RunKey) -> oneshot::Receiver<()> {
-        let (teller, told) = oneshot::channel();
-        let all = &mut *self.0.borrow_mut();
-        all.entry(run).or_default().add(teller, oneshot::Sender::is_canceled);
-        told
-    }
-
-    pub(super) fn wake_all(&self) {
-        drop(self.0.take());
-    }
-}
-
 impl Reader {
     pub(crate) fn new(id: &str, topic: &'static str, from: u64) -> Self {
         Self { id: id.into(), topic, from, run: None, seq: 0, offset: 0 }
@@ -88,16 +68,14 @@ impl Engine {
 
     /// What is behind the last commit is there for those who wait for it.
     pub(super) fn wake_followers(&self) {
-        if self.followers.0.borrow().is_empty() {
+        if self.followers.is_empty() {
             return;
         }
-        let told: Vec<_> = {
-            let (batch, mut all) = (self.batch.borrow(), self.followers.0.borrow_mut());
+        let told = {
+            let batch = self.batch.borrow();
             let written = batch.entries(0).map(|(run, _)| run);
-            let runs = written.chain(batch.deleted().iter().copied());
-            runs.filter_map(|run| all.remove(&run)).collect()
+            self.followers.take(written.chain(batch.deleted().iter().copied()))
         };
-        // To drop a sender wakes whoever waits for it: not while anything is borrowed.
         drop(told);
     }
 

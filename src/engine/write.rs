@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::mem;
 
 use dacapo_store::{Batch, RunKey, RunRow, RunState};
@@ -89,6 +90,9 @@ pub(super) struct Writer<'a> {
     pub(super) elsewhere: Option<Box<Elsewhere>>,
 }
 
+/// The run that is asked, the name of the question, and its key.
+type QuestionKey = (RunKey, Rc<str>, Rc<str>);
+
 /// What is known of what comes to runs from elsewhere with one batch.
 #[derive(Default)]
 pub(super) struct Elsewhere {
@@ -99,6 +103,8 @@ pub(super) struct Elsewhere {
     pub(super) born: BTreeMap<Rc<str>, RunKey>,
     /// What this batch has for runs that are not in memory.
     pub(super) guests: BTreeMap<RunKey, Guest>,
+    /// Where its questions with keys stand.
+    pub(super) questions: BTreeMap<QuestionKey, Rc<Cell<u64>>>,
     /// The keys of its messages, and the runs that it asks to end.
     pub(super) keys: BTreeSet<(RunKey, Rc<str>, Rc<str>)>,
     pub(super) cancelled: BTreeSet<RunKey>,

@@ -1,5 +1,6 @@
 //! The executor as its users see it.
 
+mod asking;
 mod builder;
 mod drive;
 mod follow;
@@ -22,6 +23,8 @@ use core::fmt;
 use dacapo_store::RunState;
 use futures::channel::oneshot;
 
+pub use asking::Asking;
+pub(crate) use asking::decode_answer;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::decode_value;

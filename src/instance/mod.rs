@@ -28,7 +28,7 @@ use crate::bytes::Bytes;
 use crate::cancelling::Cancelling;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::inbox::Inbox;
+use crate::inbox::Channels;
 use crate::ledger::Ledger;
 use crate::list::List;
 use crate::operation::Operation;
@@ -90,7 +90,7 @@ pub(crate) struct Extra {
     pub(crate) children: Children,
     /// Nothing for a run that was started with its workflow and input alone.
     submitted: OnceCell<Submitted>,
-    pub(crate) inbox: RefCell<Inbox>,
+    pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,
     pub(crate) topics: RefCell<Topics>,
     /// Whether its code was dropped before it ended.

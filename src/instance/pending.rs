@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::mem;
 
 use dacapo_store::{RunKey, RunRow};
@@ -65,6 +66,18 @@ pub(crate) enum Arrival {
     Written(Draft),
     /// The caller is told.
     Told(Rc<Watch>, Result<(), Error>),
+    /// A question comes to a run, and stands there at this seq.
+    Question(Draft, Rc<Cell<u64>>),
+    /// Somebody waits for the answer to the question at this seq.
+    Asks(RunKey, Rc<Cell<u64>>, Rc<Watch>),
+    /// The caller is told the answer, or why there is none.
+    Answered(Rc<Watch>, Box<Result<Outcome<'static>, Error>>),
+    /// A pass has ended: the questions at these seqs are at those of the next one.
+    Passed {
+        from: RunKey,
+        to: RunKey,
+        seqs: Vec<(u64, u64)>,
+    },
     /// A child has ended: whether somebody waits for it is looked at when all else is known.
     ChildEnds(Receiver, Box<Outcome<'static>>),
     Nothing,

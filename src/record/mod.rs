@@ -186,6 +186,7 @@ pub(crate) enum Asked<'a> {
     /// Never recorded: what is, is the message.
     Receive {
         channel: &'a str,
+        is_question: bool,
     },
     /// The id of the child is its label: ids are not compared.
     Child {
@@ -223,7 +224,7 @@ impl<'a> Asked<'a> {
         match self {
             Self::Step { name } => name,
             Self::Sleep { .. } => "",
-            Self::Send { channel } | Self::Receive { channel } => channel,
+            Self::Send { channel } | Self::Receive { channel, .. } => channel,
             Self::Child { workflow } => workflow,
         }
     }

@@ -109,7 +109,7 @@ fn what_is_published_is_there_once_and_in_order() {
             Ok(())
         });
         let build = move |sim: &Sim| build(sim).resident_max(resident_max);
-        let report = check.seeds(0..30).crash_loops().run(build, |n| assert_eq!(*n, 3));
+        let report = check.seeds(0..15).crash_loops().run(build, |n| assert_eq!(*n, 3));
         assert!(report.distinct_traces > 10, "{report:?}");
     }
 }
