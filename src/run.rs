@@ -20,6 +20,8 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::task::Waker;
 
+use dacapo_values::Comparison;
+
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::context::explain;
@@ -170,8 +172,7 @@ impl Instance {
     }
 
     fn start_root(self: &Rc<Self>, input: &Bytes<'_>) -> Result<(), Fault> {
-        let started = self.spawn_root(input.as_slice());
-        started.map_err(|why| Fault::new(ParkReason::Undecodable, why))
+        self.spawn_root(input.as_slice())
     }
 
     /// `None`: the operation was dropped.
@@ -363,6 +364,9 @@ impl Instance {
     /// Whether the last record of a history is what its root ended with.
     fn check_root_end(&self, record: &Record<'_>) -> Result<(), Fault> {
         match (record, self.root_end()) {
+            (Record::Finished { outcome: Ok(was), .. }, RootEnd::Outcome(Ok(output))) => {
+                self.check_output(record, was, output)?;
+            }
             (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
             (Record::Again, RootEnd::Again { .. }) => {}
             (_, RootEnd::Outcome(Ok(_))) => {
@@ -381,6 +385,26 @@ impl Instance {
         missing.map_or(Ok(()), |mark| {
             Err(diverged(self, record, format_args!("made the {mark} before")))
         })
+    }
+
+    /// Whether the run ends with what is recorded, in whatever order its maps hold it.
+    fn check_output(
+        &self,
+        record: &Record<'_>,
+        was: &Bytes<'_>,
+        output: &Bytes<'_>,
+    ) -> Result<(), Fault> {
+        let compared = self.world.values.compare(was.as_slice(), output.as_slice());
+        let compared = compared.map_err(|why| Fault::new(ParkReason::of_unread(&why), why))?;
+        let asked = match compared {
+            Comparison::Same => return Ok(()),
+            Comparison::Reordered => {
+                "ends here with another output: it holds the same elements in another order (a set? \
+                 Use a BTreeSet, or sort it)"
+            }
+            Comparison::Different => "ends here with another output",
+        };
+        Err(diverged(self, record, asked))
     }
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
