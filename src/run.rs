@@ -18,6 +18,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::task::Waker;
 
 use crate::bytes::Bytes;
@@ -308,10 +309,12 @@ impl Instance {
         let asks = self.take_asks(self.extra());
         let mut pending = self.world.pending.borrow_mut();
         let marks = asks.into_iter().filter_map(|ask| match ask {
-            Ask::Mark(made) => Some(What::Mark(made)),
+            Ask::Mark(made) => Some(made),
             // Its operation went with the tasks.
             Ask::Request(_) => None,
         });
+        let marks: Vec<_> = pending.take_marks(&self.ledger).into_iter().chain(marks).collect();
+        let marks = marks.into_iter().map(What::Mark);
         let again = What::Again(Box::new(Passing { input: input.clone(), idle_passes }));
         for what in marks.chain([again]) {
             pending.passes.push(self.ledger.draft(what));
