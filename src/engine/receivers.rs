@@ -96,7 +96,8 @@ impl Writer<'_> {
     /// The same by its key.
     pub(super) fn look_up_key(&mut self, run: RunKey) -> Result<Option<Receiver>> {
         if let Some(run) = self.engine.ledgers.resident(run) {
-            return Ok(Some(Receiver::Resident(run)));
+            // Nothing is known of a history that cannot be read.
+            return Ok((run.ledger.next_seq.get() > 0).then_some(Receiver::Resident(run)));
         }
         if self.elsewhere().guests.contains_key(&run) {
             return Ok(Some(Receiver::Guest(run)));
@@ -155,11 +156,27 @@ impl Writer<'_> {
     }
 
     pub(super) fn arrive(&mut self, receiver: &Receiver, what: What) {
-        let ledger = self.ledger(receiver);
-        if let Receiver::Resident(run) = receiver {
-            self.engine.keep_in_memory(run);
+        let arrival = self.written(receiver, what);
+        self.elsewhere().arrivals.push(arrival);
+    }
+
+    /// Something to be written of a run that it did not ask for.
+    pub(super) fn written(&mut self, receiver: &Receiver, what: What) -> Arrival {
+        match receiver {
+            Receiver::Resident(run) => self.engine.keep_in_memory(run),
+            Receiver::Guest(key) => self.wake_guest(*key),
         }
-        self.elsewhere().arrivals.push(Arrival::Written(ledger.draft(what)));
+        Arrival::Written(self.ledger(receiver).draft(what))
+    }
+
+    /// A run that waits for its code may have rested before: an open that has it must not leave it where
+    /// it is any more.
+    fn wake_guest(&mut self, key: RunKey) {
+        let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
+        if guest.row.wake_at.take().is_some() {
+            let row = guest.row.clone();
+            self.batch.put_row(row);
+        }
     }
 
     /// Writes what comes to runs, behind all that they asked for and that was done for them.
