@@ -56,3 +56,14 @@ pub fn disk(data: &[u8]) {
         panic!("{wrong}");
     }
 }
+
+/// Carries out the world that the bytes stand for: programs that talk to each other, and clients.
+///
+/// # Panics
+///
+/// See [`history()`].
+pub fn worlds(data: &[u8]) {
+    if let Err(wrong) = programs::worlds::check(data) {
+        panic!("{wrong}\n{:#?}", programs::worlds::decode(data));
+    }
+}
