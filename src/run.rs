@@ -100,7 +100,10 @@ impl Instance {
                 self.note_message_key(to, &arrived);
                 self.arrive(to, arrived);
             }
-            Record::CancelRequested { cause } => self.ask_to_end(*cause),
+            Record::CancelRequested { cause } => {
+                self.note_termination(*cause, commit);
+                self.ask_to_end(*cause);
+            }
             Record::Finished { .. } | Record::Again => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");
@@ -256,6 +259,18 @@ impl Instance {
         }
     }
 
+    /// Whoever is to end at once may end with the same commit: see `Writer::end_guest`.
+    fn note_termination(&self, cause: CancelCause, commit: u64) {
+        if cause == CancelCause::Terminated {
+            self.extra().cancelling.terminate(commit);
+        }
+    }
+
+    fn is_terminated_in(&self, commit: u64) -> bool {
+        let terminated = self.has_extra().and_then(|extra| extra.cancelling.terminated());
+        terminated == Some(commit)
+    }
+
     /// The run ends where it is: its code is dropped.
     fn drop_code(&self, extra: &Extra) {
         if !self.has_ended() && self.fault().is_none() {
@@ -326,6 +341,8 @@ impl Instance {
     /// were not: nothing is recorded of a run that has ended but its end.
     fn deliver_after_end(&self, seq: u64, commit: u64, record: &Record<'_>) -> Result<(), Fault> {
         match record {
+            // It ended without its code, which may stand anywhere.
+            Record::Finished { was_dropped: true, .. } if self.is_terminated_in(commit) => Ok(()),
             Record::Finished { .. } | Record::Again => self.check_root_end(record),
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
@@ -346,6 +363,7 @@ impl Instance {
                 Ok(())
             }
             Record::CancelRequested { cause } => {
+                self.note_termination(*cause, commit);
                 drop(self.extra().cancelling.ask(*cause));
                 Ok(())
             }

@@ -175,9 +175,10 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
             run.extra().inbox.borrow_mut().skip(seq);
         }
     }
+    // First: if this parks the run, what comes to it with the next commit stands behind all of it.
+    run.ledger.next_seq.set(history.len() as u64);
     for (seq, entry) in (0..).zip(history.iter()) {
         replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
     }
-    run.ledger.next_seq.set(history.len() as u64);
     Ok(())
 }
