@@ -117,7 +117,13 @@ fn a_child_that_goes_on_keeps_its_parent() -> Result<()> {
     let child: Vec<_> = child.map(|run| (run.pass, run.state)).collect();
     let expected = [(1, RunState::Continued), (2, RunState::Continued), (3, RunState::Completed)];
     assert_eq!(child, expected);
-    executor.verify("child")
+    executor.verify("child")?;
+    // They go together, and the id is free.
+    executor.block_on(executor.delete("child"))?;
+    let runs = executor.runs(&Default::default())?;
+    assert!(runs.iter().all(|run| run.id != "child"), "{runs:?}");
+    assert!(executor.start(CHILD, "child", ())?.is_new());
+    Ok(())
 }
 
 #[test]
