@@ -32,16 +32,8 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 /// Encodes `value`, or says why it cannot be written.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes<'static>, String> {
     let mut bytes = Bytes::EMPTY;
-    encode_into(value, &mut bytes).map(|()| bytes)
-}
-
-/// Encodes `value` in the place where it stays, or says why it cannot be written.
-pub(crate) fn encode_into<T: Serialize + ?Sized>(
-    value: &T,
-    bytes: &mut Bytes<'static>,
-) -> Result<(), String> {
     let written = bytes.write(|writer| postcard::serialize_with_flavor(value, writer));
-    written.map_err(|error| error.to_string())
+    written.map(|()| bytes).map_err(|error| error.to_string())
 }
 
 /// Appends the encoding of `value`, which is a type of ours and always encodes.

@@ -66,17 +66,29 @@ impl ParkReason {
 pub(crate) struct Fault {
     pub(crate) reason: ParkReason,
     detail: String,
+    /// The seq of the message that does not decode, if that is the reason.
+    pub(crate) message: Option<u64>,
 }
 
 impl Fault {
     pub(crate) fn new(reason: ParkReason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string() }
+        Self { reason, detail: detail.to_string(), message: None }
+    }
+
+    /// The message at `seq` does not decode.
+    pub(crate) fn message(seq: u64, detail: impl fmt::Display) -> Self {
+        let fault = Self::new(ParkReason::Undecodable, detail);
+        Self { message: Some(seq), ..fault }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.reason, self.detail, self.reason.remedy())
+        write!(f, "{}: {}; {}", self.reason, self.detail, self.reason.remedy())?;
+        match self.message {
+            Some(_) => f.write_str("; `Executor::resume_skipping` goes on without the message"),
+            None => Ok(()),
+        }
     }
 }
 

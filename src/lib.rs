@@ -108,6 +108,7 @@ mod operation;
 mod mark;
 mod inbox;
 mod cancelling;
+mod topics;
 mod operations;
 mod ledger;
 mod instance;
@@ -126,19 +127,22 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use codec::Value;
-pub use context::{Again, Attempt, Body, Cancelled, Cause, Child, Ctx, Receive, Sent, Sleep, Step};
+pub use context::{
+    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Ctx, Inbox, Receive, Sent, Sleep, Step,
+};
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Builder, Executor, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun, WeakExecutor,
+    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun,
+    WeakExecutor,
 };
 pub use fault::ParkReason;
-pub use name::{Channel, Workflow};
+pub use name::{Channel, Question, Topic, Workflow};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
-pub use remote::{Remote, Sending};
+pub use remote::{Remote, RemoteAsking, Sending};
 #[cfg(feature = "redb")]
 pub use remote::{Spawned, spawn};
 pub use retry::Retry;

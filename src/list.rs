@@ -22,6 +22,14 @@ impl<T> List<T> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::One(_) => false,
+            Self::Many(values) => values.is_empty(),
+        }
+    }
+
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         match self {
             Self::Empty => &mut [],

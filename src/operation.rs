@@ -19,47 +19,51 @@ use crate::record::{Asked, Note, Number, Outcome, Record, Shown, Spent, borrowed
 use crate::retry::Retry;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
+// There are as many as steps, and a common allocator is fast up to 128 bytes: see the test below.
 pub(crate) struct Operation {
     pub(crate) number: Number,
     /// What the code asked for, in less memory: see [`asked`](Self::asked).
-    kind: Kind,
     what: Named,
     /// Nothing for most operations.
     details: OnceCell<Box<Details>>,
-    /// How many attempts the end of a process interrupted, as the history tells.
-    pub(crate) interrupted: Cell<u32>,
-    /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
-    /// that a request has left.
-    pub(crate) begun: Cell<bool>,
     state: Cell<State>,
     effort: Cell<Effort>,
     /// Where the body leaves what came of it, and the future reads it once it is delivered: it is
     /// not moved on the way. In a replay the delivery leaves it here.
-    outcome: RefCell<Option<Outcome<'static>>>,
+    outcome: OnceCell<Outcome<'static>>,
 }
 
-/// The variant of an [`Asked`].
-#[derive(Clone, Copy)]
-enum Kind {
-    Step,
-    Sleep,
-    Send,
-    Receive,
-    Child,
-}
-
-/// What it holds. With the variant apart, the two take a third less: there are as many as sleeping runs.
+/// What an [`Asked`] holds. It is a third smaller, for its variant is with the details: steps and sleeps
+/// need none for that.
 #[derive(Clone, Copy)]
 enum Named {
     Name(&'static str),
     Until(Timestamp),
 }
 
+/// Which of those that have a name it is.
+#[derive(Clone, Copy, Default)]
+enum Kind {
+    #[default]
+    Step,
+    Send,
+    Receive,
+    /// A receive of questions.
+    Question,
+    Child,
+}
+
 /// What few operations have.
 #[derive(Default)]
 struct Details {
+    kind: Kind,
     label: OnceCell<Box<str>>,
     policy: Cell<Policy>,
+    /// How many attempts the end of a process interrupted, as the history tells.
+    interrupted: Cell<u32>,
+    /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
+    /// that a request has left.
+    begun: Cell<bool>,
     /// Of a request.
     outgoing: RefCell<Option<Outgoing>>,
     /// Of a child: who waits for its start alone.
@@ -86,6 +90,7 @@ pub(crate) struct Policy {
 /// | waiting   | waiting, for another | delivered, and a wake | dropped       |
 /// | delivered | ready, then taken    | -                     | dropped       |
 /// | taken     | panics               | -                     | dropped       |
+/// |           | (a receive whose message is skipped: waiting again, `wait_again`)    |
 /// | dropped   | -                    | -                     | -             |
 enum State {
     Built,
@@ -119,6 +124,15 @@ pub(crate) enum Effort {
     Timer,
 }
 
+impl From<Waiter> for State {
+    fn from(waiter: Waiter) -> Self {
+        match waiter {
+            Waiter::Task(task) => State::TaskWaiting(task),
+            Waiter::Waker(waker) => State::WakerWaiting(waker),
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { retry: Retry::never(), timeout: None, at_most_once: false }
@@ -127,38 +141,43 @@ impl Default for Policy {
 
 impl Operation {
     pub(crate) fn new(number: Number, asked: Asked<'static>, effort: Effort) -> Rc<Self> {
-        let (kind, what) = match asked {
-            Asked::Step { name } => (Kind::Step, Named::Name(name)),
-            Asked::Sleep { until } => (Kind::Sleep, Named::Until(until)),
-            Asked::Send { channel } => (Kind::Send, Named::Name(channel)),
-            Asked::Receive { channel } => (Kind::Receive, Named::Name(channel)),
-            Asked::Child { workflow } => (Kind::Child, Named::Name(workflow)),
+        let detailed = |kind| OnceCell::from(Box::new(Details { kind, ..Details::default() }));
+        let (what, details) = match asked {
+            Asked::Step { name } => (Named::Name(name), OnceCell::new()),
+            Asked::Sleep { until } => (Named::Until(until), OnceCell::new()),
+            Asked::Send { channel } => (Named::Name(channel), detailed(Kind::Send)),
+            Asked::Receive { channel, is_question: false } => {
+                (Named::Name(channel), detailed(Kind::Receive))
+            }
+            Asked::Receive { channel, is_question: true } => {
+                (Named::Name(channel), detailed(Kind::Question))
+            }
+            Asked::Child { workflow } => (Named::Name(workflow), detailed(Kind::Child)),
         };
         Rc::new(Self {
             number,
-            kind,
             what,
-            details: OnceCell::new(),
-            interrupted: Cell::new(0),
-            begun: Cell::new(false),
+            details,
             state: Cell::new(State::Built),
             effort: Cell::new(effort),
-            outcome: RefCell::default(),
+            outcome: OnceCell::new(),
         })
     }
 
     /// What the code asked for.
     pub(crate) fn asked(&self) -> Asked<'static> {
-        match (self.kind, self.what) {
-            (Kind::Step, Named::Name(name)) => Asked::Step { name },
-            (Kind::Send, Named::Name(channel)) => Asked::Send { channel },
-            (Kind::Receive, Named::Name(channel)) => Asked::Receive { channel },
-            (Kind::Child, Named::Name(workflow)) => Asked::Child { workflow },
-            (Kind::Sleep, Named::Until(until)) => Asked::Sleep { until },
-            (Kind::Sleep, Named::Name(_)) | (_, Named::Until(_)) => {
-                unreachable!("a sleep has a time, and all else a name")
-            }
+        match (self.what, self.details.get().map_or(Kind::Step, |details| details.kind)) {
+            (Named::Until(until), _) => Asked::Sleep { until },
+            (Named::Name(name), Kind::Step) => Asked::Step { name },
+            (Named::Name(channel), Kind::Send) => Asked::Send { channel },
+            (Named::Name(channel), Kind::Receive) => Asked::Receive { channel, is_question: false },
+            (Named::Name(channel), Kind::Question) => Asked::Receive { channel, is_question: true },
+            (Named::Name(workflow), Kind::Child) => Asked::Child { workflow },
         }
+    }
+
+    fn details(&self) -> &Details {
+        self.details.get_or_init(Box::default)
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -166,7 +185,27 @@ impl Operation {
     }
 
     pub(crate) fn set_policy(&self, policy: Policy) {
-        self.details.get_or_init(Box::default).policy.set(policy);
+        self.details().policy.set(policy);
+    }
+
+    /// How many attempts the end of a process interrupted, as the history tells.
+    pub(crate) fn interrupted(&self) -> u32 {
+        self.details.get().map_or(0, |details| details.interrupted.get())
+    }
+
+    /// The history tells of one more.
+    pub(crate) fn note_interrupted(&self) {
+        let interrupted = &self.details().interrupted;
+        interrupted.set(interrupted.get() + 1);
+    }
+
+    /// Whether the history says that an `at_most_once` body may have begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.details.get().is_some_and(|details| details.begun.get())
+    }
+
+    pub(crate) fn note_begun(&self) {
+        self.details().begun.set(true);
     }
 
     pub(crate) fn label(&self) -> Option<&str> {
@@ -177,22 +216,22 @@ impl Operation {
     ///
     /// Panics if it has a label.
     pub(crate) fn set_label(&self, label: String) {
-        let label = self.details.get_or_init(Box::default).label.set(label.into());
+        let label = self.details().label.set(label.into());
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
     }
 
     /// What a request hands over.
     pub(crate) fn outgoing(&self) -> Ref<'_, Option<Outgoing>> {
-        self.details.get_or_init(Box::default).outgoing.borrow()
+        self.details().outgoing.borrow()
     }
 
     pub(crate) fn set_outgoing(&self, outgoing: Outgoing) {
-        *self.details.get_or_init(Box::default).outgoing.borrow_mut() = Some(outgoing);
+        *self.details().outgoing.borrow_mut() = Some(outgoing);
     }
 
     /// Changes what a request hands over.
     pub(crate) fn change_outgoing(&self, change: impl FnOnce(&mut Outgoing)) {
-        if let Some(outgoing) = &mut *self.details.get_or_init(Box::default).outgoing.borrow_mut() {
+        if let Some(outgoing) = &mut *self.details().outgoing.borrow_mut() {
             change(outgoing);
         }
     }
@@ -220,12 +259,12 @@ impl Operation {
     }
 
     pub(crate) fn set_order(&self, order: u64) {
-        self.details.get_or_init(Box::default).order.set(order);
+        self.details().order.set(order);
     }
 
     /// Gives a receive a message in hand.
     pub(crate) fn set_arrived(&self, arrived: Arrived) {
-        self.details.get_or_init(Box::default).arrived.set(Some(arrived));
+        self.details().arrived.set(Some(arrived));
     }
 
     pub(crate) fn take_arrived(&self) -> Option<Arrived> {
@@ -256,15 +295,17 @@ impl Operation {
             State::Delivered => return Poll::Ready(()),
             State::Taken | State::Dropped => panic!("{self} was polled after it was ready"),
         };
-        self.state.set(match waiter() {
-            Waiter::Task(task) => State::TaskWaiting(task),
-            Waiter::Waker(waker) => State::WakerWaiting(waker),
-        });
+        self.state.set(waiter().into());
         // It calls user code, which must find the operation in order.
         if is_first {
             ask();
         }
         Poll::Pending
+    }
+
+    /// What was delivered was nothing: it waits for another.
+    pub(crate) fn wait_again(&self, waiter: Waiter) {
+        self.state.set(waiter.into());
     }
 
     /// A receive finds a message at its first poll.
@@ -298,28 +339,34 @@ impl Operation {
     }
 
     /// What came of it.
-    pub(crate) fn outcome(&self) -> Ref<'_, Option<Outcome<'static>>> {
-        self.outcome.borrow()
+    pub(crate) fn outcome(&self) -> Option<&Outcome<'static>> {
+        self.outcome.get()
     }
 
-    /// Its body has ended with the value that `write` writes to the place where it stays. If that
-    /// fails, nothing of it is left.
-    pub(crate) fn set_value(
-        &self,
-        write: impl FnOnce(&mut Bytes<'static>) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut outcome = self.outcome.borrow_mut();
-        let Ok(bytes) = outcome.insert(Ok(Bytes::EMPTY)) else { unreachable!("it was just made") };
-        let written = write(bytes);
-        if written.is_err() {
-            *outcome = None;
-        }
-        written
+    /// What came of it, from the body or from the history.
+    ///
+    /// # Panics
+    ///
+    /// Panics if something came of it before.
+    pub(crate) fn set_outcome(&self, outcome: Outcome<'static>) {
+        assert!(self.outcome.set(outcome).is_ok(), "{self} has two outcomes");
     }
 
     /// It is done, and there is no value.
     pub(crate) fn set_done(&self) {
-        *self.outcome.borrow_mut() = Some(Ok(Bytes::EMPTY));
+        self.set_outcome(Ok(Bytes::EMPTY));
+    }
+
+    pub(crate) fn set_failure(&self, failure: Failure) {
+        self.set_outcome(Err(failure));
+    }
+
+    /// The outcome as a record has it.
+    pub(crate) fn borrowed_outcome(&self) -> Outcome<'_> {
+        match self.outcome() {
+            Some(outcome) => borrowed(outcome),
+            None => unreachable!("{self} has its outcome when that is recorded"),
+        }
     }
 
     /// Gives the record of what was carried out for a request to `take`: what came of it, or for a
@@ -328,42 +375,24 @@ impl Operation {
         let outgoing = self.outgoing();
         let to = outgoing.as_ref().map(|outgoing| &*outgoing.to);
         let (number, asked) = (self.number, self.asked());
-        match (&*self.outcome(), asked, to) {
+        match (self.outcome(), asked, to) {
             (None, Asked::Child { workflow }, Some(id)) => {
                 take(&Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } })
             }
-            (Some(outcome), ..) => take(&Record::OperationEnded {
+            _ => take(&Record::OperationEnded {
                 number,
                 asked,
                 label: to,
-                outcome: borrowed(outcome),
+                outcome: self.borrowed_outcome(),
                 spent: Spent::default(),
             }),
-            (None, ..) => unreachable!("{self} has its outcome when that is recorded"),
-        }
-    }
-
-    pub(crate) fn set_failure(&self, failure: Failure) {
-        *self.outcome.borrow_mut() = Some(Err(failure));
-    }
-
-    /// Takes the outcome that the history holds.
-    pub(crate) fn copy_outcome(&self, recorded: &Outcome<'_>) {
-        match recorded {
-            Ok(bytes) => {
-                let mut outcome = self.outcome.borrow_mut();
-                if let Ok(copy) = outcome.insert(Ok(Bytes::EMPTY)) {
-                    copy.copy(bytes.as_slice());
-                }
-            }
-            Err(failure) => self.set_failure(failure.clone()),
         }
     }
 
     /// Reads a little of it, so that its memory is in the processor's cache soon.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
-        core::hint::black_box((self.number.local, self.interrupted.get()));
+        core::hint::black_box((self.number.local, self.outcome.get().is_some()));
     }
 
     pub(crate) fn set_body(&self, body: LocalBoxFuture<'static, ()>) {
@@ -398,5 +427,17 @@ impl Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Shown(&self.asked(), self.number, self.label()).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That of glibc has lists of their own for what takes no more than 128 bytes with its own 8.
+    #[test]
+    fn an_operation_is_small_enough_for_the_allocator() {
+        let counts = 2 * size_of::<usize>();
+        assert!(size_of::<Operation>() + counts <= 120, "{}", size_of::<Operation>());
     }
 }

@@ -90,7 +90,7 @@ impl Operations {
     /// Gives the memory of a list back that was taken, to be used again.
     pub(crate) fn reuse(&mut self, mut asked: List<Number>) {
         if let ToTakeUp::Live(before) = &mut self.asked
-            && before.as_slice().is_empty()
+            && before.is_empty()
             && asked.capacity() <= Self::REUSED_AT_MOST
         {
             asked.clear();

@@ -25,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
+use crate::inbox::Address;
 use crate::instance::{BodyEnd, Extra, Instance, Phase, RootEnd};
 use crate::ledger::{Passing, What};
 use crate::mark::Ask;
@@ -53,6 +54,7 @@ impl Instance {
             // Whether somebody awaits it or not.
             self.extra().children.remove(*number);
         }
+        self.note_published(record);
         if self.phase.get() == Phase::Ended {
             // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(seq, commit, record);
@@ -91,9 +93,11 @@ impl Instance {
                     self.end_operation(&operation, outcome);
                 }
             }
-            Record::MessageArrived { channel, payload, key, .. } => {
-                self.note_message_key(channel, *key);
-                self.arrive(channel, arrived(seq, payload, *key));
+            Record::MessageArrived { channel, payload, key, is_question } => {
+                let to = Address { channel, is_question: *is_question };
+                let arrived = arrived(seq, payload, *key);
+                self.note_message_key(to, &arrived);
+                self.arrive(to, arrived);
             }
             Record::CancelRequested { cause } => {
                 self.note_termination(*cause, commit);
@@ -179,14 +183,14 @@ impl Instance {
             (Note::ChildStarted { id, .. }, child) => self.begin_child(number, id, child),
             (_, None) => {}
             (Note::Begun, Some(step)) => {
-                step.begun.set(true);
+                step.note_begun();
                 self.operations.borrow_mut().ask_again(number);
             }
             (Note::Interrupted, Some(step)) => {
-                step.interrupted.set(step.interrupted.get() + 1);
+                step.note_interrupted();
                 self.operations.borrow_mut().ask_again(number);
             }
-            (Note::Left, Some(request)) => request.begun.set(true),
+            (Note::Left, Some(request)) => request.note_begun(),
         }
     }
 
@@ -194,7 +198,10 @@ impl Instance {
     fn marked(&self, number: Number, mark: &Mark<'_>) {
         match mark {
             Mark::ChildDropped | Mark::ChildDetached => self.extra().children.remove(number),
-            Mark::Published { .. } | Mark::Answered { .. } | Mark::ChildStarted { .. } => {}
+            Mark::Answered { seq, outcome } => {
+                self.extra().inbox.borrow_mut().answer(*seq, outcome);
+            }
+            Mark::Published { .. } | Mark::ChildStarted { .. } => {}
         }
     }
 
@@ -211,7 +218,7 @@ impl Instance {
         self.end_effort(operation);
         // If it came of what was done for it, it is there: `outcome` was read from there.
         if operation.outcome().is_none() {
-            operation.copy_outcome(outcome);
+            operation.set_outcome(outcome.clone().map(Bytes::into_owned));
         }
         self.hand_over(operation);
     }
@@ -313,7 +320,7 @@ impl Instance {
             let detail = format_args!("{IDLE_PASSES_MAX} passes in a row awaited nothing");
             return Err(Fault::new(ParkReason::LiveLock, detail));
         }
-        let asks = self.take_asks();
+        let asks = self.take_asks(self.extra());
         let mut pending = self.world.pending.borrow_mut();
         let marks = asks.into_iter().filter_map(|ask| match ask {
             Ask::Mark(made) => Some(What::Mark(made)),
@@ -347,8 +354,9 @@ impl Instance {
                 Ok(())
             }
             // Whoever sent it did not know that the run would end, or had. The next pass has it.
-            Record::MessageArrived { channel, payload, key, .. } => {
-                self.keep_message(channel, arrived(seq, payload, *key));
+            Record::MessageArrived { channel, payload, key, is_question } => {
+                let to = Address { channel, is_question: *is_question };
+                self.keep_message(to, arrived(seq, payload, *key));
                 Ok(())
             }
             Record::CancelRequested { cause } => {
@@ -396,7 +404,9 @@ impl Instance {
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
     fn draft_asks(&self) {
-        let asks = self.take_asks();
+        // Few runs ever ask for something outside of them.
+        let Some(extra) = self.has_extra() else { return };
+        let asks = self.take_asks(extra);
         if asks.is_empty() {
             return;
         }
@@ -432,7 +442,7 @@ impl Instance {
                 self.world.timers.add(timer);
             }
             Asked::Step { .. } => {
-                if operation.policy().at_most_once && !operation.begun.get() {
+                if operation.policy().at_most_once && !operation.has_begun() {
                     self.draft_note(operation.number, Note::Begun);
                 } else {
                     operation.start(|body| self.world.spawn_body(body));
@@ -458,14 +468,14 @@ impl Instance {
     /// What is recorded of a step whose body the end of a process interrupted, or may have. If that
     /// was an end in order, it interrupted none: they begin, as if they had just been asked for.
     fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
-        let (number, attempts) = (step.number, step.interrupted.get() + 1);
+        let (number, attempts) = (step.number, step.interrupted() + 1);
         let policy = step.policy();
         let is_closing = self.world.ending.is_closing();
-        let may_not_begin = policy.at_most_once && step.begun.get();
+        let may_not_begin = policy.at_most_once && step.has_begun();
         if is_closing || !may_not_begin && self.world.ending.spares_body() {
             return self.begin(step);
         }
-        let message = match (policy.at_most_once, step.begun.get()) {
+        let message = match (policy.at_most_once, step.has_begun()) {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",
             (false, _) if policy.retry.gives_up_interrupted(attempts) => {
@@ -485,6 +495,7 @@ impl Instance {
         attempts: u32,
         started_at: Timestamp,
     ) {
+        self.world.take_reports();
         let (instance, ended_at) = (self.clone(), self.world.timers.now());
         let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
         self.world.pending.borrow_mut().outcomes.push(end);

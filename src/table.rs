@@ -110,7 +110,7 @@ impl<T> Table<T> {
 
     pub(crate) fn is_empty(&self) -> bool {
         match self {
-            Self::Few(few) => few.as_slice().is_empty(),
+            Self::Few(few) => few.is_empty(),
             Self::Many(many) => many.is_empty(),
         }
     }

@@ -13,6 +13,7 @@ mod raw;
 pub(crate) mod report;
 mod residence;
 mod single;
+mod talk;
 
 use std::env;
 use std::fs;
@@ -37,6 +38,7 @@ pub(crate) fn main(peers: &[fn(&Options, &mut Report)]) {
     many::measure(&options, &mut report);
     single::measure(&options, &mut report);
     growth::measure(&options, &mut report);
+    talk::measure(&options, &report);
     residence::measure(&options, &report);
     file::measure(&options, &report);
     executors::measure(&mut report);

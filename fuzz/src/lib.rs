@@ -5,6 +5,7 @@ mod executor;
 mod history;
 #[allow(dead_code, reason = "the tests and the soak use more of it")]
 mod programs;
+mod values;
 
 /// Damages a history as the bytes say, and opens it.
 ///
@@ -55,6 +56,15 @@ pub fn disk(data: &[u8]) {
     if let Err(wrong) = programs::disk(data) {
         panic!("{wrong}");
     }
+}
+
+/// Damages values and their shapes as the bytes say, and looks at them.
+///
+/// # Panics
+///
+/// See [`history()`].
+pub fn values(data: &[u8]) {
+    values::check(data);
 }
 
 /// Carries out the world that the bytes stand for: programs that talk to each other, and clients.

@@ -4,19 +4,21 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::OnceCell;
-use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
+use core::future::Future;
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use dacapo_executor::yield_now;
+use dacapo_store::RunKey;
 
 use crate::codec::{self, Value};
+use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
-use crate::instance::Instance;
-#[cfg(feature = "std")]
-use crate::instance::World;
+use crate::instance::{Instance, World};
+use crate::mailbox::Mailbox;
 use crate::operation::Operation;
 use crate::panics;
 use crate::random;
@@ -24,6 +26,7 @@ use crate::record::Number;
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
+use crate::topics::Report;
 
 /// What a body is told about the attempt that it is.
 ///
@@ -35,6 +38,9 @@ pub struct Attempt {
     step: Number,
     name: &'static str,
     number: u32,
+    run: RunKey,
+    /// Where what it publishes goes.
+    reports: Arc<Mailbox<Report>>,
     #[cfg(feature = "sim")]
     is_at_most_once: bool,
     key: OnceCell<String>,
@@ -49,6 +55,8 @@ impl Attempt {
             step: operation.number,
             name: operation.asked().name(),
             number,
+            run: instance.key(),
+            reports: instance.world.reports.clone(),
             #[cfg(feature = "sim")]
             is_at_most_once: operation.policy().at_most_once,
             key: OnceCell::new(),
@@ -118,6 +126,12 @@ impl Attempt {
         self.key.get_or_init(|| key(&self.run_id, self.pass, self.step, self.name))
     }
 
+    /// Something was published, and is to be recorded.
+    pub(super) fn report(&self, topic: &'static str, value: Vec<u8>) {
+        let (run, step, attempt) = (self.run, self.step, self.number);
+        self.reports.post(Report { run, step, attempt, topic, value });
+    }
+
     #[cfg(feature = "sim")]
     pub(crate) fn runs_at_most_once(&self) -> bool {
         self.is_at_most_once
@@ -182,56 +196,54 @@ impl Job {
         let index = u64::from(number.task) << 32 | u64::from(number.local);
         random::mix(!self.instance.seed.get(), index)
     }
+
+    /// An attempt has failed: how long to wait for the next one. If there is none, that is the outcome.
+    fn fail(&self, failure: Failure, attempts: u32) -> Option<Duration> {
+        let operation = &self.operation;
+        let delay = operation.policy().retry.delay_after(attempts, self.seed());
+        let delay = delay.filter(|_| !failure.is_permanent());
+        if delay.is_none() {
+            operation.set_failure(explain(failure, operation, attempts));
+        }
+        delay
+    }
+
+    async fn wait(&self, delay: Duration) {
+        // At least one turn for the others, also if there is nothing to wait for.
+        yield_now().await;
+        self.instance.world.timers.sleep(delay).await;
+    }
 }
 
 /// Tries `body` until it succeeds or its policy gives up, and leaves the outcome for a commit.
 ///
 /// `body` is given the number of the attempt, and runs user code only when it is polled.
-pub(super) async fn perform<T: Value, E: Into<BoxError>>(
+// References that are held over an await would make every body larger: see the test below.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice")]
+pub(super) fn perform<T: Value, E: Into<BoxError>>(
     job: Job,
     body: impl AsyncFn(&Job, u32) -> Result<T, E>,
-) {
-    let Job { instance, operation } = &job;
-    let timers = &instance.world.timers;
-    let started_at = timers.now();
-    let mut attempts = operation.interrupted.get();
-    loop {
-        if instance.world.ending.is_closing() {
-            // It is dropped soon, and the next process makes this attempt.
-            return core::future::pending().await;
+) -> impl Future<Output = ()> {
+    async move {
+        let started_at = job.instance.world.timers.now();
+        let mut attempts = job.operation.interrupted();
+        loop {
+            if job.instance.world.ending.is_closing() {
+                // It is dropped soon, and the next process makes this attempt.
+                return core::future::pending().await;
+            }
+            attempts += 1;
+            let Err(failure) = Trial::new(&job, body(&job, attempts)).await else { break };
+            let Some(delay) = job.fail(failure, attempts) else { break };
+            job.wait(delay).await;
         }
-        attempts += 1;
-        let failure = {
-            let _under_way = instance.world.ending.begin_attempt();
-            // Awaited in place: what wraps a future in another moves it.
-            let mut attempt = pin!(Some(body(&job, attempts)));
-            let limit = operation.policy().timeout;
-            // Few steps have one, and each body would be larger by it.
-            let mut timer = limit.map(|limit| Box::new((limit, timers.sleep(limit))));
-            match poll_fn(|cx| poll_attempt(operation, attempt.as_mut(), &mut timer, cx)).await {
-                Ok(()) => break,
-                Err(failure) => failure,
-            }
-        };
-        let delay = operation.policy().retry.delay_after(attempts, job.seed());
-        match delay.filter(|_| !failure.is_permanent()) {
-            Some(delay) => {
-                // At least one turn for the others, also if there is nothing to wait for.
-                yield_now().await;
-                timers.sleep(delay).await;
-            }
-            None => {
-                operation.set_failure(explain(failure, operation, attempts));
-                break;
-            }
-        }
+        let Job { instance, operation } = job;
+        // It is here, at its end: nothing is left to be ended by the delivery.
+        operation.take_effort();
+        instance.end_body(operation, attempts, started_at);
+        // What it owned is dropped with it; a panic in that comes too late to matter.
+        let _ = panics::catch_drop(body);
     }
-    let Job { instance, operation } = job;
-    // It is here, at its end: nothing is left to be ended by the delivery.
-    operation.take_effort();
-    instance.end_body(operation, attempts, started_at);
-    // What it owned is dropped with it; a panic in that comes too late to matter.
-    let _ = panics::catch_drop(body);
 }
 
 /// Puts the step before a failure's message.
@@ -242,27 +254,47 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
     }
 }
 
-/// One poll of an attempt, and of its time limit. When it is ready the attempt has been dropped,
-/// and a panic of that drop is one of the attempt.
-fn poll_attempt<T: Value, E: Into<BoxError>>(
-    operation: &Operation,
-    mut attempt: Pin<&mut Option<impl Future<Output = Result<T, E>>>>,
-    timer: &mut Option<Box<(Duration, BodyTimer)>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Failure>> {
-    let polled = panics::catch(|| {
-        let polled = attempt.as_mut().as_pin_mut().expect("it is dropped when it is ready");
-        let ended = ready!(polled.poll(cx));
-        attempt.set(None);
-        Poll::Ready(encode(ended, operation))
-    });
-    let failure = match polled {
-        Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
-        Ok(Poll::Pending) => ready!(poll_timer(timer, cx)),
-        Err(message) => panicked(&message),
-    };
-    let dropped = panics::catch(|| attempt.set(None));
-    Poll::Ready(Err(dropped.map_or_else(|message| panicked(&message), |()| failure)))
+pin_project_lite::pin_project! {
+    /// An attempt that is under way, with its time limit. When it is ready the attempt has been
+    /// dropped, and a panic of that drop is one of the attempt.
+    struct Trial<'a, F> {
+        job: &'a Job,
+        #[pin]
+        attempt: Option<F>,
+        // Few steps have one, and each body would be larger by it.
+        timer: Option<Box<(Duration, BodyTimer)>>,
+        under_way: UnderWay<'a>,
+    }
+}
+
+impl<'a, F> Trial<'a, F> {
+    fn new(job: &'a Job, attempt: F) -> Self {
+        let World { timers, ending, .. } = &*job.instance.world;
+        let timer = |limit| Box::new((limit, timers.sleep(limit)));
+        let timer = job.operation.policy().timeout.map(timer);
+        Self { job, attempt: Some(attempt), timer, under_way: ending.begin_attempt() }
+    }
+}
+
+impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for Trial<'_, F> {
+    type Output = Result<(), Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let mut this = self.project();
+        let polled = panics::catch(|| {
+            let attempt = this.attempt.as_mut().as_pin_mut();
+            let ended = ready!(attempt.expect("it is dropped when it is ready").poll(cx));
+            this.attempt.set(None);
+            Poll::Ready(encode(ended, &this.job.operation))
+        });
+        let failure = match polled {
+            Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
+            Ok(Poll::Pending) => ready!(poll_timer(this.timer, cx)),
+            Err(message) => panicked(&message),
+        };
+        let dropped = panics::catch(|| this.attempt.set(None));
+        Poll::Ready(Err(dropped.map_or_else(|message| panicked(&message), |()| failure)))
+    }
 }
 
 /// What an attempt returned: its outcome in bytes, or why it failed.
@@ -270,16 +302,14 @@ fn encode<T: Value, E: Into<BoxError>>(
     result: Result<T, E>,
     operation: &Operation,
 ) -> Result<(), Failure> {
-    match result {
-        Ok(value) => operation.set_value(|bytes| {
-            codec::encode_into(&value, bytes).map_err(|why| {
-                let kind = core::any::type_name::<T>();
-                let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
-                Error::new(message).permanent().into_failure()
-            })
-        }),
-        Err(error) => Err(Failure::from_error(&*error.into())),
-    }
+    let value = result.map_err(|error| Failure::from_error(&*error.into()))?;
+    let bytes = codec::encode(&value).map_err(|why| {
+        let kind = core::any::type_name::<T>();
+        let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
+        Error::new(message).permanent().into_failure()
+    })?;
+    operation.set_outcome(Ok(bytes));
+    Ok(())
 }
 
 /// Ready with a failure when the limit of an attempt has passed.
@@ -295,4 +325,22 @@ fn poll_timer(
 
 fn panicked(message: &str) -> Failure {
     Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As with operations: there are as many bodies as steps under way.
+    #[test]
+    fn a_small_body_is_small_enough_for_the_allocator() {
+        fn size_of_future<F>(_: impl FnOnce(Job) -> F) -> usize {
+            size_of::<F>()
+        }
+        let n = 7u32;
+        let body = async move || Ok::<u64, Error>(n.into());
+        let body = async move |_: &Job, _: u32| body().await;
+        let size = size_of_future(|job| perform(job, body));
+        assert!(size <= 120, "{size} bytes");
+    }
 }

@@ -183,8 +183,8 @@ impl<O> Child<O> {
         }
         let Awaited { instance, operation } = &self.awaited;
         poll_fn(|cx| instance.poll_started(operation, cx)).await;
-        match &*operation.outcome() {
-            Some(Err(failure)) if !operation.begun.get() => Err(Error::from(failure.clone())),
+        match operation.outcome() {
+            Some(Err(failure)) if !operation.has_begun() => Err(Error::from(failure.clone())),
             _ => Ok(()),
         }
     }
@@ -226,8 +226,7 @@ impl<O: Value> Future for Child<O> {
         }
         ready!(self.awaited.poll(cx));
         let Awaited { instance, operation } = &self.awaited;
-        let outcome = operation.outcome();
-        let bytes = match &*outcome {
+        let bytes = match operation.outcome() {
             Some(Ok(bytes)) => bytes,
             Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
             None => unreachable!("children are delivered with their outcome"),

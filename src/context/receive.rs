@@ -1,16 +1,38 @@
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
 use core::future::Future;
-use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::Ctx;
 use super::awaited::Awaited;
 use crate::codec::{self, Value};
-use crate::fault::ParkReason;
+use crate::inbox::Address;
+use crate::instance::Instance;
+use crate::message::Arrived;
 use crate::name::Channel;
 use crate::operation::{Effort, Operation};
-use crate::record::Asked;
+use crate::record::{Asked, Number};
+
+/// What a run can receive from: a [`Channel`] gives messages, a [`Question`](crate::Question) gives
+/// what is [`Asked`](crate::Asked).
+#[diagnostic::on_unimplemented(
+    message = "a run cannot receive from `{Self}`",
+    label = "neither a channel nor a question",
+    note = "name one: `const WORDS: dacapo::Channel<String> = dacapo::Channel::new(\"words\");`"
+)]
+pub trait Inbox: sealed::Sealed {
+    /// What is received.
+    type Message;
+
+    #[doc(hidden)]
+    fn receive(self, ctx: &Ctx) -> Receive<Self::Message>;
+}
+
+pub(super) mod sealed {
+    pub trait Sealed {}
+}
 
 /// A message that is awaited, made by [`Ctx::receive`].
 ///
@@ -19,21 +41,26 @@ use crate::record::Asked;
 /// Dropping it loses no message: one that it was given and did not return goes back to its place, and
 /// the oldest receive that waits gets the first one.
 #[must_use = "a receive does nothing unless it is awaited"]
-pub struct Receive<T> {
+pub struct Receive<M> {
     awaited: Awaited,
-    message: PhantomData<fn() -> T>,
+    from: Address<'static>,
+    open: Open<M>,
 }
 
+/// Makes what is received of what has arrived, for the receive of this number.
+pub(super) type Open<M> = fn(&Rc<Instance>, Number, &Arrived) -> Result<M, String>;
+
 impl Ctx {
-    /// Waits for a message on a channel of this run.
+    /// Waits for a message on a channel of this run, or for a question.
     ///
     /// Messages are sent by [`Executor::send`](crate::Executor::send), or by other runs
-    /// ([`Ctx::send`]). Each is received once, in the order in which they arrived; among several
+    /// ([`Ctx::send`]); questions are asked by [`Executor::ask`](crate::Executor::ask). Each is received
+    /// once, in the order in which they arrived; among several
     /// receives on one channel the one that was built first gets the first. A message that arrives
     /// before anybody waits for it is kept. While a run waits for messages and times alone it may
     /// leave memory.
     ///
-    /// A message of another type than `T` parks the run.
+    /// A message of another type than that of the channel parks the run.
     ///
     /// ```
     /// use std::time::Duration;
@@ -56,30 +83,53 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, "granted");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
-    pub fn receive<T: Value>(&self, channel: Channel<T>) -> Receive<T> {
-        let asked = Asked::Receive { channel: channel.name() };
+    pub fn receive<B: Inbox>(&self, from: B) -> Receive<B::Message> {
+        from.receive(self)
+    }
+
+    /// A receive of what `open` opens.
+    pub(super) fn receive_from<M>(&self, from: Address<'static>, open: Open<M>) -> Receive<M> {
+        let Address { channel, is_question } = from;
+        let asked = Asked::Receive { channel, is_question };
         let operation = Operation::new(self.take_number(), asked, Effort::Nothing);
         operation.set_order(self.instance.extra().inbox.borrow_mut().next_order());
         let awaited = Awaited::new(Rc::clone(&self.instance), operation);
-        Receive { awaited, message: PhantomData }
+        Receive { awaited, from, open }
     }
 }
 
-impl<T: Value> Future for Receive<T> {
-    type Output = T;
+impl<T: Value> sealed::Sealed for Channel<T> {}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Awaited { instance, operation } = &self.awaited;
-        let arrived = ready!(instance.poll_receive(operation, cx));
-        match codec::decode(arrived.payload.as_slice()) {
+impl<T: Value> Inbox for Channel<T> {
+    type Message = T;
+
+    fn receive(self, ctx: &Ctx) -> Receive<T> {
+        let from = Address { channel: self.name(), is_question: false };
+        ctx.receive_from(from, |_, _, arrived| decode(arrived))
+    }
+}
+
+/// The value of a message; or why it is none, with the name of the type.
+pub(super) fn decode<T: Value>(arrived: &Arrived) -> Result<T, String> {
+    let kind = core::any::type_name::<T>();
+    codec::decode(arrived.payload.as_slice()).map_err(|why| format!("{kind}: {why}"))
+}
+
+impl<M> Future for Receive<M> {
+    type Output = M;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<M> {
+        let (Awaited { instance, operation }, from) = (&self.awaited, self.from);
+        let arrived = ready!(instance.poll_receive(operation, from, cx));
+        match (self.open)(instance, operation.number, &arrived) {
             Ok(message) => Poll::Ready(message),
             Err(why) => {
-                let (channel, kind) = (operation.asked().name(), core::any::type_name::<T>());
+                let what = if from.is_question { "question" } else { "message on channel" };
                 let detail = format_args!(
-                    "the message on channel {channel:?}, record {}, does not decode as {kind}: {why}",
-                    arrived.seq
+                    "the {what} {:?}, record {}, does not decode as {why}",
+                    from.channel, arrived.seq
                 );
-                instance.fail(ParkReason::Undecodable, detail);
+                instance.fail_message(arrived.seq, detail);
                 Poll::Pending
             }
         }

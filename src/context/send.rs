@@ -101,8 +101,7 @@ impl Future for Sent {
             return Poll::Ready(Err(refused.clone()));
         }
         ready!(self.awaited.poll(cx));
-        let outcome = self.awaited.operation.outcome();
-        Poll::Ready(match &*outcome {
+        Poll::Ready(match self.awaited.operation.outcome() {
             Some(Ok(_)) => Ok(()),
             Some(Err(failure)) => Err(Error::from(failure.clone())),
             None => unreachable!("sends are delivered with their outcome"),

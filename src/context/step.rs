@@ -316,8 +316,7 @@ impl<T: Value> Future for Step<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         ready!(self.awaited.poll(cx));
         let operation = &self.awaited.operation;
-        let outcome = operation.outcome();
-        let bytes = match &*outcome {
+        let bytes = match operation.outcome() {
             Some(Ok(bytes)) => bytes,
             Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
             None => unreachable!("steps are delivered with their outcome"),

@@ -34,14 +34,16 @@ impl Writer<'_> {
             next.set_watch(watch);
         }
         // What comes with this commit finds them there.
-        let keys = messages.iter().filter_map(|message| {
+        let keys = messages.iter().filter(|(_, message)| !message.is_question);
+        let keys = keys.filter_map(|(_, message)| {
             Some((next.key, (&*message.channel).into(), message.key.clone()?))
         });
         self.elsewhere().keys.extend(keys);
+        self.pass_questions_on(ledger.key, &next, &messages);
         if cause.is_some() {
             self.elsewhere().cancelled.insert(next.key);
         }
-        let messages = messages.into_iter().map(What::Message);
+        let messages = messages.into_iter().map(|(_, message)| What::Message(message));
         let cancel = cause.map(|cause| What::Record(Box::new(Record::CancelRequested { cause })));
         for what in messages.chain(cancel).collect::<Vec<_>>() {
             self.add_start(&next, what);

@@ -158,7 +158,7 @@ impl Writer<'_> {
                     let _ = self.start_child(run, to, birth, None);
                 }
             }
-            Mark::Published { .. } | Mark::Answered { .. } => {}
+            Mark::Published { .. } | Mark::Answered { .. } => self.note_last_mark(run, mark),
         }
     }
 
@@ -268,7 +268,7 @@ impl Writer<'_> {
             }
         };
         let end = ChildEnd { number, workflow, id, outcome: outcome.clone() };
-        self.written(&parent, What::ChildEnded(end.into()))
+        Arrival::Written(self.draft_for(&parent, What::ChildEnded(end.into())))
     }
 }
 

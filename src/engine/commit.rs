@@ -45,6 +45,7 @@ impl Engine {
             let written = self.write(taken);
             if let Ok(committed) = &written {
                 self.deliver(taken, *committed);
+                self.wake_followers();
             }
             core::mem::forget(unwound);
             written.map_err(|error| self.fail(&error))?;
@@ -67,6 +68,7 @@ impl Engine {
     /// Drafts what is recorded of the timers that are due. Runs that were out of memory until now
     /// come back first.
     fn gather(&self) -> Result<()> {
+        self.world.take_reports();
         self.reload_due().map_err(|why| self.stop(why))?;
         self.reload_receivers().map_err(|why| self.stop(why))?;
         while let Some(timer) = self.world.timers.next_due() {
@@ -124,7 +126,7 @@ impl Engine {
         };
         pending.passes.retain(is_expected);
         pending.requests.retain(is_expected);
-        pending.outcomes.retain(|end| end.is_awaited());
+        pending.drop_void_outcomes();
         pending.timers.retain(is_expected);
     }
 }

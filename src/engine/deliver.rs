@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, RootEnd};
+use crate::instance::{
+    Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+};
 use crate::ledger::{Draft, What};
 use crate::panics;
 use crate::record::{CancelCause, Outcome, Record};
@@ -23,11 +25,15 @@ pub(super) struct Committed {
 impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
+        if taken.has_only_outcomes() {
+            return self.deliver_outcomes(&mut taken.outcomes, &mut taken.reports, committed);
+        }
         let Pending {
             passes,
             requests,
             starts,
             outcomes,
+            reports,
             timers,
             posts,
             arrivals,
@@ -38,7 +44,7 @@ impl Engine {
         self.deliver_drafts(passes, committed);
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
-        self.deliver_outcomes(outcomes, committed);
+        self.deliver_outcomes(outcomes, reports, committed);
         self.deliver_drafts(timers, committed);
         let mut unended = None;
         for arrival in arrivals.drain(..) {
@@ -55,6 +61,10 @@ impl Engine {
                     }
                     None => receipt.tell(told),
                 },
+                Arrival::Question(draft, _) => self.deliver_draft(draft, committed),
+                Arrival::Asks(run, seq, asker) => self.await_answer(run, seq.get(), asker),
+                Arrival::Answered(asker, answer) => asker.end(*answer),
+                Arrival::Passed { from, to, seqs } => self.askers.pass_on(from, to, seqs),
                 Arrival::ChildEnds(..) | Arrival::Nothing => {}
             }
         }
@@ -69,17 +79,24 @@ impl Engine {
         (run.phase.get() == Phase::Closed).then(|| Rc::from(&*run.id))
     }
 
-    // Most lists of a commit are empty.
-    #[inline]
     fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
-        if !drafts.is_empty() {
-            drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
-        }
+        drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
     }
 
-    fn deliver_outcomes(&self, outcomes: &mut Vec<BodyEnd>, committed: Committed) {
+    fn deliver_outcomes(
+        &self,
+        outcomes: &mut Vec<BodyEnd>,
+        reports: &mut Vec<Reported>,
+        committed: Committed,
+    ) {
+        let mut reports = reports.drain(..).peekable();
+        let all = outcomes.len();
         let mut outcomes = outcomes.drain(..);
         while let Some(end) = outcomes.next() {
+            let before = all - outcomes.len() - 1;
+            while let Some(reported) = reports.next_if(|next| next.behind <= before) {
+                self.deliver_report(&reported, committed);
+            }
             // Of ten thousand runs nothing is in the processor's caches any more when their turn
             // comes, and it can wait for several at a time.
             if let Some(later) = outcomes.as_slice().get(1) {
@@ -87,6 +104,14 @@ impl Engine {
                 later.operation.prefetch();
             }
             self.deliver_outcome(&end, committed);
+        }
+        reports.for_each(|reported| self.deliver_report(&reported, committed));
+    }
+
+    fn deliver_report(&self, reported: &Reported, committed: Committed) {
+        if let Some(run) = &reported.run {
+            self.deliver_record(run, &reported.report.record(), committed);
+            self.work_after(run);
         }
     }
 
@@ -99,6 +124,7 @@ impl Engine {
     fn deliver_draft(&self, draft: Draft, committed: Committed) {
         // First: the work that follows may find the run idle, and what it drafts counts anew.
         draft.settle();
+        self.tell_askers(&draft);
         let run = self.ledgers.instance(&draft.to);
         match (&draft.what, &run) {
             (

@@ -20,10 +20,14 @@ impl Engine {
     const LONG: Duration = Duration::from_secs(10);
 
     /// A run has taken up its work: perhaps it only waits for a time now.
+    #[inline]
     pub(super) fn note_idle(&self, run: &Instance) {
-        if run.ledger.has_pending() || !run.is_idle() {
-            return;
+        if !run.ledger.has_pending() && run.is_idle() {
+            self.set_idle(run);
         }
+    }
+
+    fn set_idle(&self, run: &Instance) {
         // To look at each of many timers after each delivery would take for ever: those that have
         // many are among the last to leave.
         let are_few = run.operations.borrow().are_few();
@@ -53,11 +57,15 @@ impl Engine {
     }
 
     /// Has the runs leave that go on last, while there are too many.
+    #[inline]
     pub(crate) fn evict_surplus(&self) {
-        if self.world.ending.is_closing() {
-            // It would have to come back, and all of them leave soon.
-            return;
+        // When it closes, one would have to come back, and all of them leave soon.
+        if self.ledgers.residents() > self.resident_max && !self.world.ending.is_closing() {
+            self.evict_last();
         }
+    }
+
+    fn evict_last(&self) {
         // A foreign wake parks its run before it could leave: to the run that is back it would mean
         // nothing.
         while self.ledgers.residents() > self.resident_max && !self.world.gate.has_foreign_wakes() {

@@ -96,11 +96,15 @@ impl Ledgers {
 
     /// Forgets the ledgers that say no more than the rows of their runs: all of them, or when there
     /// are twice as many as the last time left.
+    #[inline]
     pub(super) fn sweep(&self, how: Sweep) {
-        let mut by_key = self.by_key.borrow_mut();
-        if how == Sweep::IfMany && by_key.len() <= self.sweep_at.get() {
-            return;
+        if how == Sweep::All || self.by_key.borrow().len() > self.sweep_at.get() {
+            self.sweep_all();
         }
+    }
+
+    fn sweep_all(&self) {
+        let mut by_key = self.by_key.borrow_mut();
         by_key.retain(|_, ledger| !ledger.may_be_forgotten());
         self.sweep_at.set(2 * by_key.len() + 1_000);
     }

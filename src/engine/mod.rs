@@ -9,9 +9,12 @@ mod idle;
 mod ledgers;
 mod open;
 mod posts;
+mod questions;
 mod receivers;
 mod reload;
 mod shutdown;
+mod topics;
+mod waiters;
 mod write;
 
 use alloc::boxed::Box;
@@ -33,6 +36,8 @@ pub(crate) use deliver::caught;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
+pub(crate) use topics::{Page, Reader, Then};
+use waiters::{Askers, Followers};
 
 /// Everything behind an `Executor`.
 pub(crate) struct Engine {
@@ -41,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) seed: u64,
     pub(crate) store: RefCell<Box<dyn Store>>,
     pub(crate) ledgers: Ledgers,
+    followers: Followers,
+    askers: Askers,
     /// So many runs may be in memory before those that are idle have to leave it.
     resident_max: usize,
     /// So long the next pass of a run knows the keys of messages that were taken.
@@ -98,6 +105,8 @@ impl Engine {
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),
+            followers: Followers::default(),
+            askers: Askers::default(),
             resident_max: resident_max.unwrap_or(usize::MAX),
             has_stale: Cell::default(),
             taken: RefCell::default(),
@@ -146,7 +155,15 @@ impl Engine {
     }
 
     /// Parks the runs that something outside touched: nothing that came of it may be committed.
+    #[inline]
     fn park_foreign_wakes(&self) {
+        if self.world.gate.has_foreign_wakes() {
+            self.park_woken();
+        }
+    }
+
+    #[cold]
+    fn park_woken(&self) {
         while let Some(run) = self.world.gate.next_foreign_wake() {
             let Some(run) = self.ledgers.resident(run) else { continue };
             if let Some(fault) = run.foreign_wake() {
@@ -178,7 +195,7 @@ impl Engine {
     pub(crate) fn close(&self, why: &Error) {
         let pending = self.world.pending.take();
         for post in pending.posts {
-            post.receipt.tell(Err(why.clone()));
+            post.receipt.end(Err(why.clone()));
         }
         for draft in pending.rows {
             // Of a run that is to be deleted there is no other.
@@ -190,6 +207,8 @@ impl Engine {
             }
             ledger.end(Err(why.clone()));
         }
+        self.followers.wake_all();
+        self.askers.close(why);
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
         for waiter in self.stop_waiters.take() {

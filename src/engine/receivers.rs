@@ -8,8 +8,9 @@ use dacapo_store::{RunKey, RunRow, RunState};
 use super::no_such_run;
 use super::write::{Guest, Writer};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Arrival, Phase, Post, PostWhat, Receiver};
-use crate::ledger::{Ledger, What};
+use crate::inbox::Address;
+use crate::instance::{Arrival, Extra, Phase, Post, PostWhat, Receiver};
+use crate::ledger::{Draft, Ledger, What};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::operation::Operation;
 use crate::record::{CancelCause, Link, Record};
@@ -55,9 +56,20 @@ impl Writer<'_> {
                 self.engine.world.pending.borrow_mut().posts.push(again);
                 continue;
             }
+            if let PostWhat::Message(message) = what
+                && message.is_question
+            {
+                self.ask(to, found, message, receipt);
+                continue;
+            }
             let written = found.and_then(|receiver| match what {
                 PostWhat::Message(message) => self.message(&receiver, message.clone()),
                 PostWhat::Cancel(cause) => self.cancel(&receiver, *cause),
+                PostWhat::Skip(seq) => {
+                    let record = Record::MessageSkipped { seq: *seq };
+                    self.arrive(&receiver, What::Record(record.into()));
+                    Ok(())
+                }
             });
             // Who asks that something ends that has ended has what he wants.
             let is_late = matches!(what, PostWhat::Cancel(_));
@@ -155,18 +167,18 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn arrive(&mut self, receiver: &Receiver, what: What) {
-        let arrival = self.written(receiver, what);
-        self.elsewhere().arrivals.push(arrival);
+    fn arrive(&mut self, receiver: &Receiver, what: What) {
+        let draft = self.draft_for(receiver, what);
+        self.elsewhere().arrivals.push(Arrival::Written(draft));
     }
 
-    /// Something to be written of a run that it did not ask for.
-    pub(super) fn written(&mut self, receiver: &Receiver, what: What) -> Arrival {
+    /// Something comes to a run with this batch, which has it in memory until then.
+    pub(super) fn draft_for(&mut self, receiver: &Receiver, what: What) -> Draft {
         match receiver {
             Receiver::Resident(run) => self.engine.keep_in_memory(run),
             Receiver::Guest(key) => self.wake_guest(*key),
         }
-        Arrival::Written(self.ledger(receiver).draft(what))
+        self.ledger(receiver).draft(what)
     }
 
     /// A run that waits for its code may have rested before: an open that has it must not leave it where
@@ -186,7 +198,19 @@ impl Writer<'_> {
             if let Arrival::ChildEnds(child, outcome) = arrival {
                 *arrival = self.child_end(child, outcome);
             }
-            let Arrival::Written(draft) = arrival else { continue };
+            let draft = match arrival {
+                Arrival::Written(draft) => draft,
+                Arrival::Question(draft, seq) => {
+                    seq.set(draft.to.next_seq.get());
+                    draft
+                }
+                Arrival::Told(..)
+                | Arrival::Asks(..)
+                | Arrival::Answered(..)
+                | Arrival::Passed { .. }
+                | Arrival::ChildEnds(..)
+                | Arrival::Nothing => continue,
+            };
             draft.to.note_written();
             self.write_draft(draft);
         }
@@ -210,7 +234,9 @@ impl Writer<'_> {
     fn has_key(&mut self, receiver: &Receiver, channel: &str, key: &str) -> Result<bool> {
         match receiver {
             Receiver::Resident(run) if run.phase.get() != Phase::Closed => {
-                Ok(run.has_extra().is_some_and(|extra| extra.inbox.borrow().has_key(channel, key)))
+                let to = Address { channel, is_question: false };
+                let has_key = |extra: &Extra| extra.inbox.borrow().keyed(to, key).is_some();
+                Ok(run.has_extra().is_some_and(has_key))
             }
             // Parked: what it had delivered may not be all.
             Receiver::Resident(run) => self
@@ -303,7 +329,11 @@ fn is_request_to_end(record: &Record<'_>) -> bool {
 }
 
 fn is_message(record: &Record<'_>, of: &str, with: &str) -> bool {
-    matches!(record, Record::MessageArrived { channel, key: Some(key), .. } if *channel == of && *key == with)
+    matches!(
+        record,
+        Record::MessageArrived { channel, key: Some(key), is_question: false, .. }
+            if *channel == of && *key == with
+    )
 }
 
 fn has_ended(id: &str) -> Error {

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, World};
 use crate::ledger::{Ledger, What};
+use crate::record::Record;
 use crate::replay;
 
 impl Engine {
@@ -170,6 +171,12 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     }
     // First: if this parks the run, what comes to it with the next commit stands behind all of it.
     run.ledger.next_seq.set(history.len() as u64);
+    // What is skipped is known from the beginning: else the polls before would be others.
+    for entry in history.iter() {
+        if let Some(seq) = Record::read_skipped(entry.record) {
+            run.extra().inbox.borrow_mut().skip(seq);
+        }
+    }
     for (seq, entry) in (0..).zip(history.iter()) {
         replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::mem;
 
 use dacapo_store::{Batch, RunKey, RunRow, RunState};
@@ -13,7 +14,7 @@ use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
-use crate::instance::{Arrival, BodyEnd, Pending, Sleeper, Written};
+use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
 use crate::record::Record;
 
@@ -39,27 +40,16 @@ impl Engine {
         batch.clear();
         batch.set_time(now.as_nanos());
         let mut writer = Writer::new(self, batch, now);
-        for run in taken.rows.iter().filter_map(deleted) {
-            writer.elsewhere().deleted.insert(run);
-        }
-        let written = Written {
-            passes: writer.write_passes(&taken.passes),
-            requests: writer.write_drafts(&taken.requests),
-            outcomes: writer.write_outcomes(&taken.outcomes),
-            timers: writer.write_drafts(&taken.timers),
-            posts: writer.write_posts(&taken.posts),
-            rows: {
-                if writer.elsewhere.is_some() {
-                    for run in taken.rows.iter().filter_map(deleted) {
-                        writer.bereave_deleted(run);
-                    }
-                    writer.write_arrivals();
-                }
-                writer.write_drafts(&taken.rows)
-            },
+        let written = match taken.has_only_outcomes() {
+            true => {
+                let (outcomes, _) = writer.write_outcomes(&taken.outcomes, &mut []);
+                Written { outcomes, ..Written::default() }
+            }
+            false => writer.write_parts(taken),
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        let is_full = writer.is_full;
         let refused = writer.elsewhere.and_then(|elsewhere| {
             taken.starts = elsewhere.starts;
             taken.arrivals = elsewhere.arrivals;
@@ -69,8 +59,9 @@ impl Engine {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
-        let left_over = if committed.is_ok() { written } else { Written::NOTHING };
-        if self.world.pending.borrow_mut().take_back(taken, &left_over) {
+        if is_full || committed.is_err() {
+            let written = if committed.is_ok() { written } else { Written::default() };
+            self.world.pending.borrow_mut().take_back(taken, &written);
             self.has_stale.set(true);
         }
         Ok(Committed { number: committed?, time: now })
@@ -93,9 +84,14 @@ pub(super) struct Writer<'a> {
     size: usize,
     /// The run that was written last.
     last: Option<RunKey>,
+    /// Whether it took no more, so that something is left over.
+    is_full: bool,
     /// Nothing for nearly all batches.
     pub(super) elsewhere: Option<Box<Elsewhere>>,
 }
+
+/// The run that is asked, the name of the question, and its key.
+type QuestionKey = (RunKey, Rc<str>, Rc<str>);
 
 /// What is known of what comes to runs from elsewhere with one batch.
 #[derive(Default)]
@@ -107,6 +103,8 @@ pub(super) struct Elsewhere {
     pub(super) born: BTreeMap<Rc<str>, RunKey>,
     /// What this batch has for runs that are not in memory.
     pub(super) guests: BTreeMap<RunKey, Guest>,
+    /// Where its questions with keys stand.
+    pub(super) questions: BTreeMap<QuestionKey, Rc<Cell<u64>>>,
     /// The keys of its messages, and the runs that it asks to end.
     pub(super) keys: BTreeSet<(RunKey, Rc<str>, Rc<str>)>,
     pub(super) cancelled: BTreeSet<RunKey>,
@@ -118,7 +116,7 @@ pub(super) struct Elsewhere {
 
 impl<'a> Writer<'a> {
     fn new(engine: &'a Engine, batch: &'a mut Batch, now: Timestamp) -> Self {
-        Self { engine, batch, now, size: 0, last: None, elsewhere: None }
+        Self { engine, batch, now, size: 0, last: None, is_full: false, elsewhere: None }
     }
 
     pub(super) fn elsewhere(&mut self) -> &mut Elsewhere {
@@ -126,18 +124,45 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the batch has room for more of this run.
-    fn takes(&mut self, run: &Ledger) -> bool {
+    pub(super) fn takes(&mut self, run: &Ledger) -> bool {
         let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
         self.last = Some(run.key).filter(|_| takes);
-        if takes {
-            run.note_written();
+        match takes {
+            true => run.note_written(),
+            false => self.is_full = true,
         }
         takes
     }
 
-    /// Writes outcomes while there is room, and says how many.
-    fn write_outcomes(&mut self, outcomes: &[BodyEnd]) -> usize {
+    /// Writes all parts while there is room, and says how much of each.
+    #[inline(never)]
+    fn write_parts(&mut self, taken: &mut Pending) -> Written {
+        for run in taken.rows.iter().filter_map(deleted) {
+            self.elsewhere().deleted.insert(run);
+        }
+        let passes = self.write_passes(&taken.passes);
+        let requests = self.write_drafts(&taken.requests);
+        let (outcomes, reports) = self.write_outcomes(&taken.outcomes, &mut taken.reports);
+        let timers = self.write_drafts(&taken.timers);
+        let posts = self.write_posts(&taken.posts);
+        if self.elsewhere.is_some() {
+            for run in taken.rows.iter().filter_map(deleted) {
+                self.bereave_deleted(run);
+            }
+            self.write_arrivals();
+        }
+        let rows = self.write_drafts(&taken.rows);
+        Written { passes, requests, outcomes, reports, timers, posts, rows }
+    }
+
+    /// Writes outcomes, and what bodies published among them, while there is room; how many of both.
+    fn write_outcomes(&mut self, outcomes: &[BodyEnd], reports: &mut [Reported]) -> (usize, usize) {
+        let mut reported = 0;
         for (written, end) in outcomes.iter().enumerate() {
+            if reports.get(reported).is_some_and(|next| next.behind <= written) {
+                let rest = &mut reports[reported..];
+                reported += self.write_reports(rest, written, outcomes);
+            }
             // See `Engine::deliver`.
             if let Some(later) = outcomes.get(written + AHEAD) {
                 later.instance.prefetch();
@@ -145,16 +170,17 @@ impl<'a> Writer<'a> {
             }
             let run = &end.instance.ledger;
             if !self.takes(run) {
-                return written;
+                return (written, reported);
             }
             let now = self.now;
             self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
         }
-        outcomes.len()
+        let rest = &mut reports[reported..];
+        let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
+        (outcomes.len(), reported)
     }
 
     /// Writes drafts while there is room, and says how many.
-    #[inline]
     fn write_drafts(&mut self, drafts: &[Draft]) -> usize {
         for (written, draft) in drafts.iter().enumerate() {
             if !self.takes(&draft.to) {

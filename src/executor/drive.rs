@@ -158,9 +158,11 @@ impl Executor {
         world.bodies.raw().register(waker);
         world.gate.register(waker);
         commands.register(waker);
+        world.reports.register(waker);
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
         self.shared.engine.has_waited.set(true);
-        is_quiet && commands.is_empty() && !world.skips_to(deadline)
+        let is_empty = commands.is_empty() && world.reports.is_empty();
+        is_quiet && is_empty && !world.skips_to(deadline)
     }
 }
 

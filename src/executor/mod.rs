@@ -1,7 +1,9 @@
 //! The executor as its users see it.
 
+mod asking;
 mod builder;
 mod drive;
+mod follow;
 mod handle;
 mod outside;
 mod parked;
@@ -21,7 +23,11 @@ use core::fmt;
 use dacapo_store::RunState;
 use futures::channel::oneshot;
 
+pub use asking::Asking;
+pub(crate) use asking::decode_answer;
 pub use builder::Builder;
+pub use follow::Follow;
+pub(crate) use follow::decode_value;
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::decode_output;
@@ -253,6 +259,7 @@ impl Drop for Executor {
             return;
         }
         self.shared.commands.close();
+        self.shared.engine.world.reports.close();
         // Bodies that are dropped by this may still find it by a weak handle: it refuses them.
         self.shared.engine.stop(Error::of(Kind::Closed, "the executor was dropped"));
         self.shared.engine.world.tasks.raw().close();

@@ -10,7 +10,7 @@ use super::{Executor, refuse_workflows};
 use crate::engine::{fault_of, no_such_run, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::Phase;
+use crate::instance::{Phase, PostWhat};
 
 /// A run that was stopped without having ended; see [`Executor::parked`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,6 +107,55 @@ impl Executor {
     /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
+        let row = self.parked_row(id)?;
+        self.shared.engine.resume(&row)
+    }
+
+    /// Takes up a run that is parked because a message does not decode, without that message: whoever
+    /// would have received it gets the next one, or waits.
+    ///
+    /// That the message is skipped is recorded. Everything before goes as it did.
+    ///
+    /// # Errors
+    ///
+    /// As with [`resume`](Self::resume), and if the run is parked for another reason.
+    ///
+    /// ```
+    /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
+    ///
+    /// const ORDER: Workflow<(), u64> = Workflow::new("order");
+    /// const CENTS: Channel<u64> = Channel::new("cents");
+    ///
+    /// let executor = Executor::builder()
+    ///     .workflow(ORDER, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.receive(CENTS).await))
+    ///     .in_memory();
+    /// let run = executor.start(ORDER, "order-7", ())?;
+    /// const EMPTY: Channel<()> = Channel::new("cents");
+    /// executor.block_on(executor.send("order-7", EMPTY, ()))?;
+    /// assert!(executor.block_on(run).unwrap_err().is_parked());
+    /// executor.resume_skipping("order-7")?;
+    /// executor.block_on(executor.send("order-7", CENTS, 7))?;
+    /// assert_eq!(executor.block_on(executor.attach(ORDER, "order-7")?)?, 7);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn resume_skipping(&self, id: &str) -> Result<()> {
+        let row = self.parked_row(id)?;
+        let message = fault_of(&row).message.ok_or_else(|| {
+            let message = format_args!(
+                "run {id:?} is not parked for a message that does not decode, so there is none to \
+                 skip: see Executor::parked, and resume it"
+            );
+            Error::of(Kind::Usage, message)
+        });
+        let engine = &self.shared.engine;
+        // It is recorded first: the run may well be parked again, for the next one.
+        let _told = engine.post(id, PostWhat::Skip(message?));
+        engine.commit()?;
+        engine.resume(&row)
+    }
+
+    /// The row of a run that is parked.
+    fn parked_row(&self, id: &str) -> Result<RunRow> {
         self.shared.engine.check()?;
         refuse_workflows(&self.shared.engine, id, "resumed")?;
         let is_not_parked = || {
@@ -127,7 +176,7 @@ impl Executor {
             return Err(no_such_run(id));
         }
         match row.state {
-            RunState::Parked => self.shared.engine.resume(&row),
+            RunState::Parked => Ok(row),
             RunState::Running if self.shared.engine.registry.find(&row.workflow).is_none() => {
                 Err(unregistered(id, &row.workflow))
             }

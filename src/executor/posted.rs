@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
 use crate::message::Message;
+use crate::record::Outcome;
 use crate::watch::{Waiting, Watch};
 
 /// Something that was asked of an executor, and a future that is ready when it is committed.
@@ -64,6 +65,21 @@ impl Posted {
         self
     }
 
+    /// The same for what has an answer.
+    pub(super) fn poll_answer(&mut self, cx: &Context<'_>) -> Poll<Result<Outcome<'static>>> {
+        self.post()?;
+        self.waiting().poll_ended(cx)
+    }
+
+    fn waiting(&self) -> &Waiting {
+        match &self.0 {
+            State::Waiting(waiting) => waiting,
+            State::Unposted(..) | State::ToRun(..) | State::Unfit(_) | State::Refused => {
+                unreachable!("it has just been asked for")
+            }
+        }
+    }
+
     /// Asks for it, if that was not done.
     fn post(&mut self) -> Result<()> {
         let shared = |shared: Weak<Shared>| {
@@ -91,12 +107,7 @@ impl Future for Posted {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.post()?;
-        match &self.0 {
-            State::Waiting(waiting) => waiting.poll_accepted(cx),
-            State::Unposted(..) | State::ToRun(..) | State::Unfit(_) | State::Refused => {
-                unreachable!("it has just been asked for")
-            }
-        }
+        self.waiting().poll_accepted(cx)
     }
 }
 

@@ -4,11 +4,17 @@ use alloc::vec::Vec;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
+use crate::inbox::{Address, Keyed};
 use crate::instance::{Instance, RootEnd};
 use crate::message::{Arrived, Message};
-use crate::record::Carried;
+use crate::record::{Carried, borrowed};
 
 impl Instance {
+    /// Whether the root ended for the run to go on in another pass.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self.root_end.get().map(|end| &**end), Some(RootEnd::Again { .. }))
+    }
+
     /// The code ends this pass: the run goes on in another one.
     pub(crate) fn end_pass(&self, input: Bytes<'static>) {
         if !self.has_ended() {
@@ -31,16 +37,17 @@ impl Instance {
     }
 
     /// A message arrives at a run whose root has ended, for the pass that follows.
-    pub(crate) fn keep_message(&self, channel: &str, arrived: Arrived) {
-        if let Some(RootEnd::Again { .. }) = self.root_end.get().map(|end| &**end) {
-            self.note_message_key(channel, arrived.key.as_deref());
-            self.extra().inbox.borrow_mut().put(channel, arrived);
+    pub(crate) fn keep_message(&self, to: Address<'_>, arrived: Arrived) {
+        if self.goes_on() {
+            self.note_message_key(to, &arrived);
+            self.extra().inbox.borrow_mut().put(to, arrived);
         }
     }
 
-    pub(crate) fn note_message_key(&self, channel: &str, key: Option<&str>) {
-        if let Some(key) = key {
-            self.extra().inbox.borrow_mut().note_key(channel, key, self.now.get());
+    pub(crate) fn note_message_key(&self, to: Address<'_>, arrived: &Arrived) {
+        if let Some(key) = &arrived.key {
+            let keyed = Keyed { at: self.now.get(), seq: arrived.seq, answer: None };
+            self.extra().inbox.borrow_mut().note_key(to, key, keyed);
         }
     }
 
@@ -50,17 +57,25 @@ impl Instance {
         &self,
         idle_passes: u32,
         keys_since: Timestamp,
-    ) -> (Carried<'static>, Vec<Message>) {
+    ) -> (Carried<'static>, Vec<(u64, Message)>) {
         let (messages, keys) = self.extra().inbox.borrow_mut().leave(keys_since);
-        let (before, topics) = (Some(self.key().0), Vec::new());
+        let topics = self.extra().topics.borrow().all();
+        let before = Some(self.key().0);
         (Carried { before, idle_passes, keys, topics }, messages)
     }
 
     /// The same, from the pass before.
     pub(super) fn take_over(&self, carried: &Carried<'_>) {
+        if !carried.topics.is_empty() {
+            self.extra().topics.borrow_mut().take_over(&carried.topics);
+        }
         let inbox = &self.extra().inbox;
         for key in &carried.keys {
-            inbox.borrow_mut().note_key(&key.channel, &key.key, key.at);
+            // A question that was taken has its answer, if only that there is none.
+            let to = Address { channel: &key.channel, is_question: key.answer.is_some() };
+            let answer = key.answer.as_ref().map(|answer| borrowed(answer).map(Bytes::into_owned));
+            let keyed = Keyed { at: key.at, seq: 0, answer };
+            inbox.borrow_mut().note_key(to, &key.key, keyed);
         }
     }
 }

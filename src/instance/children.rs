@@ -38,7 +38,7 @@ impl Children {
 impl Instance {
     /// Polls for the start of a child alone. The first time asks for it.
     pub(crate) fn poll_started(&self, child: &Rc<Operation>, cx: &mut Context<'_>) -> Poll<()> {
-        if child.begun.get() || child.is_delivered() {
+        if child.has_begun() || child.is_delivered() {
             return Poll::Ready(());
         }
         if self.poll_operation(child, cx).is_pending() && self.may_poll() {
@@ -63,7 +63,7 @@ impl Instance {
         self.extra().children.add(number, id);
         match child {
             Some(child) => {
-                child.begun.set(true);
+                child.note_begun();
                 self.wake(child.take_start_waiter());
             }
             None => {
@@ -77,7 +77,7 @@ impl Instance {
 
     /// The future of a child was dropped while it waited: a child that was started is dropped with it.
     pub(super) fn drop_child(&self, child: &Operation) {
-        if child.begun.get() && self.is_running() && self.is_open() {
+        if child.has_begun() && self.is_running() && self.is_open() {
             self.mark(child.number, Mark::ChildDropped, None);
         }
     }
@@ -91,7 +91,7 @@ impl Instance {
         let is_new = child.is_built();
         let has_waited = self.operations.borrow_mut().forget(child.number);
         child.take_at_once();
-        match (child.begun.get(), is_new || has_waited) {
+        match (child.has_begun(), is_new || has_waited) {
             (true, true) => self.mark(child.number, Mark::ChildDetached, None),
             (false, true) => {
                 let outgoing = child.outgoing();

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use crate::instance::Instance;
+use crate::instance::{Extra, Instance};
 use crate::mark::{Ask, Made};
 use crate::operation::Operation;
 use crate::record::{Mark, Number, ShownMark};
@@ -45,7 +45,7 @@ impl Instance {
 
     fn still_waits(&self, ask: &Ask) -> bool {
         match ask {
-            Ask::Request(request) => self.awaits(request) && !request.begun.get(),
+            Ask::Request(request) => self.awaits(request) && !request.has_begun(),
             Ask::Mark(made) => self.expects_mark(made),
         }
     }
@@ -57,8 +57,7 @@ impl Instance {
     }
 
     /// Takes what was asked for since the last time and still waits, in the order of the code.
-    pub(crate) fn take_asks(&self) -> Vec<Ask> {
-        let Some(extra) = self.has_extra() else { return Vec::new() };
+    pub(crate) fn take_asks(&self, extra: &Extra) -> Vec<Ask> {
         let mut asks = extra.asks.untaken.take();
         asks.retain(|ask| self.still_waits(ask));
         asks

@@ -6,6 +6,7 @@ mod marks;
 mod pending;
 mod submitted;
 mod task;
+mod topics;
 mod wait;
 mod world;
 
@@ -27,7 +28,7 @@ use crate::bytes::Bytes;
 use crate::cancelling::Cancelling;
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
-use crate::inbox::Inbox;
+use crate::inbox::Channels;
 use crate::ledger::Ledger;
 use crate::list::List;
 use crate::operation::Operation;
@@ -35,10 +36,13 @@ use crate::operations::Operations;
 use crate::panics;
 use crate::record::Outcome;
 use crate::timer::RunTimer;
+use crate::topics::Topics;
 use crate::trace::Event;
 use children::Children;
 use marks::Asks;
-pub(crate) use pending::{Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Sleeper, Written};
+pub(crate) use pending::{
+    Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
+};
 use submitted::Submitted;
 pub(crate) use task::Root;
 use task::WorkflowTask;
@@ -86,8 +90,9 @@ pub(crate) struct Extra {
     pub(crate) children: Children,
     /// Nothing for a run that was started with its workflow and input alone.
     submitted: OnceCell<Submitted>,
-    pub(crate) inbox: RefCell<Inbox>,
+    pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,
+    pub(crate) topics: RefCell<Topics>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
 }
@@ -192,6 +197,11 @@ impl Instance {
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
     pub(crate) fn fail(&self, reason: ParkReason, detail: impl fmt::Display) {
         let _ = self.extra().fault.set(Fault::new(reason, detail));
+    }
+
+    /// The same of the message at `seq`, which does not decode.
+    pub(crate) fn fail_message(&self, seq: u64, detail: impl fmt::Display) {
+        let _ = self.extra().fault.set(Fault::message(seq, detail));
     }
 
     pub(crate) fn fault(&self) -> Option<&Fault> {

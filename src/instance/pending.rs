@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::mem;
 
 use dacapo_store::{RunKey, RunRow};
@@ -13,7 +14,8 @@ use crate::instance::Instance;
 use crate::ledger::{Draft, Ledger};
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent, borrowed};
+use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::topics::Report;
 use crate::watch::Watch;
 
 /// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
@@ -29,6 +31,8 @@ pub(crate) struct Pending {
     pub(crate) starts: Vec<Draft>,
     /// Outcomes of bodies, in the order in which these ended.
     pub(crate) outcomes: Vec<BodyEnd>,
+    /// What bodies published, among `outcomes`.
+    pub(crate) reports: Vec<Reported>,
     /// By deadline, run and number.
     pub(crate) timers: Vec<Draft>,
     /// What callers have for runs, in the order in which they called.
@@ -53,6 +57,8 @@ pub(crate) struct Post {
 pub(crate) enum PostWhat {
     Message(Message),
     Cancel(CancelCause),
+    /// The message at this seq is not to be received.
+    Skip(u64),
 }
 
 /// What came of a post: what is recorded, or why nothing is.
@@ -60,6 +66,18 @@ pub(crate) enum Arrival {
     Written(Draft),
     /// The caller is told.
     Told(Rc<Watch>, Result<(), Error>),
+    /// A question comes to a run, and stands there at this seq.
+    Question(Draft, Rc<Cell<u64>>),
+    /// Somebody waits for the answer to the question at this seq.
+    Asks(RunKey, Rc<Cell<u64>>, Rc<Watch>),
+    /// The caller is told the answer, or why there is none.
+    Answered(Rc<Watch>, Box<Result<Outcome<'static>, Error>>),
+    /// A pass has ended: the questions at these seqs are at those of the next one.
+    Passed {
+        from: RunKey,
+        to: RunKey,
+        seqs: Vec<(u64, u64)>,
+    },
     /// A child has ended: whether somebody waits for it is looked at when all else is known.
     ChildEnds(Receiver, Box<Outcome<'static>>),
     Nothing,
@@ -90,11 +108,22 @@ pub(crate) struct BodyEnd {
     pub(crate) ended_at: Timestamp,
 }
 
+/// A value that a body published.
+pub(crate) struct Reported {
+    /// So many outcomes came before it.
+    pub(crate) behind: usize,
+    pub(crate) report: Report,
+    /// Whose it is, once it was written. What is void never is.
+    pub(crate) run: Option<Rc<Instance>>,
+}
+
 /// How much of each part was written, if not all of it was.
+#[derive(Default)]
 pub(crate) struct Written {
     pub(crate) passes: usize,
     pub(crate) requests: usize,
     pub(crate) outcomes: usize,
+    pub(crate) reports: usize,
     pub(crate) timers: usize,
     pub(crate) posts: usize,
     pub(crate) rows: usize,
@@ -103,22 +132,31 @@ pub(crate) struct Written {
 impl Pending {
     /// Whether it is nothing that a commit must be made for.
     pub(crate) fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.has_only_outcomes()
+    }
+
+    /// Whether there is nothing but outcomes, as in nearly all commits: then the other parts need not
+    /// be looked at one by one.
+    pub(crate) fn has_only_outcomes(&self) -> bool {
         let Self {
             passes,
             requests,
-            outcomes,
+            starts,
+            outcomes: _,
+            reports,
             timers,
             posts,
+            arrivals,
             rows,
-            starts: _,
-            arrivals: _,
             sleepers: _,
         } = self;
         passes.is_empty()
             && requests.is_empty()
-            && outcomes.is_empty()
+            && starts.is_empty()
+            && reports.is_empty()
             && timers.is_empty()
             && posts.is_empty()
+            && arrivals.is_empty()
             && rows.is_empty()
     }
 
@@ -134,30 +172,15 @@ impl Pending {
         swap(&mut self.passes, &mut taken.passes);
         swap(&mut self.requests, &mut taken.requests);
         swap(&mut self.outcomes, &mut taken.outcomes);
+        swap(&mut self.reports, &mut taken.reports);
         swap(&mut self.timers, &mut taken.timers);
         swap(&mut self.posts, &mut taken.posts);
         swap(&mut self.rows, &mut taken.rows);
     }
 
-    /// Takes back from `taken` what is behind `written`, before what has come since. Whether there was
-    /// any.
-    #[inline]
-    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) -> bool {
-        let is_all = taken.passes.len() == written.passes
-            && taken.requests.len() == written.requests
-            && taken.outcomes.len() == written.outcomes
-            && taken.timers.len() == written.timers
-            && taken.posts.len() == written.posts
-            && taken.rows.len() == written.rows;
-        if is_all {
-            return false;
-        }
-        self.take_back_rest(taken, written);
-        true
-    }
-
+    /// Takes back from `taken` what is behind `written`, before what has come since.
     #[cold]
-    fn take_back_rest(&mut self, taken: &mut Self, written: &Written) {
+    pub(crate) fn take_back(&mut self, taken: &mut Self, written: &Written) {
         fn back<T>(list: &mut Vec<T>, taken: &mut Vec<T>, written: usize) {
             let mut rest = taken.split_off(written);
             rest.append(list);
@@ -165,10 +188,24 @@ impl Pending {
         }
         back(&mut self.passes, &mut taken.passes, written.passes);
         back(&mut self.requests, &mut taken.requests, written.requests);
+        for reported in &mut taken.reports[written.reports..] {
+            reported.behind -= written.outcomes;
+        }
+        back(&mut self.reports, &mut taken.reports, written.reports);
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         back(&mut self.timers, &mut taken.timers, written.timers);
         back(&mut self.posts, &mut taken.posts, written.posts);
         back(&mut self.rows, &mut taken.rows, written.rows);
+    }
+
+    /// Takes out the outcomes that nobody waits for any more.
+    pub(crate) fn drop_void_outcomes(&mut self) {
+        let Self { outcomes, reports, .. } = self;
+        for reported in reports {
+            let before = &outcomes[..reported.behind];
+            reported.behind = before.iter().filter(|end| end.is_awaited()).count();
+        }
+        outcomes.retain(BodyEnd::is_awaited);
     }
 
     /// Gives the memory back that only a burst needed.
@@ -182,6 +219,7 @@ impl Pending {
         shrink(&mut self.requests, length);
         shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
+        shrink(&mut self.reports, length);
         shrink(&mut self.timers, length);
         shrink(&mut self.posts, length);
         shrink(&mut self.arrivals, length);
@@ -189,31 +227,25 @@ impl Pending {
     }
 }
 
-impl Written {
-    /// Nothing of it was.
-    pub(crate) const NOTHING: Self =
-        Self { passes: 0, requests: 0, outcomes: 0, timers: 0, posts: 0, rows: 0 };
-}
-
 impl BodyEnd {
     /// Gives the record of it, for a commit at `now`, to `take`.
     pub(crate) fn with_record<T>(&self, now: Timestamp, take: impl FnOnce(&Record<'_>) -> T) -> T {
         let Self { operation, attempts, started_at, ended_at, .. } = self;
-        let outcome = operation.outcome();
         take(&Record::OperationEnded {
             number: operation.number,
             asked: operation.asked(),
             label: operation.label(),
-            outcome: match &*outcome {
-                Some(outcome) => borrowed(outcome),
-                None => unreachable!("a body leaves its outcome when it ends"),
-            },
+            outcome: operation.borrowed_outcome(),
             spent: Spent {
                 attempts: *attempts,
                 started_before: now.nanos_since(*started_at),
                 took: ended_at.nanos_since(*started_at),
             },
         })
+    }
+
+    pub(crate) fn is_of(&self, operation: &Rc<Operation>) -> bool {
+        Rc::ptr_eq(&self.operation, operation)
     }
 
     /// Whether its operation still waits for it.

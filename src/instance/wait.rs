@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 use core::task::{Context, Poll, ready};
 
+use crate::inbox::Address;
 use crate::instance::{Instance, Phase};
 use crate::message::Arrived;
 use crate::operation::{Effort, Operation, Waiter};
@@ -74,7 +75,10 @@ impl Instance {
             self.note_drop();
         }
         match operation.asked() {
-            Asked::Receive { channel } => self.drop_receive(channel, operation.order(), in_hand),
+            Asked::Receive { channel, is_question } => {
+                let from = Address { channel, is_question };
+                self.drop_receive(from, operation.order(), in_hand);
+            }
             Asked::Child { .. } if asked => self.drop_child(operation),
             Asked::Step { .. } | Asked::Sleep { .. } => self.end_effort(operation),
             Asked::Send { .. } | Asked::Child { .. } => {}
@@ -119,27 +123,38 @@ impl Instance {
     pub(crate) fn poll_receive(
         &self,
         receive: &Rc<Operation>,
+        from: Address<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Arrived> {
         if receive.is_built() && self.is_running() && self.is_open() && self.fault().is_none() {
-            let arrived = self.extra().inbox.borrow_mut().take(receive.asked().name());
+            let arrived = self.extra().inbox.borrow_mut().take(from);
             if let Some(arrived) = arrived {
                 self.observe(Event::Asked(receive));
                 receive.take_at_once();
                 return Poll::Ready(arrived);
             }
             let mut inbox = self.extra().inbox.borrow_mut();
-            inbox.wait(receive.asked().name(), receive.order(), receive.clone());
+            inbox.wait(from, receive.order(), receive.clone());
         }
         ready!(self.poll_operation(receive, cx));
         let arrived = receive.take_arrived().expect("a receive is ready when it has a message");
-        self.extra().inbox.borrow_mut().take_from_hand(arrived.seq);
-        Poll::Ready(arrived)
+        let mut inbox = self.extra().inbox.borrow_mut();
+        inbox.take_from_hand(arrived.seq);
+        if !inbox.is_skipped(arrived.seq) {
+            return Poll::Ready(arrived);
+        }
+        if let Some(arrived) = inbox.take(from) {
+            return Poll::Ready(arrived);
+        }
+        inbox.wait(from, receive.order(), receive.clone());
+        receive.wait_again(self.world.waiter(cx.waker()));
+        self.operations.borrow_mut().ask(receive.clone());
+        Poll::Pending
     }
 
     /// A message has arrived: the oldest receive that waits for it gets it in hand.
-    pub(crate) fn arrive(&self, channel: &str, arrived: Arrived) {
-        let given = self.extra().inbox.borrow_mut().arrive(channel, arrived);
+    pub(crate) fn arrive(&self, to: Address<'_>, arrived: Arrived) {
+        let given = self.extra().inbox.borrow_mut().arrive(to, arrived);
         if let Some((receive, arrived)) = given {
             receive.set_arrived(arrived);
             self.operations.borrow_mut().finish(receive.number);
@@ -148,20 +163,20 @@ impl Instance {
     }
 
     /// A receive was dropped: what it had in hand goes back to its place.
-    fn drop_receive(&self, channel: &str, order: u64, in_hand: Option<Arrived>) {
+    fn drop_receive(&self, from: Address<'_>, order: u64, in_hand: Option<Arrived>) {
         match in_hand {
             Some(arrived) => {
                 self.extra().inbox.borrow_mut().take_from_hand(arrived.seq);
                 if self.is_running() {
-                    self.arrive(channel, arrived);
+                    self.arrive(from, arrived);
                 } else {
                     // For the next pass, if there is one.
-                    self.extra().inbox.borrow_mut().put(channel, arrived);
+                    self.extra().inbox.borrow_mut().put(from, arrived);
                 }
             }
             None => {
                 if let Some(extra) = self.has_extra() {
-                    extra.inbox.borrow_mut().forget(channel, order);
+                    extra.inbox.borrow_mut().forget(from, order);
                 }
             }
         }

@@ -14,11 +14,13 @@ use crate::choices::{Choices, hesitant};
 use crate::clock::Timestamp;
 use crate::ending::Ending;
 use crate::gate::Gate;
-use crate::instance::Pending;
+use crate::instance::{Pending, Reported};
+use crate::mailbox::Mailbox;
 use crate::operation::Waiter;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
+use crate::topics::Report;
 use crate::trace::Observer;
 
 /// The surroundings of all runs of an executor.
@@ -36,6 +38,8 @@ pub(crate) struct World {
     pub(crate) ending: Ending,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
+    /// What bodies published, on whatever thread.
+    pub(crate) reports: Arc<Mailbox<Report>>,
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
@@ -72,6 +76,7 @@ impl World {
             threads: Threads::default(),
             ending: Ending::default(),
             pending: RefCell::default(),
+            reports: Arc::new(Mailbox::new()),
             poll_budget,
             observer,
             choices,
@@ -88,6 +93,17 @@ impl World {
             return false;
         }
         self.timers.clock.skip_to(deadline)
+    }
+
+    /// Takes what bodies published by now behind the outcomes that there are.
+    #[inline]
+    pub(crate) fn take_reports(&self) {
+        if !self.reports.is_empty() {
+            let pending = &mut *self.pending.borrow_mut();
+            let behind = pending.outcomes.len();
+            let reports = core::iter::from_fn(|| self.reports.take());
+            pending.reports.extend(reports.map(|report| Reported { behind, report, run: None }));
+        }
     }
 
     /// Has a body begin, at the tail of the queue.

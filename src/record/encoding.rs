@@ -68,6 +68,21 @@ impl<'a> Record<'a> {
         Some(Self::OperationEnded { number, asked, label, outcome, spent })
     }
 
+    /// The seq of the message that is skipped, if this record says so.
+    pub(crate) fn read_skipped(bytes: &[u8]) -> Option<u64> {
+        if bytes.first() != Some(&Self::SKIPPED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::MessageSkipped { seq }) => Some(seq),
+            // Whoever delivers it says what is wrong.
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The position of the variant `MessageSkipped`.
+    const SKIPPED: u8 = 10;
+
     /// The positions of the variants `OperationEnded`, `Asked::Step` and `Ok` among the others.
     const ENDED: u8 = 1;
     const STEP: u8 = 0;
@@ -136,6 +151,16 @@ fn with_length(out: &mut Vec<u8>, bytes: &[u8]) {
 mod tests {
     use super::*;
     use crate::random;
+
+    #[test]
+    fn skips_are_found() {
+        let mut bytes = Vec::new();
+        Record::MessageSkipped { seq: 300 }.append(&mut bytes);
+        assert_eq!(Record::read_skipped(&bytes), Some(300));
+        bytes.clear();
+        Record::Again.append(&mut bytes);
+        assert_eq!(Record::read_skipped(&bytes), None);
+    }
 
     /// Random outcomes, with integers of every length.
     #[test]

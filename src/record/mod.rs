@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-pub(crate) use submission::{Carried, CarriedKey, Link, Options, Submission};
+pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -186,6 +186,7 @@ pub(crate) enum Asked<'a> {
     /// Never recorded: what is, is the message.
     Receive {
         channel: &'a str,
+        is_question: bool,
     },
     /// The id of the child is its label: ids are not compared.
     Child {
@@ -223,7 +224,7 @@ impl<'a> Asked<'a> {
         match self {
             Self::Step { name } => name,
             Self::Sleep { .. } => "",
-            Self::Send { channel } | Self::Receive { channel } => channel,
+            Self::Send { channel } | Self::Receive { channel, .. } => channel,
             Self::Child { workflow } => workflow,
         }
     }
@@ -430,7 +431,6 @@ mod tests {
     use alloc::string::ToString;
     use alloc::vec::Vec;
 
-    use super::submission::CarriedTopic;
     use super::*;
     use crate::error::Error;
 

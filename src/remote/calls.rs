@@ -85,6 +85,23 @@ impl Remote {
         self.call(move |executor| executor.resume(&id))
     }
 
+    /// Takes up a run without the message that it is parked for; see
+    /// [`Executor::resume_skipping`](crate::Executor::resume_skipping).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().resume_skipping("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn resume_skipping(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.resume_skipping(&id))
+    }
+
     /// Replays a run against the code of this build, and changes nothing; see
     /// [`Executor::verify`](crate::Executor::verify).
     ///

@@ -1,6 +1,8 @@
 //! An executor as other threads and other runtimes reach it.
 
+mod asking;
 mod calls;
+mod follow;
 #[cfg(feature = "std")]
 mod handle;
 mod sending;
@@ -10,11 +12,13 @@ mod thread;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 
 use futures::channel::oneshot;
 
+pub use asking::RemoteAsking;
 #[cfg(feature = "std")]
 pub use handle::RemoteHandle;
 pub use sending::Sending;
@@ -174,6 +178,19 @@ impl Remote {
             let (teller, accepted) = oneshot::channel();
             remote.watch(post, Far { accepted: Some(teller), ended: None });
             accepted.await.map_err(|_| gone())?
+        }
+    }
+
+    /// A question is asked, and its answer is ready when it is committed: `post` gives where to wait.
+    fn answer(
+        &self,
+        post: impl FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static,
+    ) -> impl Future<Output = Result<Vec<u8>>> + Send + 'static {
+        let remote = self.clone();
+        async move {
+            let (teller, told) = oneshot::channel();
+            remote.watch(post, Far { accepted: None, ended: Some(teller) });
+            Ok(told.await.map_err(|_| gone())???)
         }
     }
 

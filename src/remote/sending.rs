@@ -23,14 +23,16 @@ use crate::name::Channel;
 ///
 /// It is sent when it is first polled, and arrives whether or not it is polled again.
 #[must_use = "a message is not sent unless it is awaited"]
-pub struct Sending(State);
+pub struct Sending(Later<()>);
 
-enum State {
-    Unsent { remote: Remote, key: Option<String>, send: Box<Send> },
-    Sent(BoxFuture<'static, Result<()>>),
+/// Something for a run that may get a key before it is sent, with the first poll.
+pub(super) enum Later<T> {
+    Unsent { remote: Remote, key: Option<String>, send: Box<Send<T>> },
+    Sent(BoxFuture<'static, Result<T>>),
 }
 
-type Send = dyn FnOnce(Remote, Option<String>) -> BoxFuture<'static, Result<()>> + marker::Send;
+pub(super) type Send<T> =
+    dyn FnOnce(Remote, Option<String>) -> BoxFuture<'static, Result<T>> + marker::Send;
 
 impl Remote {
     /// Sends a message to a run; see [`Executor::send`](crate::Executor::send).
@@ -66,18 +68,41 @@ impl Remote {
                 move |executor: &Executor| executor.post_message(&to, channel, &message, key);
             Box::pin(remote.post(post))
         };
-        Sending(State::Unsent { remote: self.clone(), key: None, send: Box::new(send) })
+        Sending(Later::Unsent { remote: self.clone(), key: None, send: Box::new(send) })
     }
 }
 
 impl Sending {
     /// Gives the message a key: if the run has a message on this channel with this key already, this
     /// one is not recorded, and is `Ok` all the same. It is too late once it was polled.
-    pub fn key(mut self, to: impl fmt::Display) -> Self {
-        if let State::Unsent { key, .. } = &mut self.0 {
+    pub fn key(self, key: impl fmt::Display) -> Self {
+        Self(self.0.key(&key))
+    }
+}
+
+impl<T> Later<T> {
+    pub(super) fn key(mut self, to: &dyn fmt::Display) -> Self {
+        if let Self::Unsent { key, .. } = &mut self {
             *key = Some(to.to_string());
         }
         self
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>>
+    where
+        T: 'static + marker::Send,
+    {
+        if let Self::Unsent { .. } = self {
+            // Never seen: it is replaced at once.
+            let nothing = Self::Sent(Box::pin(pending()));
+            if let Self::Unsent { remote, key, send } = mem::replace(self, nothing) {
+                *self = Self::Sent(send(remote, key));
+            }
+        }
+        match self {
+            Self::Sent(sent) => sent.as_mut().poll(cx),
+            Self::Unsent { .. } => unreachable!("it has just been sent"),
+        }
     }
 }
 
@@ -85,17 +110,7 @@ impl Future for Sending {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let State::Unsent { .. } = &self.0 {
-            // Never seen: it is replaced at once.
-            let nothing = State::Sent(Box::pin(pending()));
-            if let State::Unsent { remote, key, send } = mem::replace(&mut self.0, nothing) {
-                self.0 = State::Sent(send(remote, key));
-            }
-        }
-        match &mut self.0 {
-            State::Sent(sent) => sent.as_mut().poll(cx),
-            State::Unsent { .. } => unreachable!("it has just been sent"),
-        }
+        self.0.poll(cx)
     }
 }
 

@@ -22,6 +22,7 @@ mod select;
 mod smuggled;
 mod spawn;
 mod streams;
+mod talking;
 mod timeouts;
 mod tokio_sync;
 mod unordered;

@@ -134,10 +134,15 @@ fn a_call_that_panics_is_an_error_of_its_caller_alone() {
         let error = remote.with(|_| -> () { panic!("no tea") }).await.unwrap_err();
         let bomb = Bomb;
         let dropped = remote.with(move |_| drop(bomb)).await.unwrap_err();
-        // An answer that nobody waits for is dropped there.
-        let mut answer = Box::pin(remote.with(|_| Bomb));
+        // An answer that nobody waits for is dropped there: nobody does when the call's turn comes.
+        let (gone, is_gone) = std::sync::mpsc::channel();
+        let mut answer = Box::pin(remote.with(move |_| {
+            is_gone.recv().expect("it goes");
+            Bomb
+        }));
         assert!(futures::poll!(&mut answer).is_pending());
         drop(answer);
+        gone.send(()).expect("the call waits");
         (error, dropped, remote.start(ECHO, "one", 1).await)
     });
     assert!(error.is_panic() && dropped.is_panic());

@@ -5,6 +5,9 @@ mod cancel;
 mod children;
 mod found;
 mod messages;
+mod questions;
+mod trouble;
+mod topics;
 
 use dacapo::sim::Sim;
 use dacapo::{Channel, Error, Executor, Result, Value};

@@ -1,0 +1,157 @@
+//! Bytes and shapes that are not what was written: an error or a value, never a panic, and in a
+//! time that the bytes bound.
+
+use std::time::{Duration, Instant};
+
+use dacapo_values::Shapes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::calls::Random;
+use crate::ordinary::{Event, Order};
+use crate::support::encode;
+
+/// Everything that can be done with bytes.
+fn look(shapes: &Shapes, bytes: &[u8]) {
+    if let (Ok(view), Ok(_)) = (shapes.view(bytes), shapes.decode::<Skipped>(bytes)) {
+        let _ = (view.to_string(), shapes.compare(bytes, bytes));
+    }
+    let _ = shapes.decode::<Vec<Event>>(bytes);
+    let _ = shapes.decode::<(Order, Option<Box<Event>>, serde_json::Value)>(bytes);
+    let _ = shapes.decode_and_unread::<Order>(bytes);
+    let _ = dacapo_values::number_of(bytes).map(|number| shapes.describe(number));
+}
+
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(d).map(|_| Skipped)
+    }
+}
+
+fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
+    let at = random.below(bytes.len() as u64 + 1) as usize;
+    match random.below(5) {
+        0 => bytes.truncate(at),
+        1 => bytes.insert(at, random.below(256) as u8),
+        2 if at < bytes.len() => drop(bytes.remove(at)),
+        3 if at < bytes.len() => bytes[at] = random.below(256) as u8,
+        _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+        _ => bytes.push(0xff),
+    }
+}
+
+#[test]
+fn flips_and_cuts() {
+    let start = Instant::now();
+    let mut loaded = 0;
+    for seed in 1..=8_000u64 {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        (0..10).for_each(|_| _ = random.below(2));
+        let shapes = Shapes::new();
+        let calls = [random.call(4), random.call(3)];
+        let mut values: Vec<_> =
+            calls.iter().map(|call| encode(&shapes, call).expect("it is recorded")).collect();
+        values.push(encode(&shapes, &Event::all().to_vec()).expect("it is recorded"));
+        values.push(encode(&shapes, &Order::tea()).expect("it is recorded"));
+        let mut stored = shapes.stored(0);
+        for _ in 0..random.below(3) {
+            let place = random.below(stored.len() as u64) as usize;
+            damage(&mut random, &mut stored[place]);
+        }
+        for _ in 0..random.below(4) {
+            let place = random.below(values.len() as u64) as usize;
+            damage(&mut random, &mut values[place]);
+        }
+        let Ok(shapes) = Shapes::load(stored.iter().map(Vec::as_slice)) else { continue };
+        loaded += 1;
+        values.iter().for_each(|bytes| look(&shapes, bytes));
+        // Values go on along whatever was loaded.
+        encode(&shapes, &vec![Event::Paid(1)]).expect("it is recorded");
+        let order = encode(&shapes, &Order::tea()).expect("it is recorded");
+        assert_eq!(shapes.decode::<Order>(&order), Ok(Order::tea()));
+    }
+    println!("{loaded} of 8000 loaded, {:?}", start.elapsed());
+    assert!(loaded > 2_000);
+}
+
+/// A shape, by hand: its root, and for each node its kind, its name and its children.
+fn shape(root: u8, nodes: &[(u8, &str, &[u8])]) -> Vec<u8> {
+    let mut bytes = vec![root, nodes.len() as u8];
+    for (kind, name, children) in nodes {
+        bytes.extend([*kind, name.len() as u8]);
+        bytes.extend(name.bytes());
+        bytes.push(children.len() as u8);
+        children.iter().for_each(|child| bytes.extend([0, 0, *child]));
+    }
+    bytes
+}
+
+const LIST: u8 = 20;
+const TUPLE: u8 = 23;
+const STRUCT: u8 = 24;
+const UNIT: u8 = 2;
+
+#[test]
+fn shapes_that_lead_nowhere() {
+    let load = |bytes: &[u8]| Shapes::load([bytes]).map(|shapes| shapes.len());
+    assert_eq!(load(&shape(32, &[(LIST, "", &[12])])), Ok(1));
+    for bytes in [
+        shape(32, &[]),
+        shape(12, &[]),
+        shape(33, &[(LIST, "", &[12])]),
+        shape(32, &[(LIST, "", &[33])]),
+        shape(32, &[(LIST, "", &[20])]),
+        shape(32, &[(LIST, "", &[])]),
+        shape(32, &[(LIST, "", &[12, 12])]),
+        shape(32, &[(12, "", &[])]),
+        shape(32, &[(22, "", &[1])]),
+        shape(32, &[(27, "", &[])]),
+        shape(32, &[(TUPLE, "", &[12; 65])]),
+        [shape(32, &[(LIST, "", &[12])]), vec![0]].concat(),
+        vec![32, 1, LIST, 1, 0xff, 1, 0, 0, 12],
+        vec![0xff; 20],
+        vec![],
+    ] {
+        assert!(load(&bytes).expect_err("it is not sound").is_damaged(), "{bytes:?}");
+    }
+}
+
+/// What would take for ever if only its bytes were counted.
+#[test]
+fn shapes_that_lead_in_circles() {
+    let start = Instant::now();
+    let twice: Vec<(u8, &str, [u8; 2])> = (33..96).map(|next| (TUPLE, "", [next; 2])).collect();
+    let doubling = |kind: u8, last: u8| {
+        let mut nodes: Vec<(u8, &str, &[u8])> =
+            twice.iter().map(|(_, name, children)| (kind, *name, &children[..])).collect();
+        let end = [last; 2];
+        nodes.push((kind, "", &end));
+        shape(32, &nodes)
+    };
+    for (bytes, value) in [
+        // 2^64 units, 2^64 structs with nothing in them, a tuple and a list of itself.
+        (doubling(TUPLE, UNIT), vec![32]),
+        (doubling(STRUCT, UNIT), vec![32]),
+        (shape(32, &[(TUPLE, "", &[32, 32])]), vec![32]),
+        (shape(32, &[(STRUCT, "A", &[32])]), vec![32]),
+        (shape(32, &[(LIST, "", &[32])]), [&[32][..], &[1; 200]].concat()),
+        // 2^63 units, and as many lists of them.
+        (shape(32, &[(LIST, "", &[UNIT])]), [&[32][..], &[0xff; 8], &[0x7f]].concat()),
+        (
+            shape(32, &[(LIST, "", &[33]), (LIST, "", &[UNIT])]),
+            [&[32, 100][..], &[0xff, 0xff, 0x7f].repeat(100)].concat(),
+        ),
+    ] {
+        let shapes = Shapes::load([&bytes[..]]).expect("it is sound");
+        assert!(shapes.view(&value).expect_err("it has no end").is_damaged());
+        assert!(shapes.decode::<Skipped>(&value).is_err());
+        assert!(shapes.describe(32).expect("it is shown").len() < 10_000);
+        look(&shapes, &value);
+        // Nor does a value that finds such a shape.
+        encode(&shapes, &(((1u8, 2u8), 3u8), vec![vec![Vec::<()>::new()]])).expect("recorded");
+        encode(&shapes, &vec![vec![Vec::<()>::new()]]).expect("recorded");
+    }
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}

@@ -1,0 +1,65 @@
+//! What all tests use.
+
+use std::fmt::Debug;
+
+use dacapo_values::{Error, Shapes, number_of};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Types whose bytes are looked at.
+pub(crate) trait Value: Serialize + DeserializeOwned + PartialEq + Debug + 'static {}
+
+impl<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static> Value for T {}
+
+pub(crate) fn encode<T: Serialize + DeserializeOwned + 'static>(
+    shapes: &Shapes,
+    value: &T,
+) -> Result<Vec<u8>, Error> {
+    let mut bytes = b"before".to_vec();
+    let result = shapes.encode(value, &mut bytes);
+    let own = bytes.split_off(6);
+    assert_eq!(bytes, b"before");
+    result.map(|()| own).inspect_err(|error| assert!(error.is_refused(), "{error:?}"))
+}
+
+/// Why a value is refused.
+pub(crate) fn refused<T: Serialize + DeserializeOwned + 'static>(
+    shapes: &Shapes,
+    value: &T,
+) -> String {
+    encode(shapes, value).expect_err("it is refused").to_string()
+}
+
+/// The same shapes in another process.
+pub(crate) fn restarted(shapes: &Shapes) -> Shapes {
+    let stored = shapes.stored(0);
+    let loaded = Shapes::load(stored.iter().map(Vec::as_slice)).expect("they are sound");
+    assert_eq!(loaded.stored(0), stored);
+    loaded
+}
+
+/// How its type was recorded.
+pub(crate) fn described(shapes: &Shapes, bytes: &[u8]) -> String {
+    shapes.describe(number_of(bytes).expect("a number")).expect("it is there")
+}
+
+/// Writes a value, and reads it in this process and in another one. Returns its bytes.
+#[track_caller]
+pub(crate) fn round<T: Value>(shapes: &Shapes, value: T) -> Vec<u8> {
+    let bytes = encode(shapes, &value).unwrap_or_else(|why| panic!("{value:?}: {why}"));
+    for shapes in [shapes, &restarted(shapes)] {
+        assert_eq!(shapes.decode::<T>(&bytes).as_ref(), Ok(&value));
+        let (read, unread) = shapes.decode_and_unread::<T>(&bytes).expect("by name");
+        assert_eq!((&read, unread), (&value, vec![]));
+        shapes.view(&bytes).unwrap_or_else(|why| panic!("{value:?}: {why}"));
+    }
+    bytes
+}
+
+/// The same, and how it is shown without its type.
+#[track_caller]
+pub(crate) fn shown<T: Value>(value: T) -> String {
+    let shapes = Shapes::new();
+    let bytes = round(&shapes, value);
+    shapes.view(&bytes).expect("it is shown").to_string()
+}
