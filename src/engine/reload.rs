@@ -66,6 +66,8 @@ impl Engine {
     /// If its workflow is not registered, or the store cannot be read.
     pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
         let ledger = self.ledger_of(row).unwrap_or_else(|| Ledger::new(row.key));
+        // Also of one that nobody has bring back any more, since the executor is about to end.
+        ledger.row_has_wake_at.set(row.wake_at.is_some());
         let (run, replayed) = self.replay(row, ledger)?;
         if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);
