@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::{Filter, MemoryStore, RunState, Store};
-use dacapo::{Channel, Ctx, Error, Executor, Result, Start, Workflow, race};
+use dacapo::{Channel, Ctx, Error, Executor, Result, Start, Workflow, join, race};
 
 const ONE: Workflow<(), u32> = Workflow::new("one");
 const WORD: Channel<u32> = Channel::new("word");
@@ -123,6 +123,38 @@ fn a_message_for_a_run_that_waits_for_its_code() -> Result<()> {
     drop(executor);
 
     let executor = open(true)?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert_eq!(states(&executor), [RunState::Completed]);
+    Ok(())
+}
+
+/// A message comes to a run that rested while the executor is shut down: what it asks for then is begun by
+/// the next open.
+#[test]
+fn a_message_for_a_run_that_rested_during_a_shutdown() -> Result<()> {
+    let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+    let open = || {
+        let builder = Executor::builder().clock(clock.clone());
+        let builder = builder.workflow(ONE, async |ctx: &Ctx, ()| {
+            let word = ctx.receive(WORD).await;
+            ctx.sleep(Duration::from_millis(20)).await;
+            Ok::<_, Error>(word)
+        });
+        builder.open_with(store.shared())
+    };
+    let executor = open()?;
+    executor.block_on(executor.start(ONE, "one", ())?.accepted())?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert!(executor.runs(&Filter::new())?[0].wake_at.is_some());
+    drop(executor);
+
+    let executor = open()?;
+    let shut_down = executor.shutdown(Duration::from_secs(1));
+    let (ended, sent) = executor.block_on(join(shut_down, executor.send("one", WORD, 7)));
+    ended.and(sent)?;
+    drop(executor);
+
+    let executor = open()?;
     executor.block_on(clock.sleep(Duration::from_secs(5)));
     assert_eq!(states(&executor), [RunState::Completed]);
     Ok(())

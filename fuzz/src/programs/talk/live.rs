@@ -20,7 +20,7 @@ pub(crate) struct Outside {
     /// Whether code that panics does so no more.
     pub(crate) is_mended: Cell<bool>,
     /// What runs gave away that they must not.
-    pub(crate) wakers: RefCell<Vec<Waker>>,
+    pub(crate) wakers: RefCell<Vec<(String, Waker)>>,
 }
 
 /// Messages and receives are built here, all else when it is polled.
@@ -90,7 +90,7 @@ async fn plain(shared: &Shared, ctx: &Ctx, talk: &Talk, x: u64) -> Value {
         },
         Talk::Exposed => {
             let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-            shared.outside().wakers.borrow_mut().push(waker);
+            shared.outside().wakers.borrow_mut().push((ctx.id().into(), waker));
             Ok(x)
         }
         Talk::Send(_) | Talk::Receive(_) => unreachable!("they are built before"),

@@ -55,12 +55,13 @@ pub(super) fn shown(run: &Run, why: &str) -> String {
     let lines: Vec<_> = run.entries.iter().enumerate().map(line).collect();
     let row = &run.row;
     format!(
-        "run {:?} (key {:?}, pass {}, {:?}, link {:?}, {}): {why}\n{}",
+        "run {:?} (key {:?}, pass {}, {:?}, link {:?}, wakes at {:?}, {}): {why}\n{}",
         row.id,
         row.key,
         row.pass,
         row.state,
         row.link,
+        row.wake_at,
         row.workflow,
         lines.join("\n")
     )

@@ -124,6 +124,10 @@ impl Process<'_> {
             Action::Delete(id) => {
                 self.has_forgotten.set(true);
                 let told = self.executor.delete(&id.text()).await;
+                if told.as_ref().map_or_else(Error::is_store, |()| true) {
+                    // What is traced then may be of another run with this id.
+                    self.untraced.borrow_mut().insert(id.text());
+                }
                 if told.is_ok() {
                     self.left.borrow_mut().forget(&id.text());
                 }
@@ -135,13 +139,18 @@ impl Process<'_> {
             }
             Action::Wake => {
                 let wakers = self.outside.wakers.take();
-                wakers.into_iter().for_each(|waker| waker.wake());
+                for (id, waker) in wakers {
+                    // Nobody notices it where a set of futures is not polled, and its next poll is
+                    // another one then.
+                    self.untraced.borrow_mut().insert(id);
+                    waker.wake();
+                }
             }
             Action::Mend => self.outside.is_mended.set(true),
             Action::Verify(id) => {
                 let told = self.executor.verify(&id.text());
                 // The rehearsal has the trace by now.
-                self.rehearsed.borrow_mut().insert(id.text());
+                self.untraced.borrow_mut().insert(id.text());
                 self.look_at(told);
             }
         }

@@ -51,8 +51,9 @@ pub(super) struct Process<'a> {
     pub(super) left: RefCell<&'a mut Left>,
     pub(super) handles: RefCell<Vec<(String, Handle<Output>)>>,
     pub(super) has_forgotten: Cell<bool>,
-    /// The runs that were rehearsed beside the live ones.
-    pub(super) rehearsed: RefCell<BTreeSet<String>>,
+    /// The runs whose traces say something else: they were untraced beside the live ones, or woken from
+    /// outside.
+    pub(super) untraced: RefCell<BTreeSet<String>>,
     wrong: RefCell<Option<String>>,
 }
 
@@ -75,7 +76,7 @@ impl Clock for Impatient {
     }
 }
 
-/// How long a life lasts that nothing ends, in milliseconds: all timers fire.
+/// No timer waits for so long, in milliseconds.
 const LONG_MS: u64 = 1_000_000;
 
 fn open(
@@ -133,7 +134,7 @@ pub(super) fn live(
         left: RefCell::new(left),
         handles: RefCell::default(),
         has_forgotten: Cell::new(had_forgotten),
-        rehearsed: RefCell::default(),
+        untraced: RefCell::default(),
         wrong: RefCell::default(),
     };
     let driven = process.drive(life, is_last, &store, report);
@@ -184,7 +185,7 @@ impl Process<'_> {
         };
         let clients = async {
             clients.await;
-            self.sleep(LONG_MS).await;
+            self.rest(store).await;
             Ok(())
         };
         let main = async {
@@ -198,12 +199,23 @@ impl Process<'_> {
                 self.check_quiet(store, life)?;
                 report.parked += self.executor.parked().map_or(0, |parked| parked.len() as u64);
                 if is_last {
-                    self.block_on(self.end_all())??;
+                    self.block_on(self.end_all(store))??;
                     self.check_ended(store)?;
                 }
             }
         }
         self.wrong.take().map_or(Ok(()), Err)
+    }
+
+    /// Until nothing goes on by itself any more.
+    async fn rest(&self, store: &Snapshots) {
+        loop {
+            let before = store.now().last_commit();
+            self.sleep(LONG_MS).await;
+            if store.now().last_commit() == before {
+                return;
+            }
+        }
     }
 
     fn block_on<T>(&self, main: impl Future<Output = T>) -> Result<T, String> {
@@ -236,7 +248,7 @@ impl Process<'_> {
     }
 
     /// All runs are asked to end, and terminated if they do not.
-    async fn end_all(&self) -> Result<(), String> {
+    async fn end_all(&self, store: &Snapshots) -> Result<(), String> {
         let unended = || -> Result<Vec<String>, String> {
             let states = Filter::new().states(&[RunState::Running, RunState::Parked]);
             let runs = self.executor.runs(&states).map_err(|error| error.to_string())?;
@@ -246,7 +258,7 @@ impl Process<'_> {
         for id in unended()? {
             let _ = self.executor.cancel(&id).await;
         }
-        self.sleep(LONG_MS).await;
+        self.rest(store).await;
         for _ in 0..100 {
             let left = unended()?;
             if left.is_empty() {
@@ -350,7 +362,7 @@ impl Process<'_> {
             let may_wait = is_cut_off || self.is_away(row, life);
             let now = (!may_wait).then(|| self.sim.clock().now().as_nanos());
             report.with_reference += u64::from(self.judge(run, &replay, now).map_err(wrong)?);
-            let has_other = self.rehearsed.borrow().contains(&row.id);
+            let has_other = self.untraced.borrow().contains(&row.id);
             let is_quiet =
                 !is_cut_off && row.state == RunState::Running && !self.is_away(row, life);
             if is_quiet && !has_other {
@@ -385,7 +397,7 @@ impl Process<'_> {
         let mut left = self.left.borrow_mut();
         for run in runs(now).map_err(Wrong::Lost)? {
             let id = run.row.id;
-            if self.rehearsed.borrow().contains(&id) {
+            if self.untraced.borrow().contains(&id) {
                 left.delivered.remove(&id);
                 continue;
             }
