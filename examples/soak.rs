@@ -1,5 +1,5 @@
 //! Carries out random programs for a while, crashes them everywhere, fails their disks, and compares every run with
-//! its replay and with the reference interpreter.
+//! its replay and with the reference interpreter; and random worlds, of programs that talk to each other.
 //!
 //! ```sh
 //! cargo run --release --features sim --example soak -- --seconds 60
@@ -20,7 +20,7 @@ use lexopt::prelude::{Long, ValueExt};
 
 #[path = "../fuzz/src/programs/mod.rs"]
 mod programs;
-use programs::{Report, Wrong, check, crash, disk, generate};
+use programs::{Report, Wrong, check, crash, disk, generate, worlds};
 
 struct Args {
     seconds: u64,
@@ -40,13 +40,18 @@ fn args() -> Result<Args, lexopt::Error> {
     Ok(args)
 }
 
-/// One program of a seed, in one of three ways.
-fn carry_out(seed: u64) -> Result<Report, Wrong> {
+type Reports = (Report, worlds::Report);
+
+/// One program of a seed, in one of three ways, and its world.
+fn carry_out(seed: u64) -> Result<Reports, Wrong> {
     let bytes = generate(seed);
-    let checked = || match seed % 8 {
-        0 | 4 => crash(&bytes),
-        1 => disk(&bytes),
-        _ => check(&bytes),
+    let checked = || {
+        let report = match seed % 8 {
+            0 | 4 => crash(&bytes),
+            1 => disk(&bytes),
+            _ => check(&bytes),
+        };
+        Ok((report?, worlds::check(&worlds::generate(seed))?))
     };
     catch_unwind(AssertUnwindSafe(checked)).unwrap_or_else(|panic| {
         // Nothing that panics has lost or repeated anything yet; but it is not what was expected.
@@ -59,7 +64,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-type Checked = (u64, Result<Report, Wrong>);
+type Checked = (u64, Result<Reports, Wrong>);
 
 /// Takes one seed after the other until the time is over; at least one.
 fn work(next: &AtomicU64, end: Instant, checked: &Sender<Checked>) {
@@ -75,6 +80,7 @@ fn work(next: &AtomicU64, end: Instant, checked: &Sender<Checked>) {
 #[derive(Default)]
 struct Total {
     report: Report,
+    worlds: worlds::Report,
     divergences: u64,
     lost: u64,
     duplicated: u64,
@@ -83,7 +89,10 @@ struct Total {
 impl Total {
     fn add(&mut self, (seed, checked): Checked) {
         let wrong = match checked {
-            Ok(report) => return self.report.add(report),
+            Ok((report, worlds)) => {
+                self.report.add(report);
+                return self.worlds.add(worlds);
+            }
             Err(wrong) => wrong,
         };
         eprintln!("seed {seed}: {wrong}\n");
@@ -96,10 +105,12 @@ impl Total {
 
     fn line(&self, seconds: u64) -> String {
         let Report { programs, runs, replays, crashes, storage_faults, .. } = self.report;
-        let Self { divergences, lost, duplicated, .. } = self;
+        let Self { worlds, divergences, lost, duplicated, .. } = self;
+        let (worlds, talking) = (worlds.worlds, worlds.runs);
         format!(
             "seconds={seconds} programs={programs} runs={runs} replays={replays} \
-             crashes={crashes} storage_faults={storage_faults} divergences={divergences} lost={lost} duplicated={duplicated}"
+             crashes={crashes} storage_faults={storage_faults} worlds={worlds} talking_runs={talking} \
+             divergences={divergences} lost={lost} duplicated={duplicated}"
         )
     }
 

@@ -12,6 +12,8 @@ use crate::record::CancelCause;
 pub(crate) struct Cancelling {
     /// The first request counts, but for one that terminates.
     cause: Cell<Option<CancelCause>>,
+    /// The commit that told it to end at once.
+    terminated: Cell<Option<u64>>,
     /// Whether any of its code was told.
     is_seen: Cell<bool>,
     /// Who waits to be told, in the order in which they began to.
@@ -35,6 +37,14 @@ impl Cancelling {
     pub(crate) fn ask(&self, cause: CancelCause) -> Vec<Waker> {
         self.cause.set(self.cause.get().or(Some(cause)));
         self.waiting.borrow().values().cloned().collect()
+    }
+
+    pub(crate) fn terminate(&self, commit: u64) {
+        self.terminated.set(Some(commit));
+    }
+
+    pub(crate) fn terminated(&self) -> Option<u64> {
+        self.terminated.get()
     }
 
     /// The cause, if there is one, for code that is told of it.

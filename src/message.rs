@@ -45,3 +45,10 @@ pub(crate) struct Arrived {
     pub(crate) payload: Bytes<'static>,
     pub(crate) key: Option<Rc<str>>,
 }
+
+impl Arrived {
+    /// Free of the record that it came with.
+    pub(crate) fn new(seq: u64, payload: &Bytes<'_>, key: Option<&str>) -> Self {
+        Self { seq, payload: payload.clone().into_owned(), key: key.map(Rc::from) }
+    }
+}

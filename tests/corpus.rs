@@ -54,3 +54,8 @@ fn crashes() {
 fn disks() {
     assert!(replay("disk", panics(programs::disk)) >= 60);
 }
+
+#[test]
+fn worlds() {
+    assert!(replay("worlds", panics(programs::worlds::check)) >= 20);
+}

@@ -6,7 +6,7 @@ use super::coverage;
 
 #[path = "../fuzz/src/programs/mod.rs"]
 mod random;
-pub(super) use random::{Wrong, check, crash, disk};
+pub(super) use random::{Wrong, check, crash, disk, worlds};
 
 use random::language::{Code, Kind};
 use random::{Report, decode, generate};
@@ -102,4 +102,26 @@ fn every_construct_is_generated() {
     println!("{counts:#?}");
     assert_eq!(counts.len(), 50, "{counts:#?}");
     assert!(counts.values().all(|count| *count >= 30), "{counts:#?}");
+}
+
+const WORLDS: u64 = 400;
+
+/// Several programs in one file, that talk to each other and to clients.
+#[test]
+fn random_worlds_keep_what_they_promise_wherever_they_crash() {
+    let mut report = worlds::Report::default();
+    for seed in 0..WORLDS {
+        let bytes = worlds::generate(seed);
+        match worlds::check(&bytes) {
+            Ok(checked) => report.add(checked),
+            Err(wrong) => panic!("seed {seed}: {wrong}\n{:#?}", worlds::decode(&bytes)),
+        }
+    }
+    println!("{report:?}");
+    assert_eq!(report.worlds, WORLDS);
+    assert!(report.crashes > WORLDS / 5 && report.shutdowns > WORLDS / 5, "{report:?}");
+    assert!(report.runs > 5 * WORLDS && report.records > 30 * WORLDS, "{report:?}");
+    assert!(report.children > WORLDS && report.messages > 2 * WORLDS, "{report:?}");
+    assert!(report.passes > WORLDS / 2 && report.cancels > 2 * WORLDS, "{report:?}");
+    assert!(report.parked > WORLDS / 20 && report.replays > 8 * WORLDS, "{report:?}");
 }

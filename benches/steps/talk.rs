@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dacapo::{
-    Builder, Channel, Ctx, Executor, Result, Topic, Workflow, join, join_all, try_join_all,
+    Builder, Channel, Ctx, Executor, Question, Result, Topic, Workflow, join, join_all,
+    try_join_all,
 };
 
 use super::Options;
@@ -18,7 +19,9 @@ const ECHO: Workflow<(String, u32), ()> = Workflow::new("echo");
 const PARENT: Workflow<(u32, bool), u64> = Workflow::new("parent");
 const CHILD: Workflow<u64, u64> = Workflow::new("child");
 const PUBLISH: Workflow<u32, ()> = Workflow::new("publish");
+const ANSWER: Workflow<u32, ()> = Workflow::new("answer");
 const WAIT: Workflow<(), ()> = Workflow::new("wait");
+const PRICE: Question<u64, u64> = Question::new("price");
 const BALL: Channel<u64> = Channel::new("ball");
 const STATUS: Topic<u64> = Topic::new("status");
 
@@ -66,6 +69,15 @@ async fn parent(ctx: &Ctx, (children, at_once): (u32, bool)) -> Result<u64> {
     Ok(sum)
 }
 
+async fn answer(ctx: &Ctx, questions: u32) -> Result<()> {
+    for _ in 0..questions {
+        let asked = ctx.receive(PRICE).await;
+        let twice = 2 * asked.question;
+        asked.answer(ctx, twice);
+    }
+    Ok(())
+}
+
 async fn publish(ctx: &Ctx, values: u32) -> Result<()> {
     for n in 0..values {
         ctx.publish(STATUS, n.into());
@@ -83,6 +95,7 @@ fn build() -> Builder {
         .workflow(ECHO, echo)
         .workflow(PARENT, parent)
         .workflow(CHILD, async |_: &Ctx, n: u64| Result::<u64>::Ok(n))
+        .workflow(ANSWER, answer)
         .workflow(PUBLISH, publish)
         .workflow(WAIT, async |ctx: &Ctx, ()| {
             ctx.receive(BALL).await;
@@ -97,6 +110,7 @@ pub(crate) fn measure(options: &Options, report: &Report) {
     report.row("message_between_runs", "us", || back_and_forth(&open(), count));
     report.row("messages_outside_10000", "messages/s", || from_outside(&open()));
     report.row("messages_between_10000", "messages/s", || between_pairs(&open()));
+    report.row("question", "us", || questions(&open(), count));
     report.row("child", "us", || children(&open(), count, false).1);
     report.row("children_10000", "children/s", || children(&open(), 10_000, true).0);
     report.row("remote_calls_of_4_threads", "calls/s", || {
@@ -137,6 +151,22 @@ fn back_and_forth(executor: &Executor, messages: u32) -> f64 {
     // The last ball finds that the other has ended.
     let _ = executor.block_on(async { join(left, right).await });
     micros(begun.elapsed()) / f64::from(2 * messages)
+}
+
+/// From each question to its answer, which takes two commits.
+fn questions(executor: &Executor, questions: u32) -> f64 {
+    let run = executor.start(ANSWER, "run", questions).expect("new");
+    executor.block_on(run.accepted()).expect("it is committed");
+    let start = Instant::now();
+    executor
+        .block_on(async {
+            for n in 0..u64::from(questions) {
+                assert_eq!(executor.ask("run", PRICE, n).await?, 2 * n);
+            }
+            Result::<()>::Ok(())
+        })
+        .expect("they are answered");
+    micros(start.elapsed()) / f64::from(questions)
 }
 
 fn from_outside(executor: &Executor) -> f64 {

@@ -66,3 +66,14 @@ pub fn disk(data: &[u8]) {
 pub fn values(data: &[u8]) {
     values::check(data);
 }
+
+/// Carries out the world that the bytes stand for: programs that talk to each other, and clients.
+///
+/// # Panics
+///
+/// See [`history()`].
+pub fn worlds(data: &[u8]) {
+    if let Err(wrong) = programs::worlds::check(data) {
+        panic!("{wrong}\n{:#?}", programs::worlds::decode(data));
+    }
+}

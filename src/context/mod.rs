@@ -85,9 +85,12 @@ impl Ctx {
         self.task
     }
 
-    /// The task is a root, and has ended.
+    /// The task is a root, and has ended. If something in it ended the pass at the same poll, that came
+    /// first.
     pub(crate) fn end(&self, outcome: Outcome<'static>) {
-        self.instance.set_outcome(outcome);
+        if !self.instance.has_ended() {
+            self.instance.set_outcome(outcome);
+        }
     }
 
     pub(crate) fn values(&self) -> &Values {

@@ -267,11 +267,8 @@ impl Writer<'_> {
                 (row.workflow.as_str().into(), row.id.as_str().into())
             }
         };
-        if let Receiver::Resident(parent) = &parent {
-            self.engine.keep_in_memory(parent);
-        }
         let end = ChildEnd { number, workflow, id, outcome: outcome.clone() };
-        Arrival::Written(self.ledger(&parent).draft(What::ChildEnded(end.into())))
+        Arrival::Written(self.draft_for(&parent, What::ChildEnded(end.into())))
     }
 }
 

@@ -73,17 +73,50 @@ impl Engine {
         Ok(run)
     }
 
-    /// Has the next commit forget a run that has ended or is parked, and gives where to wait for that.
-    pub(crate) fn delete(&self, run: RunKey) -> Rc<Watch> {
+    /// Has the next commit forget a run that has ended or is parked, with the passes before, and gives
+    /// where to wait for that.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(crate) fn delete(&self, run: RunKey) -> Result<Rc<Watch>> {
+        let passes = self.passes_before(run)?;
         let mut pending = self.world.pending.borrow_mut();
         let is_same = |draft: &&Draft| matches!(draft.what, What::Delete) && draft.to.key == run;
         if let Some(draft) = pending.rows.iter().find(is_same) {
-            return draft.to.watch();
+            return Ok(draft.to.watch());
         }
         let ledger = Ledger::new(run);
-        pending.rows.push(ledger.draft(What::Delete));
+        for pass in passes.into_iter().map(Ledger::new).chain([ledger.clone()]) {
+            pending.rows.push(pass.draft(What::Delete));
+        }
         self.world.bodies.raw().notify();
-        ledger.watch()
+        Ok(ledger.watch())
+    }
+
+    /// The passes of a run before the one with this key, as far as they are there.
+    fn passes_before(&self, run: RunKey) -> Result<Vec<RunKey>> {
+        let (mut passes, mut first) = (Vec::new(), run);
+        while let Some(before) = self.pass_before(first)?
+            && self.row(before)?.is_some()
+        {
+            passes.push(before);
+            first = before;
+        }
+        Ok(passes)
+    }
+
+    /// What the first record of a run says. Of one that cannot be read, nothing.
+    fn pass_before(&self, run: RunKey) -> Result<Option<RunKey>> {
+        let first = match self.store.borrow().entries(run, 0..1) {
+            Err(error) if error.is_refused() => return Err(Error::store(&error)),
+            first => first.ok(),
+        };
+        let record = first.as_ref().and_then(|first| first.get(0)).map(|entry| entry.record);
+        match record.map(Record::read) {
+            Some(Ok(Record::Submitted(submission))) => Ok(submission.carried.before.map(RunKey)),
+            Some(Ok(_) | Err(_)) | None => Ok(None),
+        }
     }
 
     /// Whether the next commit forgets a run: it must not be taken up again before that.

@@ -9,7 +9,7 @@ use super::Engine;
 use crate::error::Result;
 use crate::instance::{Instance, Pending, Post, PostWhat};
 use crate::ledger::{Draft, What};
-use crate::message::Parcel;
+use crate::message::{Outgoing, Parcel};
 use crate::record::{CancelCause, Mark, Record};
 use crate::watch::Watch;
 
@@ -106,9 +106,13 @@ impl Engine {
             looked.passes += 1;
             return Ok(Some(self.concerned(draft)));
         }
-        if let Some(draft) = pending.requests.get(looked.requests) {
+        while let Some(draft) = pending.requests.get(looked.requests) {
             looked.requests += 1;
-            return Ok(Some(self.concerned(draft)));
+            let concerned = self.concerned(draft);
+            // Nearly all concern nobody, or somebody who is here.
+            if !concerned.is_empty() {
+                return Ok(Some(concerned));
+            }
         }
         while let Some(Draft { to, what }) = pending.rows.get(looked.rows) {
             looked.rows += 1;
@@ -126,8 +130,10 @@ impl Engine {
         let run = || self.ledgers.instance(to);
         match what {
             What::Request(request) => match &*request.outgoing() {
-                Some(outgoing) if matches!(outgoing.parcel, Parcel::Message(_)) => {
-                    [Addressee::Id(outgoing.to.clone())].into()
+                Some(Outgoing { to, parcel: Parcel::Message(_) })
+                    if self.ledgers.with_id(to).is_none() =>
+                {
+                    [Addressee::Id(to.clone())].into()
                 }
                 Some(_) | None => Vec::new(),
             },

@@ -108,7 +108,8 @@ impl Writer<'_> {
     /// The same by its key.
     pub(super) fn look_up_key(&mut self, run: RunKey) -> Result<Option<Receiver>> {
         if let Some(run) = self.engine.ledgers.resident(run) {
-            return Ok(Some(Receiver::Resident(run)));
+            // Nothing is known of a history that cannot be read.
+            return Ok((run.ledger.next_seq.get() > 0).then_some(Receiver::Resident(run)));
         }
         if self.elsewhere().guests.contains_key(&run) {
             return Ok(Some(Receiver::Guest(run)));
@@ -173,10 +174,21 @@ impl Writer<'_> {
 
     /// Something comes to a run with this batch, which has it in memory until then.
     pub(super) fn draft_for(&mut self, receiver: &Receiver, what: What) -> Draft {
-        if let Receiver::Resident(run) = receiver {
-            self.engine.keep_in_memory(run);
+        match receiver {
+            Receiver::Resident(run) => self.engine.keep_in_memory(run),
+            Receiver::Guest(key) => self.wake_guest(*key),
         }
         self.ledger(receiver).draft(what)
+    }
+
+    /// A run that waits for its code may have rested before: an open that has it must not leave it where
+    /// it is any more.
+    fn wake_guest(&mut self, key: RunKey) {
+        let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
+        if guest.row.wake_at.take().is_some() {
+            let row = guest.row.clone();
+            self.batch.put_row(row);
+        }
     }
 
     /// Writes what comes to runs, behind all that they asked for and that was done for them.

@@ -66,6 +66,8 @@ impl Engine {
     /// If its workflow is not registered, or the store cannot be read.
     pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
         let ledger = self.ledger_of(row).unwrap_or_else(|| Ledger::new(row.key));
+        // Also of one that nobody has bring back any more, since the executor is about to end.
+        ledger.row_has_wake_at.set(row.wake_at.is_some());
         let (run, replayed) = self.replay(row, ledger)?;
         if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);
@@ -169,6 +171,8 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
     }
+    // First: if this parks the run, what comes to it with the next commit stands behind all of it.
+    run.ledger.next_seq.set(history.len() as u64);
     // What is skipped is known from the beginning: else the polls before would be others.
     for entry in history.iter() {
         if let Some(seq) = Record::read_skipped(entry.record) {
@@ -178,6 +182,5 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     for (seq, entry) in (0..).zip(history.iter()) {
         replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
     }
-    run.ledger.next_seq.set(history.len() as u64);
     Ok(())
 }

@@ -227,8 +227,15 @@ impl<'a> Writer<'a> {
             What::Again(passing) => self.write_again(to, passing),
             What::Message(_) | What::ChildEnded(_) => self.push_record(draft),
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
-            What::Resume => self.put_row(to, RunState::Running, None),
+            What::Resume => self.write_resumed(to),
             What::Delete => self.batch.delete(to.key),
+        }
+    }
+
+    /// A run that is resumed goes on, unless it came to its end at once: that is in its row by now.
+    fn write_resumed(&mut self, to: &Ledger) {
+        if self.engine.ledgers.instance(to).is_some_and(|run| !run.has_ended()) {
+            self.put_row(to, RunState::Running, None);
         }
     }
 
@@ -278,11 +285,11 @@ impl<'a> Writer<'a> {
     fn write_sleeper(&mut self, sleeper: Sleeper) {
         let (ledger, row) = match sleeper {
             Sleeper::Away(ledger, row) => (ledger, Some(*row)),
-            Sleeper::Resident(ledger) => {
-                let run = self.engine.ledgers.instance(&ledger);
-                (ledger, run.map(|run| run.row()))
-            }
+            Sleeper::Resident(ledger) => (ledger, None),
         };
+        // It may be back, and its row another by now.
+        let run = self.engine.ledgers.instance(&ledger);
+        let row = run.map(|run| run.row()).or(row);
         if let (Some(at), Some(mut row), false) =
             (ledger.wake_at(), row, ledger.row_has_wake_at.get())
         {

@@ -72,6 +72,9 @@ impl Executor {
 
     /// Deletes a run that has ended or is parked, with its history: from then on its id is free.
     ///
+    /// All its passes are ([`Ctx::again`](crate::Ctx::again)). One that is parked ends first, for those
+    /// whom that concerns: the run that started it, its children, whoever asks it something.
+    ///
     /// It takes effect when the future is first polled, and the future is ready when it is
     /// committed. Steps that the run has done stay done: who starts its id anew does them again.
     ///
@@ -115,7 +118,7 @@ fn delete(engine: &Engine, id: &str) -> Result<Rc<Watch>> {
     }
     let row = engine.find(id)?.ok_or_else(|| no_such_run(id))?;
     match row.state.may_be_deleted() {
-        true => Ok(engine.delete(row.key)),
+        true => engine.delete(row.key),
         false => Err(unfinished(id)),
     }
 }

@@ -12,7 +12,8 @@ use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::ledger::{Draft, Ledger};
+use crate::ledger::{Draft, Ledger, What};
+use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent};
@@ -208,6 +209,25 @@ impl Pending {
             reported.behind = before.iter().filter(|end| end.is_awaited()).count();
         }
         outcomes.retain(BodyEnd::is_awaited);
+    }
+
+    /// Takes the marks of a run whose pass ends, which a commit that was full has left over: they come
+    /// with its end. What else the run asked for is void.
+    pub(crate) fn take_marks(&mut self, of: &Rc<Ledger>) -> Vec<Rc<Made>> {
+        let mut marks = Vec::new();
+        if of.has_pending() {
+            self.requests.retain(|draft| {
+                let is_other = !Rc::ptr_eq(&draft.to, of);
+                if !is_other {
+                    draft.settle();
+                    if let What::Mark(made) = &draft.what {
+                        marks.push(made.clone());
+                    }
+                }
+                is_other
+            });
+        }
+        marks
     }
 
     /// Gives the memory back that only a burst needed.

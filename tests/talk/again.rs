@@ -9,9 +9,10 @@ use std::time::Duration;
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::{MemoryStore, RunState};
 use dacapo::{
-    Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Start, Workflow, join_all,
-    race,
+    Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Start, Topic, Workflow,
+    join_all, race,
 };
+use futures::StreamExt;
 use futures::future::poll_immediate;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +117,13 @@ fn a_child_that_goes_on_keeps_its_parent() -> Result<()> {
     let child: Vec<_> = child.map(|run| (run.pass, run.state)).collect();
     let expected = [(1, RunState::Continued), (2, RunState::Continued), (3, RunState::Completed)];
     assert_eq!(child, expected);
-    executor.verify("child")
+    executor.verify("child")?;
+    // They go together, and the id is free.
+    executor.block_on(executor.delete("child"))?;
+    let runs = executor.runs(&Default::default())?;
+    assert!(runs.iter().all(|run| run.id != "child"), "{runs:?}");
+    assert!(executor.start(CHILD, "child", ())?.is_new());
+    Ok(())
 }
 
 #[test]
@@ -208,6 +215,39 @@ fn keys_go_over() -> Result<()> {
     executor.block_on(client)?;
     assert_eq!(executor.block_on(run)?, [1, 2, 3, 1]);
     Ok(())
+}
+
+/// A commit that is full leaves marks over, and what comes with it ends their pass: they are recorded
+/// before its end.
+#[test]
+fn marks_that_are_left_over_come_before_the_end_of_their_pass() -> Result<()> {
+    const BIG: Workflow<(), ()> = Workflow::new("big");
+    const BYTES: Topic<Vec<u8>> = Topic::new("bytes");
+    const STATUS: Topic<u32> = Topic::new("status");
+    let executor = Executor::builder()
+        .workflow(BIG, async |ctx: &Ctx, ()| {
+            ctx.publish(BYTES, vec![7; 17 << 20]);
+            ctx.sleep(Duration::ZERO).await;
+            Ok::<_, Error>(())
+        })
+        .workflow(CHILD, async |ctx: &Ctx, ()| {
+            ctx.publish(STATUS, ctx.pass());
+            ctx.receive(MORE).await;
+            if ctx.pass() == 1 { ctx.again(CHILD, ()).await } else { Ok(ctx.pass()) }
+        })
+        .in_memory();
+    let (big, child) = (executor.start(BIG, "big", ())?, executor.start(CHILD, "child", ())?);
+    executor.block_on(async {
+        child.accepted().await?;
+        executor.send("child", MORE, 1).await?;
+        executor.send("child", MORE, 2).await
+    })?;
+    executor.block_on(big)?;
+    assert_eq!(executor.block_on(child)?, 2);
+    let published = executor.follow("child", STATUS, 0).collect::<Vec<_>>();
+    let published: Result<Vec<_>> = executor.block_on(published).into_iter().collect();
+    assert_eq!(published?, [(0, 1), (1, 2)]);
+    executor.verify("child")
 }
 
 /// Many at once, with their handles.

@@ -3,6 +3,7 @@
 mod again;
 mod cancel;
 mod children;
+mod found;
 mod messages;
 mod questions;
 mod trouble;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::language::{Body, Buffered, Code, Kind, LOCKS, Lib, NAMES, Node, Pipe, Step, Unordered};
 use super::reference::split_mix;
+use super::talk::Talk;
 
 /// How deep a program nests.
 const DEPTH: u32 = 6;
@@ -15,13 +16,15 @@ pub(crate) struct Decoder<'a> {
     sites: u16,
     /// Whether parts are allowed that the reference does not know.
     foreign: bool,
+    /// Whether parts talk to other runs: which of the programs it is.
+    pub(super) talks: Option<usize>,
 }
 
 /// What surrounds a part.
 #[derive(Clone, Copy)]
-struct Place {
-    depth: u32,
-    cost: u32,
+pub(super) struct Place {
+    pub(super) depth: u32,
+    pub(super) cost: u32,
     /// The locks below this one may be held here, or by one who waits for this part. Who takes
     /// them in ascending order never waits in a circle.
     lock: usize,
@@ -29,7 +32,7 @@ struct Place {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, sites: 0, foreign: false }
+        Self { bytes, sites: 0, foreign: false, talks: None }
     }
 
     /// The seed of what is not in the program.
@@ -44,26 +47,45 @@ impl<'a> Decoder<'a> {
         first
     }
 
-    fn below(&mut self, bound: u8) -> u8 {
+    pub(super) fn below(&mut self, bound: u8) -> u8 {
         self.byte() % bound
     }
 
     /// A program from what is left.
     pub(crate) fn program(&mut self) -> Code {
         self.foreign = self.below(4) == 3;
-        let place = Place { depth: DEPTH, cost: COST, lock: 0 };
+        self.parts(Place { depth: DEPTH, cost: COST, lock: 0 })
+    }
+
+    /// One of the programs of a world, from what is left of its bytes.
+    pub(super) fn talking(&mut self, own: usize) -> Code {
+        self.sites = 0;
+        self.talks = Some(own);
+        let place = Place { depth: DEPTH - 1, cost: COST / 2, lock: 0 };
+        let mut parts: Vec<_> = (0..1 + self.below(3)).map(|_| self.code(place)).collect();
+        if self.below(3) == 2 {
+            parts.push(self.node(Kind::Talk(Talk::Again)));
+        }
+        self.node(Kind::Seq(parts))
+    }
+
+    fn parts(&mut self, place: Place) -> Code {
         let parts = 1 + u32::from(self.below(4));
         let part = Place { cost: place.cost / parts, ..place };
         let parts = (0..parts).map(|_| self.code(part)).collect();
         self.node(Kind::Seq(parts))
     }
 
-    fn node(&mut self, kind: Kind) -> Code {
+    pub(super) fn node(&mut self, kind: Kind) -> Code {
         self.sites += 1;
         Rc::new(Node { site: self.sites, kind })
     }
 
-    fn code(&mut self, place: Place) -> Code {
+    pub(super) fn code(&mut self, place: Place) -> Code {
+        let below = Place { depth: place.depth.saturating_sub(1), cost: place.cost / 2, ..place };
+        if let Some(kind) = self.talk(below) {
+            return self.node(kind);
+        }
         let opcode = self.byte();
         let kind = match place {
             Place { depth: 0, .. } | Place { cost: 0..=1, .. } => self.leaf(opcode),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dacapo::Retry;
 
+use super::talk::Talk;
+
 /// A part of a program. Its site is its number in the order of decoding.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -67,6 +69,8 @@ pub(crate) enum Kind {
     Lock(Lib, usize, Code),
     /// A step whose `Shared` future two branches await.
     Shared(Step),
+    /// Something between runs.
+    Talk(Talk),
 }
 
 #[derive(Debug)]
@@ -218,6 +222,14 @@ impl Kind {
             }
             Kind::Buffered(set) => [&set.member].into_iter().chain(&set.then).collect(),
             Kind::Pipe(pipe) => vec![&pipe.produce, &pipe.consume],
+            Kind::Talk(talk) => talk.children(),
+        }
+    }
+
+    pub(crate) fn talk(&self) -> Option<&Talk> {
+        match self {
+            Kind::Talk(talk) => Some(talk),
+            _ => None,
         }
     }
 

@@ -21,6 +21,7 @@ use super::language::{
     Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why, body_value,
     failure_value, flat, fold, label, mix,
 };
+use super::talk::{self, Outside, WORKFLOWS};
 
 /// What a program gives: its value, and all that it saw, in order.
 pub(crate) type Output = (u64, Vec<(u16, u64)>);
@@ -31,19 +32,39 @@ pub(crate) const WORKFLOW: Workflow<u64, Output> = Workflow::new("program");
 pub(crate) fn build(program: &Code, sim: &Sim) -> Builder {
     let (program, sim) = (program.clone(), sim.clone());
     Executor::builder().workflow(WORKFLOW, async move |ctx: &Ctx, x: u64| -> Result<Output> {
-        let shared = Shared::new(&sim);
-        let value = flat(eval(&shared, ctx, &program, x).await);
-        let seen = shared.0.seen.borrow().clone();
-        Ok((value, seen))
+        let shared = Shared::new(&sim, 0, &Rc::default());
+        carry_out(&shared, ctx, &program, x).await
     })
+}
+
+/// Registers one of the programs of a world.
+pub(crate) fn add(
+    builder: Builder,
+    (workflow, program): (usize, &Code),
+    sim: &Sim,
+    outside: &Rc<Outside>,
+) -> Builder {
+    let (program, sim, outside) = (program.clone(), sim.clone(), outside.clone());
+    builder.workflow(WORKFLOWS[workflow], async move |ctx: &Ctx, x: u64| -> Result<Output> {
+        let shared = Shared::new(&sim, workflow, &outside);
+        carry_out(&shared, ctx, &program, x).await
+    })
+}
+
+async fn carry_out(shared: &Shared, ctx: &Ctx, program: &Code, x: u64) -> Result<Output> {
+    let value = flat(eval(shared, ctx, program, x).await);
+    let seen = shared.0.seen.borrow().clone();
+    Ok((value, seen))
 }
 
 /// What the tasks of one run share.
 #[derive(Clone)]
-struct Shared(Rc<State>);
+pub(super) struct Shared(Rc<State>);
 
 struct State {
     sim: Sim,
+    workflow: usize,
+    outside: Rc<Outside>,
     seen: RefCell<Vec<(u16, u64)>>,
     futures: [futures::lock::Mutex<u64>; LOCKS],
     tokio: [tokio::sync::Mutex<u64>; LOCKS],
@@ -51,9 +72,11 @@ struct State {
 }
 
 impl Shared {
-    fn new(sim: &Sim) -> Self {
+    fn new(sim: &Sim, workflow: usize, outside: &Rc<Outside>) -> Self {
         Self(Rc::new(State {
             sim: sim.clone(),
+            workflow,
+            outside: outside.clone(),
             seen: RefCell::default(),
             futures: Default::default(),
             tokio: Default::default(),
@@ -64,12 +87,20 @@ impl Shared {
     fn saw(&self, site: u16, value: u64) {
         self.0.seen.borrow_mut().push((site, value));
     }
+
+    pub(super) fn workflow(&self) -> usize {
+        self.0.workflow
+    }
+
+    pub(super) fn outside(&self) -> &Outside {
+        &self.0.outside
+    }
 }
 
-type Part<'a> = LocalBoxFuture<'a, Value>;
+pub(super) type Part<'a> = LocalBoxFuture<'a, Value>;
 
 /// A part for a number. Steps, sleeps and timeouts are built here, all others when it is polled.
-fn eval<'a>(shared: &'a Shared, ctx: &'a Ctx, code: &'a Code, x: u64) -> Part<'a> {
+pub(super) fn eval<'a>(shared: &'a Shared, ctx: &'a Ctx, code: &'a Code, x: u64) -> Part<'a> {
     let part = part(shared, ctx, &code.kind, code.site, x);
     Box::pin(async move {
         let value = part.await;
@@ -98,6 +129,7 @@ fn part<'a>(shared: &'a Shared, ctx: &'a Ctx, kind: &'a Kind, site: u16, x: u64)
         Kind::Unordered(set) => Box::pin(unordered(shared, ctx, set, site, x)),
         Kind::Buffered(set) => Box::pin(buffered(shared, ctx, set, site, x)),
         Kind::Pipe(pipe) => Box::pin(piped(shared, ctx, pipe, site, x)),
+        Kind::Talk(talk) => talk::part(shared, ctx, talk, x),
         Kind::Lock(lib, lock, code) => Box::pin(locked(shared, ctx, *lib, *lock, code, x)),
         _ => Box::pin(plain(shared, ctx, kind, site, x)),
     }
@@ -138,7 +170,7 @@ async fn plain(shared: &Shared, ctx: &Ctx, kind: &Kind, site: u16, x: u64) -> Va
     Ok(x)
 }
 
-fn ms(millis: u64) -> Duration {
+pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 

@@ -19,6 +19,8 @@ mod live;
 mod process;
 mod reference;
 mod storage;
+pub(crate) mod talk;
+pub(crate) mod worlds;
 
 use dacapo::sim::{Disk, DiskFault, Loss};
 use dacapo::store::MemoryStore;

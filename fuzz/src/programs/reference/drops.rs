@@ -7,7 +7,10 @@ impl Model {
     pub(super) fn drop_part(&mut self, part: Part) {
         match part.state {
             State::Code(..) | State::Lazy(..) | State::Yielded(_) | State::Ended => {}
-            State::Operation(number, _) => self.forget(number),
+            State::Operation(number, _) | State::Sent(number, _) | State::Received(number) => {
+                self.forget(number);
+            }
+            State::Talking(talking) => self.drop_talking(talking),
             State::Group(group) => {
                 group.into_parts().into_iter().for_each(|part| self.drop_part(part));
             }

@@ -16,6 +16,7 @@ mod operations;
 mod poll;
 mod set;
 mod shared;
+mod talk;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,6 +27,7 @@ use operations::{Operation, shown};
 use poll::Part;
 use set::Set;
 use shared::{Channel, Lock};
+pub(crate) use talk::{Delivered, End, News, Own, Stand, carry_out};
 
 /// Task and place: of the third spawned task's first operation `(3, 1)`.
 pub(crate) type Number = (u32, u32);
@@ -41,6 +43,8 @@ pub(crate) struct Expected {
 
 /// A run at one moment.
 struct Model {
+    /// Its key, which the polls for no reason depend on.
+    key: u64,
     seed: u64,
     /// That of the polls for no reason.
     wakes: u64,
@@ -62,6 +66,7 @@ struct Model {
     seen: Vec<(u16, u64)>,
     ran: BTreeMap<Number, u32>,
     trace: Vec<String>,
+    talks: talk::Talks,
 }
 
 #[derive(Default)]
@@ -89,6 +94,7 @@ enum Wake {
 impl Model {
     fn new((seed, wakes): (u64, u64)) -> Self {
         Self {
+            key: KEY.0,
             seed,
             wakes,
             now: 0,
@@ -106,6 +112,7 @@ impl Model {
             seen: Vec::new(),
             ran: BTreeMap::new(),
             trace: Vec::new(),
+            talks: talk::Talks::default(),
         }
     }
 
@@ -156,7 +163,7 @@ impl Model {
         if self.output.is_some() || self.tasks.is_empty() {
             return;
         }
-        let seed = split_mix(split_mix(self.wakes, KEY.0), place as u64);
+        let seed = split_mix(split_mix(self.wakes, self.key), place as u64);
         let wakes = [0, 0, 1, 3][(split_mix(seed, 0) % 4) as usize];
         let tasks = self.tasks.len() as u64;
         for index in 1..=wakes {
@@ -183,8 +190,9 @@ impl Model {
         };
         task.dead = true;
         task.output = Some(output);
-        if number == 0 {
+        if number == 0 && self.talks.end.is_none() {
             self.output = Some(output);
+            self.talks.end = Some(End::Returned);
         }
         let awaiter = task.awaiter.take();
         awaiter.into_iter().for_each(|awaiter| self.wake(awaiter));

@@ -118,6 +118,7 @@ impl Model {
     /// Whoever held it is gone.
     pub(super) fn forget(&mut self, number: Number) {
         self.operations.remove(&number);
+        self.forget_talk(number);
     }
 
     /// Hands over the outcome, if somebody still waits for it.

@@ -2,6 +2,7 @@
 
 use super::super::language::{Code, Kind, Lib, Value, flat, fold, mix};
 use super::combine::{Group, Until};
+use super::talk::Talking;
 use super::{Model, Number, Wake};
 
 /// A part that was begun.
@@ -18,6 +19,10 @@ pub(super) enum State {
     Lazy(Code, u64),
     /// A step, or a sleep with what it gives.
     Operation(Number, Option<Value>),
+    /// A send, with what it gives.
+    Sent(Number, u64),
+    Received(Number),
+    Talking(Talking),
     /// To go on at the next poll.
     Yielded(u64),
     Ended,
@@ -110,12 +115,13 @@ impl Model {
                 let parts = vec![part, Part::silent(sleep)];
                 State::Group(self.group(Lib::Tokio, Until::FirstReady, parts))
             }
+            Kind::Talk(talk) => self.begin_talk(code, talk, x),
             _ => State::Lazy(code.clone(), x),
         };
         Part { site: Some(code.site), state }
     }
 
-    fn boxed(&mut self, code: &Code, x: u64) -> Box<Part> {
+    pub(super) fn boxed(&mut self, code: &Code, x: u64) -> Box<Part> {
         Box::new(self.begin(code, x))
     }
 
@@ -148,6 +154,9 @@ impl Model {
                 let value = self.poll_operation(*number, wake)?;
                 Some(gives.unwrap_or(value))
             }
+            State::Sent(number, x) => Some(self.poll_operation(*number, wake)?.map(|_| *x)),
+            State::Received(number) => self.poll_receive(*number, wake).map(Ok),
+            State::Talking(talking) => self.poll_talking(talking, wake),
             State::Yielded(x) => Some(Ok(*x)),
             State::Ended => panic!("a part that has ended is not polled"),
             State::Group(group) => self.poll_group(group, wake),
@@ -293,6 +302,10 @@ impl Model {
                 State::Waiting { lock: *lock, key: None, code: code.clone(), x }
             }
             Kind::Step(_) | Kind::Sleep(_) | Kind::Timeout(..) => unreachable!("they are built"),
+            Kind::Talk(talk) => match self.enter_talk(code, (talk, x), wake) {
+                Ok(talking) => State::Talking(talking),
+                Err(x) => return Entered::Ends(x),
+            },
             Kind::Shared(_) => unreachable!("the reference does not know it"),
         })
     }

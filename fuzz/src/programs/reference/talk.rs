@@ -1,0 +1,507 @@
+//! Messages, children, requests to end, passes: what a run does with them, told from its history alone.
+
+use std::collections::BTreeMap;
+
+use super::super::language::{Code, Value, Why, body_value, failure_value, flat, mix};
+use super::super::live::Output;
+use super::super::talk::{CHANNELS, Child, First, Hold, PASSES, Talk, Then, WORKFLOWS};
+use super::operations::{Operation, State as Stands};
+use super::poll::{Part, State};
+use super::{Model, Number, Wake};
+
+/// What the history of a run says, with how it is shown.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Nothing that the code could tell.
+    Nothing,
+    /// The run begins, with a seed.
+    Began(u64),
+    /// A step or a send: its output or why it failed; of a failed send, the number that stands for why.
+    Ended(Number, Result<Option<u64>, (Why, u64)>),
+    Fired(Number),
+    ChildStarted(Number),
+    /// The value and what it saw, or the number that stands for why there is none.
+    ChildEnded(Number, Result<u64, u64>),
+    Message {
+        channel: usize,
+        seq: u64,
+        number: u64,
+    },
+    Cancel {
+        cause: u64,
+        terminates: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) time: u64,
+    pub(crate) shown: String,
+    pub(crate) news: News,
+}
+
+/// Which run it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) key: u64,
+    pub(crate) pass: u32,
+    /// That of the polls for no reason.
+    pub(crate) wakes: u64,
+}
+
+/// What a run must have done, and where it stands.
+pub(crate) struct Stand {
+    pub(crate) trace: Vec<String>,
+    pub(crate) end: Option<End>,
+    pub(crate) output: Option<Output>,
+    /// The messages that nobody has taken: their channels and numbers, in order.
+    pub(crate) untaken: Vec<(usize, u64)>,
+    /// What it awaits though that does not need anybody else, and is not due later than `now`.
+    pub(crate) overdue: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    Returned,
+    Dropped,
+    Again,
+}
+
+/// What is between a run and others.
+#[derive(Default)]
+pub(super) struct Talks {
+    pass: u32,
+    pub(super) end: Option<End>,
+    arrived: [BTreeMap<u64, u64>; CHANNELS.len()],
+    waiting: [BTreeMap<u64, Number>; CHANNELS.len()],
+    receives: BTreeMap<Number, Receive>,
+    built: u64,
+    children: BTreeMap<Number, Begun>,
+    cause: Option<u64>,
+    is_seen: bool,
+    waiters: BTreeMap<u64, Wake>,
+    next_waiter: u64,
+    shields: u32,
+}
+
+struct Receive {
+    channel: usize,
+    order: u64,
+    x: u64,
+    in_hand: Option<(u64, u64)>,
+}
+
+#[derive(Default)]
+struct Begun {
+    is_begun: bool,
+    waiter: Option<Wake>,
+}
+
+/// A part that talks, once begun.
+pub(super) enum Talking {
+    /// Nothing comes of it.
+    Never,
+    Cancelled(Option<u64>),
+    Shield(Box<Part>),
+    Hold {
+        code: Code,
+        receive: Number,
+        x: u64,
+        part: Option<Box<Part>>,
+    },
+    Child {
+        code: Code,
+        number: Number,
+        x: u64,
+        part: Option<Box<Part>>,
+        value: Option<u64>,
+        is_started: bool,
+    },
+}
+
+/// Carries a program out in the order of a whole history. An error says what no history may say.
+pub(crate) fn carry_out(
+    program: &Code,
+    x: u64,
+    own: Own,
+    (history, now): (&[Delivered], u64),
+) -> Result<Stand, String> {
+    let mut model = Model::new((0, own.wakes));
+    model.key = own.key;
+    model.talks.pass = own.pass;
+    for (place, delivered) in history.iter().enumerate() {
+        model.trace.push(format!("deliver {place}: {}", delivered.shown));
+        let told = model.tell(delivered, (program, x));
+        told.map_err(|why| format!("at {place}, {}: {why}", delivered.shown))?;
+        if model.talks.end.is_none() {
+            model.now = delivered.time;
+            model.poll_tasks();
+            model.poll_for_no_reason(place + 1);
+            model.drop_if_asked();
+        }
+    }
+    Ok(model.stand(now))
+}
+
+impl Model {
+    fn stand(self, now: u64) -> Stand {
+        let shown = &self.shown;
+        let overdue = self.operations.iter().filter(|(number, operation)| {
+            let is_due = match (&operation.step, self.talks.receives.contains_key(number)) {
+                (Some(_), _) => true,
+                (None, true) => false,
+                (None, false) => match self.talks.children.get(number) {
+                    Some(child) => !child.is_begun,
+                    None => operation.deadline <= now,
+                },
+            };
+            is_due && operation.is_waiting()
+        });
+        let overdue = overdue.map(|(number, _)| shown[number].clone()).collect();
+        let mut untaken: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
+        for (channel, arrived) in self.talks.arrived.iter().enumerate() {
+            untaken.extend(arrived.iter().map(|(seq, number)| (*seq, (channel, *number))));
+        }
+        for receive in self.talks.receives.values() {
+            let in_hand = receive.in_hand.iter();
+            untaken.extend(in_hand.map(|(seq, number)| (*seq, (receive.channel, *number))));
+        }
+        let returned = self.talks.end == Some(End::Returned);
+        let output = self.output.filter(|_| returned).map(|value| (flat(value), self.seen));
+        let untaken = untaken.into_values().collect();
+        Stand { trace: self.trace, end: self.talks.end, output, untaken, overdue }
+    }
+
+    fn tell(&mut self, delivered: &Delivered, (program, x): (&Code, u64)) -> Result<(), String> {
+        if self.talks.end.is_some() {
+            if let News::Message { channel, seq, number } = delivered.news {
+                self.talks.arrived[channel].insert(seq, number);
+            }
+            return Ok(());
+        }
+        self.now = delivered.time;
+        match &delivered.news {
+            News::Nothing => {}
+            News::Began(seed) => {
+                self.seed = *seed;
+                self.spawn_root(program, x);
+            }
+            News::Ended(number, outcome) => return self.end_operation(*number, *outcome),
+            News::Fired(number) => {
+                let operation = self.operations.get(number);
+                if operation.is_some_and(|operation| operation.deadline > delivered.time) {
+                    return Err("it is not due".into());
+                }
+                self.hand_over(*number, Ok(0));
+            }
+            News::ChildStarted(number) => {
+                if let Some(child) = self.talks.children.get_mut(number) {
+                    child.is_begun = true;
+                    let waiter = child.waiter.take();
+                    waiter.into_iter().for_each(|waiter| self.wake(waiter));
+                }
+            }
+            News::ChildEnded(number, outcome) => self.hand_over(*number, *outcome),
+            News::Message { channel, seq, number } => self.arrive(*channel, *seq, *number),
+            News::Cancel { terminates: true, .. } => self.drop_code(),
+            News::Cancel { cause, .. } => {
+                self.talks.cause = self.talks.cause.or(Some(*cause));
+                let waiters: Vec<_> = self.talks.waiters.values().copied().collect();
+                waiters.into_iter().for_each(|waiter| self.wake(waiter));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_operation(
+        &mut self,
+        number: Number,
+        outcome: Result<Option<u64>, (Why, u64)>,
+    ) -> Result<(), String> {
+        let Some(operation) = self.operations.get(&number) else { return Ok(()) };
+        let value = match (&operation.step, outcome) {
+            (Some((step, x)), Ok(Some(output))) => {
+                if output != body_value(step, *x) {
+                    return Err(format!("its body gives {}", body_value(step, *x)));
+                }
+                Ok(output)
+            }
+            (Some(_), Err((why, _))) => Err(failure_value(&self.shown_step(number), why)),
+            (None, Ok(_)) => Ok(0),
+            (None, Err((_, failure))) => Err(failure),
+            (Some(_), Ok(None)) => return Err("it has no output".into()),
+        };
+        self.hand_over(number, value);
+        Ok(())
+    }
+
+    fn shown_step(&self, number: Number) -> String {
+        self.shown[&number].clone()
+    }
+
+    fn hand_over(&mut self, number: Number, value: Value) {
+        let Some(operation) = self.operations.get_mut(&number) else { return };
+        let before = std::mem::replace(&mut operation.state, Stands::Delivered(value));
+        if let Stands::Waiting(wake) = before {
+            self.wake(wake);
+        }
+    }
+
+    /// A run that was asked to end, and did not look, is dropped when it is quiescent.
+    fn drop_if_asked(&mut self) {
+        let talks = &self.talks;
+        let is_awaited = talks.shields > 0 || !talks.waiters.is_empty();
+        if talks.cause.is_some() && !talks.is_seen && !is_awaited {
+            self.drop_code();
+        }
+    }
+
+    fn drop_code(&mut self) {
+        if self.talks.end.is_none() {
+            self.talks.end = Some(End::Dropped);
+            self.output = Some(Ok(0));
+        }
+    }
+
+    fn build_talk(&mut self, shown: &str) -> Number {
+        let (task, own) = self.own();
+        task.built += 1;
+        let number = (own, task.built);
+        let (kind, name) = shown.split_once(' ').expect("a kind and a name");
+        let text = format!("{kind} {} {name:?}", super::operations::shown(number));
+        self.shown.insert(number, text);
+        let operation = Operation {
+            step: None,
+            deadline: 0,
+            state: Stands::Built,
+            started: false,
+            begun: false,
+            cut_off: 0,
+            interrupted: false,
+        };
+        self.operations.insert(number, operation);
+        number
+    }
+
+    fn build_receive(&mut self, channel: usize, x: u64) -> Number {
+        let number = self.build_talk(&format!("receive {}", CHANNELS[channel].name()));
+        self.talks.built += 1;
+        let order = self.talks.built;
+        self.talks.receives.insert(number, Receive { channel, order, x, in_hand: None });
+        number
+    }
+
+    /// Messages and receives are built before they are polled.
+    pub(super) fn begin_talk(&mut self, code: &Code, talk: &Talk, x: u64) -> State {
+        match talk {
+            Talk::Send(letter) => {
+                let send = self.build_talk(&format!("send {}", CHANNELS[letter.channel].name()));
+                State::Sent(send, x)
+            }
+            Talk::Receive(channel) => State::Received(self.build_receive(*channel, x)),
+            _ => State::Lazy(code.clone(), x),
+        }
+    }
+
+    /// The first poll of a part that was not built before. `Err`: it ends with this number.
+    pub(super) fn enter_talk(
+        &mut self,
+        code: &Code,
+        (talk, x): (&Talk, u64),
+        wake: Wake,
+    ) -> Result<Talking, u64> {
+        Ok(match talk {
+            Talk::Glimpsed(letter) => {
+                let send = self.build_talk(&format!("send {}", CHANNELS[letter.channel].name()));
+                self.poll_operation(send, wake);
+                self.forget(send);
+                return Err(x);
+            }
+            Talk::Cancelled => Talking::Cancelled(None),
+            Talk::Shield(inner) => {
+                let part = self.boxed(inner, x);
+                self.talks.shields += 1;
+                Talking::Shield(part)
+            }
+            Talk::Hold(hold) => {
+                let receive = self.build_receive(hold.channel, x);
+                if hold.polled
+                    && let Some(message) = self.poll_receive(receive, wake)
+                {
+                    return Err(message);
+                }
+                let part = Some(self.boxed(&hold.code, x));
+                Talking::Hold { code: code.clone(), receive, x, part }
+            }
+            Talk::Child(child) => self.enter_child(code, child, x, wake),
+            Talk::Again if self.talks.pass >= PASSES => return Err(x),
+            Talk::Again => {
+                if self.talks.end.is_none() {
+                    self.talks.end = Some(End::Again);
+                    self.output = Some(Ok(0));
+                }
+                Talking::Never
+            }
+            Talk::Panic | Talk::Exposed => return Err(x),
+            Talk::Send(_) | Talk::Receive(_) => unreachable!("they are built before"),
+        })
+    }
+
+    fn enter_child(&mut self, code: &Code, child: &Child, x: u64, wake: Wake) -> Talking {
+        let number = self.build_talk(&format!("child {}", WORKFLOWS[child.workflow].name()));
+        self.talks.children.insert(number, Begun::default());
+        let is_started = child.first != First::Started;
+        if child.first == First::Polled {
+            self.poll_operation(number, wake);
+        }
+        let part = is_started.then(|| self.boxed(&child.code, x));
+        Talking::Child { code: code.clone(), number, x, part, value: None, is_started }
+    }
+
+    pub(super) fn poll_talking(&mut self, talking: &mut Talking, wake: Wake) -> Option<Value> {
+        match talking {
+            Talking::Never => None,
+            Talking::Cancelled(waiter) => {
+                if let Some(cause) = self.talks.cause {
+                    self.talks.is_seen = true;
+                    waiter.take().into_iter().for_each(|waiter| self.forget_waiter(waiter));
+                    return Some(Err(cause));
+                }
+                let waiter = *waiter.get_or_insert_with(|| {
+                    self.talks.next_waiter += 1;
+                    self.talks.next_waiter
+                });
+                self.talks.waiters.insert(waiter, wake);
+                None
+            }
+            Talking::Shield(part) => {
+                let value = self.poll(part, wake)?;
+                self.talks.shields -= 1;
+                Some(value)
+            }
+            Talking::Hold { code, receive, x, part } => {
+                if let Some(inner) = part {
+                    *x = mix(*x, flat(self.poll(inner, wake)?));
+                    *part = None;
+                }
+                let Some(Talk::Hold(Hold { awaited, .. })) = code.kind.talk() else {
+                    unreachable!("it is one")
+                };
+                if *awaited {
+                    let given = self.talks.receives.get_mut(receive).expect("it is held");
+                    given.x = *x;
+                    return self.poll_receive(*receive, wake).map(Ok);
+                }
+                self.forget(*receive);
+                Some(Ok(*x))
+            }
+            Talking::Child { code, number, x, part, value, is_started } => {
+                let Some(Talk::Child(child)) = code.kind.talk() else { unreachable!("it is one") };
+                if !*is_started {
+                    if let Err(failure) = self.poll_started(*number, wake)? {
+                        self.forget(*number);
+                        return Some(Err(failure));
+                    }
+                    *is_started = true;
+                    *part = Some(self.boxed(&child.code, *x));
+                }
+                if let Some(inner) = part {
+                    *value = Some(flat(self.poll(inner, wake)?));
+                    *part = None;
+                }
+                let value = value.expect("the part has ended");
+                if child.then == Then::Awaited {
+                    let ended = self.poll_operation(*number, wake)?;
+                    self.talks.children.remove(number);
+                    return Some(ended.map(|ended| mix(value, ended)));
+                }
+                self.forget(*number);
+                Some(Ok(value))
+            }
+        }
+    }
+
+    /// Whether a child was started, or why not.
+    fn poll_started(&mut self, number: Number, wake: Wake) -> Option<Result<(), u64>> {
+        let is_begun = self.talks.children[&number].is_begun;
+        let delivered = match self.operations[&number].state {
+            Stands::Delivered(value) => Some(value),
+            Stands::Built | Stands::Waiting(_) => None,
+        };
+        match (is_begun, delivered) {
+            (false, Some(Err(failure))) => return Some(Err(failure)),
+            (true, _) | (_, Some(_)) => return Some(Ok(())),
+            (false, None) => {}
+        }
+        self.poll_operation(number, wake);
+        self.talks.children.get_mut(&number).expect("it is held").waiter = Some(wake);
+        None
+    }
+
+    /// What a receive gives: a message that is there it takes at its first poll.
+    pub(super) fn poll_receive(&mut self, number: Number, wake: Wake) -> Option<u64> {
+        let receive = &self.talks.receives[&number];
+        let (channel, order, x) = (receive.channel, receive.order, receive.x);
+        match self.operations[&number].state {
+            Stands::Built => {
+                if let Some((_, message)) = self.talks.arrived[channel].pop_first() {
+                    self.trace.push(format!("ask {}", self.shown[&number]));
+                    self.operations.remove(&number);
+                    self.talks.receives.remove(&number);
+                    return Some(mix(x, message));
+                }
+                self.talks.waiting[channel].insert(order, number);
+            }
+            Stands::Delivered(_) => {
+                let receive = self.talks.receives.remove(&number).expect("it is there");
+                self.operations.remove(&number);
+                let (_, message) = receive.in_hand.expect("it was handed over");
+                return Some(mix(x, message));
+            }
+            Stands::Waiting(_) => {}
+        }
+        self.poll_operation(number, wake);
+        None
+    }
+
+    /// A message arrives, or is put back: the oldest receive that waits gets the first one.
+    fn arrive(&mut self, channel: usize, seq: u64, number: u64) {
+        self.talks.arrived[channel].insert(seq, number);
+        if let Some((_, receive)) = self.talks.waiting[channel].pop_first() {
+            let first = self.talks.arrived[channel].pop_first();
+            self.talks.receives.get_mut(&receive).expect("it waits").in_hand = first;
+            self.hand_over(receive, Ok(0));
+        }
+    }
+
+    /// Whoever held an operation is gone: what a receive has in hand goes back.
+    pub(super) fn forget_talk(&mut self, number: Number) {
+        self.talks.children.remove(&number);
+        let Some(receive) = self.talks.receives.remove(&number) else { return };
+        self.talks.waiting[receive.channel].remove(&receive.order);
+        if let Some((seq, message)) = receive.in_hand {
+            self.arrive(receive.channel, seq, message);
+        }
+    }
+
+    fn forget_waiter(&mut self, waiter: u64) {
+        self.talks.waiters.remove(&waiter);
+    }
+
+    pub(super) fn drop_talking(&mut self, talking: Talking) {
+        match talking {
+            Talking::Never => {}
+            Talking::Cancelled(waiter) => {
+                waiter.into_iter().for_each(|waiter| self.forget_waiter(waiter));
+            }
+            Talking::Shield(part) => {
+                self.drop_part(*part);
+                self.talks.shields -= 1;
+            }
+            Talking::Hold { receive: number, part, .. } | Talking::Child { number, part, .. } => {
+                part.into_iter().for_each(|part| self.drop_part(*part));
+                self.forget(number);
+            }
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! What must hold in every file, after every commit: "Assert" in the contract, as far as rows and
+//! histories tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dacapo::store::{RunKey, RunState};
+
+use super::super::talk::{CHANNELS, KEYED, OF_A_RUN};
+use super::records::{
+    Asked, Cause, Entry, FailureKind, Mark, Note, Number, Record, Run, Submission,
+};
+
+pub(super) type Checked = Result<(), String>;
+
+/// What is known of a file beside what it holds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known {
+    /// Something was deleted, with its half of what it did.
+    pub(super) has_forgotten: bool,
+    /// Nothing is under way.
+    pub(super) is_quiet: bool,
+}
+
+pub(super) fn check(runs: &[Run], known: Known) -> Checked {
+    for run in runs {
+        let checked = check_history(run).and_then(|()| check_row(run));
+        checked.map_err(|why| shown(run, &why))?;
+    }
+    let by_key: BTreeMap<RunKey, &Run> = runs.iter().map(|run| (run.row.key, run)).collect();
+    let mut by_id: BTreeMap<&str, &Run> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.row.state != RunState::Continued) {
+        if by_id.insert(&run.row.id, run).is_some() {
+            return Err(shown(run, "there is another run with its id"));
+        }
+    }
+    for run in runs {
+        check_link(run, &by_key).map_err(|why| shown(run, &why))?;
+        check_children(run, &by_id, known).map_err(|why| shown(run, &why))?;
+        if let Some(before) = run.submission().and_then(|submission| submission.before)
+            && let Some(before) = by_key.get(&RunKey(before))
+        {
+            check_passes(before, run)
+                .map_err(|why| format!("{}\n{}", shown(before, ""), shown(run, &why)))?;
+        }
+    }
+    check_messages(runs, &by_id, known)
+}
+
+pub(super) fn shown(run: &Run, why: &str) -> String {
+    let line = |(seq, entry): (usize, &Entry)| {
+        let mut record = format!("{:?}", entry.record);
+        record.truncate(220);
+        format!("  {seq} in {} at {}: {record}", entry.commit, entry.time / 1_000_000)
+    };
+    let lines: Vec<_> = run.entries.iter().enumerate().map(line).collect();
+    let row = &run.row;
+    format!(
+        "run {:?} (key {:?}, pass {}, {:?}, link {:?}, wakes at {:?}, {}): {why}\n{}",
+        row.id,
+        row.key,
+        row.pass,
+        row.state,
+        row.link,
+        row.wake_at,
+        row.workflow,
+        lines.join("\n")
+    )
+}
+
+impl Run {
+    pub(super) fn submission(&self) -> Option<&Submission> {
+        match self.entries.first().map(|entry| &entry.record) {
+            Some(Record::Submitted(submission)) => Some(submission),
+            _ => None,
+        }
+    }
+}
+
+/// Where a record stands in its commit.
+fn part(record: &Record, before: Option<&Record>) -> u32 {
+    match record {
+        Record::Started { .. } | Record::Submitted(_) | Record::Admitted { .. } => 0,
+        Record::OperationNoted { .. }
+        | Record::Marked { .. }
+        | Record::Again
+        | Record::OperationEnded { asked: Asked::Send { .. }, .. } => 1,
+        Record::OperationEnded { asked: Asked::Child { .. }, outcome: Err(why), .. }
+            if why.kind == FailureKind::Usage =>
+        {
+            1
+        }
+        Record::Finished { .. } => match before {
+            Some(Record::CancelRequested { cause: Cause::Terminated }) => 4,
+            _ => 1,
+        },
+        Record::OperationEnded { asked: Asked::Step { .. }, .. } | Record::Reported { .. } => 2,
+        Record::OperationEnded { asked: Asked::Sleep { .. }, .. } => 3,
+        Record::OperationEnded { asked: Asked::Child { .. } | Asked::Receive { .. }, .. }
+        | Record::MessageArrived { .. }
+        | Record::MessageSkipped { .. }
+        | Record::CancelRequested { .. } => 4,
+    }
+}
+
+fn check_history(run: &Run) -> Checked {
+    let entries = &run.entries;
+    match (&entries[..], run.row.state) {
+        ([], _) => return Err("it has no history".into()),
+        ([first, ..], _) if matches!(first.record, Record::Started { .. }) => {}
+        ([first, next, ..], _)
+            if matches!(first.record, Record::Submitted(_))
+                && matches!(next.record, Record::Admitted { .. })
+                && first.commit == next.commit => {}
+        _ => return Err("it does not begin as runs do".into()),
+    }
+    for (one, next) in entries.iter().zip(&entries[1..]) {
+        if next.commit < one.commit || next.time < one.time {
+            return Err("commits or times go back".into());
+        }
+        if matches!(one.record, Record::Finished { .. } | Record::Again) {
+            return Err("it goes on behind its end".into());
+        }
+        let parts = (part(&one.record, None), part(&next.record, Some(&one.record)));
+        if one.commit == next.commit && parts.0 > parts.1 && !is_end_of(one, next) {
+            return Err(format!("{:?} stands behind {:?}", next.record, one.record));
+        }
+    }
+    let ends = match entries.last().map(|entry| &entry.record) {
+        Some(Record::Again) => run.row.state == RunState::Continued,
+        Some(Record::Finished { outcome, was_dropped }) => {
+            let state = match (was_dropped, outcome) {
+                (true, _) => RunState::Cancelled,
+                (false, Ok(_)) => RunState::Completed,
+                (false, Err(_)) => RunState::Failed,
+            };
+            run.row.state == state
+        }
+        _ => matches!(run.row.state, RunState::Running | RunState::Parked),
+    };
+    if !ends {
+        return Err("its row and its history do not end alike".into());
+    }
+    check_operations(entries)?;
+    check_posts(entries)
+}
+
+/// The end of a child that was refused because of the disk is not told from one that ended so.
+fn is_end_of(one: &Entry, next: &Entry) -> bool {
+    matches!(
+        (&one.record, &next.record),
+        (
+            Record::OperationEnded { asked: Asked::Child { .. }, .. },
+            Record::OperationEnded { asked: Asked::Child { .. }, .. }
+        )
+    )
+}
+
+/// What may be recorded of an operation, and when.
+fn check_operations(entries: &[Entry]) -> Checked {
+    let (mut ended, mut begun) = (BTreeSet::<Number>::new(), BTreeSet::<Number>::new());
+    let (mut let_go, mut children) = (BTreeSet::<Number>::new(), BTreeSet::<Number>::new());
+    for entry in entries {
+        match &entry.record {
+            Record::OperationEnded { number, asked, outcome, .. } => {
+                if !ended.insert(*number) {
+                    return Err(format!("{number:?} ends twice"));
+                }
+                if let Asked::Child { .. } = asked {
+                    let is_refused = !children.contains(number);
+                    if is_refused && outcome.is_ok() {
+                        return Err(format!("child {number:?} ends that was not started"));
+                    }
+                    if let_go.contains(number) {
+                        return Err(format!("child {number:?} ends that was let go"));
+                    }
+                }
+            }
+            Record::OperationNoted { number, note } => {
+                if ended.contains(number) {
+                    return Err(format!("{number:?} is noted behind its end"));
+                }
+                let is_new = match note {
+                    Note::Begun => begun.insert(*number),
+                    Note::ChildStarted { .. } => children.insert(*number),
+                    Note::Interrupted | Note::Left => true,
+                };
+                if !is_new {
+                    return Err(format!("{number:?} begins twice"));
+                }
+            }
+            Record::Marked { number, mark } => {
+                // It may have been made when the end was committed already.
+                let is_started = matches!(mark, Mark::ChildStarted { .. });
+                if is_started == children.contains(number) {
+                    return Err(format!("{mark:?} of {number:?} has no place here"));
+                }
+                if !let_go.insert(*number) {
+                    return Err(format!("{number:?} is let go twice"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_posts(entries: &[Entry]) -> Checked {
+    let asked = entries.iter().filter_map(|entry| match entry.record {
+        Record::CancelRequested { cause } if cause != Cause::Terminated => Some(cause),
+        _ => None,
+    });
+    if asked.count() > 1 {
+        return Err("it is asked to end twice".into());
+    }
+    let mut keys = BTreeSet::new();
+    for (channel, key) in entries.iter().filter_map(|entry| key(&entry.record)) {
+        if !keys.insert((channel, key)) {
+            return Err(format!("the key {key:?} comes twice on {channel:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn key(record: &Record) -> Option<(&str, &str)> {
+    match record {
+        Record::MessageArrived { channel, key: Some(key), .. } => Some((channel, key)),
+        _ => None,
+    }
+}
+
+fn check_row(run: &Run) -> Checked {
+    let row = &run.row;
+    let (pass, deadline) = match run.submission() {
+        Some(submission) => (submission.pass, submission.deadline),
+        None => (1, None),
+    };
+    if (row.pass, row.deadline) != (pass, deadline) {
+        return Err(format!("its row says {} and {:?}", row.pass, row.deadline));
+    }
+    let has_ended = row.state.has_ended() || row.state == RunState::Continued;
+    if has_ended && (row.link.is_some() || row.wake_at.is_some()) {
+        return Err("it has ended, and its row says more".into());
+    }
+    Ok(())
+}
+
+/// A row whose link stands has a parent that has not ended, and waits for it.
+fn check_link(run: &Run, by_key: &BTreeMap<RunKey, &Run>) -> Checked {
+    let Some(link) = run.row.link else { return Ok(()) };
+    let own = run.submission().and_then(|submission| submission.link);
+    if own != Some((link.parent.0, (link.task, link.local))) {
+        return Err(format!("its link was {own:?}"));
+    }
+    let Some(parent) = by_key.get(&link.parent) else {
+        return Err("its parent is not there".into());
+    };
+    if parent.row.state.has_ended() || parent.row.state == RunState::Continued {
+        return Err(format!("its parent has ended: {}", shown(parent, "")));
+    }
+    match awaited(parent).get(&(link.task, link.local)) {
+        Some(id) if *id == run.row.id => Ok(()),
+        _ => Err(format!("its parent does not wait for it: {}", shown(parent, ""))),
+    }
+}
+
+/// The children that were started, whose ends the run does not know, and that it did not let go.
+fn awaited(run: &Run) -> BTreeMap<Number, &str> {
+    let mut children = BTreeMap::new();
+    for entry in &run.entries {
+        match &entry.record {
+            Record::OperationNoted { number, note: Note::ChildStarted { id, .. } } => {
+                children.insert(*number, &**id);
+            }
+            Record::OperationEnded { number, .. } | Record::Marked { number, .. } => {
+                children.remove(number);
+            }
+            _ => {}
+        }
+    }
+    children
+}
+
+/// A run that has not ended waits for children that have not ended, and know it.
+fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known) -> Checked {
+    let may_have_ended = run.row.state == RunState::Running && !known.is_quiet;
+    let has_ended = run.row.state.has_ended() || run.row.state == RunState::Continued;
+    if may_have_ended || has_ended {
+        return Ok(());
+    }
+    for (number, id) in awaited(run) {
+        let Some(child) = by_id.get(id) else {
+            return Err(format!("it waits for {id:?}, which is not there"));
+        };
+        let link = child.row.link.map(|link| (link.parent, (link.task, link.local)));
+        if link != Some((run.row.key, number)) {
+            return Err(format!("it waits for {number:?}, but {}", shown(child, "")));
+        }
+    }
+    Ok(())
+}
+
+/// What one pass hands to the next.
+fn check_passes(before: &Run, next: &Run) -> Checked {
+    let (Some(end), Some(submission)) = (before.entries.last(), next.submission()) else {
+        return Err("a pass begins without an end".into());
+    };
+    let start = &next.entries[0];
+    if end.record != Record::Again || end.commit != start.commit {
+        return Err("a pass begins apart from the end of the one before".into());
+    }
+    if submission.pass != before.row.pass + 1 || next.row.id != before.row.id {
+        return Err("it is not the next pass".into());
+    }
+    let (deadline, link) = match before.submission() {
+        Some(submission) => (submission.deadline, submission.link),
+        None => (None, None),
+    };
+    if submission.deadline != deadline || submission.link.is_some() && submission.link != link {
+        return Err("it has another deadline or link".into());
+    }
+    let first: Vec<_> =
+        next.entries.iter().take_while(|entry| entry.commit == start.commit).collect();
+    let cause = |entry: &&Entry| match entry.record {
+        Record::CancelRequested { cause } => Some(cause),
+        _ => None,
+    };
+    let asked = before.entries.iter().find_map(|entry| cause(&entry));
+    if asked.is_some() && asked != first.iter().find_map(cause) {
+        return Err("the request to end did not go over".into());
+    }
+    let old = carried(before.submission())
+        .chain(before.entries.iter().filter_map(|entry| key(&entry.record)));
+    let old: BTreeSet<_> = old.collect();
+    let arrived: Vec<_> = first.iter().filter_map(|entry| key(&entry.record)).collect();
+    let new: Vec<_> = carried(Some(submission)).chain(arrived).collect();
+    let distinct: BTreeSet<_> = new.iter().copied().collect();
+    if distinct.len() != new.len() || !old.is_subset(&distinct) {
+        return Err(format!("of the keys {old:?} went over {new:?}"));
+    }
+    // Messages go over once, and in their order.
+    let messages = |entries: &[&Entry]| -> Vec<Record> {
+        let messages =
+            entries.iter().filter(|entry| matches!(entry.record, Record::MessageArrived { .. }));
+        messages.map(|entry| entry.record.clone()).collect()
+    };
+    let all: Vec<_> = before.entries.iter().collect();
+    let all = messages(&all);
+    let mut left = all.iter();
+    for record in messages(&first) {
+        if !left.any(|message| *message == record)
+            && all.contains(&record)
+            && !first_is_new(&record)
+        {
+            return Err(format!("{record:?} went over twice, or in another order"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the message may have come with the commit that began the pass: two may be alike.
+fn first_is_new(record: &Record) -> bool {
+    key(record).is_none()
+}
+
+fn carried(submission: Option<&Submission>) -> impl Iterator<Item = (&str, &str)> {
+    let keys = submission.into_iter().flat_map(|submission| &submission.keys);
+    keys.map(|(channel, key, ..)| (&**channel, &**key))
+}
+
+/// Both halves of a message between runs are one commit.
+fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known) -> Checked {
+    if known.has_forgotten {
+        return Ok(());
+    }
+    let mut halves: BTreeMap<(u64, &str, &str), (u32, u32)> = BTreeMap::new();
+    for run in runs {
+        let is_pass = run.row.pass > 1;
+        let begun = run.entries[0].commit;
+        // Those of the pass before stand in front.
+        let carried = |entry: &Entry| is_pass && entry.commit == begun;
+        let mut from_before = 0;
+        for entry in &run.entries {
+            match &entry.record {
+                Record::OperationEnded {
+                    asked: Asked::Send { channel },
+                    label,
+                    outcome: Ok(_),
+                    ..
+                } => {
+                    let to = label.as_deref().ok_or("a message is for nobody")?;
+                    halves.entry((entry.commit, to, channel)).or_default().0 += 1;
+                }
+                Record::MessageArrived { channel, payload, .. } => {
+                    let number: u64 =
+                        postcard::from_bytes(payload).map_err(|why| why.to_string())?;
+                    if number & OF_A_RUN != 0 {
+                        if carried(entry) {
+                            from_before += 1;
+                        }
+                        halves.entry((entry.commit, &run.row.id, channel)).or_default().1 += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if from_before > 0 {
+            // How many of these are new is not told by the history.
+            let id = &*run.row.id;
+            for channel in &CHANNELS {
+                halves.remove(&(begun, id, channel.name()));
+            }
+            halves.entry((begun, id, "over")).or_default();
+        }
+    }
+    for ((commit, to, channel), (sent, arrived)) in &halves {
+        let is_keyed = *channel == CHANNELS[KEYED].name();
+        let went_over = halves.contains_key(&(*commit, *to, "over"));
+        if *channel == "over" || went_over {
+            continue;
+        }
+        let fits = if is_keyed { arrived <= sent } else { arrived == sent };
+        if !fits {
+            let to = by_id.get(to).map(|run| shown(run, "")).unwrap_or_default();
+            return Err(format!(
+                "commit {commit} sent {sent} on {channel}, arrived are {arrived}: {to}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it comes to a run from elsewhere.
+pub(super) fn is_post(record: &Record) -> bool {
+    match record {
+        Record::MessageArrived { .. }
+        | Record::CancelRequested { .. }
+        | Record::MessageSkipped { .. }
+        | Record::Finished { was_dropped: true, .. }
+        | Record::OperationEnded { asked: Asked::Child { .. }, .. } => true,
+        Record::Started { .. }
+        | Record::Submitted(_)
+        | Record::Admitted { .. }
+        | Record::OperationEnded { .. }
+        | Record::OperationNoted { .. }
+        | Record::Finished { .. }
+        | Record::Marked { .. }
+        | Record::Reported { .. }
+        | Record::Again => false,
+    }
+}

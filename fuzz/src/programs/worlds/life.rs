@@ -1,0 +1,441 @@
+//! One process of a world.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use dacapo::sim::{Crash, Recorder, Sim, Snapshots, VirtualClock};
+use dacapo::store::{Filter, MemoryStore, RunState, Store};
+use dacapo::{Clock, Error, Executor, Handle, Timestamp, race};
+use futures::future::{join_all, pending};
+
+use super::super::compare::compare;
+use super::super::language::mix;
+use super::super::live::{Output, add};
+use super::super::reference::split_mix;
+use super::super::talk::{Outside, WORKFLOWS};
+use super::assert::{Known, check};
+use super::records::{Record, Run, runs};
+use super::{End, Life, Report, World, Wrong, check_commits};
+
+/// What a life leaves to the next one besides what is stored.
+#[derive(Default)]
+pub(super) struct Left {
+    /// The messages that were acknowledged: to whom, and which.
+    pub(super) sent: Vec<(String, u64)>,
+    pub(super) accepted: BTreeSet<String>,
+    /// How runs ended, as somebody was told.
+    told: BTreeMap<String, String>,
+    /// How many records each run that was in memory had delivered, by the first of its trace.
+    delivered: BTreeMap<String, (String, usize)>,
+    numbers: u64,
+    has_forgotten: bool,
+}
+
+impl Left {
+    pub(super) fn forget(&mut self, id: &str) {
+        self.sent.retain(|(to, _)| to != id);
+        self.accepted.remove(id);
+        self.told.remove(id);
+    }
+}
+
+pub(super) struct Process<'a> {
+    pub(super) world: &'a World,
+    pub(super) executor: Executor,
+    pub(super) sim: Sim,
+    recorder: Recorder,
+    pub(super) outside: Rc<Outside>,
+    pub(super) left: RefCell<&'a mut Left>,
+    pub(super) handles: RefCell<Vec<(String, Handle<Output>)>>,
+    pub(super) has_forgotten: Cell<bool>,
+    /// The runs whose traces say something else: they were untraced beside the live ones, or woken from
+    /// outside.
+    pub(super) untraced: RefCell<BTreeSet<String>>,
+    wrong: RefCell<Option<String>>,
+}
+
+/// Virtual time that does not go on for ever.
+struct Impatient {
+    clock: VirtualClock,
+    turns: Cell<u64>,
+}
+
+impl Clock for Impatient {
+    fn now(&self) -> Timestamp {
+        self.turns.set(self.turns.get() + 1);
+        assert!(self.turns.get() < 200_000, "it goes on and on");
+        self.clock.now()
+    }
+
+    fn skip_to(&self, until: Option<Timestamp>) -> bool {
+        assert!(self.clock.skip_to(until), "nothing is left that could happen");
+        true
+    }
+}
+
+/// No timer waits for so long, in milliseconds.
+const LONG_MS: u64 = 1_000_000;
+
+fn open(
+    world: &World,
+    (life, outside): (Option<&Life>, &Rc<Outside>),
+    store: impl Store + 'static,
+    own_seed: u64,
+    recorder: &Recorder,
+) -> Result<(Executor, Sim), Error> {
+    let outage = Duration::from_millis(life.map_or(0, |life| life.outage_ms));
+    let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
+    let wakes = split_mix(world.seed, 77);
+    let sim = Sim::with_wakes(own_seed, Some(wakes), clock.clone());
+    let mut builder = sim.apply(Executor::builder()).seed(world.seed).poll_budget(20_000);
+    for (index, program) in world.programs.iter().enumerate() {
+        if life.is_none_or(|life| life.missing != Some(index)) {
+            builder = add(builder, (index, program), &sim, outside);
+        }
+    }
+    builder = builder.clock(Impatient { clock, turns: Cell::new(0) }).observer(recorder.clone());
+    if let Some(residents) = life.and_then(|life| life.resident_max) {
+        builder = builder.resident_max(residents);
+    }
+    Ok((builder.open_with(store)?, sim))
+}
+
+/// Carries out a life over what the one before has stored, and gives what is stored then.
+pub(super) fn live(
+    world: &World,
+    (index, life, is_last): (usize, &Life, bool),
+    stored: &MemoryStore,
+    (left, report): (&mut Left, &mut Report),
+) -> Result<MemoryStore, Wrong> {
+    let store = Snapshots::new(stored.snapshot());
+    match life.end {
+        End::CrashBefore(commit) => store.crash(Crash::Before(commit)),
+        End::CrashAfter(commit) => store.crash(Crash::After(commit)),
+        End::Shutdown { .. } | End::Quiet => {}
+    }
+    let own_seed = split_mix(world.seed, index as u64);
+    let (recorder, outside) = (Recorder::default(), Rc::<Outside>::default());
+    outside.is_mended.set(life.is_mended);
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        open(world, (Some(life), &outside), store.clone(), own_seed, &recorder)
+    }));
+    let opened = opened.map_err(|panic| Wrong::Lost(format!("opened: {}", message(&*panic))))?;
+    let (executor, sim) = opened.map_err(|error| Wrong::Lost(format!("opened: {error:?}")))?;
+    let had_forgotten = left.has_forgotten;
+    let process = Process {
+        world,
+        executor,
+        sim,
+        recorder,
+        outside,
+        left: RefCell::new(left),
+        handles: RefCell::default(),
+        has_forgotten: Cell::new(had_forgotten),
+        untraced: RefCell::default(),
+        wrong: RefCell::default(),
+    };
+    let driven = process.drive(life, is_last, &store, report);
+    let has_forgotten = process.has_forgotten.get();
+    let commits = store.take();
+    report.lives += 1;
+    report.commits += commits.len() as u64;
+    // What was wrong in the file is said first: the rest may follow from it.
+    check_commits(&commits, Known { has_forgotten, is_quiet: false })?;
+    driven.map_err(|why| Wrong::Lost(format!("{why}\n{}", process.shown(&store.now()))))?;
+    let now = store.now();
+    process.check_left(&now)?;
+    process.note_delivered(&now)?;
+    process.check_replays(&now, life, report)?;
+    process.left.borrow_mut().has_forgotten = has_forgotten;
+    Ok(now)
+}
+
+impl Process<'_> {
+    /// A number that no other client sends.
+    pub(super) fn next(&self) -> u64 {
+        let mut left = self.left.borrow_mut();
+        left.numbers += 1;
+        mix(left.numbers, 5) >> 1
+    }
+
+    pub(super) fn note_wrong(&self, what: String) {
+        self.wrong.borrow_mut().get_or_insert(what);
+    }
+
+    fn drive(
+        &self,
+        life: &Life,
+        is_last: bool,
+        store: &Snapshots,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let clients = join_all(life.clients.iter().map(|actions| self.act(actions)));
+        let shut_down = async {
+            if let End::Shutdown { after_ms, turns, grace_ms } = life.end {
+                self.sleep(after_ms).await;
+                for _ in 0..turns {
+                    dacapo::yield_now().await;
+                }
+                return self.executor.shutdown(Duration::from_millis(grace_ms)).await;
+            }
+            pending().await
+        };
+        let clients = async {
+            clients.await;
+            self.rest(store).await;
+            Ok(())
+        };
+        let main = async {
+            race(clients, shut_down).await.map_err(|error| format!("shut down: {error:?}"))
+        };
+        self.block_on(main)??;
+        match life.end {
+            End::Shutdown { .. } => report.shutdowns += 1,
+            _ if self.has_stopped() => report.crashes += 1,
+            _ => {
+                self.check_quiet(store, life)?;
+                report.parked += self.executor.parked().map_or(0, |parked| parked.len() as u64);
+                if is_last {
+                    self.block_on(self.end_all(store))??;
+                    self.check_ended(store)?;
+                }
+            }
+        }
+        self.wrong.take().map_or(Ok(()), Err)
+    }
+
+    /// Until nothing goes on by itself any more.
+    async fn rest(&self, store: &Snapshots) {
+        loop {
+            let before = store.now().last_commit();
+            self.sleep(LONG_MS).await;
+            if store.now().last_commit() == before {
+                return;
+            }
+        }
+    }
+
+    fn block_on<T>(&self, main: impl Future<Output = T>) -> Result<T, String> {
+        let driven = catch_unwind(AssertUnwindSafe(|| self.executor.block_on(main)));
+        driven.map_err(|panic| message(&*panic))
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.executor.start(WORKFLOWS[0], "", 0).is_err_and(|error| error.is_store())
+    }
+
+    /// Nothing happens any more: each run has had delivered all that its history holds.
+    fn check_quiet(&self, store: &Snapshots, life: &Life) -> Result<(), String> {
+        let now = store.now();
+        let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
+        let runs = runs(&now)?;
+        check(&runs, known)?;
+        for run in runs.iter().filter(|run| run.row.state == RunState::Running) {
+            let is_missing =
+                life.missing.is_some_and(|missing| run.row.workflow == WORKFLOWS[missing].name());
+            let is_asked = run
+                .entries
+                .iter()
+                .any(|entry| matches!(entry.record, Record::CancelRequested { .. }));
+            if run.row.deadline.is_some() && !is_asked && !is_missing {
+                return Err(super::assert::shown(run, "its deadline has passed"));
+            }
+        }
+        Ok(())
+    }
+
+    /// All runs are asked to end, and terminated if they do not.
+    async fn end_all(&self, store: &Snapshots) -> Result<(), String> {
+        let unended = || -> Result<Vec<String>, String> {
+            let states = Filter::new().states(&[RunState::Running, RunState::Parked]);
+            let runs = self.executor.runs(&states).map_err(|error| error.to_string())?;
+            Ok(runs.into_iter().map(|run| run.id).collect())
+        };
+        self.outside.is_mended.set(true);
+        for id in unended()? {
+            let _ = self.executor.cancel(&id).await;
+        }
+        self.rest(store).await;
+        for _ in 0..100 {
+            let left = unended()?;
+            if left.is_empty() {
+                break;
+            }
+            for id in left {
+                let ended = self.executor.terminate(&id).await;
+                ended.map_err(|error| format!("terminating {id:?}: {error:?}"))?;
+            }
+        }
+        let left = unended()?;
+        if !left.is_empty() {
+            return Err(format!("{left:?} do not end"));
+        }
+        let handles = self.handles.take();
+        for (id, handle) in handles {
+            let told = handle.await;
+            let shown = format!("{told:?}");
+            if told.as_ref().is_err_and(|error| error.is_parked() || error.is_not_found()) {
+                continue;
+            }
+            let before = self.left.borrow_mut().told.insert(id.clone(), shown.clone());
+            if before.as_ref().is_some_and(|before| *before != shown) && !self.has_forgotten.get() {
+                return Err(format!("{id:?} had ended with {before:?}, and now with {shown}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ended(&self, store: &Snapshots) -> Result<(), String> {
+        let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
+        let runs = runs(&store.now())?;
+        check(&runs, known)
+    }
+
+    /// What somebody was told is there.
+    fn check_left(&self, now: &MemoryStore) -> Result<(), Wrong> {
+        let left = self.left.borrow();
+        let runs = runs(now).map_err(Wrong::Lost)?;
+        for id in &left.accepted {
+            if !runs.iter().any(|run| run.row.id == *id) && !self.has_forgotten.get() {
+                return Err(Wrong::Lost(format!("run {id:?} was accepted, and is not there")));
+            }
+        }
+        for (to, number) in &left.sent {
+            let arrived = runs.iter().filter(|run| run.row.id == *to).flat_map(|run| {
+                // Messages that go over to the next pass stand in both.
+                let carried = run.row.pass > 1;
+                let begun = run.entries[0].commit;
+                run.entries.iter().filter(move |entry| !(carried && entry.commit == begun))
+            });
+            let all = runs.iter().filter(|run| run.row.id == *to).flat_map(|run| &run.entries);
+            let is_it = |record: &Record| {
+                matches!(record, Record::MessageArrived { payload, .. }
+                    if postcard::from_bytes::<u64>(payload) == Ok(*number))
+            };
+            let count = arrived.filter(|entry| is_it(&entry.record)).count();
+            let any = all.filter(|entry| is_it(&entry.record)).count();
+            if count > 1 {
+                return Err(Wrong::Duplicated(format!("message {number} to {to:?}")));
+            }
+            if any == 0 && !self.has_forgotten.get() {
+                return Err(Wrong::Lost(format!("message {number} to {to:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What each run did in this life is what its history makes of it.
+    fn check_replays(
+        &self,
+        now: &MemoryStore,
+        life: &Life,
+        report: &mut Report,
+    ) -> Result<(), Wrong> {
+        let (recorder, outside) = (Recorder::default(), Rc::<Outside>::default());
+        outside.is_mended.set(true);
+        let copy = Snapshots::new(now.snapshot());
+        let opened = open(self.world, (None, &outside), copy, 0, &recorder);
+        let (executor, _sim) = opened.map_err(|error| Wrong::Lost(format!("{error:?}")))?;
+        let is_cut_off = self.has_stopped() || matches!(life.end, End::Shutdown { .. });
+        let all = runs(now).map_err(Wrong::Lost)?;
+        for run in &all {
+            let row = &run.row;
+            if row.state == RunState::Continued {
+                let judged = self.judge_pass(run, &all)?;
+                report.handed_over += u64::from(judged);
+                continue;
+            }
+            if row.state == RunState::Parked {
+                continue;
+            }
+            let wrong = |why: String| {
+                Wrong::Diverged(super::assert::shown(run, &format!("replayed: {why}")))
+            };
+            if let Err(error) = executor.verify(&row.id) {
+                return Err(wrong(format!("{error:?}")));
+            }
+            report.replays += 1;
+            let (did, mut replay) = (self.recorder.trace(&row.id), recorder.trace(&row.id));
+            let may_wait = is_cut_off || self.is_away(row, life);
+            let now = (!may_wait).then(|| self.sim.clock().now().as_nanos());
+            report.with_reference += u64::from(self.judge(run, &replay, now).map_err(wrong)?);
+            let has_other = self.untraced.borrow().contains(&row.id);
+            let is_quiet =
+                !is_cut_off && row.state == RunState::Running && !self.is_away(row, life);
+            if is_quiet && !has_other {
+                self.check_delivered(run, &replay).map_err(wrong)?;
+            }
+            if has_other || did.is_empty() || is_of_another(&did, &replay) {
+                continue;
+            }
+            let was_parked = row.state.has_ended() && is_ended_from_outside(&run.entries);
+            if is_cut_off || was_parked || row.state == RunState::Running && self.is_away(row, life)
+            {
+                replay.truncate(did.len());
+            }
+            compare("what it did (first), and its replay", &did, &replay)
+                .map_err(|why| wrong(why.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is in memory or not, a run knows all that came to it.
+    fn check_delivered(&self, run: &Run, replay: &[String]) -> Result<(), String> {
+        let left = self.left.borrow();
+        let Some((first, delivered)) = left.delivered.get(&run.row.id) else { return Ok(()) };
+        if replay.first() == Some(first) && *delivered != run.entries.len() {
+            return Err(format!("it had {delivered} records delivered"));
+        }
+        Ok(())
+    }
+
+    /// Notes what runs that were in memory know.
+    fn note_delivered(&self, now: &MemoryStore) -> Result<(), Wrong> {
+        let mut left = self.left.borrow_mut();
+        for run in runs(now).map_err(Wrong::Lost)? {
+            let id = run.row.id;
+            if self.untraced.borrow().contains(&id) {
+                left.delivered.remove(&id);
+                continue;
+            }
+            let trace = self.recorder.trace(&id);
+            if let Some(first) = trace.first() {
+                let delivered = trace.iter().filter(|line| line.starts_with("deliver ")).count();
+                left.delivered.insert(id, (first.clone(), delivered));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the run was not in memory because nobody knew its code.
+    fn is_away(&self, row: &dacapo::store::RunRow, life: &Life) -> bool {
+        life.missing.is_some_and(|missing| row.workflow == WORKFLOWS[missing].name())
+    }
+
+    fn shown(&self, now: &MemoryStore) -> String {
+        let runs = runs(now).unwrap_or_default();
+        let parked = self.executor.parked().unwrap_or_default();
+        let shown = runs.iter().map(|run| super::assert::shown(run, ""));
+        let shown = shown.chain(parked.into_iter().map(|parked| format!("{parked:?}")));
+        shown.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Whether it was another pass, or another run with this id, that did it.
+fn is_of_another(did: &[String], replay: &[String]) -> bool {
+    did.first() != replay.first()
+}
+
+fn is_ended_from_outside(entries: &[super::records::Entry]) -> bool {
+    entries.iter().any(|entry| {
+        matches!(entry.record, Record::CancelRequested { cause: super::records::Cause::Terminated })
+    })
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}

@@ -1,0 +1,219 @@
+//! Worlds: several random programs in one file, that talk to each other, and clients that talk to them.
+//!
+//! A world has some programs, and some lives: processes over one store, of which all but the last end by
+//! a crash or a shutdown, or leave what is under way. In each life clients start runs, send to them,
+//! cancel, terminate, delete, resume them. Each is held to
+//! - what every file must hold after every commit (`assert.rs`);
+//! - its **replay**: whatever a run did in this life is what its history makes of it, poll for poll; at the
+//!   end of a life that nothing cut off, all of it;
+//! - what somebody was **told**: messages that were acknowledged are there, once; ends stay as they were;
+//! - **liveness**: in the last life all runs are asked to end, and terminated if they do not, and whoever
+//!   waits for one of them is told.
+
+mod assert;
+mod client;
+mod judge;
+mod life;
+mod records;
+
+use dacapo::store::{MemoryStore, RunState, Store};
+
+use super::Wrong;
+use super::decode::Decoder;
+use super::language::Code;
+use super::reference::split_mix;
+use super::talk::WORKFLOWS;
+use assert::Known;
+use client::Action;
+use life::Left;
+
+/// What is carried out.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) programs: Vec<Code>,
+    lives: Vec<Life>,
+}
+
+/// One process.
+#[derive(Debug)]
+struct Life {
+    outage_ms: u64,
+    end: End,
+    /// A workflow that this build does not have.
+    missing: Option<usize>,
+    resident_max: Option<usize>,
+    is_mended: bool,
+    clients: Vec<Vec<Action>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    CrashBefore(u64),
+    CrashAfter(u64),
+    Shutdown {
+        after_ms: u64,
+        turns: u64,
+        grace_ms: u64,
+    },
+    /// Nothing goes on by itself any more.
+    Quiet,
+}
+
+/// What was covered.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Report {
+    pub(crate) worlds: u64,
+    pub(crate) lives: u64,
+    pub(crate) crashes: u64,
+    pub(crate) shutdowns: u64,
+    pub(crate) commits: u64,
+    pub(crate) runs: u64,
+    pub(crate) passes: u64,
+    pub(crate) children: u64,
+    pub(crate) messages: u64,
+    pub(crate) cancels: u64,
+    pub(crate) parked: u64,
+    pub(crate) replays: u64,
+    /// Those of them that the reference was asked about.
+    pub(crate) with_reference: u64,
+    /// Passes of which it said what they hand over.
+    pub(crate) handed_over: u64,
+    pub(crate) records: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.worlds += other.worlds;
+        self.lives += other.lives;
+        self.crashes += other.crashes;
+        self.shutdowns += other.shutdowns;
+        self.commits += other.commits;
+        self.runs += other.runs;
+        self.passes += other.passes;
+        self.children += other.children;
+        self.messages += other.messages;
+        self.cancels += other.cancels;
+        self.parked += other.parked;
+        self.replays += other.replays;
+        self.with_reference += other.with_reference;
+        self.handed_over += other.handed_over;
+        self.records += other.records;
+    }
+}
+
+/// Carries out the world that the bytes stand for.
+pub(crate) fn check(bytes: &[u8]) -> Result<Report, Wrong> {
+    let world = decode(bytes);
+    let mut report = Report { worlds: 1, ..Report::default() };
+    let mut left = Left::default();
+    let mut store = MemoryStore::new();
+    for (index, life) in (0..).zip(&world.lives) {
+        let within = |wrong| match wrong {
+            Wrong::Diverged(why) => Wrong::Diverged(format!("life {index}: {why}")),
+            Wrong::Lost(why) => Wrong::Lost(format!("life {index}: {why}")),
+            Wrong::Duplicated(why) => Wrong::Duplicated(format!("life {index}: {why}")),
+        };
+        let is_last = index + 1 == world.lives.len();
+        store = life::live(&world, (index, life, is_last), &store, (&mut left, &mut report))
+            .map_err(within)?;
+    }
+    count(&store, &mut report)?;
+    Ok(report)
+}
+
+fn count(store: &MemoryStore, report: &mut Report) -> Result<(), Wrong> {
+    use records::Record;
+    let runs = records::runs(store).map_err(Wrong::Lost)?;
+    report.runs += runs.len() as u64;
+    report.passes += runs.iter().filter(|run| run.row.state == RunState::Continued).count() as u64;
+    for record in runs.iter().flat_map(|run| &run.entries).map(|entry| &entry.record) {
+        report.records += 1;
+        match record {
+            Record::MessageArrived { .. } => report.messages += 1,
+            Record::CancelRequested { .. } => report.cancels += 1,
+            Record::OperationNoted { note: records::Note::ChildStarted { .. }, .. } => {
+                report.children += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// After every commit of a life.
+fn check_commits(commits: &[MemoryStore], known: Known) -> Result<(), Wrong> {
+    let mut parked = std::collections::BTreeMap::new();
+    for (index, store) in commits.iter().enumerate() {
+        let within = |why: String| {
+            Wrong::Lost(format!("after its commit {} ({}): {why}", index + 1, store.last_commit()))
+        };
+        let runs = records::runs(store).map_err(within)?;
+        assert::check(&runs, known).map_err(within)?;
+        // Nothing of its own is added to the history of a run that is parked.
+        for run in runs {
+            let before = parked.remove(&run.row.key);
+            if let Some(place) = before
+                && run.row.state == RunState::Parked
+            {
+                let own = run.entries[place..].iter().find(|entry| !assert::is_post(&entry.record));
+                if let Some(own) = own {
+                    let why = format!("it is parked, and holds {:?}", own.record);
+                    return Err(within(assert::shown(&run, &why)));
+                }
+            }
+            if run.row.state == RunState::Parked {
+                parked.insert(run.row.key, run.entries.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn generate(seed: u64) -> Vec<u8> {
+    let seed = split_mix(seed, 0x1507);
+    let len = 300 + split_mix(seed, 0) % 900;
+    (1..=len).map(|index| split_mix(seed, index) as u8).collect()
+}
+
+/// The world that [`check`] makes of the bytes.
+pub(crate) fn decode(bytes: &[u8]) -> World {
+    let mut decoder = Decoder::new(bytes);
+    let seed = decoder.seed();
+    let lives = 1 + decoder.below(4);
+    let lives = (0..lives).map(|index| decoder.life(index + 1 == lives)).collect();
+    let programs = (0..WORKFLOWS.len()).map(|own| decoder.talking(own)).collect();
+    World { seed, programs, lives }
+}
+
+impl Decoder<'_> {
+    fn life(&mut self, is_last: bool) -> Life {
+        let outage_ms = [0, 3, 40, 100_000][usize::from(self.below(4))];
+        let end = match (is_last, self.below(8)) {
+            (true, _) | (_, 7) => End::Quiet,
+            (_, 5 | 6) => End::Shutdown {
+                after_ms: [0, 1, 20, 500][usize::from(self.below(4))],
+                turns: self.below(16).into(),
+                grace_ms: [0, 0, 3, 40][usize::from(self.below(4))],
+            },
+            (_, how) if how % 2 == 0 => End::CrashBefore(1 + u64::from(self.below(32))),
+            _ => End::CrashAfter(1 + u64::from(self.below(32))),
+        };
+        let missing = self.below(16);
+        let clients = 1 + self.below(4);
+        Life {
+            outage_ms,
+            end,
+            missing: Some(usize::from(missing)).filter(|missing| *missing < 4 && !is_last),
+            resident_max: [None, None, Some(0), Some(1)][usize::from(self.below(4))],
+            is_mended: self.below(3) == 0,
+            clients: (0..clients)
+                .map(|_| {
+                    let actions = 1 + self.below(10);
+                    let first = self.start();
+                    [first].into_iter().chain((0..actions).map(|_| self.action())).collect()
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Histories as they are stored, read without the library: its format is written down here once more.
+
+use dacapo::store::{MemoryStore, RunRow, Store};
+use serde::Deserialize;
+
+pub(super) type Number = (u32, u32);
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) enum Record {
+    Started {
+        workflow: String,
+        input: Vec<u8>,
+        version: u32,
+        seed: u64,
+    },
+    OperationEnded {
+        number: Number,
+        asked: Asked,
+        label: Option<String>,
+        outcome: Outcome,
+        spent: (u32, u64, u64),
+    },
+    OperationNoted {
+        number: Number,
+        note: Note,
+    },
+    Finished {
+        outcome: Outcome,
+        was_dropped: bool,
+    },
+    MessageArrived {
+        channel: String,
+        payload: Vec<u8>,
+        key: Option<String>,
+        is_question: bool,
+    },
+    CancelRequested {
+        cause: Cause,
+    },
+    Submitted(Box<Submission>),
+    Admitted {
+        version: u32,
+        seed: u64,
+    },
+    Marked {
+        number: Number,
+        mark: Mark,
+    },
+    Reported {
+        number: Number,
+        attempt: u32,
+        topic: String,
+        value: Vec<u8>,
+    },
+    MessageSkipped {
+        seq: u64,
+    },
+    Again,
+}
+
+pub(super) type Outcome = Result<Vec<u8>, Failure>;
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    pub(super) message: String,
+    causes: Vec<String>,
+    pub(super) permanent: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub(super) enum FailureKind {
+    Failed,
+    Panicked,
+    Elapsed,
+    Interrupted,
+    Cancelled,
+    Parked,
+    Usage,
+    Store,
+    Closed,
+    NotFound,
+    Ended,
+    ParkedFor(u32),
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) enum Asked {
+    Step { name: String },
+    Sleep { until: u64 },
+    Send { channel: String },
+    Receive { channel: String },
+    Child { workflow: String },
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) enum Note {
+    Begun,
+    Interrupted,
+    ChildStarted { workflow: String, id: String },
+    Left,
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) enum Mark {
+    Published { topic: String, value: Vec<u8> },
+    Answered { seq: u64, outcome: Outcome },
+    ChildDropped,
+    ChildDetached,
+    ChildStarted { workflow: String, id: String },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub(super) enum Cause {
+    Asked,
+    Deadline,
+    Parent,
+    Terminated,
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) struct Submission {
+    pub(super) workflow: String,
+    pub(super) input: Vec<u8>,
+    pub(super) deadline: Option<u64>,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) link: Option<(u64, Number)>,
+    pub(super) pass: u32,
+    pub(super) before: Option<u64>,
+    pub(super) idle_passes: u32,
+    pub(super) keys: Vec<(String, String, u64, Option<Outcome>)>,
+    pub(super) topics: Vec<(String, u64, Vec<u8>)>,
+}
+
+/// A record with where and when it was written.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Entry {
+    pub(super) commit: u64,
+    pub(super) time: u64,
+    pub(super) record: Record,
+}
+
+/// A row with its history.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) row: RunRow,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// All that a store holds of runs, in the order of their keys.
+pub(super) fn runs(store: &MemoryStore) -> Result<Vec<Run>, String> {
+    let rows = store.list(&dacapo::store::Filter::new()).map_err(|error| error.to_string())?;
+    let mut runs = Vec::new();
+    for row in rows {
+        let history = store.history(row.key).map_err(|error| error.to_string())?;
+        let mut entries = Vec::new();
+        for (seq, entry) in (0..).zip(history.iter()) {
+            let record = postcard::from_bytes(entry.record);
+            let record = record.map_err(|why| format!("record {seq} of {:?}: {why}", row.id))?;
+            if entry.seq != seq {
+                return Err(format!("record {seq} of {:?} is missing", row.id));
+            }
+            entries.push(Entry { commit: entry.commit, time: entry.time, record });
+        }
+        runs.push(Run { row, entries });
+    }
+    Ok(runs)
+}

@@ -1,0 +1,177 @@
+//! What follows when all is delivered: what the code asked for is begun, or taken up again.
+
+use alloc::rc::Rc;
+
+use crate::clock::Timestamp;
+use crate::context::explain;
+use crate::error::{self, Error};
+use crate::fault::{Fault, ParkReason};
+use crate::instance::{BodyEnd, Instance, Phase};
+use crate::ledger::What;
+use crate::mark::Ask;
+use crate::operation::Operation;
+use crate::record::{Asked, Note, Number, Record};
+
+impl Instance {
+    /// Takes up what the run asked for since the last time, and drafts what must be recorded first.
+    /// An error parks the run.
+    pub(crate) fn work(self: &Rc<Self>) -> Result<(), Fault> {
+        match self.phase.get() {
+            // Which of its operations the process before had begun is not known: the history holds
+            // outcomes only. So all that still wait are taken for interrupted.
+            Phase::Replaying => {
+                self.operations.borrow_mut().end_replay();
+                self.phase.set(Phase::Live);
+                self.watch_deadline();
+                self.draft_asks();
+                self.for_each_asked(Self::recover);
+            }
+            Phase::Live => {
+                self.watch_deadline();
+                self.draft_asks();
+                self.for_each_asked(Self::begin);
+            }
+            Phase::Ended => {
+                self.forget_drops();
+                return self.draft_end();
+            }
+            Phase::Closed => return Ok(()),
+        }
+        // Nothing but a delivery wakes a task, and only an operation brings one.
+        self.check_stall()
+    }
+
+    /// Whether a run whose whole history was delivered stands where its row says.
+    pub(crate) fn check_end(&self, has_ended: bool) -> Result<(), Fault> {
+        match self.phase.get() {
+            Phase::Replaying if has_ended => {
+                Err(Fault::new(ParkReason::Damaged, "the end of the history is missing"))
+            }
+            Phase::Replaying => self.check_stall(),
+            Phase::Live | Phase::Ended | Phase::Closed => Ok(()),
+        }
+    }
+
+    fn check_stall(&self) -> Result<(), Fault> {
+        match self.awaits_anything() {
+            true => Ok(()),
+            false => Err(self.stalled()),
+        }
+    }
+
+    #[cold]
+    fn stalled(&self) -> Fault {
+        let detail = format_args!("{} no operation of the run", self.show_tasks());
+        Fault::new(ParkReason::Stalled, detail)
+    }
+
+    /// Has the next commit carry out what was asked for and changes something outside of the run, in the
+    /// order in which the code asked.
+    pub(super) fn draft_asks(&self) {
+        // Few runs ever ask for something outside of them.
+        let Some(extra) = self.has_extra() else { return };
+        let asks = self.take_asks(extra);
+        if asks.is_empty() {
+            return;
+        }
+        let mut pending = self.world.pending.borrow_mut();
+        for ask in asks {
+            let what = match ask {
+                Ask::Request(request) => What::Request(request),
+                Ask::Mark(made) => What::Mark(made),
+            };
+            pending.requests.push(self.ledger.draft(what));
+        }
+    }
+
+    /// Takes up what was asked for, in the order of the numbers.
+    fn for_each_asked(self: &Rc<Self>, take_up: impl Fn(&Rc<Self>, &Rc<Operation>)) {
+        let asked = self.operations.borrow_mut().take_asked();
+        for &number in asked.as_slice() {
+            // What was dropped since is not there.
+            let waiting = self.operations.borrow().get(number).cloned();
+            if let Some(operation) = waiting {
+                take_up(self, &operation);
+            }
+        }
+        self.operations.borrow_mut().reuse(asked);
+    }
+
+    fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
+        match operation.asked() {
+            // The next process begins it.
+            Asked::Sleep { .. } | Asked::Step { .. } if self.world.ending.is_closing() => {}
+            Asked::Sleep { .. } => {
+                let timer = self.timer(operation).expect("a sleep waits for a time");
+                self.world.timers.add(timer);
+            }
+            Asked::Step { .. } => {
+                if operation.policy().at_most_once && !operation.has_begun() {
+                    self.draft_note(operation.number, Note::Begun);
+                } else {
+                    operation.start(|body| self.world.spawn_body(body));
+                }
+            }
+            // Requests have an order of their own, and for what comes there is nothing to do.
+            Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
+        }
+    }
+
+    /// The same after a replay. Timers that are due are recorded by the next commit, and so is that
+    /// a body may have begun before: it counts as an attempt, and none begins (again) before that.
+    fn recover(self: &Rc<Self>, operation: &Rc<Operation>) {
+        match operation.asked() {
+            Asked::Sleep { .. }
+            | Asked::Send { .. }
+            | Asked::Receive { .. }
+            | Asked::Child { .. } => self.begin(operation),
+            Asked::Step { .. } => self.recover_step(operation),
+        }
+    }
+
+    /// What is recorded of a step whose body the end of a process interrupted, or may have. If that
+    /// was an end in order, it interrupted none: they begin, as if they had just been asked for.
+    fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
+        let (number, attempts) = (step.number, step.interrupted() + 1);
+        let policy = step.policy();
+        let is_closing = self.world.ending.is_closing();
+        let may_not_begin = policy.at_most_once && step.has_begun();
+        if is_closing || !may_not_begin && self.world.ending.spares_body() {
+            return self.begin(step);
+        }
+        let message = match (policy.at_most_once, step.has_begun()) {
+            (true, false) => return self.draft_note(number, Note::Begun),
+            (true, true) => "it was interrupted after it began, and it may run at most once",
+            (false, _) if policy.retry.gives_up_interrupted(attempts) => {
+                "it was interrupted in the last of them"
+            }
+            (false, _) => return self.draft_note(number, Note::Interrupted),
+        };
+        let failure = Error::of(error::Kind::Interrupted, message).into_failure();
+        step.set_failure(explain(failure, step, attempts));
+        self.end_body(step.clone(), attempts, self.world.timers.now());
+    }
+
+    /// The last attempt of a body has ended, and what came of it is with the operation.
+    pub(crate) fn end_body(
+        self: &Rc<Self>,
+        operation: Rc<Operation>,
+        attempts: u32,
+        started_at: Timestamp,
+    ) {
+        self.world.take_reports();
+        let (instance, ended_at) = (self.clone(), self.world.timers.now());
+        let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
+        self.world.pending.borrow_mut().outcomes.push(end);
+    }
+
+    fn draft_note(&self, number: Number, note: Note<'static>) {
+        self.draft(Record::OperationNoted { number, note });
+    }
+
+    /// Has the next commit record what the run asked for.
+    pub(crate) fn draft(&self, record: Record<'static>) {
+        let draft = self.ledger.draft(What::Record(record.into()));
+        self.world.pending.borrow_mut().requests.push(draft);
+    }
+}

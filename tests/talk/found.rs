@@ -1,0 +1,200 @@
+//! What the random worlds found, as small as it can be. See `fuzz/src/programs/worlds`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use dacapo::sim::VirtualClock;
+use dacapo::store::{Filter, MemoryStore, RunState, Store};
+use dacapo::{Channel, Ctx, Error, Executor, Result, Start, Workflow, join, race};
+
+const ONE: Workflow<(), u32> = Workflow::new("one");
+const WORD: Channel<u32> = Channel::new("word");
+
+/// Code that panics until it is mended.
+#[derive(Clone, Default)]
+struct Mended(Rc<Cell<bool>>);
+
+impl Mended {
+    fn check(&self) {
+        assert!(self.0.get(), "not yet");
+    }
+}
+
+fn states(executor: &Executor) -> Vec<RunState> {
+    let runs = executor.runs(&Filter::new()).expect("memory can be read");
+    runs.into_iter().map(|run| run.state).collect()
+}
+
+/// A run that was parked and ended without its code is not held to what that code does by now.
+#[test]
+fn an_end_without_code_is_not_held_against_it() -> Result<()> {
+    const CHILD: Workflow<(), u32> = Workflow::new("child");
+    let mended = Mended::default();
+    let in_run = mended.clone();
+    let executor = Executor::builder()
+        .workflow(CHILD, async |_: &Ctx, ()| Ok::<_, Error>(7))
+        .workflow(ONE, async move |ctx: &Ctx, ()| {
+            in_run.check();
+            ctx.child(CHILD, ()).detach();
+            Ok::<_, Error>(7)
+        })
+        .in_memory();
+    assert!(executor.block_on(executor.start(ONE, "one", ())?).unwrap_err().is_parked());
+    executor.block_on(executor.send("one", WORD, 1))?;
+    executor.block_on(executor.terminate("one"))?;
+    assert_eq!(states(&executor), [RunState::Cancelled]);
+    mended.0.set(true);
+    executor.verify("one")
+}
+
+/// A run that comes to its end as soon as it is resumed has ended.
+#[test]
+fn a_run_that_is_resumed_and_ends() -> Result<()> {
+    let (mended, store) = (Mended::default(), MemoryStore::new());
+    let open = || {
+        let mended = mended.clone();
+        let builder = Executor::builder().workflow(ONE, async move |_: &Ctx, ()| {
+            mended.check();
+            Ok::<_, Error>(7)
+        });
+        builder.open_with(store.shared())
+    };
+    let executor = open()?;
+    assert!(executor.block_on(executor.start(ONE, "one", ())?).unwrap_err().is_parked());
+    mended.0.set(true);
+    executor.resume("one")?;
+    assert_eq!(executor.block_on(executor.attach(ONE, "one")?)?, 7);
+    assert_eq!(states(&executor), [RunState::Completed]);
+    drop(executor);
+    open()?.verify("one")
+}
+
+/// A message brings a run back, and its replay parks it: the message is there when it is resumed.
+#[test]
+fn a_message_for_a_run_that_does_not_come_back() -> Result<()> {
+    let (mended, store) = (Mended::default(), MemoryStore::new());
+    let clock = VirtualClock::default();
+    let open = || {
+        let mended = mended.clone();
+        let builder = Executor::builder().clock(clock.clone());
+        let builder = builder.workflow(ONE, async move |ctx: &Ctx, ()| {
+            mended.check();
+            Ok::<_, Error>(ctx.receive(WORD).await)
+        });
+        builder.open_with(store.shared())
+    };
+    mended.0.set(true);
+    let executor = open()?;
+    executor.block_on(executor.start(ONE, "one", ())?.accepted())?;
+    // It rests, and its row says so: the next open leaves it where it is.
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    drop(executor);
+
+    mended.0.set(false);
+    let executor = open()?;
+    assert!(executor.parked()?.is_empty());
+    executor.block_on(executor.send("one", WORD, 7))?;
+    assert_eq!(states(&executor), [RunState::Parked]);
+    mended.0.set(true);
+    executor.resume("one")?;
+    assert_eq!(executor.block_on(executor.attach(ONE, "one")?)?, 7);
+    Ok(())
+}
+
+/// A message for a run that rested, and waits for its code: it gets it when the code is there.
+#[test]
+fn a_message_for_a_run_that_waits_for_its_code() -> Result<()> {
+    let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+    let open = |has_code: bool| {
+        let builder = Executor::builder().clock(clock.clone());
+        let one = async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(WORD).await);
+        let builder = if has_code { builder.workflow(ONE, one) } else { builder };
+        builder.open_with(store.shared())
+    };
+    let executor = open(true)?;
+    executor.block_on(executor.start(ONE, "one", ())?.accepted())?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert!(executor.runs(&Filter::new())?[0].wake_at.is_some());
+    drop(executor);
+
+    let executor = open(false)?;
+    executor.block_on(executor.send("one", WORD, 7))?;
+    drop(executor);
+
+    let executor = open(true)?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert_eq!(states(&executor), [RunState::Completed]);
+    Ok(())
+}
+
+/// A message comes to a run that rested while the executor is shut down: what it asks for then is begun by
+/// the next open.
+#[test]
+fn a_message_for_a_run_that_rested_during_a_shutdown() -> Result<()> {
+    let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+    let open = || {
+        let builder = Executor::builder().clock(clock.clone());
+        let builder = builder.workflow(ONE, async |ctx: &Ctx, ()| {
+            let word = ctx.receive(WORD).await;
+            ctx.sleep(Duration::from_millis(20)).await;
+            Ok::<_, Error>(word)
+        });
+        builder.open_with(store.shared())
+    };
+    let executor = open()?;
+    executor.block_on(executor.start(ONE, "one", ())?.accepted())?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert!(executor.runs(&Filter::new())?[0].wake_at.is_some());
+    drop(executor);
+
+    let executor = open()?;
+    let shut_down = executor.shutdown(Duration::from_secs(1));
+    let (ended, sent) = executor.block_on(join(shut_down, executor.send("one", WORD, 7)));
+    ended.and(sent)?;
+    drop(executor);
+
+    let executor = open()?;
+    executor.block_on(clock.sleep(Duration::from_secs(5)));
+    assert_eq!(states(&executor), [RunState::Completed]);
+    Ok(())
+}
+
+/// A child that had been asked to end before, and is out of memory, is let go by the end of its parent.
+#[test]
+fn a_child_that_rests_when_its_parent_ends() -> Result<()> {
+    const CHILD: Workflow<(), u32> = Workflow::new("child");
+    let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+    let executor = Executor::builder()
+        .clock(clock.clone())
+        .resident_max(0)
+        .workflow(ONE, async |ctx: &Ctx, ()| ctx.child(CHILD, ()).id("child").await)
+        .workflow(CHILD, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.shield(ctx.receive(WORD)).await))
+        .open_with(store.shared())?;
+    // Both are asked to end by the same commit.
+    let soon = Start::new().timeout(Duration::from_millis(20));
+    let run = executor.start_with(ONE, "one", (), soon)?;
+    assert!(executor.block_on(run).unwrap_err().is_cancelled());
+    let row = store.find("child").expect("memory can be read").expect("it was started");
+    assert_eq!((row.state, row.link), (RunState::Running, None));
+    executor.block_on(executor.send("child", WORD, 7))?;
+    assert_eq!(executor.block_on(executor.attach(CHILD, "child")?)?, 7);
+    Ok(())
+}
+
+/// The pass ends at the first poll, whatever the root returns at the same one.
+#[test]
+fn a_pass_ends_though_its_root_returns() -> Result<()> {
+    let executor = Executor::builder()
+        .workflow(ONE, async |ctx: &Ctx, ()| {
+            ctx.sleep(Duration::from_millis(1)).await;
+            match ctx.pass() {
+                1 => race(ctx.again(ONE, ()), async { Ok(0) }).await,
+                pass => Ok(pass),
+            }
+        })
+        .in_memory();
+    assert_eq!(executor.block_on(executor.start(ONE, "one", ())?)?, 2);
+    assert_eq!(states(&executor), [RunState::Continued, RunState::Completed]);
+    Ok(())
+}
