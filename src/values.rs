@@ -1,6 +1,8 @@
 //! The values of users, to bytes and back: inputs, outcomes, outputs, messages, what is published.
 
+use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
@@ -42,6 +44,10 @@ pub(crate) struct Values {
     /// So many shapes are in the store, or in the batch that is being written.
     stored: Cell<usize>,
     value_max: usize,
+    /// Whether it is noted which recorded fields nobody asks for,
+    notes_unread: Cell<bool>,
+    /// and those that were.
+    unread: RefCell<BTreeSet<String>>,
 }
 
 /// A buffer that was needed for a large value is not kept.
@@ -61,7 +67,8 @@ impl Values {
         let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?.max_bytes(value_max);
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
         let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
-        Ok(Rc::new(Self { shapes, buffer, stored, value_max }))
+        let (notes_unread, unread) = (Cell::new(false), RefCell::default());
+        Ok(Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread }))
     }
 
     /// So many bytes a value may take.
@@ -94,15 +101,23 @@ impl Values {
     ///
     /// A replay encodes it again, and must come to the same result. So it is read back whatever was
     /// read back before: that a value can be written and not be read does not depend on which was
-    /// the first of its shape.
+    /// the first of its shape; and what is said of it does not depend on what the shape knows by now.
     ///
     /// # Errors
     ///
     /// As [`encode`](Self::encode).
     pub(crate) fn encode_in_code<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
-        let bytes = self.encode(value)?;
-        self.decode::<T>(bytes.as_slice())?;
-        Ok(bytes)
+        let encoded = self.encode(value).and_then(|bytes| {
+            self.shapes.decode::<T>(bytes.as_slice())?;
+            Ok(bytes)
+        });
+        encoded.map_err(|error| self.refusal(value, error))
+    }
+
+    #[cold]
+    fn refusal<T: Value>(&self, value: &T, error: Error) -> Error {
+        let alone = Shapes::new().max_bytes(self.value_max);
+        alone.encode(value, &mut Vec::new()).err().unwrap_or(error)
     }
 
     /// # Errors
@@ -110,7 +125,25 @@ impl Values {
     /// If the value is of another type, or its bytes or its shape are damaged.
     #[inline]
     pub(crate) fn decode<T: Value>(&self, bytes: &[u8]) -> Result<T, Error> {
-        self.shapes.decode(bytes)
+        match self.notes_unread.get() {
+            false => self.shapes.decode(bytes),
+            true => self.decode_noting(bytes),
+        }
+    }
+
+    #[cold]
+    fn decode_noting<T: Value>(&self, bytes: &[u8]) -> Result<T, Error> {
+        let (value, unread) = self.shapes.decode_and_unread(bytes)?;
+        self.unread.borrow_mut().extend(unread);
+        Ok(value)
+    }
+
+    /// Which recorded fields nobody asks for in what is decoded meanwhile.
+    pub(crate) fn unread_in<R>(&self, read: impl FnOnce() -> R) -> (R, Vec<String>) {
+        self.notes_unread.set(true);
+        let result = read();
+        self.notes_unread.set(false);
+        (result, self.unread.take().into_iter().collect())
     }
 
     /// Whether two values hold the same.
@@ -208,7 +241,8 @@ mod tests {
     fn a_value_from_afar_has_the_numbers_of_the_file() {
         let values = Values::new(&[], 100, false).expect("there is none");
         values.encode(&Some(1u8)).expect("plain data");
-        let far = FarValue::new(&(7u8, "tea".to_owned()), 100).expect("plain data");
+        let far =
+            FarValue::new(&(7u8, alloc::string::String::from("tea")), 100).expect("plain data");
         let bytes = far.encode(&values).expect("plain data");
         assert_eq!(bytes.as_slice(), b"\x21\x07\x03tea");
         let away = values.detach(bytes.as_slice()).expect("it has a shape");
