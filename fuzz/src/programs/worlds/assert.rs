@@ -391,8 +391,7 @@ fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known) -> C
                     halves.entry((entry.commit, to, channel)).or_default().0 += 1;
                 }
                 Record::MessageArrived { channel, payload, .. } => {
-                    let number: u64 =
-                        postcard::from_bytes(payload).map_err(|why| why.to_string())?;
+                    let number: u64 = run.shapes.decode(payload).map_err(|why| why.to_string())?;
                     if number & OF_A_RUN != 0 {
                         if carried(entry) {
                             from_before += 1;

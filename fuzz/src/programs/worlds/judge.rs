@@ -1,6 +1,7 @@
 //! Runs of worlds held against the reference, which knows their histories and nothing else.
 
 use dacapo::store::RunState;
+use dacapo_values::Shapes;
 
 use super::super::compare::compare;
 use super::super::language::Why;
@@ -34,7 +35,7 @@ impl Process<'_> {
             // It ended without its code.
             (Record::Finished { .. }, _) if ended_from_outside(&run.entries) => {}
             (Record::Finished { outcome: Ok(bytes), was_dropped: false }, Some(End::Returned)) => {
-                let output: Output = postcard::from_bytes(bytes).map_err(|why| why.to_string())?;
+                let output: Output = run.shapes.decode(bytes).map_err(|why| why.to_string())?;
                 if Some(&output) != stand.output.as_ref() {
                     return Err(format!("expected is {:?}, not {output:?}", stand.output));
                 }
@@ -89,10 +90,10 @@ impl Process<'_> {
             Record::Submitted(submission) => &submission.input,
             _ => return Err("it does not begin".into()),
         };
-        let x = postcard::from_bytes(input).map_err(|why| why.to_string())?;
+        let x = run.shapes.decode(input).map_err(|why| why.to_string())?;
         let mut history = Vec::new();
         for (place, entry) in run.entries.iter().enumerate() {
-            let news = news(place, &entry.record)?;
+            let news = news(&run.shapes, place, &entry.record)?;
             history.push(Delivered { time: entry.time, shown: shown(place), news });
         }
         let wakes = split_mix(self.world.seed, 77);
@@ -103,7 +104,8 @@ impl Process<'_> {
 
 fn message(entry: &Entry) -> Option<(usize, u64)> {
     let Record::MessageArrived { channel, payload, .. } = &entry.record else { return None };
-    Some((channel_of(channel)?, postcard::from_bytes(payload).ok()?))
+    // A number needs no shape.
+    Some((channel_of(channel)?, Shapes::new().decode(payload).ok()?))
 }
 
 fn channel_of(name: &str) -> Option<usize> {
@@ -118,15 +120,14 @@ fn ended_from_outside(entries: &[Entry]) -> bool {
 }
 
 /// A record as the reference sees it.
-fn news(place: usize, record: &Record) -> Result<News, String> {
+fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> {
     Ok(match record {
         Record::Started { seed, .. } | Record::Admitted { seed, .. } => News::Began(*seed),
         Record::OperationEnded { number, asked: Asked::Sleep { .. }, .. } => News::Fired(*number),
         Record::OperationEnded { number, asked: Asked::Child { .. }, outcome, .. } => {
             let ended = match outcome {
                 Ok(bytes) => {
-                    let output: Output =
-                        postcard::from_bytes(bytes).map_err(|why| why.to_string())?;
+                    let output: Output = shapes.decode(bytes).map_err(|why| why.to_string())?;
                     Ok(output.0)
                 }
                 Err(failure) => Err(number_of(failure)),
@@ -137,7 +138,7 @@ fn news(place: usize, record: &Record) -> Result<News, String> {
             let is_step = matches!(asked, Asked::Step { .. });
             let outcome = match outcome {
                 Ok(_) if !is_step => Ok(None),
-                Ok(bytes) => Ok(Some(postcard::from_bytes(bytes).map_err(|why| why.to_string())?)),
+                Ok(bytes) => Ok(Some(shapes.decode(bytes).map_err(|why| why.to_string())?)),
                 Err(failure) => Err((why(failure), number_of(failure))),
             };
             News::Ended(*number, outcome)
@@ -149,7 +150,7 @@ fn news(place: usize, record: &Record) -> Result<News, String> {
         Record::MessageArrived { channel, payload, .. } => News::Message {
             channel: channel_of(channel).ok_or("it is on no channel")?,
             seq: place as u64,
-            number: postcard::from_bytes(payload).map_err(|why| why.to_string())?,
+            number: shapes.decode(payload).map_err(|why| why.to_string())?,
         },
         Record::CancelRequested { cause } => News::Cancel {
             cause: match cause {

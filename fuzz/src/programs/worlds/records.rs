@@ -1,6 +1,9 @@
 //! Histories as they are stored, read without the library: its format is written down here once more.
 
+use std::rc::Rc;
+
 use dacapo::store::{MemoryStore, RunRow, Store};
+use dacapo_values::Shapes;
 use serde::Deserialize;
 
 pub(super) type Number = (u32, u32);
@@ -145,11 +148,16 @@ pub(super) struct Entry {
 pub(super) struct Run {
     pub(super) row: RunRow,
     pub(super) entries: Vec<Entry>,
+    /// Those of the file, with which its values are read.
+    pub(super) shapes: Rc<Shapes>,
 }
 
 /// All that a store holds of runs, in the order of their keys.
 pub(super) fn runs(store: &MemoryStore) -> Result<Vec<Run>, String> {
     let rows = store.list(&dacapo::store::Filter::new()).map_err(|error| error.to_string())?;
+    let shapes = store.shapes().map_err(|error| error.to_string())?;
+    let shapes = Shapes::load(shapes.iter().map(Vec::as_slice));
+    let shapes = Rc::new(shapes.map_err(|error| error.to_string())?);
     let mut runs = Vec::new();
     for row in rows {
         let history = store.history(row.key).map_err(|error| error.to_string())?;
@@ -162,7 +170,7 @@ pub(super) fn runs(store: &MemoryStore) -> Result<Vec<Run>, String> {
             }
             entries.push(Entry { commit: entry.commit, time: entry.time, record });
         }
-        runs.push(Run { row, entries });
+        runs.push(Run { row, entries, shapes: shapes.clone() });
     }
     Ok(runs)
 }
