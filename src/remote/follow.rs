@@ -94,7 +94,7 @@ impl Remote {
         id: &str,
         topic: Topic<T>,
         from: u64,
-    ) -> impl Stream<Item = Result<(u64, T)>> + Send + Unpin + 'static {
+    ) -> impl Stream<Item = Result<(u64, T)>> + Send + Unpin + use<T> {
         let state = State::Reads(Reader::new(id, topic.name(), from));
         let follows = Follows { remote: self.clone(), values: VecDeque::new(), state };
         let id = id.to_owned();
