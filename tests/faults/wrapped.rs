@@ -48,7 +48,8 @@ fn attempts(fail: impl Fn() -> BoxError + 'static) -> (u32, Error) {
 
 #[test]
 fn permanent_behind_what_wraps_it() {
-    let wraps: [(&str, fn() -> BoxError); 5] = [
+    type Fail = fn() -> BoxError;
+    let wraps: [(&str, Fail); 5] = [
         ("itself", || refused().into()),
         ("thiserror", || Bank(refused()).into()),
         ("thiserror, twice", || Order(Bank(refused())).into()),
