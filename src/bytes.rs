@@ -5,7 +5,6 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use postcard::ser_flavors::Flavor;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -49,17 +48,8 @@ impl Bytes<'_> {
     }
 }
 
-/// Gathers the bytes of a value while it is encoded, in the place where they stay if they are
-/// few: what was written byte by byte and is moved at once has to be waited for.
-pub(crate) struct BytesWriter<'a> {
-    length: usize,
-    few: &'a mut [u8; FEW],
-    /// All bytes, once they do not fit into `few`.
-    many: Vec<u8>,
-}
-
-impl<'a> Bytes<'a> {
-    /// Bytes for [`write`](Self::write) to write to.
+impl Bytes<'_> {
+    /// None, for [`copy`](Self::copy).
     pub(crate) const EMPTY: Self = Self::Few(0, [0; FEW]);
 
     /// Replaces them by these.
@@ -73,65 +63,12 @@ impl<'a> Bytes<'a> {
             _ => *self = Self::Many(Rc::new(bytes.to_vec())),
         }
     }
-
-    /// Replaces them by what `write` writes.
-    pub(crate) fn write<E>(
-        &mut self,
-        write: impl FnOnce(BytesWriter<'_>) -> Result<(usize, Vec<u8>), E>,
-    ) -> Result<(), E> {
-        *self = Self::EMPTY;
-        let Self::Few(length, few) = self else { unreachable!("it was just made so") };
-        let (written, many) = write(BytesWriter { length: 0, few, many: Vec::new() })?;
-        match u8::try_from(written) {
-            Ok(few) if written <= FEW => *length = few,
-            _ => *self = Self::Many(Rc::new(many)),
-        }
-        Ok(())
-    }
 }
 
-impl BytesWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        match self.few.get_mut(self.length..end) {
-            Some(free) => free.copy_from_slice(bytes),
-            None => {
-                if self.many.is_empty() {
-                    self.many.reserve(end.max(2 * FEW));
-                    self.many.extend_from_slice(&self.few[..self.length]);
-                }
-                self.many.extend_from_slice(bytes);
-            }
-        }
-        self.length = end;
-    }
-
-    fn finish(self) -> (usize, Vec<u8>) {
-        (self.length, self.many)
-    }
-}
-
-impl Flavor for BytesWriter<'_> {
-    type Output = (usize, Vec<u8>);
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        match self.few.get_mut(self.length) {
-            Some(free) => {
-                *free = byte;
-                self.length += 1;
-            }
-            None => self.write(&[byte]),
-        }
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.write(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<(usize, Vec<u8>)> {
-        Ok(self.finish())
+impl From<Vec<u8>> for Bytes<'_> {
+    /// Many.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Many(Rc::new(bytes))
     }
 }
 
@@ -183,21 +120,17 @@ impl<'de> Visitor<'de> for BorrowBytes {
 mod tests {
     use super::*;
 
-    /// Every length around the change of form, written in pieces of every size.
+    /// Every length around the change of form.
     #[test]
     fn nothing_is_lost_where_few_become_many() {
         let all: Vec<u8> = (0..3 * FEW as u8).collect();
         for length in 0..all.len() {
-            for piece in 1..=length.max(1) {
-                let mut bytes = Bytes::EMPTY;
-                let Ok(()) = bytes.write(|mut writer| {
-                    all[..length].chunks(piece).for_each(|bytes| writer.write(bytes));
-                    Ok::<_, core::convert::Infallible>(writer.finish())
-                });
-                assert_eq!(bytes.as_slice(), &all[..length]);
-                assert_eq!(matches!(bytes, Bytes::Few(..)), length <= FEW);
-                assert_eq!(Bytes::Borrowed(&all[..length]).into_owned(), bytes);
-            }
+            let mut bytes = Bytes::EMPTY;
+            bytes.copy(&all[..length]);
+            assert_eq!(bytes.as_slice(), &all[..length]);
+            assert_eq!(matches!(bytes, Bytes::Few(..)), length <= FEW);
+            assert_eq!(Bytes::Borrowed(&all[..length]).into_owned(), bytes);
+            assert_eq!(Bytes::from(all[..length].to_vec()), bytes);
         }
     }
 }

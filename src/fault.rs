@@ -28,6 +28,13 @@ pub enum ParkReason {
     Misused,
 }
 
+impl ParkReason {
+    /// That of a value that cannot be read.
+    pub(crate) fn of_unread(why: &dacapo_values::Error) -> Self {
+        if why.is_damaged() { Self::Damaged } else { Self::Undecodable }
+    }
+}
+
 /// What a person does about it before the run is resumed.
 impl ParkReason {
     fn remedy(self) -> &'static str {
@@ -54,8 +61,8 @@ impl ParkReason {
             Self::Damaged => "restore the file from a backup, then open it again",
             Self::Misused => "correct the workflow, then call `Executor::resume`",
             Self::Undecodable => {
-                "restore the type that was recorded (a changed type needs a new step or workflow \
-                 name), then call `Executor::resume`"
+                "give what is new a #[serde(default)] and what is renamed an alias, or bring back \
+                 the type, then call `Executor::resume`"
             }
         }
     }

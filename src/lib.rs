@@ -82,6 +82,7 @@ mod semantics {}
 // What is remembered.
 mod bytes;
 mod codec;
+mod values;
 mod fault;
 mod error;
 mod name;
@@ -126,7 +127,6 @@ mod remote;
 pub mod sim;
 
 pub use clock::{Clock, Timestamp};
-pub use codec::Value;
 pub use context::{
     Again, Asked, Attempt, Body, Cancelled, Cause, Child, Ctx, Inbox, Receive, Sent, Sleep, Step,
 };
@@ -148,6 +148,7 @@ pub use remote::{Spawned, spawn};
 pub use retry::Retry;
 pub use start::Start;
 pub use trace::{Event, Observer, Recorded};
+pub use values::Value;
 
 /// Stores: where runs are remembered, and how to write another.
 #[doc(inline)]

@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 
-use crate::codec::{self, Value};
 use crate::context::Ctx;
 use crate::error::{BoxError, Error, Failure};
+use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Registered, Root};
 use crate::name::Workflow;
 use crate::record::Outcome;
+use crate::values::Value;
 
 /// All workflows that an executor can run.
 #[derive(Default)]
@@ -42,22 +43,24 @@ fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
 ) -> Rc<Registered> {
     let body = Rc::new(body);
     let root = move |run: &Rc<Instance>, input: &[u8]| {
-        let input = codec::decode::<I>(input).map_err(|why| {
-            alloc::format!("the input does not decode as {}: {why}", core::any::type_name::<I>())
+        let input = run.world.values.decode::<I>(input).map_err(|why| {
+            let kind = core::any::type_name::<I>();
+            let detail = format_args!("the input does not decode as {kind}: {why}");
+            Fault::new(ParkReason::of_unread(&why), detail)
         })?;
         let (ctx, body) = (Ctx::next(run.clone()), body.clone());
         // One box for all of it: a sleeping run is hardly more than this.
         let task = ctx.task();
-        Ok(Root::new(run, task, async move { ctx.end(recorded(body(&ctx, input).await)) }))
+        Ok(Root::new(run, task, async move { ctx.end(recorded(&ctx, body(&ctx, input).await)) }))
     };
     Rc::new(Registered { name, root: Box::new(root) })
 }
 
 /// The form in which a run's result is recorded.
-fn recorded<O: Value, E: Into<BoxError>>(result: Result<O, E>) -> Outcome<'static> {
+fn recorded<O: Value, E: Into<BoxError>>(ctx: &Ctx, result: Result<O, E>) -> Outcome<'static> {
     let output = result.map_err(|error| Failure::from_error(&*error.into()))?;
-    codec::encode(&output).map_err(|why| {
+    ctx.values().encode_in_code(&output).map_err(|why| {
         let kind = core::any::type_name::<O>();
-        Error::new(alloc::format!("the output, a {kind}, cannot be encoded: {why}")).into_failure()
+        Error::new(alloc::format!("the output, a {kind}, cannot be recorded: {why}")).into_failure()
     })
 }

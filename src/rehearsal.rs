@@ -18,8 +18,9 @@ impl Engine {
     pub(crate) fn rehearse(&self, row: &RunRow) -> Result<()> {
         let history = self.history(row)?;
         let timers = Timers::new(self.world.timers.clock.clone(), Timestamp::default());
-        let World { poll_budget, observer, choices, .. } = &*self.world;
-        let world = World::new(timers, *poll_budget, observer.clone(), choices.clone());
+        let World { values, poll_budget, observer, choices, .. } = &*self.world;
+        let values = values.clone();
+        let world = World::new(timers, values, *poll_budget, observer.clone(), choices.clone());
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let rehearsed = history
             .and_then(|history| caught(|| deliver_history(&run, &history)))

@@ -9,6 +9,7 @@ use dacapo_store::RunKey;
 
 use crate::bytes::Bytes;
 use crate::record::{CarriedTopic, Mark, Number, Record};
+use crate::values::FarValue;
 
 /// The topics of one run.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub(crate) struct Report {
     pub(crate) step: Number,
     pub(crate) attempt: u32,
     pub(crate) topic: &'static str,
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: FarValue,
 }
 
 /// What a record published, if it did: the topic and the value.
@@ -81,8 +82,9 @@ impl Topics {
 }
 
 impl Report {
-    pub(crate) fn record(&self) -> Record<'_> {
-        let Self { step, attempt, topic, value, .. } = self;
-        Record::Reported { number: *step, attempt: *attempt, topic, value: Bytes::Borrowed(value) }
+    /// Its record, with the value in bytes.
+    pub(crate) fn record<'a>(&'a self, value: &'a Bytes<'_>) -> Record<'a> {
+        let Self { step, attempt, topic, .. } = self;
+        Record::Reported { number: *step, attempt: *attempt, topic, value: value.borrowed() }
     }
 }

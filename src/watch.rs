@@ -7,10 +7,12 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::task::{Context, Poll, Waker};
 
+use dacapo_values::Detached;
 use futures::channel::oneshot;
 
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Failure, Kind, Result};
 use crate::record::Outcome;
+use crate::values::Values;
 
 /// What becomes of one run, for all who wait for it.
 #[derive(Default)]
@@ -22,7 +24,7 @@ pub(crate) struct Watch {
     waiting: RefCell<BTreeMap<u64, Waker>>,
     next: Cell<u64>,
     /// Those who wait in other threads. Most watches have none.
-    far: OnceCell<Box<Crowd<Far>>>,
+    far: OnceCell<Box<Crowd<Near>>>,
 }
 
 /// Those who wait in other threads. Those who went are never more than those who are there.
@@ -36,7 +38,14 @@ pub(crate) struct Far {
 }
 
 /// An [`Outcome`] that may go to another thread.
-pub(crate) type FarEnd = Result<core::result::Result<Vec<u8>, Failure>>;
+pub(crate) type FarEnd = Result<core::result::Result<Detached, Failure>>;
+
+/// One of them, on the thread of the executor.
+struct Near {
+    far: Far,
+    /// For what the outcome is read with over there.
+    values: Rc<Values>,
+}
 
 /// A future's part in a [`Watch`]: when it is dropped its waker is.
 pub(crate) struct Waiting {
@@ -82,11 +91,11 @@ impl Watch {
         self.waiting.take().into_values().for_each(Waker::wake);
         // Wakers may be anybody's, so nothing is borrowed while they are called.
         let far = self.far.get().map(|far| far.take());
-        far.into_iter().flatten().for_each(|far| self.tell_far(far));
+        far.into_iter().flatten().for_each(|near| self.tell_far(near.far, &near.values));
     }
 
     /// Tells one who waits in another thread what is known, and the rest as soon as it is.
-    pub(crate) fn tell_far(&self, mut far: Far) {
+    pub(crate) fn tell_far(&self, mut far: Far, values: &Rc<Values>) {
         if let Some(accepted) = self.accepted.get()
             && let Some(teller) = far.accepted.take()
         {
@@ -95,20 +104,24 @@ impl Watch {
         if let Some(ended) = self.ended.get()
             && let Some(teller) = far.ended.take()
         {
-            let bytes = |outcome: &Outcome<'_>| match outcome {
-                Ok(bytes) => Ok(bytes.as_slice().to_vec()),
-                Err(failure) => Err(failure.clone()),
+            let detached = |outcome: &Outcome<'_>| match outcome {
+                Ok(bytes) => match values.detach(bytes.as_slice()) {
+                    Ok(detached) => Ok(Ok(detached)),
+                    Err(why) => Err(Error::of(Kind::Store, why)),
+                },
+                Err(failure) => Ok(Err(failure.clone())),
             };
-            let _ = teller.send(ended.as_ref().map(bytes).map_err(Error::clone));
+            let _ = teller.send(ended.as_ref().map_err(Error::clone).and_then(detached));
         }
         if !far.is_deserted() {
-            self.far.get_or_init(Box::default).add(far, Far::is_deserted);
+            let near = Near { far, values: values.clone() };
+            self.far.get_or_init(Box::default).add(near, |near| near.far.is_deserted());
         }
     }
 
     /// Whether anybody waits in another thread.
     pub(crate) fn is_watched_from_afar(&self) -> bool {
-        self.far.get().is_some_and(|far| far.0.borrow().iter().any(|far| !far.is_deserted()))
+        self.far.get().is_some_and(|far| far.0.borrow().iter().any(|near| !near.far.is_deserted()))
     }
 }
 
@@ -202,6 +215,7 @@ mod tests {
     #[test]
     fn those_who_went_are_no_more_than_those_who_are_there() {
         let watch = Watch::default();
+        let values = Values::new(&[], 1 << 10, false).expect("there is none");
         let far = || {
             let (accepted, receiver) = oneshot::channel();
             (Far { accepted: Some(accepted), ended: None }, receiver)
@@ -209,13 +223,13 @@ mod tests {
         let stays: Vec<_> = (0..10)
             .map(|_| {
                 let (far, receiver) = far();
-                watch.tell_far(far);
+                watch.tell_far(far, &values);
                 receiver
             })
             .collect();
         for _ in 0..10_000 {
             let (far, receiver) = far();
-            watch.tell_far(far);
+            watch.tell_far(far, &values);
             drop(receiver);
         }
         let kept = watch.far.get().expect("there were some").0.borrow().capacity();

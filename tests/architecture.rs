@@ -220,6 +220,7 @@ fn every_expect_has_a_reason_and_nothing_is_unwrapped() {
 fn the_crates_below_know_nothing_of_each_other() {
     for (folder, forbidden) in [
         ("executor/src", ["dacapo_store", "dacapo::"]),
+        ("values/src", ["dacapo_store", "dacapo_executor"]),
         ("store/src", ["dacapo_executor", "dacapo::"]),
     ] {
         for file in sources(folder) {
@@ -229,7 +230,15 @@ fn the_crates_below_know_nothing_of_each_other() {
             }
         }
     }
-    for (manifest, forbidden) in [("executor", "dacapo-store"), ("store", "dacapo-executor")] {
+    let manifests = [
+        ("executor", "dacapo-store"),
+        ("executor", "dacapo-values"),
+        ("store", "dacapo-executor"),
+        ("store", "dacapo-values"),
+        ("values", "dacapo-store"),
+        ("values", "dacapo-executor"),
+    ];
+    for (manifest, forbidden) in manifests {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest).join("Cargo.toml");
         let text = fs::read_to_string(manifest).expect("it can be read");
         assert!(!text.contains(forbidden));
@@ -238,7 +247,7 @@ fn the_crates_below_know_nothing_of_each_other() {
 
 #[test]
 fn every_crate_forbids_unsafe_code() {
-    let libs = ["src", "executor/src", "executor/models/src", "store/src"];
+    let libs = ["src", "executor/src", "executor/models/src", "store/src", "values/src"];
     for lib in libs.map(|folder| format!("{folder}/lib.rs")) {
         let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(lib);
         let text = fs::read_to_string(&lib).expect("it can be read");

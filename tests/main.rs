@@ -19,3 +19,4 @@ mod scale;
 mod shutdown;
 mod simulation;
 mod talk;
+mod values;

@@ -6,11 +6,11 @@ use core::task::{Context, Poll};
 
 use super::Ctx;
 use crate::bytes::Bytes;
-use crate::codec::{self, Value};
 use crate::error::{Error, Result};
 use crate::fault::ParkReason;
 use crate::instance::Instance;
 use crate::name::Workflow;
+use crate::values::Value;
 
 /// The end of a pass, made by [`Ctx::again`]; never ready.
 #[must_use = "the pass goes on unless it is awaited"]
@@ -37,7 +37,7 @@ impl Ctx {
     ///
     /// # Errors
     ///
-    /// If the input cannot be encoded: then the pass goes on.
+    /// If the input cannot be recorded: then the pass goes on.
     ///
     /// ```
     /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
@@ -65,10 +65,10 @@ impl Ctx {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn again<I: Value, O: Value>(&self, workflow: Workflow<I, O>, input: I) -> Again<O> {
-        let input = codec::encode(&input).map_err(|why| {
+        let input = self.values().encode_in_code(&input).map_err(|why| {
             let kind = core::any::type_name::<I>();
             let message =
-                alloc::format!("the input of the next pass, a {kind}, cannot be encoded: {why}");
+                alloc::format!("the input of the next pass, a {kind}, cannot be recorded: {why}");
             Error::new(message).permanent()
         });
         let (instance, input) = (Rc::clone(&self.instance), Some(input));

@@ -9,9 +9,9 @@ use futures::channel::oneshot;
 use super::Ctx;
 use super::body::{Attempt, Job};
 use super::step::Step;
-use crate::codec::Value;
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::panics;
+use crate::values::Value;
 
 impl Ctx {
     /// A step whose body blocks: it runs on a thread of its own, from a pool of the executor.

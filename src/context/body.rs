@@ -5,7 +5,6 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::future::Future;
 use core::pin::Pin;
@@ -15,7 +14,6 @@ use core::time::Duration;
 use dacapo_executor::yield_now;
 use dacapo_store::RunKey;
 
-use crate::codec::{self, Value};
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::instance::{Instance, World};
@@ -28,6 +26,7 @@ use crate::record::Number;
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
 use crate::topics::Report;
+use crate::values::{FarValue, Value};
 
 /// What a body is told about the attempt that it is.
 ///
@@ -42,6 +41,7 @@ pub struct Attempt {
     run: RunKey,
     /// Where what it publishes goes.
     reports: Arc<Mailbox<Report>>,
+    value_max: usize,
     #[cfg(feature = "sim")]
     is_at_most_once: bool,
     key: OnceCell<String>,
@@ -58,6 +58,7 @@ impl Attempt {
             number,
             run: instance.key(),
             reports: instance.world.reports.clone(),
+            value_max: instance.world.values.value_max(),
             #[cfg(feature = "sim")]
             is_at_most_once: operation.policy().at_most_once,
             key: OnceCell::new(),
@@ -128,9 +129,14 @@ impl Attempt {
     }
 
     /// Something was published, and is to be recorded.
-    pub(super) fn report(&self, topic: &'static str, value: Vec<u8>) {
+    pub(super) fn report(&self, topic: &'static str, value: FarValue) {
         let (run, step, attempt) = (self.run, self.step, self.number);
         self.reports.post(Report { run, step, attempt, topic, value });
+    }
+
+    /// So many bytes what it publishes may take.
+    pub(super) fn value_max(&self) -> usize {
+        self.value_max
     }
 
     #[cfg(feature = "sim")]
@@ -298,7 +304,7 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
             let attempt = this.attempt.as_mut().as_pin_mut();
             let ended = ready!(attempt.expect("it is dropped when it is ready").poll(cx));
             this.attempt.set(None);
-            Poll::Ready(encode(ended, &this.job.operation))
+            Poll::Ready(encode(ended, this.job))
         });
         let failure = match polled {
             Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
@@ -313,12 +319,12 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
 /// What an attempt returned: its outcome in bytes, or why it failed.
 fn encode<T: Value, E: Into<BoxError>>(
     result: Result<T, E>,
-    operation: &Operation,
+    Job { instance, operation }: &Job,
 ) -> Result<(), Failure> {
     let value = result.map_err(|error| Failure::from_error(&*error.into()))?;
-    let bytes = codec::encode(&value).map_err(|why| {
+    let bytes = instance.world.values.encode(&value).map_err(|why| {
         let kind = core::any::type_name::<T>();
-        let message = alloc::format!("the outcome, a {kind}, cannot be encoded: {why}");
+        let message = alloc::format!("the outcome, a {kind}, cannot be recorded: {why}");
         Error::new(message).permanent().into_failure()
     })?;
     operation.set_outcome(Ok(bytes));

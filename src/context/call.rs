@@ -5,8 +5,8 @@ use core::future::Future;
 use super::Ctx;
 use super::body::Job;
 use super::step::Step;
-use crate::codec::Value;
 use crate::error::{BoxError, Result};
+use crate::values::Value;
 
 /// A function that [`Ctx::call`] calls with arguments `A`: one as it is, two to six as a tuple.
 ///

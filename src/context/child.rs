@@ -8,7 +8,6 @@ use core::task::{Context, Poll, ready};
 
 use super::Ctx;
 use super::awaited::Awaited;
-use crate::codec::{self, Value};
 use crate::error::{Error, Result};
 use crate::fault::ParkReason;
 use crate::message::{Birth, Outgoing, Parcel};
@@ -16,6 +15,7 @@ use crate::name::Workflow;
 use crate::operation::{Effort, Operation};
 use crate::record::Asked;
 use crate::start::Start;
+use crate::values::Value;
 
 /// A run that this one starts and waits for, made by [`Ctx::child`].
 ///
@@ -113,7 +113,7 @@ impl Ctx {
             pass => format!("{pass}:"),
         };
         let id: Rc<str> = format!("{}/{pass}{number}", self.id()).into();
-        let refused = match codec::encode(&input) {
+        let refused = match self.values().encode_in_code(&input) {
             Ok(input) => {
                 let (timeout, options) = options.later();
                 let birth = Birth { workflow, input, options, timeout };
@@ -123,7 +123,7 @@ impl Ctx {
             Err(why) => {
                 let kind = core::any::type_name::<I>();
                 let message =
-                    format!("the input of {operation}, a {kind}, cannot be encoded: {why}");
+                    format!("the input of {operation}, a {kind}, cannot be recorded: {why}");
                 Some(Error::new(message).permanent())
             }
         };
@@ -231,14 +231,14 @@ impl<O: Value> Future for Child<O> {
             Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
             None => unreachable!("children are delivered with their outcome"),
         };
-        match codec::decode(bytes.as_slice()) {
+        match instance.world.values.decode(bytes.as_slice()) {
             Ok(output) => Poll::Ready(Ok(output)),
             Err(why) => {
                 let (id, kind) = (self.id.to_string(), core::any::type_name::<O>());
                 let detail = format_args!(
                     "the output of {operation}, run {id:?}, does not decode as {kind}: {why}"
                 );
-                instance.fail(ParkReason::Undecodable, detail);
+                instance.fail(ParkReason::of_unread(&why), detail);
                 Poll::Pending
             }
         }

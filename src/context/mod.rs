@@ -37,6 +37,7 @@ use crate::clock::Now;
 use crate::instance::Instance;
 use crate::random;
 use crate::record::{Number, Outcome};
+use crate::values::Values;
 
 /// A task's way to everything durable: each task of a run is given one of its own.
 ///
@@ -90,6 +91,10 @@ impl Ctx {
         if !self.instance.has_ended() {
             self.instance.set_outcome(outcome);
         }
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        &self.instance.world.values
     }
 
     /// The number of the operation that is being built.

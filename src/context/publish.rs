@@ -1,8 +1,8 @@
 use super::{Attempt, Ctx};
-use crate::codec::{self, Value};
 use crate::fault::ParkReason;
 use crate::name::Topic;
 use crate::record::Mark;
+use crate::values::{FarValue, Value};
 
 impl Ctx {
     /// Publishes a value on a topic of this run, for all who want to know how it is getting on.
@@ -15,7 +15,7 @@ impl Ctx {
     ///
     /// It has a number, as an operation has: a later build must publish on the same topic here.
     ///
-    /// A value that cannot be encoded parks the run.
+    /// A value that cannot be recorded parks the run.
     ///
     /// ```
     /// use dacapo::{Ctx, Executor, Result, Topic, Workflow};
@@ -41,12 +41,12 @@ impl Ctx {
             // Its code is being dropped, or is called by somebody else.
             return;
         }
-        match codec::encode(&value) {
+        match self.values().encode_in_code(&value) {
             Ok(value) => self.instance.mark(number, Mark::Published { topic, value }, None),
             Err(why) => {
                 let kind = core::any::type_name::<T>();
                 let detail = format_args!(
-                    "the value of publish {number} on {topic:?}, a {kind}, cannot be encoded: {why}"
+                    "the value of publish {number} on {topic:?}, a {kind}, cannot be recorded: {why}"
                 );
                 self.instance.fail(ParkReason::Misused, detail);
             }
@@ -65,7 +65,7 @@ impl Attempt {
     ///
     /// # Panics
     ///
-    /// Panics if the value cannot be encoded: then the attempt has failed.
+    /// Panics if the value cannot be recorded: then the attempt has failed.
     ///
     /// ```
     /// use dacapo::{Attempt, Ctx, Error, Executor, Result, Topic, Workflow};
@@ -90,10 +90,10 @@ impl Attempt {
     /// ```
     pub fn publish<T: Value>(&self, topic: Topic<T>, value: T) {
         let topic = topic.name();
-        let value = codec::encode(&value).unwrap_or_else(|why| {
+        let value = FarValue::new(&value, self.value_max()).unwrap_or_else(|why| {
             let kind = core::any::type_name::<T>();
-            panic!("the value for topic {topic:?}, a {kind}, cannot be encoded: {why}")
+            panic!("the value for topic {topic:?}, a {kind}, cannot be recorded: {why}")
         });
-        self.report(topic, value.as_slice().to_vec());
+        self.report(topic, value);
     }
 }

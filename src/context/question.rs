@@ -4,13 +4,13 @@ use core::marker::PhantomData;
 
 use super::Ctx;
 use super::receive::{Inbox, Receive, decode, sealed};
-use crate::codec::{self, Value};
 use crate::error::Error;
 use crate::fault::ParkReason;
 use crate::inbox::Address;
 use crate::instance::Instance;
 use crate::name::Question;
 use crate::record::{Mark, Number, Outcome};
+use crate::values::Value;
 
 /// A question that a run has received, and is to [answer](Asked::answer); given by [`Ctx::receive`].
 ///
@@ -62,7 +62,7 @@ impl<Q, A: Value> Asked<Q, A> {
     /// Answers. Whoever asked has the answer when the next commit is; so has, without asking anew,
     /// whoever asks again with the same key.
     ///
-    /// It takes the context, which bodies do not have. An answer that cannot be encoded parks the run.
+    /// It takes the context, which bodies do not have. An answer that cannot be recorded parks the run.
     ///
     /// # Panics
     ///
@@ -71,12 +71,12 @@ impl<Q, A: Value> Asked<Q, A> {
         let reply = &mut self.reply;
         assert!(Rc::ptr_eq(&reply.instance, &ctx.instance), "a run answers its own questions");
         reply.is_given = true;
-        match codec::encode(&answer) {
+        match ctx.values().encode_in_code(&answer) {
             Ok(answer) => reply.give(Ok(answer)),
             Err(why) => {
                 let (number, kind) = (reply.number, core::any::type_name::<A>());
                 let detail = format_args!(
-                    "the answer to the question of receive {number}, a {kind}, cannot be encoded: {why}"
+                    "the answer to the question of receive {number}, a {kind}, cannot be recorded: {why}"
                 );
                 reply.instance.fail(ParkReason::Misused, detail);
             }
@@ -92,7 +92,7 @@ impl<Q: Value, A: Value> Inbox for Question<Q, A> {
     fn receive(self, ctx: &Ctx) -> Receive<Asked<Q, A>> {
         let from = Address { channel: self.name(), is_question: true };
         ctx.receive_from(from, |instance, number, arrived| {
-            let question = decode(arrived)?;
+            let question = decode(instance, arrived)?;
             let (instance, seq) = (instance.clone(), arrived.seq);
             let reply = Reply { instance, number, seq, is_given: false };
             Ok(Asked { question, reply, answer: PhantomData })

@@ -7,13 +7,13 @@ use core::task::{Context, Poll, ready};
 
 use super::Ctx;
 use super::awaited::Awaited;
-use crate::codec::{self, Value};
 use crate::inbox::Address;
 use crate::instance::Instance;
 use crate::message::Arrived;
 use crate::name::Channel;
 use crate::operation::{Effort, Operation};
 use crate::record::{Asked, Number};
+use crate::values::Value;
 
 /// What a run can receive from: a [`Channel`] gives messages, a [`Question`](crate::Question) gives
 /// what is [`Asked`](crate::Asked).
@@ -105,14 +105,15 @@ impl<T: Value> Inbox for Channel<T> {
 
     fn receive(self, ctx: &Ctx) -> Receive<T> {
         let from = Address { channel: self.name(), is_question: false };
-        ctx.receive_from(from, |_, _, arrived| decode(arrived))
+        ctx.receive_from(from, |instance, _, arrived| decode(instance, arrived))
     }
 }
 
 /// The value of a message; or why it is none, with the name of the type.
-pub(super) fn decode<T: Value>(arrived: &Arrived) -> Result<T, String> {
+pub(super) fn decode<T: Value>(instance: &Instance, arrived: &Arrived) -> Result<T, String> {
     let kind = core::any::type_name::<T>();
-    codec::decode(arrived.payload.as_slice()).map_err(|why| format!("{kind}: {why}"))
+    let read = instance.world.values.decode(arrived.payload.as_slice());
+    read.map_err(|why| format!("{kind}: {why}"))
 }
 
 impl<M> Future for Receive<M> {

@@ -7,12 +7,12 @@ use core::task::{Context, Poll, ready};
 
 use super::Ctx;
 use super::awaited::Awaited;
-use crate::codec::{self, Value};
 use crate::error::{Error, Result};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::name::Channel;
 use crate::operation::{Effort, Operation};
 use crate::record::Asked;
+use crate::values::Value;
 
 /// A message to another run, made by [`Ctx::send`].
 ///
@@ -37,7 +37,7 @@ impl Ctx {
     /// # Errors
     ///
     /// If there is no run with this id ([`Error::is_not_found`]), or it has ended
-    /// ([`Error::is_ended`]), at that moment; or if the message cannot be encoded.
+    /// ([`Error::is_ended`]), at that moment; or if the message cannot be recorded.
     ///
     /// ```
     /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
@@ -61,7 +61,7 @@ impl Ctx {
         let channel = channel.name();
         let number = self.take_number();
         let operation = Operation::new(number, Asked::Send { channel }, Effort::Nothing);
-        let refused = match codec::encode(&message) {
+        let refused = match self.values().encode_in_code(&message) {
             Ok(payload) => {
                 let channel = channel.into();
                 let message = Message { channel, payload, key: None, is_question: false };
@@ -71,7 +71,7 @@ impl Ctx {
             }
             Err(why) => {
                 let kind = core::any::type_name::<T>();
-                let message = alloc::format!("the message, a {kind}, cannot be encoded: {why}");
+                let message = alloc::format!("the message, a {kind}, cannot be recorded: {why}");
                 Some(Error::new(message).permanent())
             }
         };

@@ -10,12 +10,12 @@ use core::time::Duration;
 use super::Ctx;
 use super::awaited::Awaited;
 use super::body::{self, Attempt, Job, perform};
-use crate::codec::{self, Value};
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
 use crate::operation::{Effort, Operation, Policy};
 use crate::record::Asked;
 use crate::retry::Retry;
+use crate::values::Value;
 
 /// A step: a durable operation with a body, made by [`Ctx::step`] and [`Ctx::step_with`].
 ///
@@ -50,7 +50,7 @@ impl Ctx {
     ///
     /// Awaiting the step gives the body's last error, as recorded, when its
     /// [`retry`](Step::retry) policy gives up, if the body panicked (with `std`), if it took longer
-    /// than its [`timeout`](Step::timeout), or if its outcome cannot be encoded. Failures of the
+    /// than its [`timeout`](Step::timeout), or if its outcome cannot be recorded. Failures of the
     /// disk never come out here.
     ///
     /// ```
@@ -356,13 +356,13 @@ impl<T: Value> Future for Step<T> {
             Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
             None => unreachable!("steps are delivered with their outcome"),
         };
-        match codec::decode(bytes.as_slice()) {
+        match self.awaited.instance.world.values.decode(bytes.as_slice()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(why) => {
                 let kind = core::any::type_name::<T>();
                 let detail =
                     format_args!("the outcome of {operation} does not decode as {kind}: {why}");
-                self.awaited.instance.fail(ParkReason::Undecodable, detail);
+                self.awaited.instance.fail(ParkReason::of_unread(&why), detail);
                 Poll::Pending
             }
         }

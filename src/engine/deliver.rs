@@ -110,7 +110,8 @@ impl Engine {
 
     fn deliver_report(&self, reported: &Reported, committed: Committed) {
         if let Some(run) = &reported.run {
-            self.deliver_record(run, &reported.report.record(), committed);
+            let record = reported.report.record(&reported.value);
+            self.deliver_record(run, &record, committed);
             self.work_after(run);
         }
     }

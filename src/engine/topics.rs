@@ -235,7 +235,7 @@ impl Writer<'_> {
             if !self.takes(&run.ledger) {
                 return written;
             }
-            self.push(&run.ledger, |bytes| report.record().append(bytes));
+            self.push(&run.ledger, |bytes| report.record(&reported.value).append(bytes));
             reported.run = Some(run);
         }
         reports.len()

@@ -49,6 +49,9 @@ impl Engine {
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        if !writer.batch.is_empty() {
+            self.world.values.write_new(writer.batch);
+        }
         let is_full = writer.is_full;
         let refused = writer.elsewhere.and_then(|elsewhere| {
             taken.starts = elsewhere.starts;
@@ -274,8 +277,7 @@ impl<'a> Writer<'a> {
         row.link = row.link.filter(|_| !state.has_ended());
         row.changed_at = self.now.as_nanos();
         if let Some(fault) = fault {
-            let note = codec::encode(fault).expect("faults are plain data");
-            row.note = note.as_slice().to_vec();
+            row.note = codec::encode(fault);
         }
         ledger.row_has_wake_at.set(false);
         self.batch.put_row(row);

@@ -11,11 +11,13 @@ use core::task::{Context, Poll};
 
 use super::Executor;
 use super::posted::Posted;
-use crate::codec::{self, Value};
+use super::unread::unread;
+use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
 use crate::message::Message;
 use crate::name::Question;
+use crate::values::{Value, Values};
 use crate::watch::Watch;
 
 /// A question to a run, made by [`Executor::ask`]: a future of the answer.
@@ -29,6 +31,7 @@ pub struct Asking<A> {
     posted: Posted,
     to: String,
     name: &'static str,
+    values: Rc<Values>,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -46,7 +49,7 @@ impl Executor {
     /// # Errors
     ///
     /// If there is no run with this id ([`Error::is_not_found`]); if it has ended, or ends without an
-    /// answer ([`Error::is_ended`]); if it dropped the question; if the question cannot be encoded, or
+    /// answer ([`Error::is_ended`]); if it dropped the question; if the question cannot be recorded, or
     /// the answer does not decode as `A`; if the executor stopped, or the store failed.
     ///
     /// ```
@@ -79,9 +82,11 @@ impl Executor {
         question: Question<Q, A>,
         asked: Q,
     ) -> Asking<A> {
-        let posted = Posted::message(&self.shared, to, encode(to, question, &asked));
+        let posted =
+            Posted::message(&self.shared, to, encode(&self.shared.engine, to, question, &asked));
         let (to, name) = (to.to_owned(), question.name());
-        Asking { posted, to, name, answer: PhantomData }
+        let values = self.shared.engine.world.values.clone();
+        Asking { posted, to, name, values, answer: PhantomData }
     }
 
     /// The same, asked at once; where to wait for the answer.
@@ -93,7 +98,7 @@ impl Executor {
         key: Option<String>,
     ) -> Result<Rc<Watch>> {
         self.shared.engine.check()?;
-        let message = encode(to, question, asked)?;
+        let message = encode(&self.shared.engine, to, question, asked)?;
         let message = Message { key: key.map(Rc::from), ..message };
         Ok(self.shared.engine.post(to, PostWhat::Message(message)))
     }
@@ -115,7 +120,7 @@ impl<A: Value> Future for Asking<A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<A>> {
         self.posted.poll_answer(cx).map(|answer| match answer? {
-            Ok(answer) => decode_answer(&self.to, self.name, answer.as_slice()),
+            Ok(answer) => unread_answer(&self.to, self.name, self.values.decode(answer.as_slice())),
             Err(failure) => Err(failure.into()),
         })
     }
@@ -128,11 +133,16 @@ impl<A> fmt::Debug for Asking<A> {
     }
 }
 
-fn encode<Q: Value, A>(to: &str, question: Question<Q, A>, asked: &Q) -> Result<Message> {
-    let payload = codec::encode(asked).map_err(|why| {
+fn encode<Q: Value, A>(
+    engine: &Engine,
+    to: &str,
+    question: Question<Q, A>,
+    asked: &Q,
+) -> Result<Message> {
+    let payload = engine.world.values.encode(asked).map_err(|why| {
         let (name, kind) = (question.name(), core::any::type_name::<Q>());
         let message = format_args!(
-            "the question {name:?} for run {to:?}, a {kind}, cannot be encoded: {why}"
+            "the question {name:?} for run {to:?}, a {kind}, cannot be recorded: {why}"
         );
         Error::of(Kind::Usage, message)
     });
@@ -140,11 +150,14 @@ fn encode<Q: Value, A>(to: &str, question: Question<Q, A>, asked: &Q) -> Result<
     Ok(Message { channel, payload, key: None, is_question: true })
 }
 
-pub(crate) fn decode_answer<A: Value>(to: &str, name: &str, answer: &[u8]) -> Result<A> {
-    codec::decode(answer).map_err(|why| {
+/// An answer that was read, or why it cannot be.
+pub(crate) fn unread_answer<A: Value>(
+    to: &str,
+    name: &str,
+    read: Result<A, dacapo_values::Error>,
+) -> Result<A> {
+    read.map_err(|why| {
         let kind = core::any::type_name::<A>();
-        let message =
-            format_args!("the answer of run {to:?} to {name:?} does not decode as {kind}: {why}");
-        Error::of(Kind::Usage, message)
+        unread(&why, format_args!("the answer of run {to:?} to {name:?} does not decode as {kind}"))
     })
 }

@@ -10,17 +10,15 @@ use dacapo_store::{MemoryStore, Store};
 use super::Executor;
 use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
-use crate::codec::Value;
 use crate::context::Ctx;
 use crate::engine::Engine;
-#[cfg(feature = "redb")]
-use crate::error::Error;
-use crate::error::{BoxError, Result};
+use crate::error::{BoxError, Error, Kind, Result};
 use crate::instance::World;
 use crate::name::Workflow;
 use crate::registry::Registry;
 use crate::timer::Timers;
 use crate::trace::Observer;
+use crate::values::{Value, Values};
 
 /// Collects what an [`Executor`] needs; made by [`Executor::builder`].
 #[must_use = "a builder does nothing until it opens a store"]
@@ -33,6 +31,7 @@ pub struct Builder {
     choices: Option<Rc<dyn Choices>>,
     resident_max: Option<usize>,
     keep_keys: Duration,
+    value_max: usize,
 }
 
 impl Executor {
@@ -47,6 +46,7 @@ impl Executor {
             choices: None,
             resident_max: None,
             keep_keys: Duration::from_secs(24 * 60 * 60),
+            value_max: 64 << 20,
         }
     }
 }
@@ -209,6 +209,28 @@ impl Builder {
         Self { keep_keys: time, ..self }
     }
 
+    /// How many bytes a value may take: an input, an outcome, an output, a message, what is published.
+    /// By default 64 MiB (67,108,864 bytes). A larger one is refused where it is to be recorded: by
+    /// [`start`](Executor::start) with an error, of a step as a permanent failure.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Workflow};
+    /// const REPEAT: Workflow<usize, String> = Workflow::new("repeat");
+    ///
+    /// async fn repeat(ctx: &Ctx, times: usize) -> Result<String> {
+    ///     ctx.step("repeat", async move || Ok::<_, dacapo::Error>("tea ".repeat(times))).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(REPEAT, repeat).value_max(100).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(REPEAT, "few", 2)?)?, "tea tea ");
+    /// let error = executor.block_on(executor.start(REPEAT, "many", 30)?).unwrap_err();
+    /// assert!(error.to_string().ends_with("it takes 121 bytes, and at most 100 can be recorded"));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn value_max(self, bytes: usize) -> Self {
+        Self { value_max: bytes, ..self }
+    }
+
     /// Shows `observer` what happens to every run.
     ///
     /// An `Rc` of one is an observer too, so that what it saw can be looked at.
@@ -290,7 +312,13 @@ impl Builder {
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
         let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
-        let world = World::new(timers, self.poll_budget, self.observer, self.choices);
+        let shapes = store.shapes().map_err(|error| Error::store(&error))?;
+        let values = Values::new(&shapes, self.value_max, self.choices.is_some());
+        let values = values.map_err(|why| {
+            Error::of(Kind::Store, format_args!("the shapes of the file are damaged: {why}"))
+        })?;
+        let (observer, choices) = (self.observer, self.choices);
+        let world = World::new(timers, values, self.poll_budget, observer, choices);
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(
             world,

@@ -13,11 +13,13 @@ use core::task::{Context, Poll};
 use futures::Stream;
 use futures::channel::oneshot;
 
+use super::unread::unread;
 use super::{Executor, Shared, refuse_workflows};
-use crate::codec::{self, Value};
+use crate::bytes::Bytes;
 use crate::engine::{Page, Reader, Then};
 use crate::error::{Error, Kind, Result};
 use crate::name::Topic;
+use crate::values::{Value, Values};
 
 /// The values that a run publishes on a topic, from one of them on: a stream of their offsets and the
 /// values, made by [`Executor::follow`].
@@ -32,6 +34,7 @@ pub struct Follow<T> {
     topic: Topic<T>,
     /// What was read, and not given yet.
     values: VecDeque<(u64, Vec<u8>)>,
+    values_of_file: Rc<Values>,
     state: State,
     value: PhantomData<fn() -> T>,
 }
@@ -73,13 +76,13 @@ impl Executor {
     /// ```
     pub fn latest<T: Value>(&self, id: &str, topic: Topic<T>) -> Result<Option<T>> {
         let latest = self.latest_bytes(id, topic.name())?;
-        latest.map(|value| decode_value(id, topic, &value)).transpose()
+        let values = &self.shared.engine.world.values;
+        latest.map(|value| unread_value(id, topic, values.decode(value.as_slice()))).transpose()
     }
 
-    pub(crate) fn latest_bytes(&self, id: &str, topic: &str) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn latest_bytes(&self, id: &str, topic: &str) -> Result<Option<Bytes<'static>>> {
         refuse_workflows(&self.shared.engine, id, "read")?;
-        let latest = self.shared.engine.latest(id, topic)?;
-        Ok(latest.map(|value| value.as_slice().to_vec()))
+        self.shared.engine.latest(id, topic)
     }
 
     /// The values that a run publishes on a topic, in their order: those that are committed, and those
@@ -123,6 +126,7 @@ impl Executor {
             id: id.into(),
             topic,
             values: VecDeque::new(),
+            values_of_file: self.shared.engine.world.values.clone(),
             state: State::Reads(Reader::new(id, topic.name(), from)),
             value: PhantomData,
         }
@@ -159,7 +163,7 @@ impl<T: Value> Stream for Follow<T> {
         let this = &mut *self;
         loop {
             if let Some((offset, value)) = this.values.pop_front() {
-                let value = decode_value(&this.id, this.topic, &value);
+                let value = unread_value(&this.id, this.topic, this.values_of_file.decode(&value));
                 return Poll::Ready(Some(value.map(|value| (offset, value))));
             }
             let reader = match mem::replace(&mut this.state, State::Ended) {
@@ -192,12 +196,16 @@ impl<T> fmt::Debug for Follow<T> {
     }
 }
 
-pub(crate) fn decode_value<T: Value>(id: &str, topic: Topic<T>, value: &[u8]) -> Result<T> {
-    codec::decode(value).map_err(|why| {
+/// A published value that was read, or why it cannot be.
+pub(crate) fn unread_value<T: Value>(
+    id: &str,
+    topic: Topic<T>,
+    read: Result<T, dacapo_values::Error>,
+) -> Result<T> {
+    read.map_err(|why| {
         let (topic, kind) = (topic.name(), core::any::type_name::<T>());
-        let message = format_args!(
-            "a value of run {id:?} on topic {topic:?} does not decode as {kind}: {why}"
-        );
-        Error::of(Kind::Usage, message)
+        let what =
+            format_args!("a value of run {id:?} on topic {topic:?} does not decode as {kind}");
+        unread(&why, what)
     })
 }

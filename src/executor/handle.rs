@@ -6,8 +6,9 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use crate::codec::{self, Value};
-use crate::error::{Error, Kind, Result};
+use super::unread::unread;
+use crate::error::Result;
+use crate::values::{Value, Values};
 use crate::watch::{Waiting, Watch};
 
 /// A run to wait for: a future of its result.
@@ -31,12 +32,14 @@ pub struct Handle<O> {
     id: Arc<str>,
     waiting: Waiting,
     is_new: bool,
+    values: Rc<Values>,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> Handle<O> {
-    pub(super) fn new(id: Arc<str>, watch: Rc<Watch>) -> Self {
-        Self { id, waiting: Waiting::new(watch), is_new: false, output: PhantomData }
+    pub(super) fn new(id: Arc<str>, watch: Rc<Watch>, values: Rc<Values>) -> Self {
+        let waiting = Waiting::new(watch);
+        Self { id, waiting, is_new: false, values, output: PhantomData }
     }
 
     /// The same of a run that the call has started.
@@ -106,19 +109,19 @@ impl<O: Value> Future for Handle<O> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
         self.waiting.poll_ended(cx).map(|ended| match ended? {
-            Ok(bytes) => decode_output(&self.id, bytes.as_slice()),
+            Ok(bytes) => unread_output(&self.id, self.values.decode(bytes.as_slice())),
             Err(failure) => Err(failure.into()),
         })
     }
 }
 
-pub(crate) fn decode_output<O: Value>(id: &str, bytes: &[u8]) -> Result<O> {
-    codec::decode(bytes).map_err(|why| {
+/// The output of a run that was read, or why it cannot be.
+pub(crate) fn unread_output<O: Value>(
+    id: &str,
+    read: Result<O, dacapo_values::Error>,
+) -> Result<O> {
+    read.map_err(|why| {
         let kind = core::any::type_name::<O>();
-        let message = format_args!(
-            "the output of run {id:?} does not decode as {kind}: {why}; attach to it with the \
-             output type of its workflow"
-        );
-        Error::of(Kind::Usage, message)
+        unread(&why, format_args!("the output of run {id:?} does not decode as {kind}"))
     })
 }

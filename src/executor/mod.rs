@@ -12,6 +12,7 @@ mod runs;
 mod shutdown;
 #[cfg(feature = "std")]
 mod timer_thread;
+mod unread;
 mod weak;
 
 use alloc::boxed::Box;
@@ -24,13 +25,13 @@ use dacapo_store::RunState;
 use futures::channel::oneshot;
 
 pub use asking::Asking;
-pub(crate) use asking::decode_answer;
+pub(crate) use asking::unread_answer;
 pub use builder::Builder;
 pub use follow::Follow;
-pub(crate) use follow::decode_value;
+pub(crate) use follow::unread_value;
 pub use handle::Handle;
 #[cfg(feature = "std")]
-pub(crate) use handle::decode_output;
+pub(crate) use handle::unread_output;
 pub use parked::{ParkedRun, UnregisteredRun};
 pub use posted::Posted;
 pub use runs::RunInfo;
@@ -38,12 +39,12 @@ pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
-use crate::codec::{self, Value};
 use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
 use crate::start::Start;
+use crate::values::{Value, Values};
 use crate::watch::Watch;
 
 /// Runs workflows durably, on one thread, over one store.
@@ -104,7 +105,7 @@ impl Executor {
     /// # Errors
     ///
     /// If the id is empty or belongs to a run of another workflow, if the workflow is not
-    /// registered, if the input cannot be encoded, or if the store failed.
+    /// registered, if the input cannot be recorded, or if the store failed.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Workflow};
@@ -152,8 +153,8 @@ impl Executor {
         options: Start,
     ) -> Result<Handle<O>> {
         let (is_new, (id, watch)) =
-            self.start_encoded(workflow.name(), id, options, || encode(id, &input))?;
-        let handle = Handle::new(id, watch);
+            self.start_encoded(workflow.name(), id, options, |values| values.encode(&input))?;
+        let handle = Handle::new(id, watch, self.values().clone());
         Ok(if is_new { handle.started() } else { handle })
     }
 
@@ -164,7 +165,7 @@ impl Executor {
         workflow: &'static str,
         id: &str,
         options: Start,
-        input: impl FnOnce() -> Result<Bytes<'static>>,
+        input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
     ) -> Result<(bool, Found)> {
         self.shared.engine.check()?;
         if let Some(found) = self.find(workflow, id)? {
@@ -175,7 +176,8 @@ impl Executor {
         }
         let engine = &self.shared.engine;
         let now = engine.world.timers.now().max(engine.world.timers.clock.now());
-        let run = engine.start(workflow, id, input()?, options.at(now))?;
+        let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
+        let run = engine.start(workflow, id, input, options.at(now))?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
     }
 
@@ -200,7 +202,7 @@ impl Executor {
         id: &str,
     ) -> Result<Handle<O>> {
         let (id, watch) = self.find_existing(workflow.name(), id)?;
-        Ok(Handle::new(id, watch))
+        Ok(Handle::new(id, watch, self.values().clone()))
     }
 
     pub(crate) fn find_existing(&self, workflow: &str, id: &str) -> Result<Found> {
@@ -237,6 +239,10 @@ impl Executor {
     /// Tells `waiter` why it has stopped, as soon as it has.
     pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
         self.shared.engine.tell_when_stopped(waiter);
+    }
+
+    pub(crate) fn values(&self) -> &Rc<Values> {
+        &self.shared.engine.world.values
     }
 
     /// What other threads ask for.
@@ -286,12 +292,8 @@ fn refuse_workflows(engine: &Engine, id: &str, what: &str) -> Result<()> {
     Err(Error::of(Kind::Usage, message))
 }
 
-/// The input of a run in bytes.
-pub(crate) fn encode<I: Value>(id: &str, input: &I) -> Result<Bytes<'static>> {
-    codec::encode(input).map_err(|why| {
-        let message = format_args!("the input of run {id:?} cannot be encoded: {why}");
-        Error::of(Kind::Usage, message)
-    })
+pub(crate) fn unfit_input(id: &str, why: &dacapo_values::Error) -> Error {
+    Error::of(Kind::Usage, format_args!("the input of run {id:?} cannot be recorded: {why}"))
 }
 
 fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {

@@ -6,12 +6,13 @@ use core::fmt::Display;
 
 use super::Executor;
 use super::posted::Posted;
-use crate::codec::{self, Value};
+use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
 use crate::message::Message;
 use crate::name::Channel;
 use crate::record::CancelCause;
+use crate::values::Value;
 use crate::watch::Watch;
 
 impl Executor {
@@ -24,7 +25,7 @@ impl Executor {
     /// # Errors
     ///
     /// If there is no run with this id ([`Error::is_not_found`](crate::Error::is_not_found)), if it has
-    /// ended ([`Error::is_ended`](crate::Error::is_ended)), if the message cannot be encoded, or if the
+    /// ended ([`Error::is_ended`](crate::Error::is_ended)), if the message cannot be recorded, or if the
     /// store failed.
     ///
     /// ```
@@ -52,7 +53,7 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn send<T: Value>(&self, to: &str, channel: Channel<T>, message: T) -> Posted {
-        Posted::message(&self.shared, to, encode(to, channel, &message))
+        Posted::message(&self.shared, to, encode(&self.shared.engine, to, channel, &message))
     }
 
     /// The same, posted at once; where to wait for the commit.
@@ -64,7 +65,7 @@ impl Executor {
         key: Option<String>,
     ) -> Result<Rc<Watch>> {
         self.shared.engine.check()?;
-        let message = encode(to, channel, message)?;
+        let message = encode(&self.shared.engine, to, channel, message)?;
         let message = Message { key: key.map(Rc::from), ..message };
         Ok(self.shared.engine.post(to, PostWhat::Message(message)))
     }
@@ -130,11 +131,16 @@ impl Executor {
     }
 }
 
-fn encode<T: Value>(to: &str, channel: Channel<T>, message: &T) -> Result<Message> {
-    let payload = codec::encode(message).map_err(|why| {
+fn encode<T: Value>(
+    engine: &Engine,
+    to: &str,
+    channel: Channel<T>,
+    message: &T,
+) -> Result<Message> {
+    let payload = engine.world.values.encode(message).map_err(|why| {
         let (channel, kind) = (channel.name(), core::any::type_name::<T>());
         let message = format_args!(
-            "the message for run {to:?} on channel {channel:?}, a {kind}, cannot be encoded: {why}"
+            "the message for run {to:?} on channel {channel:?}, a {kind}, cannot be recorded: {why}"
         );
         Error::of(Kind::Usage, message)
     });

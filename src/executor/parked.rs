@@ -215,6 +215,47 @@ impl Executor {
             None => Err(no_such_run(id)),
         }
     }
+
+    /// Replays a run as [`verify`](Self::verify) does, and lists the fields that are recorded in its
+    /// history and that no type of this build asks for: what a removed field held, or one that was
+    /// renamed without an alias and has a default under its new name.
+    ///
+    /// Each is named once, as `Price.tax`, in the order of the names.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    ///
+    /// ```
+    /// use dacapo::store::MemoryStore;
+    /// use dacapo::{Ctx, Error, Executor, Workflow};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Price { net: u64, tax: u64 }
+    ///
+    /// const SELL: Workflow<Price, u64> = Workflow::new("sell");
+    /// let store = MemoryStore::new();
+    /// let sell = async |_: &Ctx, price: Price| Ok::<_, Error>(price.net);
+    /// let executor = Executor::builder().workflow(SELL, sell).open_with(store.shared())?;
+    /// executor.block_on(executor.start(SELL, "one", Price { net: 100, tax: 19 })?)?;
+    /// assert!(executor.unread_fields("one")?.is_empty());
+    /// # drop(executor);
+    ///
+    /// // The next release.
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Net { net: u64 }
+    ///
+    /// const LATER: Workflow<Net, u64> = Workflow::new("sell");
+    /// let sell = async |_: &Ctx, price: Net| Ok::<_, Error>(price.net);
+    /// let executor = Executor::builder().workflow(LATER, sell).open_with(store.shared())?;
+    /// assert_eq!(executor.unread_fields("one")?, ["Price.tax"]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn unread_fields(&self, id: &str) -> Result<Vec<String>> {
+        let (verified, unread) = self.values().unread_in(|| self.verify(id));
+        verified.map(|()| unread)
+    }
 }
 
 fn has_ended(id: &str) -> Error {

@@ -111,12 +111,11 @@ pub(crate) enum RootEnd {
 /// A workflow of this build: its durable name, and its function without its types.
 pub(crate) struct Registered {
     pub(crate) name: &'static str,
-    /// The root of a run, from its encoded input. The error says why the input is not what the
-    /// function takes.
+    /// The root of a run, from its encoded input; or why that is not what the function takes.
     pub(crate) root: Box<MakeRoot>,
 }
 
-type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, String>;
+type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, Fault>;
 
 /// How far a run has come.
 ///
@@ -251,7 +250,7 @@ impl Instance {
     }
 
     /// Spawns the root, from the run's input.
-    pub(crate) fn spawn_root(self: &Rc<Self>, input: &[u8]) -> Result<(), String> {
+    pub(crate) fn spawn_root(self: &Rc<Self>, input: &[u8]) -> Result<(), Fault> {
         let root = (self.workflow.root)(self, input)?;
         if self.is_running() {
             self.keep(root.number, self.world.tasks.raw().spawn_boxed(root.task));

@@ -8,6 +8,7 @@ use core::mem;
 
 use dacapo_store::{RunKey, RunRow};
 
+use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::instance::Instance;
@@ -114,6 +115,7 @@ pub(crate) struct Reported {
     /// So many outcomes came before it.
     pub(crate) behind: usize,
     pub(crate) report: Report,
+    pub(crate) value: Bytes<'static>,
     /// Whose it is, once it was written. What is void never is.
     pub(crate) run: Option<Rc<Instance>>,
 }

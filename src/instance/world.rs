@@ -17,11 +17,13 @@ use crate::gate::Gate;
 use crate::instance::{Pending, Reported};
 use crate::mailbox::Mailbox;
 use crate::operation::Waiter;
+use crate::panics;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
 use crate::topics::Report;
 use crate::trace::Observer;
+use crate::values::Values;
 
 /// The surroundings of all runs of an executor.
 pub(crate) struct World {
@@ -31,6 +33,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
+    /// How values are written and read.
+    pub(crate) values: Rc<Values>,
     /// What bodies that block are carried out on.
     #[cfg(feature = "std")]
     pub(crate) threads: Threads,
@@ -62,6 +66,7 @@ fn same(waker: &Waker) -> WakerIdentity {
 impl World {
     pub(crate) fn new(
         timers: Rc<Timers>,
+        values: Rc<Values>,
         poll_budget: u64,
         observer: Option<Rc<dyn Observer>>,
         choices: Option<Rc<dyn Choices>>,
@@ -72,6 +77,7 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
+            values,
             #[cfg(feature = "std")]
             threads: Threads::default(),
             ending: Ending::default(),
@@ -99,10 +105,16 @@ impl World {
     #[inline]
     pub(crate) fn take_reports(&self) {
         if !self.reports.is_empty() {
-            let pending = &mut *self.pending.borrow_mut();
-            let behind = pending.outcomes.len();
-            let reports = core::iter::from_fn(|| self.reports.take());
-            pending.reports.extend(reports.map(|report| Reported { behind, report, run: None }));
+            let behind = self.pending.borrow().outcomes.len();
+            while let Some(report) = self.reports.take() {
+                // It could be encoded where it was published. A type that is not read back twice is
+                // the body's fault, and what it published was no more than news.
+                let encoded = panics::catch(|| report.value.encode(&self.values));
+                if let Ok(Ok(value)) = encoded {
+                    let reported = Reported { behind, report, value, run: None };
+                    self.pending.borrow_mut().reports.push(reported);
+                }
+            }
         }
     }
 

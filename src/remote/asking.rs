@@ -1,21 +1,21 @@
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use dacapo_values::Detached;
 use futures::future::BoxFuture;
 
 use super::Remote;
 use super::sending::Later;
-use crate::codec::Value;
 use crate::error::Result;
-use crate::executor::{Executor, decode_answer};
+use crate::executor::{Executor, unread_answer};
 use crate::name::Question;
+use crate::values::Value;
 
 /// A question to a run from another thread, made by [`Remote::ask`]; a future of the answer.
 ///
@@ -24,7 +24,7 @@ use crate::name::Question;
 /// As with [`Asking`](crate::Asking).
 #[must_use = "nothing is asked unless it is awaited"]
 pub struct RemoteAsking<A> {
-    later: Later<Vec<u8>>,
+    later: Later<Detached>,
     to: String,
     name: &'static str,
     answer: PhantomData<fn() -> A>,
@@ -62,7 +62,7 @@ impl Remote {
     ) -> RemoteAsking<A> {
         let (to, name) = (to.to_owned(), question.name());
         let id = to.clone();
-        let send = move |remote: Remote, key| -> BoxFuture<'static, Result<Vec<u8>>> {
+        let send = move |remote: Remote, key| -> BoxFuture<'static, Result<Detached>> {
             let post =
                 move |executor: &Executor| executor.post_question(&id, question, &asked, key);
             Box::pin(remote.answer(post))
@@ -85,7 +85,7 @@ impl<A: Value> Future for RemoteAsking<A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<A>> {
         let this = &mut *self;
-        this.later.poll(cx).map(|answer| decode_answer(&this.to, this.name, &answer?))
+        this.later.poll(cx).map(|answer| unread_answer(&this.to, this.name, answer?.decode()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::time::Duration;
@@ -124,6 +125,26 @@ impl Remote {
     pub fn verify(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
         let id = id.to_owned();
         self.call(move |executor| executor.verify(&id))
+    }
+
+    /// Which recorded fields of a run nobody asks for; see
+    /// [`Executor::unread_fields`](crate::Executor::unread_fields).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().unread_fields("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn unread_fields(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send + 'static {
+        let id = id.to_owned();
+        self.call(move |executor| executor.unread_fields(&id))
     }
 
     /// Asks a run to end; see [`Executor::cancel`](crate::Executor::cancel).

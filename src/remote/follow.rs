@@ -7,22 +7,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::future::Future;
 
+use dacapo_values::Detached;
 use futures::Stream;
 use futures::channel::oneshot;
 use futures::stream::unfold;
 
 use super::Remote;
-use crate::codec::Value;
 use crate::engine::{Page, Reader, Then};
-use crate::error::Result;
-use crate::executor::decode_value;
+use crate::error::{Error, Kind, Result};
+use crate::executor::{Executor, unread_value};
 use crate::name::Topic;
+use crate::values::Value;
 
 /// What a stream needs for its next item.
 struct Follows {
     remote: Remote,
     /// What was read, and not given yet.
-    values: VecDeque<(u64, Vec<u8>)>,
+    values: VecDeque<(u64, Detached)>,
     state: State,
 }
 
@@ -63,10 +64,11 @@ impl Remote {
         let asked = id.to_owned();
         let latest = self.call(move |executor| {
             let latest = executor.latest_bytes(&asked, topic.name())?;
-            Ok(latest.map(|value| (asked, value)))
+            let detached = latest.map(|value| detach(executor, value.as_slice())).transpose()?;
+            Ok(detached.map(|value| (asked, value)))
         });
         async move {
-            let decode = |(id, value): (String, Vec<u8>)| decode_value(&id, topic, &value);
+            let decode = |(id, value): (String, Detached)| unread_value(&id, topic, value.decode());
             latest.await?.map(decode).transpose()
         }
     }
@@ -101,7 +103,7 @@ impl Remote {
         Box::pin(unfold((follows, id), move |(mut follows, id)| async move {
             let item = match follows.next().await? {
                 Ok((offset, value)) => {
-                    decode_value(&id, topic, &value).map(|value| (offset, value))
+                    unread_value(&id, topic, value.decode()).map(|value| (offset, value))
                 }
                 Err(error) => Err(error),
             };
@@ -112,7 +114,7 @@ impl Remote {
 
 impl Follows {
     /// The next value, with its offset.
-    async fn next(&mut self) -> Option<Result<(u64, Vec<u8>)>> {
+    async fn next(&mut self) -> Option<Result<(u64, Detached)>> {
         loop {
             if let Some(value) = self.values.pop_front() {
                 return Some(Ok(value));
@@ -126,8 +128,14 @@ impl Follows {
                     reader
                 }
             };
-            match self.remote.call(move |executor| executor.read_topic(reader)).await {
-                Ok(Page { reader, values, then }) => {
+            let page = move |executor: &Executor| {
+                let Page { reader, values, then } = executor.read_topic(reader)?;
+                let values = values.iter();
+                let values = values.map(|(offset, value)| Ok((*offset, detach(executor, value)?)));
+                Ok((reader, values.collect::<Result<Vec<_>>>()?, then))
+            };
+            match self.remote.call(page).await {
+                Ok((reader, values, then)) => {
                     self.values.extend(values);
                     self.state = match then {
                         Then::More => State::Reads(reader),
@@ -139,4 +147,9 @@ impl Follows {
             }
         }
     }
+}
+
+/// A value that is read on another thread.
+fn detach(executor: &Executor, value: &[u8]) -> Result<Detached> {
+    executor.values().detach(value).map_err(|why| Error::of(Kind::Store, why))
 }

@@ -12,12 +12,11 @@ use futures::channel::oneshot;
 use futures::future::Shared;
 
 use super::{Remote, gone};
-use crate::bytes::Bytes;
-use crate::codec::Value;
 use crate::error::Result;
-use crate::executor::{Executor, decode_output, encode};
+use crate::executor::{Executor, unread_output};
 use crate::name::Workflow;
 use crate::start::Start;
+use crate::values::{FarValue, Value, Values};
 use crate::watch::{Far, FarEnd, Watch};
 
 /// A run to wait for, on any thread and any runtime: a future of its result.
@@ -83,14 +82,10 @@ impl Remote {
         input: I,
         options: Start,
     ) -> RemoteHandle<O> {
-        // To bytes of which no other thread shares any.
-        let input = encode(id, &input).map(|bytes| bytes.as_slice().to_vec());
+        // How many bytes it may take is known over there.
+        let input = FarValue::new(&input, usize::MAX);
         self.handle(id, move |executor, id| {
-            let input = || {
-                let mut bytes = Bytes::EMPTY;
-                bytes.copy(&input?);
-                Ok(bytes)
-            };
+            let input = |values: &Values| input?.encode(values);
             Ok(executor.start_encoded(workflow.name(), id, options, input)?.1.1)
         })
     }
@@ -165,7 +160,7 @@ impl<O: Value> Future for RemoteHandle<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
         self.ended.poll_unpin(cx).map(|told| match told.map_err(|_| gone())?? {
-            Ok(bytes) => decode_output(&self.id, &bytes),
+            Ok(output) => unread_output(&self.id, output.decode()),
             Err(failure) => Err(failure.into()),
         })
     }

@@ -12,10 +12,10 @@ mod thread;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 
+use dacapo_values::Detached;
 use futures::channel::oneshot;
 
 pub use asking::RemoteAsking;
@@ -185,7 +185,7 @@ impl Remote {
     fn answer(
         &self,
         post: impl FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static,
-    ) -> impl Future<Output = Result<Vec<u8>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Detached>> + Send + 'static {
         let remote = self.clone();
         async move {
             let (teller, told) = oneshot::channel();
@@ -196,9 +196,15 @@ impl Remote {
 
     /// Has `find` called on the executor's thread, and `far` told what becomes of that.
     fn watch(&self, find: impl FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static, far: Far) {
-        self.mailbox.post(Box::new(move |executor| match find(executor) {
-            Ok(watch) => watch.tell_far(far),
-            Err(why) => far.refuse(&why),
+        self.mailbox.post(Box::new(move |executor| {
+            // What is handed over is encoded there, by code of its type.
+            let found = panics::catch(|| find(executor)).unwrap_or_else(|message| {
+                Err(Error::of(Kind::Panicked, format_args!("the call panicked: {message}")))
+            });
+            match found {
+                Ok(watch) => watch.tell_far(far, executor.values()),
+                Err(why) => far.refuse(&why),
+            }
         }));
     }
 }

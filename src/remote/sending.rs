@@ -11,10 +11,10 @@ use core::task::{Context, Poll};
 use futures::future::BoxFuture;
 
 use super::Remote;
-use crate::codec::Value;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::name::Channel;
+use crate::values::Value;
 
 /// A message for a run from another thread, made by [`Remote::send`]; a future that is ready when it
 /// is recorded.

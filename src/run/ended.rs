@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use dacapo_values::Comparison;
+
 use crate::bytes::Bytes;
 use crate::fault::{Fault, ParkReason};
 use crate::inbox::Address;
@@ -121,6 +123,9 @@ impl Instance {
     /// Whether the last record of a history is what its root ended with.
     fn check_root_end(&self, record: &Record<'_>) -> Result<(), Fault> {
         match (record, self.root_end()) {
+            (Record::Finished { outcome: Ok(was), .. }, RootEnd::Outcome(Ok(output))) => {
+                self.check_output(record, was, output)?;
+            }
             (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
             (Record::Again, RootEnd::Again { .. }) => {}
             (_, RootEnd::Outcome(Ok(_))) => {
@@ -139,5 +144,25 @@ impl Instance {
         missing.map_or(Ok(()), |mark| {
             Err(diverged(self, record, format_args!("made the {mark} before")))
         })
+    }
+
+    /// Whether the run ends with what is recorded, in whatever order its maps hold it.
+    fn check_output(
+        &self,
+        record: &Record<'_>,
+        was: &Bytes<'_>,
+        output: &Bytes<'_>,
+    ) -> Result<(), Fault> {
+        let compared = self.world.values.compare(was.as_slice(), output.as_slice());
+        let compared = compared.map_err(|why| Fault::new(ParkReason::of_unread(&why), why))?;
+        let asked = match compared {
+            Comparison::Same => return Ok(()),
+            Comparison::Reordered => {
+                "ends here with another output: it holds the same elements in another order (a set? \
+                 Use a BTreeSet, or sort it)"
+            }
+            Comparison::Different => "ends here with another output",
+        };
+        Err(diverged(self, record, asked))
     }
 }

@@ -116,8 +116,7 @@ impl Instance {
     }
 
     fn start_root(self: &Rc<Self>, input: &Bytes<'_>) -> Result<(), Fault> {
-        let started = self.spawn_root(input.as_slice());
-        started.map_err(|why| Fault::new(ParkReason::Undecodable, why))
+        self.spawn_root(input.as_slice())
     }
 
     /// `None`: the operation was dropped.

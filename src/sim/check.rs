@@ -13,10 +13,10 @@ use futures::future::LocalBoxFuture;
 
 use super::plan::Plan;
 use super::{Ends, Report, Sim};
-use crate::codec::Value;
 use crate::error::Result;
 use crate::executor::{Builder, Executor};
 use crate::name::Workflow;
+use crate::values::Value;
 
 /// A simulation of a workflow, made by [`check`]: which runs, how many seeds, which faults.
 #[must_use = "a check does nothing until it is run"]

@@ -8,8 +8,8 @@ use super::plan::Plan;
 use super::storage::Storage;
 use super::story::Story;
 use super::{Disk, DiskFault, Loss};
-use crate::codec::Value;
 use crate::random;
+use crate::values::Value;
 
 /// A journal that is folded at every second commit or so, and one that never is.
 const FOLD_BYTES: [usize; 2] = [400, 32 << 20];

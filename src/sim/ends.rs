@@ -1,9 +1,7 @@
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
 
 use super::Sim;
-use crate::codec::{self, Value};
 use crate::error::Result;
 
 /// How all runs of a simulation ended.
@@ -32,17 +30,5 @@ impl<O> Ends<O> {
     #[must_use]
     pub fn sim(&self) -> &Sim {
         &self.sim
-    }
-
-    /// What somebody who waited for a run was told of its end.
-    pub(super) fn told(&self) -> BTreeMap<String, String>
-    where
-        O: Value,
-    {
-        let told = |end: &Result<O>| match end {
-            Ok(output) => format!("{:?}", codec::encode(output)),
-            Err(error) => format!("{error:?}"),
-        };
-        self.ends.iter().map(|(id, end)| (id.clone(), told(end))).collect()
     }
 }

@@ -13,9 +13,9 @@ use super::process::Shutdown;
 use super::storage::Storage;
 use super::story::Story;
 use super::{Crash, Ends, Report, Sim, Snapshots};
-use crate::codec::Value;
 use crate::executor::Builder;
 use crate::random;
+use crate::values::Value;
 
 /// How long nothing runs after a crash: timers are due then, or not.
 const OUTAGES_MS: [u64; 4] = [0, 3, 40, 100_000];

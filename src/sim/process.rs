@@ -17,10 +17,10 @@ use super::outside::Outside;
 use super::plan::Plan;
 use super::{Recorder, Sim, VirtualClock};
 use crate::clock::{Clock, Timestamp};
-use crate::codec::Value;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::panics;
+use crate::values::Value;
 
 /// A process has ended after so many looks at the clock, one or two for each turn, or never will.
 const MAX_LOOKS: u64 = 1_000_000;

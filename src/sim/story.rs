@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
+use dacapo_values::{Comparison, Shapes};
+
 use super::Ends;
 use super::compare::{
     Lines, UNEXPECTED, compare, compare_but_for_polls, compare_start, judged, tail,
@@ -16,8 +18,8 @@ use super::outside::Outside;
 use super::plan::Plan;
 use super::process::{Process, Shutdown, Told};
 use super::storage::Storage;
-use crate::codec::Value;
 use crate::panics;
+use crate::values::Value;
 
 pub(super) struct Story<'a, I, O> {
     plan: &'a Plan<'a, I, O>,
@@ -28,13 +30,16 @@ pub(super) struct Story<'a, I, O> {
     /// What each run had done when it was last in memory.
     left: BTreeMap<String, Lines>,
     /// What somebody was told of runs that ended.
-    told: BTreeMap<String, String>,
+    told: BTreeMap<String, Result<Vec<u8>, String>>,
+    /// With which their outputs are written and compared.
+    shapes: Shapes,
 }
 
 impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     pub(super) fn new(plan: &'a Plan<'a, I, O>, storage: Storage) -> Self {
         let (left, told) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, outside: Rc::default(), storage, shutdown: None, left, told }
+        let (outside, shapes) = (Rc::default(), Shapes::new().max_bytes(usize::MAX));
+        Self { plan, outside, storage, shutdown: None, left, told, shapes }
     }
 
     /// One process. `false`: it crashed.
@@ -96,13 +101,39 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
 
     /// What somebody was told is not taken back.
     fn compare_told(&mut self, ends: &Ends<O>) -> Result<(), String> {
-        for (id, end) in ends.told() {
-            let before = self.told.insert(id.clone(), end.clone());
-            if let Some(before) = before.filter(|before| *before != end) {
+        for (id, end) in ends.iter() {
+            let end = match end {
+                Ok(output) => {
+                    let mut bytes = Vec::new();
+                    let encoded = self.shapes.encode(output, &mut bytes);
+                    encoded.map_or_else(|why| Err(why.to_string()), |()| Ok(bytes))
+                }
+                Err(error) => Err(format!("{error:?}")),
+            };
+            let before = self.told.insert(id.into(), end.clone());
+            if let Some(before) = before.filter(|before| !self.are_same(before, &end)) {
+                let (before, end) = (self.show(&before), self.show(&end));
                 return Err(format!("run {id:?} had ended with {before}, and now with {end}"));
             }
         }
         Ok(())
+    }
+
+    /// Whether two ends are, in whatever order their maps hold what they hold.
+    fn are_same(&self, one: &Result<Vec<u8>, String>, other: &Result<Vec<u8>, String>) -> bool {
+        match (one, other) {
+            (Ok(one), Ok(other)) => self.shapes.compare(one, other) == Ok(Comparison::Same),
+            _ => one == other,
+        }
+    }
+
+    fn show(&self, end: &Result<Vec<u8>, String>) -> String {
+        match end {
+            Ok(output) => {
+                self.shapes.view(output).map_or_else(|why| why.to_string(), |v| v.to_string())
+            }
+            Err(error) => error.clone(),
+        }
     }
 
     /// The whole histories again, poll for poll; and with other spurious wakes.

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use crate::{Entry, RunKey, RunRow};
 
 /// What one commit writes: records of any number of runs, run rows that are new or changed, runs
-/// that are deleted, and notes.
+/// that are deleted, notes, and shapes.
 ///
 /// It is a buffer to be used again: [`clear`](Batch::clear) keeps what it has allocated, and the
 /// bytes of all records lie in one piece of memory.
@@ -35,6 +35,7 @@ pub struct Batch {
     copied: Vec<Copied>,
     deleted: Vec<RunKey>,
     notes: Vec<Note>,
+    shapes: Vec<(u32, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,7 @@ impl Batch {
         self.copied.clear();
         self.deleted.clear();
         self.notes.clear();
+        self.shapes.clear();
     }
 
     /// True if there is nothing in it that could be written.
@@ -79,6 +81,7 @@ impl Batch {
             && self.rows.is_empty()
             && self.deleted.is_empty()
             && self.notes.is_empty()
+            && self.shapes.is_empty()
     }
 
     /// The time of the commit, in nanoseconds since 1970.
@@ -163,6 +166,22 @@ impl Batch {
         self.notes.push((key.to_vec(), None));
     }
 
+    /// Adds a shape: bytes that say how values of the records are to be read. They stay for good
+    /// under their number, which is that of [shapes](crate::Store::shapes) that there are.
+    ///
+    /// ```
+    /// use dacapo_store::{Batch, MemoryStore, Store};
+    ///
+    /// let (mut store, mut batch) = (MemoryStore::new(), Batch::new());
+    /// batch.put_shape(0, b"a number and a text");
+    /// store.commit(&batch)?;
+    /// assert_eq!(store.shapes()?, [b"a number and a text"]);
+    /// # Ok::<(), dacapo_store::Error>(())
+    /// ```
+    pub fn put_shape(&mut self, number: u32, shape: &[u8]) {
+        self.shapes.push((number, shape.to_vec()));
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.records.len()
@@ -197,6 +216,11 @@ impl Batch {
         self.notes.iter().map(|(key, note)| (&key[..], note.as_deref()))
     }
 
+    /// The shapes with their numbers, in the order in which they were put.
+    pub fn shapes(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.shapes.iter().map(|(number, shape)| (*number, &shape[..]))
+    }
+
     /// The row of a run that this batch puts last.
     pub fn row(&self, run: RunKey) -> Option<&RunRow> {
         self.rows.iter().rfind(|row| row.key == run)
@@ -227,7 +251,9 @@ impl Batch {
         let notes = self.notes.iter();
         let notes = notes.map(|(key, note)| key.len() + note.as_ref().map_or(0, Vec::len) + 32);
         let fixed = 40 * self.records.len() + 32 * self.copied.len() + 32 * self.deleted.len();
-        self.bytes.len() + fixed + rows.sum::<usize>() + notes.sum::<usize>() + 64
+        let shapes = self.shapes.iter().map(|(_, shape)| shape.len() + 32);
+        let beside = notes.sum::<usize>() + shapes.sum::<usize>();
+        self.bytes.len() + fixed + rows.sum::<usize>() + beside + 64
     }
 
     /// The run with the largest record or row, and how many bytes that has.

@@ -32,6 +32,8 @@ pub enum Operation<'a> {
     Note(&'a [u8]),
     /// [`Store::notes`].
     Notes(&'a [u8]),
+    /// [`Store::shapes`].
+    Shapes,
     /// [`Store::fold`].
     Fold,
 }
@@ -197,6 +199,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
 
     fn notes(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         self.before(Operation::Notes(prefix))?.notes(prefix, visit)
+    }
+
+    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
+        self.before(Operation::Shapes)?.shapes()
     }
 
     fn fold(&mut self) -> Result<bool> {

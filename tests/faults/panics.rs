@@ -39,9 +39,16 @@ impl Serialize for Grenade {
 }
 
 impl<'de> Deserialize<'de> for Grenade {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        panic!("read")
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let left = SAFE_READS.get().checked_sub(1).expect("read");
+        SAFE_READS.set(left);
+        <()>::deserialize(deserializer).map(|()| Self { at_write: false })
     }
+}
+
+thread_local! {
+    /// So many are read before one panics: the first of a type is read back when it is recorded.
+    static SAFE_READS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// An input that cannot be read parks its run; what was committed with it reaches the others.
@@ -53,6 +60,7 @@ fn of_an_input_that_is_read() {
         with_other(Executor::builder().workflow(BAD, bad))
     };
     let (executor, store) = open(build(), MemoryStore::new());
+    SAFE_READS.set(1);
     let bad = executor.start(BAD, "bad", Grenade { at_write: false }).expect("new");
     let other = executor.start(OTHER, "other", ()).expect("new");
     executor.block_on(bad.accepted()).expect("the start is committed, whatever comes of it");

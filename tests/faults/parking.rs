@@ -147,9 +147,9 @@ fn an_outcome_of_another_type() {
         let (executor, store) = open(build, store.now());
         let error = executor.resume("run").expect_err("the type does not fit");
         let message = format!(
-            "undecodable value: the outcome of step 1 \"one\" does not decode as {kind}: {why}; restore \
-             the type that was recorded (a changed type needs a new step or workflow name), then \
-             call `Executor::resume`"
+            "undecodable value: the outcome of step 1 \"one\" does not decode as {kind}: {why}; it was \
+             recorded as (String, u32); give what is new a #[serde(default)] and what is renamed an \
+             alias, or bring back the type, then call `Executor::resume`"
         );
         assert_parked(&executor, "run", &error, &message);
         executor.block_on(async {});
@@ -164,7 +164,7 @@ fn narrow() -> (Builder, &'static str, &'static str) {
         ctx.step("one", async || Ok::<String, dacapo::Error>(String::new())).await?;
         Ok(0)
     });
-    (build, "alloc::string::String", "2 of 8 bytes are left over")
+    (build, "alloc::string::String", "invalid type: sequence, expected a string")
 }
 
 /// A build that reads more than was recorded.
@@ -173,7 +173,7 @@ fn wide() -> (Builder, &'static str, &'static str) {
         ctx.step("one", async || Ok::<_, dacapo::Error>((String::new(), 0_u32, 0_u32))).await?;
         Ok(0)
     });
-    (build, "(alloc::string::String, u32, u32)", "Hit the end of buffer, expected more data")
+    (build, "(alloc::string::String, u32, u32)", "invalid length 2, expected a tuple of size 3")
 }
 
 #[test]
@@ -188,9 +188,9 @@ fn an_input_of_another_type() {
     let (executor, _) = open(build, store.now());
     let run = executor.attach(NARROW, "run").expect("it is there");
     let error = executor.block_on(run).expect_err("the type does not fit");
-    let message = "undecodable value: the input does not decode as bool: Found a bool that wasn't 0 or 1; \
-                   restore the type that was recorded (a changed type needs a new step or workflow \
-                   name), then call `Executor::resume`";
+    let message = "undecodable value: the input does not decode as bool: invalid type: integer `300`, expected \
+                   a boolean; it was recorded as u32; give what is new a #[serde(default)] and what is \
+                   renamed an alias, or bring back the type, then call `Executor::resume`";
     assert_parked(&executor, "run", &error, message);
 }
 

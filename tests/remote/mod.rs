@@ -184,8 +184,9 @@ fn errors_come_when_they_are_awaited() {
              Builder::workflow",
             "run \"one\" is one of workflow \"echo\", not of \"other\"",
             "there is no run \"two\": check the id, or start it",
-            "the output of run \"one\" does not decode as alloc::string::String: Hit the end of \
-             buffer, expected more data; attach to it with the output type of its workflow",
+            "the output of run \"one\" does not decode as alloc::string::String: invalid type: \
+             integer `1`, expected a string; it was recorded as u32; ask for it as the type that it was, \
+             or one that this may have become",
             "there is no run \"two\": check the id, or start it",
         ]
     );

@@ -390,6 +390,6 @@ fn values_that_cannot_be_written() -> Result<()> {
     assert!(error.to_string().contains(r#"publish 1 on "odd", a "#), "{error}");
     let error = executor.block_on(executor.start(WORK, "body", 1)?).unwrap_err();
     assert!(error.is_panic(), "{error}");
-    assert!(error.to_string().contains("cannot be encoded"), "{error}");
+    assert!(error.to_string().contains("cannot be recorded"), "{error}");
     Ok(())
 }

@@ -163,6 +163,13 @@ impl Shapes {
         }
     }
 
+    /// The bytes of the shape at a place.
+    pub(crate) fn stored_at(&self, place: u32) -> Result<Vec<u8>> {
+        let stored = self.stored.borrow();
+        let stored = stored.get(place as usize).ok_or_else(|| no_shape(place))?;
+        Ok(stored.bytes.to_vec())
+    }
+
     /// The shape of a value, where the value begins in it, and its bytes.
     #[inline(always)]
     fn find<'a>(&self, mut bytes: &'a [u8]) -> Result<(Rc<Shape>, Id, &'a [u8])> {

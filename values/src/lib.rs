@@ -125,9 +125,11 @@ mod types;
 mod shapes;
 mod decode;
 mod encode;
+mod detached;
 
 pub use compare::Comparison;
 pub use decode::number_of;
+pub use detached::Detached;
 pub use error::{Error, Result};
 pub use shapes::Shapes;
 pub use view::View;

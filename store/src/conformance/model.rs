@@ -16,6 +16,7 @@ pub struct Model {
     rows: BTreeMap<RunKey, RunRow>,
     histories: BTreeMap<RunKey, History>,
     notes: BTreeMap<Vec<u8>, Vec<u8>>,
+    shapes: Vec<Vec<u8>>,
     tables: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     /// All that there ever were: those of deleted runs have to stay unknown.
     ids: BTreeSet<String>,
@@ -53,6 +54,11 @@ impl Model {
     /// The number of the last commit.
     pub fn last_commit(&self) -> u64 {
         self.commits
+    }
+
+    /// The number of the next shape.
+    pub fn next_shape(&self) -> u32 {
+        self.shapes.len() as u32
     }
 
     /// Does what a store should do.
@@ -98,6 +104,7 @@ impl Model {
                 None => self.notes.remove(key),
             };
         }
+        self.shapes.extend(batch.shapes().map(|(_, shape)| shape.to_vec()));
     }
 
     /// Reads everything, and tells the first difference.
@@ -122,6 +129,7 @@ impl Model {
         same("count()", &read("count()", store.count())?, &counts)?;
         self.filters().iter().try_for_each(|filter| self.compare_list(store, filter))?;
         self.compare_notes(store)?;
+        same("shapes()", &read("shapes()", store.shapes())?, &self.shapes)?;
         self.compare_tables(store)
     }
 

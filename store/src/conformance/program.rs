@@ -182,6 +182,12 @@ impl Program {
                 _ => batch.put_note(key, &self.bytes(30)),
             }
         }
+        // Drawn apart, so that the rest is as it would be without.
+        let mut apart = Program::new(!self.seed);
+        let next = model.next_shape();
+        for number in next..next + apart.below(5).saturating_sub(2) as u32 {
+            batch.put_shape(number, &apart.bytes(60));
+        }
         batch
     }
 

@@ -9,6 +9,7 @@ use super::ids::{self, Change};
 use super::index::Index;
 use super::notes;
 use super::runs::{Runs, Stage};
+use super::shapes;
 use super::tables::{HEADER, HEADER_KEY, IDS, JOURNAL};
 use super::tail::Tail;
 use crate::format::chunk::Chunk;
@@ -128,14 +129,15 @@ impl<'txn> Fold<'txn> {
         Ok(())
     }
 
-    /// Writes the notes, and what the other tables come to.
+    /// Writes the notes and the shapes, and what the other tables come to.
     fn end(mut self, txn: &'txn WriteTransaction, index: &Index) -> Result<Header, DiskError> {
         self.ids.sort_unstable();
         let ids = ids::change(&mut txn.open_table(IDS)?, self.header.ids, &self.ids)?;
         let notes = notes::write(txn, index.notes(), self.header.notes)?;
+        let shapes = shapes::write(txn, index.shapes(), self.header.shapes)?;
         let (sums, counts) = (self.runs.sums(), self.runs.counts());
         let next_block = self.blocks.next();
-        let header = Header { sums, counts, ids, notes, next_block, ..self.header };
+        let header = Header { sums, counts, ids, notes, next_block, shapes, ..self.header };
         txn.open_table(HEADER)?.insert(HEADER_KEY, &header::pack(&header)[..])?;
         Ok(header)
     }

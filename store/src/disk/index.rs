@@ -30,6 +30,8 @@ pub(super) struct Index {
     hasher: RandomState,
     deleted: BTreeMap<RunKey, Deleted>,
     notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What was added, with their numbers.
+    shapes: Vec<(u32, Vec<u8>)>,
     counts: Counts,
 }
 
@@ -86,6 +88,7 @@ impl Index {
         self.keys.take();
         self.deleted.clear();
         self.notes.clear();
+        self.shapes.clear();
         self.counts = Counts::default();
     }
 
@@ -99,6 +102,7 @@ impl Index {
             Change::Note(key, note) => {
                 self.notes.insert(key.to_vec(), note.map(<[u8]>::to_vec));
             }
+            Change::Shape(number, shape) => self.shapes.push((number, shape.to_vec())),
         });
         read.expect("the changes were read when the row came in");
         self.covered += 1;
@@ -240,6 +244,11 @@ impl Index {
 
     pub(super) fn deleted(&self) -> impl Iterator<Item = &Deleted> {
         self.deleted.values()
+    }
+
+    /// The shapes that were added.
+    pub(super) fn shapes(&self) -> &[(u32, Vec<u8>)] {
+        &self.shapes
     }
 
     /// The notes that were put or removed, and what they are now.

@@ -9,6 +9,7 @@ mod scan;
 mod options;
 mod read;
 mod runs;
+mod shapes;
 mod tables;
 mod tail;
 mod user;
@@ -29,6 +30,7 @@ use redb::{ReadableDatabase, StorageBackend};
 use error::{DiskError, Handle, guarded};
 use notes::Notes;
 pub use options::Options;
+use shapes::Shapes;
 use tables::USER;
 use tail::Tail;
 use user::UserTables;
@@ -86,6 +88,7 @@ pub struct RedbStore {
     /// The header: as it was when the journal was folded last.
     header: Header,
     notes: Notes,
+    shapes: Shapes,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -224,6 +227,10 @@ impl Store for RedbStore {
             .take_while(|(key, _)| key.starts_with(prefix))
             .for_each(|(key, note)| visit(key, note));
         Ok(())
+    }
+
+    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
+        self.read(|| self.shapes.all().map(<[Vec<u8>]>::to_vec))
     }
 
     fn fold(&mut self) -> Result<bool> {

@@ -11,6 +11,7 @@ use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
 use super::notes::Notes;
+use super::shapes::Shapes;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
 use super::{RedbStore, create};
@@ -203,6 +204,7 @@ impl Options {
             fold_bytes: self.fold_bytes,
             header,
             notes: Notes::read(&txn, header.notes)?,
+            shapes: Shapes::read(&txn, header.shapes)?,
             time: header.time,
             next_run: header.next_run,
             refused: None,
@@ -216,6 +218,9 @@ impl Options {
         }
         for (key, note) in store.tail.index().notes() {
             store.notes.change(key, note.as_deref());
+        }
+        for (number, shape) in store.tail.index().shapes() {
+            store.shapes.add(*number, shape);
         }
         Ok(store)
     }

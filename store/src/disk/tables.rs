@@ -32,6 +32,9 @@ pub(super) const CHUNKS_IN_USE: TableDefinition<u64, u64> = TableDefinition::new
 /// The engine's notes by their keys.
 pub(super) const NOTES: TableDefinition<Bytes, Bytes> = TableDefinition::new("notes");
 
+/// Shape number to shape. They are only ever added.
+pub(super) const SHAPES: TableDefinition<u32, Bytes> = TableDefinition::new("shapes");
+
 /// What users keep beside the runs, under the names and the keys of their tables.
 pub(super) const USER: TableDefinition<Bytes, Bytes> = TableDefinition::new("user");
 
@@ -51,6 +54,7 @@ pub(super) fn initialise(db: &Database, semantics: u32) -> Result<(), DiskError>
     txn.open_table(BLOCKS)?;
     txn.open_table(CHUNKS_IN_USE)?;
     txn.open_table(NOTES)?;
+    txn.open_table(SHAPES)?;
     txn.open_table(USER)?;
     let header = Header { semantics, ..Header::default() };
     txn.open_table(HEADER)?.insert(HEADER_KEY, &header::pack(&header)[..])?;
@@ -64,6 +68,7 @@ pub(super) fn expect_all(db: &impl ReadableDatabase) -> Result<(), DiskError> {
         txn.open_table(table)?;
     }
     txn.open_table(CHUNKS_IN_USE)?;
+    txn.open_table(SHAPES)?;
     for table in [NOTES, USER] {
         txn.open_table(table)?;
     }

@@ -76,6 +76,7 @@ impl RedbStore {
         self.time = batch.time();
         self.next_run = self.next_run.max(batch.next_run().0);
         self.notes.apply(batch);
+        self.shapes.apply(batch);
         Ok(commit)
     }
 
@@ -134,6 +135,9 @@ impl RedbStore {
         if batch.notes().next().is_some() {
             // What is damaged is not made to look sound.
             self.read(|| self.notes.all().map(drop))?;
+        }
+        if batch.shapes().next().is_some() {
+            self.read(|| self.shapes.all().map(drop))?;
         }
         let mut deleted = Vec::with_capacity(batch.deleted().len());
         for &run in batch.deleted() {

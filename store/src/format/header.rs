@@ -3,7 +3,7 @@
 //! ```text
 //! checksum 8 | format 4 | semantics 4 | commit 8 | time 8 | next run 8 | next block 8
 //! | sums of the unfinished 8, of the ended 8, of the notes 8 | root of the ids 8 | last commit 8
-//! | runs in each state 8 × 8
+//! | runs in each state 8 × 8 | shapes 8
 //! ```
 //! The first two fields stay where they are in every later format, and the checksum covers all
 //! that follows it, however long that is: so a file of a later format is known for what it is.
@@ -15,7 +15,7 @@ use crate::Counts;
 pub(crate) const FORMAT: u32 = 1;
 
 /// The numbers of eight bytes.
-const NUMBERS: usize = 17;
+const NUMBERS: usize = 18;
 
 const LENGTH: usize = 16 + 8 * NUMBERS;
 
@@ -41,6 +41,8 @@ pub(crate) struct Header {
     pub(crate) last_commit: u64,
     /// How many rows of each state the two tables of runs hold.
     pub(crate) counts: Counts,
+    /// How many shapes the table of shapes holds.
+    pub(crate) shapes: u64,
 }
 
 /// Why a file cannot be used.
@@ -56,7 +58,7 @@ pub(crate) fn pack(header: &Header) -> [u8; LENGTH] {
     bytes[12..16].copy_from_slice(&header.semantics.to_le_bytes());
     let Header { commit, time, next_run, next_block, sums, notes, ids, last_commit, .. } = *header;
     let numbers = [commit, time, next_run, next_block, sums[0], sums[1], notes, ids, last_commit];
-    let numbers = numbers.into_iter().chain(header.counts.0);
+    let numbers = numbers.into_iter().chain(header.counts.0).chain([header.shapes]);
     for (to, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
         to.copy_from_slice(&number.to_le_bytes());
     }
@@ -88,6 +90,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Header, Unfit> {
         ids,
         last_commit,
         ref counts @ ..,
+        shapes,
     ] = numbers;
     let semantics = read_u32(bytes, 12);
     let (sums, counts) = ([unfinished, ended], Counts(*counts));
@@ -102,5 +105,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Header, Unfit> {
         ids,
         last_commit,
         counts,
+        shapes,
     })
 }

@@ -8,6 +8,7 @@
 //!   0 to 7   a run row in this state
 //!   17       a run that is deleted: key, hash of its id 8
 //!   18, 19   a note: key, bytes; a note that is removed: key
+//!   20       a shape: number, bytes
 //! body:      the records, one behind the other
 //! ```
 //! The checksum covers all but the body, whose records have their own, each in the directory: a
@@ -28,6 +29,7 @@ const COPIED: u8 = 16;
 const DELETED: u8 = 17;
 const NOTE: u8 = 18;
 const REMOVED_NOTE: u8 = 19;
+const SHAPE: u8 = 20;
 
 /// A commit holds no more than this many bytes: redb takes no value above 3 GiB.
 pub(crate) const MAX_BYTES: usize = 1 << 31;
@@ -93,6 +95,11 @@ fn put_changes(out: &mut Vec<u8>, batch: &Batch, deleted: &[Deleted]) {
             put_bytes(out, note);
         }
     }
+    for (number, shape) in batch.shapes() {
+        out.push(SHAPE);
+        put(out, number.into());
+        put_bytes(out, shape);
+    }
 }
 
 /// A row whose directory and changes are what was written.
@@ -123,6 +130,8 @@ pub(crate) enum Change<'a> {
     Deleted(Deleted),
     /// A note and what it becomes: `None` if it goes.
     Note(&'a [u8], Option<&'a [u8]>),
+    /// A shape and its number.
+    Shape(u32, &'a [u8]),
 }
 
 impl<'a> Row<'a> {
@@ -221,6 +230,7 @@ fn take_change<'a>(start: usize, bytes: &mut &'a [u8]) -> Option<Change<'a>> {
         }
         NOTE => Change::Note(take_bytes(bytes)?, Some(take_bytes(bytes)?)),
         REMOVED_NOTE => Change::Note(take_bytes(bytes)?, None),
+        SHAPE => Change::Shape(u32::try_from(take(bytes)?).ok()?, take_bytes(bytes)?),
         _ => return None,
     })
 }

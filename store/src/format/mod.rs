@@ -9,6 +9,7 @@ pub(crate) mod journal;
 pub(crate) mod header;
 pub(crate) mod node;
 pub(crate) mod row;
+pub(crate) mod shape;
 pub(crate) mod value;
 mod varint;
 

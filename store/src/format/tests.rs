@@ -10,7 +10,7 @@ use super::chunk_refs::{self, ChunkRef};
 use super::header::{self, Header};
 use super::journal::{self, Change, Deleted};
 use super::node::{self, Node, Place};
-use super::{row, value};
+use super::{row, shape, value};
 use crate::{Batch, Counts, History, Link, Queued, RunKey, RunRow, RunState};
 
 fn hex(bytes: &[u8]) -> String {
@@ -79,12 +79,13 @@ fn a_journal_row_is_as_it_was() {
     batch.put_row(sample_row());
     batch.put_note(b"k", b"note");
     batch.remove_note(b"l");
+    batch.put_shape(300, b"shape");
     let deleted = Deleted { run: RunKey(7), hash: 8 };
     let mut bytes = Vec::new();
     journal::pack(&mut bytes, 7, &batch, &[deleted]);
     let expected = [
-        "27e89d776bad1fe1",
-        "0201000000000000 03000000 18000000 28000000 03000000",
+        "bf6ad34f0fd16ec1",
+        "0201000000000000 03000000 18000000 31000000 03000000",
         "d804 00 03 a0e11f32",
         "01 8101 00 c294d338",
         "00 8201 00 c294d338",
@@ -93,6 +94,7 @@ fn a_journal_row_is_as_it_was() {
         "11 07 0800000000000000",
         "12 016b 046e6f7465",
         "13 016c",
+        "14 ac02 057368617065",
         "6f6e65",
     ];
     assert_eq!(hex(&bytes), expected.concat().replace(' ', ""));
@@ -116,6 +118,7 @@ fn a_journal_row_is_as_it_was() {
             }
             Change::Deleted(deleted) => format!("{deleted:?}"),
             Change::Note(key, note) => format!("{key:?} {note:?}"),
+            Change::Shape(number, shape) => format!("shape {number} {shape:?}"),
         });
     })
     .unwrap();
@@ -124,6 +127,7 @@ fn a_journal_row_is_as_it_was() {
         "Deleted { run: RunKey(7), hash: 8 }",
         "[107] Some([110, 111, 116, 101])",
         "[108] None",
+        "shape 300 [115, 104, 97, 112, 101]",
     ];
     assert_eq!(changes, expected);
     assert!(journal::Row::read(8, &bytes).is_err(), "it is not the row of another commit");
@@ -176,6 +180,11 @@ fn values_and_the_header_are_as_they_were() {
     assert_eq!(value::read(b"key", &bytes).unwrap(), b"note");
     assert!(value::read(b"yek", &bytes).is_err(), "it is not another key's");
 
+    let bytes = shape::pack(7, b"shape");
+    assert_eq!(hex(&bytes), "ee18ef236ae534da 7368617065".replace(' ', ""));
+    assert_eq!(shape::read(7, &bytes).unwrap(), b"shape");
+    assert!(shape::read(8, &bytes).is_err(), "it is not another number's");
+
     let header = Header {
         semantics: 1,
         commit: 7,
@@ -187,11 +196,12 @@ fn values_and_the_header_are_as_they_were() {
         ids: 8,
         last_commit: 9,
         counts: Counts([11, 12, 13, 14, 15, 16, 17, 18]),
+        shapes: 19,
     };
     let bytes = header::pack(&header);
-    let numbers = [7, 258, 301, 4, 5, 6, 10, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18];
+    let numbers = [7, 258, 301, 4, 5, 6, 10, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19];
     let numbers = numbers.map(|number: u64| hex(&number.to_le_bytes()));
-    assert_eq!(hex(&bytes), format!("1036e246add9e10f0100000001000000{}", numbers.concat()));
+    assert_eq!(hex(&bytes), format!("58630e8713e59c320100000001000000{}", numbers.concat()));
     assert_eq!(header::read(&bytes), Ok(header));
 }
 

@@ -196,6 +196,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
+        self.read(|state| state.shapes.clone())
+    }
+
     fn fold(&mut self) -> Result<bool> {
         self.read(|_| false)
     }

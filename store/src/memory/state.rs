@@ -13,6 +13,7 @@ pub(super) struct State {
     pub(super) histories: BTreeMap<RunKey, History>,
     pub(super) counts: Counts,
     pub(super) notes: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) shapes: Vec<Vec<u8>>,
     /// Those of all user tables, under their [full keys](crate::tables::full_key).
     pub(super) tables: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) commits: u64,
@@ -48,6 +49,7 @@ impl State {
                 None => self.notes.remove(key),
             };
         }
+        self.shapes.extend(batch.shapes().map(|(_, shape)| shape.to_vec()));
         Ok(self.commits)
     }
 
@@ -82,7 +84,8 @@ impl State {
         }
     }
 
-    /// Panics if a seq is not the next one of its run, or an id belongs to another run.
+    /// Panics if a seq is not the next one of its run, or a shape's number not the next one, or an id
+    /// belongs to another run.
     fn check(&self, batch: &Batch) {
         let mut next = BTreeMap::new();
         for (run, entry) in batch.entries(0) {
@@ -90,6 +93,9 @@ impl State {
             let expected = next.entry(run).or_insert_with(known);
             assert_eq!(entry.seq, *expected, "run {run}: the next seq of its history was expected");
             *expected += 1;
+        }
+        for (place, (number, _)) in (self.shapes.len()..).zip(batch.shapes()) {
+            assert_eq!(number as usize, place, "the next number of the shapes was expected");
         }
         for row in batch.rows().iter().filter(|row| row.state != RunState::Continued) {
             let owner = *self.ids.get(&row.id).unwrap_or(&row.key);

@@ -82,6 +82,56 @@ fn damaged_notes_are_told_and_leave_the_runs_alone() {
     }
 }
 
+const SHAPES: TableDefinition<u32, &[u8]> = TableDefinition::new("shapes");
+
+/// A store with two shapes that are folded, and one in the journal.
+fn sample_with_shapes() -> Vec<u8> {
+    let disk = Disk::new(Vec::new());
+    let mut store = RedbStore::from_backend(disk.clone()).unwrap();
+    let mut batch = Batch::new();
+    batch.put_shape(0, b"one");
+    batch.put_shape(1, b"two");
+    store.commit(&batch).unwrap();
+    store.fold().unwrap();
+    batch.clear();
+    batch.put_shape(2, b"three");
+    store.commit(&batch).unwrap();
+    store.close().unwrap();
+    disk.bytes()
+}
+
+#[test]
+fn damaged_shapes_are_told_by_their_numbers() {
+    let bytes = sample_with_shapes();
+    assert_eq!(open(bytes.clone()).unwrap().shapes().unwrap(), [&b"one"[..], b"two", b"three"]);
+    for (number, text) in [(0, b"one"), (1, b"two")] {
+        let mut value = Vec::new();
+        change(&bytes, SHAPES, |table| {
+            value = table.get(number).unwrap().expect("it is there").value().to_vec();
+        });
+        assert!(value.ends_with(text));
+        let flipped = (0..value.len()).map(|at| {
+            let mut value = value.clone();
+            value[at] ^= 1 << (at % 8);
+            change(&bytes, SHAPES, |table| drop(table.insert(number, &value[..]).unwrap()))
+        });
+        let missing = change(&bytes, SHAPES, |table| drop(table.remove(number).unwrap()));
+        let elsewhere = change(&bytes, SHAPES, |table| {
+            let other = table.get(1 - number).unwrap().expect("it is there").value().to_vec();
+            table.insert(number, &other[..]).unwrap();
+        });
+        for bytes in flipped.chain([missing, elsewhere]) {
+            let mut store = open(bytes).unwrap();
+            let error = store.shapes().unwrap_err();
+            let expected = format!("its shape {number}: ");
+            assert!(error.is_damaged() && error.to_string().contains(&expected), "{error}");
+            let mut batch = Batch::new();
+            batch.put_shape(3, b"is not made to look sound by another one");
+            assert!(store.commit(&batch).unwrap_err().is_damaged());
+        }
+    }
+}
+
 #[test]
 fn a_damaged_value_of_a_table_is_told_when_it_is_read() {
     let (flipped, _) = damaged(USER);

@@ -82,7 +82,7 @@ fn check_opened(bytes: Vec<u8>, (acknowledged, under_way): &(Model, Option<Model
 /// The crashes below are worth what the programs do that they cut off.
 #[test]
 fn the_programs_do_everything() {
-    let mut found = [0; 7];
+    let mut found = [0; 8];
     let mut model_of = |seed| {
         let mut model = Model::new();
         for action in program(seed) {
@@ -94,6 +94,7 @@ fn the_programs_do_everything() {
                 found[2] += entries.filter(|(_, entry)| entry.commit != u64::MAX).count();
                 let continued = |row: &&RunRow| row.state == RunState::Continued;
                 found[3] += batch.rows().iter().filter(continued).count();
+                found[7] += batch.shapes().count();
             }
             found[4] += usize::from(
                 matches!(&action, Action::CommitWith(_, changes) if !changes.is_empty()),

@@ -27,6 +27,9 @@ fn write(store: &mut impl Store) -> Result<()> {
                 batch.put_row(row(key, round));
             }
         }
+        if round == 3 {
+            batch.put_shape(0, b"a shape");
+        }
         store.commit(&batch)?;
         if round == 2 || round == 4 {
             store.fold()?;
@@ -34,6 +37,7 @@ fn write(store: &mut impl Store) -> Result<()> {
     }
     let mut batch = Batch::new();
     batch.set_time(2_000);
+    batch.put_shape(1, b"another shape");
     batch.push(RunKey(0), 6, |_| {});
     batch.delete(RunKey(2));
     store.commit(&batch)?;
@@ -64,6 +68,7 @@ fn format_1_is_read() {
     let store = RedbStore::open(place.join("copy")).unwrap();
     assert_eq!((store.next_run(), store.time()), (RunKey(4), 2_000));
     assert_eq!(store.list(&Filter::new()).unwrap(), expected.list(&Filter::new()).unwrap());
+    assert_eq!(store.shapes().unwrap(), expected.shapes().unwrap());
     for key in (0..5).map(RunKey) {
         assert_eq!(store.row(key).unwrap(), expected.row(key).unwrap());
         assert_eq!(store.history(key).unwrap(), expected.history(key).unwrap());

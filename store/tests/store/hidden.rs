@@ -156,7 +156,7 @@ fn a_journal_that_ends_too_early_is_noticed() {
 
 #[test]
 fn a_table_that_is_missing_is_missed() {
-    for name in ["journal", "unfinished", "ended", "ids", "blocks", "notes", "user"] {
+    for name in ["journal", "unfinished", "ended", "ids", "blocks", "notes", "shapes", "user"] {
         let disk = crate::disk::Disk::new(sample(true));
         let db = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
         let txn = db.begin_write().unwrap();

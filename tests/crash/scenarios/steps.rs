@@ -2,6 +2,7 @@
 
 use dacapo::sim::Sim;
 use dacapo::{Attempt, Ctx, Error, Result, Retry, join, join_all, try_join};
+use serde::{Deserialize, Serialize};
 
 use crate::crash::scenario::{Compare, Lines, Scenario, ms, one, say};
 
@@ -19,6 +20,7 @@ pub(in crate::crash) const STEPS: &[Scenario] = &[
     Scenario::new("at most once, at once", Compare::Results, |sim| one(sim, once_at_once)),
     Scenario::new("twenty at once", Compare::All, |sim| one(sim, twenty)),
     Scenario::new("large outcomes", Compare::All, |sim| one(sim, large)),
+    Scenario::new("values of new shapes", Compare::All, |sim| one(sim, shapes)),
     Scenario::new("numbers that nobody uses", Compare::All, |sim| one(sim, gaps)),
     Scenario::new("random numbers", Compare::All, |sim| one(sim, random)),
     Scenario::new("no step at all", Compare::All, |_| {
@@ -34,6 +36,39 @@ async fn sequence(ctx: &Ctx, sim: &Sim, _: u32) -> Result<Lines> {
     for n in 0..3 {
         let after = lines.last().cloned().unwrap_or_default();
         lines.push(say(ctx, sim, "next", format!("{after}{n}")).await?);
+    }
+    Ok(lines)
+}
+
+/// Each commit brings the shape of its value.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum Value {
+    None,
+    Text(String),
+    Price { net: u32, tax: Option<u32> },
+    List(Vec<Value>),
+}
+
+async fn shapes(ctx: &Ctx, sim: &Sim, _: u32) -> Result<Lines> {
+    let price = |tax| Value::Price { net: 100, tax };
+    let values = [
+        Value::None,
+        price(None),
+        Value::Text("tea".into()),
+        price(Some(19)),
+        Value::List(vec![price(None), Value::Text("cup".into())]),
+    ];
+    let mut lines = Lines::new();
+    for value in values {
+        let (sim, expected) = (sim.clone(), value.clone());
+        let body = async move |attempt: Attempt| {
+            sim.note(&attempt);
+            sim.latency().await;
+            Ok::<_, Error>(value.clone())
+        };
+        let found = ctx.step_with("value", body).retry(Retry::exponential(ms(1))).await?;
+        assert_eq!(found, expected);
+        lines.push(format!("{found:?}"));
     }
     Ok(lines)
 }

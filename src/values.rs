@@ -1,0 +1,252 @@
+//! The values of users, to bytes and back: inputs, outcomes, outputs, messages, what is published.
+
+use alloc::collections::BTreeSet;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use dacapo_store::Batch;
+use dacapo_values::{Comparison, Detached, Error, Shapes};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bytes::Bytes;
+
+/// What can be an input, an output or an outcome: anything that serde can write and read back.
+///
+/// Implemented for every such type; there is nothing to write. A value takes about as many bytes as
+/// in [postcard](https://postcard.jamesmunns.com), and is read by the names of its fields and
+/// variants, as JSON is: later builds may add fields (with a `default`), remove them, reorder them,
+/// or rename them (with an `alias`). All of serde's attributes work, and a value that could not be
+/// read back is refused when it is to be recorded: see the
+/// [guide](https://docs.rs/dacapo-values).
+///
+/// ```
+/// fn durable<T: dacapo::Value>() -> bool {
+///     true
+/// }
+/// assert!(durable::<Vec<(u64, String)>>());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be recorded in a history",
+    note = "derive serde's `Serialize` and `Deserialize` for it; it must own all that it holds"
+)]
+pub trait Value: Serialize + DeserializeOwned + 'static {}
+
+impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
+
+/// How the values of one executor are written and read: with the shapes of its file.
+pub(crate) struct Values {
+    shapes: Shapes,
+    /// Room for the bytes of one value.
+    buffer: RefCell<Vec<u8>>,
+    /// So many shapes are in the store, or in the batch that is being written.
+    stored: Cell<usize>,
+    value_max: usize,
+    /// Whether it is noted which recorded fields nobody asks for,
+    notes_unread: Cell<bool>,
+    /// and those that were.
+    unread: RefCell<BTreeSet<String>>,
+}
+
+/// A buffer that was needed for a large value is not kept.
+const BUFFER_MAX: usize = 1 << 12;
+
+impl Values {
+    /// With the shapes of a store.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is none.
+    pub(crate) fn new(
+        stored: &[Vec<u8>],
+        value_max: usize,
+        reads_back_all: bool,
+    ) -> Result<Rc<Self>, Error> {
+        let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?.max_bytes(value_max);
+        let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
+        let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
+        let (notes_unread, unread) = (Cell::new(false), RefCell::default());
+        Ok(Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread }))
+    }
+
+    /// So many bytes a value may take.
+    pub(crate) fn value_max(&self) -> usize {
+        self.value_max
+    }
+
+    /// Encodes what came of a body, or comes from outside.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be recorded.
+    #[inline]
+    pub(crate) fn encode<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
+        // Taken, since the value's `Serialize` may come back here.
+        let mut buffer = self.buffer.take();
+        buffer.clear();
+        self.shapes.encode(value, &mut buffer)?;
+        if buffer.len() > BUFFER_MAX {
+            buffer.shrink_to_fit();
+            return Ok(Bytes::from(buffer));
+        }
+        let mut bytes = Bytes::EMPTY;
+        bytes.copy(&buffer);
+        self.buffer.replace(buffer);
+        Ok(bytes)
+    }
+
+    /// Encodes what workflow code hands over.
+    ///
+    /// A replay encodes it again, and must come to the same result. So it is read back whatever was
+    /// read back before: that a value can be written and not be read does not depend on which was
+    /// the first of its shape; and what is said of it does not depend on what the shape knows by now.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub(crate) fn encode_in_code<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
+        let encoded = self.encode(value).and_then(|bytes| {
+            self.shapes.decode::<T>(bytes.as_slice())?;
+            Ok(bytes)
+        });
+        encoded.map_err(|error| self.refusal(value, error))
+    }
+
+    #[cold]
+    fn refusal<T: Value>(&self, value: &T, error: Error) -> Error {
+        let alone = Shapes::new().max_bytes(self.value_max);
+        alone.encode(value, &mut Vec::new()).err().unwrap_or(error)
+    }
+
+    /// # Errors
+    ///
+    /// If the value is of another type, or its bytes or its shape are damaged.
+    #[inline]
+    pub(crate) fn decode<T: Value>(&self, bytes: &[u8]) -> Result<T, Error> {
+        match self.notes_unread.get() {
+            false => self.shapes.decode(bytes),
+            true => self.decode_noting(bytes),
+        }
+    }
+
+    #[cold]
+    fn decode_noting<T: Value>(&self, bytes: &[u8]) -> Result<T, Error> {
+        let (value, unread) = self.shapes.decode_and_unread(bytes)?;
+        self.unread.borrow_mut().extend(unread);
+        Ok(value)
+    }
+
+    /// Which recorded fields nobody asks for in what is decoded meanwhile.
+    pub(crate) fn unread_in<R>(&self, read: impl FnOnce() -> R) -> (R, Vec<String>) {
+        self.notes_unread.set(true);
+        let result = read();
+        self.notes_unread.set(false);
+        (result, self.unread.take().into_iter().collect())
+    }
+
+    /// Whether two values hold the same.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is damaged.
+    pub(crate) fn compare(&self, one: &[u8], other: &[u8]) -> Result<Comparison, Error> {
+        if one == other { Ok(Comparison::Same) } else { self.shapes.compare(one, other) }
+    }
+
+    /// A value that is read on another thread.
+    ///
+    /// # Errors
+    ///
+    /// If its shape is missing.
+    pub(crate) fn detach(&self, bytes: &[u8]) -> Result<Detached, Error> {
+        self.shapes.detach(bytes)
+    }
+
+    /// Puts the shapes that are new since the last time into a batch, of which some record may be the
+    /// first to need them.
+    #[inline]
+    pub(crate) fn write_new(&self, batch: &mut Batch) {
+        // An executor whose commit is refused has stopped: nothing is encoded after it.
+        let stored = self.stored.replace(self.shapes.len());
+        if stored < self.shapes.len() {
+            self.write_from(stored, batch);
+        }
+    }
+
+    #[cold]
+    fn write_from(&self, stored: usize, batch: &mut Batch) {
+        for (number, shape) in (stored as u32..).zip(self.shapes.stored(stored)) {
+            batch.put_shape(number, &shape);
+        }
+    }
+}
+
+/// A value from another thread, on its way to an executor: it was encoded there, so that its type
+/// need not be `Send`, and is encoded again with the shapes of the file.
+pub(crate) struct FarValue {
+    detached: Detached,
+    encode: fn(&Values, &Detached) -> Result<Bytes<'static>, Error>,
+}
+
+impl FarValue {
+    /// # Errors
+    ///
+    /// If it cannot be recorded by an executor whose values may take `value_max` bytes.
+    pub(crate) fn new<T: Value>(value: &T, value_max: usize) -> Result<Self, Error> {
+        let (shapes, mut bytes) = (Shapes::new().max_bytes(value_max), Vec::new());
+        shapes.encode(value, &mut bytes)?;
+        let encode = |values: &Values, detached: &Detached| values.encode(&detached.decode::<T>()?);
+        Ok(Self { detached: shapes.detach(&bytes)?, encode })
+    }
+
+    pub(crate) fn encode(&self, values: &Values) -> Result<Bytes<'static>, Error> {
+        (self.encode)(values, &self.detached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_shapes_are_written_once() {
+        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        let new = || {
+            let mut batch = Batch::new();
+            values.write_new(&mut batch);
+            batch.shapes().map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        values.encode(&7u8).expect("plain data");
+        assert_eq!(new(), [0; 0], "a number needs none");
+        values.encode(&(1u8, 2u8)).expect("plain data");
+        values.encode(&Some(1u8)).expect("plain data");
+        assert_eq!(new(), [0, 1]);
+        values.encode(&(3u8, 4u8)).expect("plain data");
+        assert_eq!(new(), [0; 0]);
+    }
+
+    #[test]
+    fn few_and_many_bytes_are_read_back() {
+        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        for length in (0..60).chain([5_000]) {
+            let value = alloc::vec![7u8; length];
+            let bytes = values.encode(&value).expect("plain data");
+            assert_eq!(values.decode::<Vec<u8>>(bytes.as_slice()).expect("it is one"), value);
+        }
+    }
+
+    #[test]
+    fn a_value_from_afar_has_the_numbers_of_the_file() {
+        let values = Values::new(&[], 100, false).expect("there is none");
+        values.encode(&Some(1u8)).expect("plain data");
+        let far =
+            FarValue::new(&(7u8, alloc::string::String::from("tea")), 100).expect("plain data");
+        let bytes = far.encode(&values).expect("plain data");
+        assert_eq!(bytes.as_slice(), b"\x21\x07\x03tea");
+        let away = values.detach(bytes.as_slice()).expect("it has a shape");
+        assert_eq!(away.decode::<(u8, alloc::string::String)>().expect("it is one").0, 7);
+        assert!(FarValue::new(&[7u8; 40].map(u64::from).to_vec(), 10).is_err());
+    }
+}
