@@ -60,7 +60,7 @@ impl Remote {
         &self,
         id: &str,
         topic: Topic<T>,
-    ) -> impl Future<Output = Result<Option<T>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Option<T>>> + Send + use<T> {
         let asked = id.to_owned();
         let latest = self.call(move |executor| {
             let latest = executor.latest_bytes(&asked, topic.name())?;
