@@ -134,6 +134,11 @@ impl Error {
     }
 
     /// The same error, marked so that no retry policy tries again.
+    ///
+    /// The mark is found behind whatever names this error as its source: a context of `anyhow`, a
+    /// `#[source]` of `thiserror`, and so are the other things that the predicates tell. A box that takes
+    /// its place without naming it hides it, as a bare `?` into `anyhow::Error` does: add a context there,
+    /// or decide with [`Step::retry_if`](crate::Step::retry_if).
     #[must_use]
     pub fn permanent(self) -> Self {
         Self(self.0.with(|parts| parts.permanent = true))
@@ -282,6 +287,23 @@ impl Error {
     }
 }
 
+/// What the predicates tell of an error.
+struct Told {
+    kind: Kind,
+    permanent: bool,
+}
+
+impl Told {
+    /// Of one of ours.
+    fn of(error: &(dyn core::error::Error + 'static)) -> Option<Self> {
+        if let Some(Error(Failure(parts))) = error.downcast_ref() {
+            return Some(Self { kind: parts.kind, permanent: parts.permanent });
+        }
+        let elapsed = error.downcast_ref::<Elapsed>();
+        elapsed.map(|_| Self { kind: Kind::Elapsed, permanent: false })
+    }
+}
+
 impl From<Parts> for Failure {
     fn from(parts: Parts) -> Self {
         Self(Arc::new(parts))
@@ -297,9 +319,18 @@ impl From<Failure> for Parts {
 impl Failure {
     /// What is kept of an error of any type.
     pub(crate) fn from_error(error: &(dyn core::error::Error + 'static)) -> Self {
-        match error.downcast_ref::<Error>() {
-            Some(ours) => ours.0.clone(),
-            None => Self::from_chain(error),
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return ours.0.clone();
+        }
+        let failure = Self::from_chain(error);
+        // What wraps one of ours says what that said.
+        let mut chain = core::iter::successors(Some(error), |error| error.source());
+        match chain.find_map(Told::of) {
+            Some(Told { kind, permanent }) => failure.with(|parts| {
+                parts.kind = kind;
+                parts.permanent = permanent;
+            }),
+            None => failure,
         }
     }
 

@@ -13,7 +13,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::message::{Arrived, Outgoing, Parcel};
 use crate::record::{Asked, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
@@ -59,6 +59,8 @@ struct Details {
     kind: Kind,
     label: OnceCell<Box<str>>,
     policy: Cell<Policy>,
+    /// Of a step: whether an error is worth another attempt.
+    retry_if: OnceCell<Box<RetryIf>>,
     /// How many attempts the end of a process interrupted, as the history tells.
     interrupted: Cell<u32>,
     /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
@@ -73,6 +75,8 @@ struct Details {
     /// Of a receive: the message that it has in hand.
     arrived: Cell<Option<Arrived>>,
 }
+
+pub(crate) type RetryIf = dyn Fn(&Error) -> bool;
 
 /// How a step is carried out.
 #[derive(Clone, Copy)]
@@ -206,6 +210,20 @@ impl Operation {
 
     pub(crate) fn note_begun(&self) {
         self.details().begun.set(true);
+    }
+
+    /// Whether an error is worth another attempt, as the step decides.
+    pub(crate) fn is_worth_another(&self, error: &Error) -> bool {
+        let decides = self.details.get().and_then(|details| details.retry_if.get());
+        decides.is_none_or(|decides| decides(error))
+    }
+
+    /// # Panics
+    ///
+    /// Panics if there is one already.
+    pub(crate) fn set_retry_if(&self, decides: Box<RetryIf>) {
+        let set = self.details().retry_if.set(decides);
+        set.unwrap_or_else(|_| panic!("retry_if of {self} is set twice"));
     }
 
     pub(crate) fn label(&self) -> Option<&str> {

@@ -76,7 +76,7 @@ impl fmt::Display for Event<'_> {
 /// Someone who watches runs, set with `Builder::observer`.
 ///
 /// Observers see every event of every run in order, live and in replays alike. They must not call
-/// the executor.
+/// the executor. A panic in one is caught (with `std`), and the run goes on.
 ///
 /// ```
 /// use std::cell::RefCell;

@@ -1,6 +1,8 @@
 //! A real process, killed again and again; its effects are counted from outside.
 
 mod order;
+mod service;
+mod town;
 
 use std::collections::BTreeSet;
 use std::fs;

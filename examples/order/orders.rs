@@ -14,20 +14,24 @@ pub(crate) struct Order {
     pub(crate) customer: String,
     pub(crate) skus: Vec<String>,
     pub(crate) cents: u64,
-    /// What the person who is asked will say.
+    /// What will come of asking a person.
     #[serde(default)]
-    pub(crate) approval: Approval,
+    pub(crate) approval: Answer,
     /// The step whose first attempt will fail.
     #[serde(default)]
     pub(crate) glitch: Option<String>,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Approval {
+pub(crate) enum Answer {
     #[default]
     Granted,
     Denied(String),
+    /// The customer cancels the order meanwhile.
+    Cancelled,
+    /// The desk is empty, for days.
+    Nobody,
 }
 
 /// Reads the file, or those that come with the example.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dacapo::{Attempt, BoxError};
 use futures::future::LocalBoxFuture;
 
-use crate::orders::{Approval, Order};
+use crate::orders::Order;
 
 /// Where the services are.
 pub(crate) trait Outside {
@@ -37,11 +37,8 @@ impl Shop {
         Ok(format!("{sku} for {}", attempt.run_id()))
     }
 
-    pub(crate) async fn restock(
-        &self,
-        attempt: &Attempt,
-        _reservation: &str,
-    ) -> Result<(), BoxError> {
+    /// What is reserved for the order is for sale again; nothing happens if it is not.
+    pub(crate) async fn restock(&self, attempt: &Attempt, _sku: &str) -> Result<(), BoxError> {
         self.effect(attempt, "restock").await
     }
 
@@ -50,16 +47,8 @@ impl Shop {
         Ok(format!("{cents} cents"))
     }
 
-    pub(crate) async fn ask(
-        &self,
-        attempt: &Attempt,
-        answer: &Approval,
-    ) -> Result<Approval, BoxError> {
-        self.effect(attempt, "ask").await?;
-        Ok(answer.clone())
-    }
-
-    pub(crate) async fn release(&self, attempt: &Attempt, _hold: &str) -> Result<(), BoxError> {
+    /// What the bank holds for the order is free again, and what it took is paid back.
+    pub(crate) async fn release(&self, attempt: &Attempt) -> Result<(), BoxError> {
         self.effect(attempt, "release").await
     }
 

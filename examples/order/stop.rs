@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 
 /// How long what is under way may take to end.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Stop(UnboundedReceiver<()>);
 
@@ -21,7 +21,7 @@ impl Stop {
 
     /// What `work` gives, or `None` if a signal came first, after an end in order.
     pub(crate) async fn or<T>(
-        mut self,
+        &mut self,
         executor: &Executor,
         work: impl Future<Output = T>,
         say: impl FnOnce(),

@@ -1,6 +1,6 @@
 //! The world as it is: services take time, and what they do is in a ledger.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -13,11 +13,17 @@ use crate::shop::Outside;
 #[derive(Default)]
 pub(crate) struct Street {
     ledger: OnceCell<Ledger>,
+    effects: Cell<u64>,
 }
 
 impl Street {
     pub(crate) fn write_to(&self, ledger: Ledger) {
         assert!(self.ledger.set(ledger).is_ok(), "there is one ledger");
+    }
+
+    /// How many lines this process has written.
+    pub(crate) fn effects(&self) -> u64 {
+        self.effects.get()
     }
 }
 
@@ -31,7 +37,10 @@ impl Outside for Street {
     fn write<'a>(&'a self, attempt: &'a Attempt, step: &'a str) -> LocalBoxFuture<'a, ()> {
         let line = format!("{}\t{step}\t{}\n", attempt.run_id(), attempt.key());
         let ledger = self.ledger.get().expect("bodies begin when the ledger is open");
-        Box::pin(ledger.append(line))
+        Box::pin(async move {
+            ledger.append(line).await;
+            self.effects.set(self.effects.get() + 1);
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a body is carried out: attempts, their time limits, the waits between them.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -208,10 +209,22 @@ impl Job {
         let operation = &self.operation;
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
+        let (delay, failure) = self.decide(delay, failure);
         if delay.is_none() {
             operation.set_failure(explain(failure, operation, attempts));
         }
         delay
+    }
+
+    /// Asks the step whether an error is worth the next attempt, if there is to be one.
+    fn decide(&self, delay: Option<Duration>, failure: Failure) -> (Option<Duration>, Failure) {
+        let Some(wait) = delay else { return (None, failure) };
+        let error = Error::from(failure.clone());
+        match panics::catch(|| self.operation.is_worth_another(&error)) {
+            Ok(true) => (Some(wait), failure),
+            Ok(false) => (None, failure),
+            Err(message) => (None, panicked(&format!("in retry_if: {message}"))),
+        }
     }
 
     async fn wait(&self, delay: Duration) {

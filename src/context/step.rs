@@ -224,6 +224,41 @@ impl<T> Step<T> {
         self.set("the retry policy", |policy| Policy { retry, ..policy })
     }
 
+    /// Tries again only if `decides` says so of the attempt's error; it is asked when the
+    /// [`retry`](Self::retry) policy would try again and the error is not permanent.
+    ///
+    /// It is given the error as it would be recorded: with what the predicates say of it, and its causes
+    /// as text. A panic in it ends the attempts.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the step has one already, or was polled.
+    ///
+    /// ```
+    /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+    /// # use std::time::Duration;
+    /// const PAY: Workflow<(), ()> = Workflow::new("pay");
+    /// const SOON: Retry = Retry::exponential(Duration::from_millis(1)).max_attempts(5);
+    ///
+    /// async fn pay(ctx: &Ctx, (): ()) -> Result<()> {
+    ///     let charge = async |attempt: Attempt| -> Result<()> {
+    ///         Err(Error::new(if attempt.number() < 3 { "no answer" } else { "card refused" }))
+    ///     };
+    ///     let is_transient = |error: &Error| !error.to_string().contains("refused");
+    ///     ctx.step_with("charge", charge).retry(SOON).retry_if(is_transient).await
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
+    /// let error = executor.block_on(executor.start(PAY, "pay-1", ())?).unwrap_err();
+    /// assert_eq!(error.to_string(), r#"step 1 "charge" failed, after 3 attempts: card refused"#);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn retry_if(self, decides: impl Fn(&Error) -> bool + 'static) -> Self {
+        self.awaited.assert_unpolled("retry_if");
+        self.awaited.operation.set_retry_if(Box::new(decides));
+        self
+    }
+
     /// Gives each attempt at most `limit`; a longer one is dropped and counts as failed. A body that
     /// blocks the thread cannot be stopped.
     ///

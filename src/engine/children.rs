@@ -173,8 +173,16 @@ impl Writer<'_> {
 
     /// Nobody waits for the end of a child any more; perhaps it is asked to end.
     fn release(&mut self, link: Link, id: &str, is_dropped: bool) {
-        // One that has ended has, and what cannot be read fails the commit.
-        let Ok(Some(child)) = self.look_up(id) else { return };
+        let child = match self.look_up(id) {
+            Ok(Some(child)) => child,
+            // This batch may forget it, and with that end it.
+            Ok(None) => {
+                self.elsewhere().let_go.insert(link);
+                return;
+            }
+            // One that has ended has, and what cannot be read fails the commit.
+            Err(_) => return,
+        };
         if self.link(&child) != Some(link) {
             return;
         }
@@ -242,10 +250,11 @@ impl Writer<'_> {
     /// A run that is parked is deleted: it ends first, for all whom that concerns.
     pub(super) fn bereave_deleted(&mut self, run: RunKey) {
         let row = self.engine.store.borrow().row(run);
-        let Ok(Some(row)) = row.map_err(|error| self.unreadable("a run to be deleted", error))
+        let Ok(Some(mut row)) = row.map_err(|error| self.unreadable("a run to be deleted", error))
         else {
             return;
         };
+        row.link = row.link.filter(|link| !self.elsewhere().let_go.contains(&Link::of_row(*link)));
         if !row.state.has_ended() {
             let guest = Guest { ledger: Ledger::new(run), row };
             self.elsewhere().guests.insert(run, guest);

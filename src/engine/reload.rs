@@ -50,7 +50,9 @@ impl Engine {
     pub(crate) fn ledger_of(&self, row: &RunRow) -> Option<Rc<Ledger>> {
         self.ledgers.get(row.key).or_else(|| {
             let wake_at = Timestamp::from_nanos(row.wake_at?);
-            self.world.timers.has_return(wake_at, row.key).then(|| {
+            // A shutdown forgets when runs come back.
+            let is_left = || self.world.ending.is_closing() && self.may_come_back(row);
+            (self.world.timers.has_return(wake_at, row.key) || is_left()).then(|| {
                 let ledger = Ledger::asleep(row.key, wake_at);
                 self.ledgers.add(&ledger);
                 ledger

@@ -16,7 +16,7 @@ use crate::codec;
 use crate::fault::Fault;
 use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, What};
-use crate::record::Record;
+use crate::record::{Link, Record};
 
 /// A commit takes no further run when its records have so many bytes.
 const BYTES_PER_COMMIT: usize = 1 << 24;
@@ -113,6 +113,8 @@ pub(super) struct Elsewhere {
     pub(super) cancelled: BTreeSet<RunKey>,
     /// The runs that it forgets.
     pub(super) deleted: BTreeSet<RunKey>,
+    /// What no longer waits, for runs that are not there or that it forgets.
+    pub(super) let_go: BTreeSet<Link>,
     /// Why the store cannot be read, if it cannot.
     pub(super) refused: Option<dacapo_store::Error>,
 }

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use dacapo_store::{Filter, RunRow, RunState};
+use dacapo_store::{Filter, RunKey, RunRow, RunState};
 
 use super::posted::Posted;
 use super::{Executor, refuse_workflows};
@@ -18,6 +18,8 @@ use crate::watch::Watch;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct RunInfo {
+    /// Its key in this store: a filter lists what comes after it ([`Filter::after`]).
+    pub key: RunKey,
     /// The run's id.
     pub id: String,
     /// The name of its workflow.
@@ -133,6 +135,7 @@ impl From<RunRow> for RunInfo {
     fn from(row: RunRow) -> Self {
         let at = Timestamp::from_nanos;
         Self {
+            key: row.key,
             id: row.id,
             workflow: row.workflow,
             state: row.state,

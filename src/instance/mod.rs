@@ -209,7 +209,8 @@ impl Instance {
 
     pub(crate) fn observe(&self, event: Event<'_>) {
         if let Some(observer) = &self.world.observer {
-            observer.observe(&self.id, event);
+            // It is a fault of whoever looks on, and none of the run.
+            let _ = panics::catch(|| observer.observe(&self.id, event));
         }
     }
 

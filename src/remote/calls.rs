@@ -32,7 +32,7 @@ impl Remote {
     pub fn runs(
         &self,
         filter: &Filter,
-    ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + use<> {
         let filter = filter.clone();
         self.call(move |executor| executor.runs(&filter))
     }
@@ -48,7 +48,7 @@ impl Remote {
     /// assert!(executor.block_on(executor.remote().parked())?.is_empty());
     /// # Ok::<(), dacapo::Error>(())
     /// ```
-    pub fn parked(&self) -> impl Future<Output = Result<Vec<ParkedRun>>> + Send + 'static {
+    pub fn parked(&self) -> impl Future<Output = Result<Vec<ParkedRun>>> + Send + use<> {
         self.call(|executor| executor.parked())
     }
 
@@ -66,7 +66,7 @@ impl Remote {
     /// ```
     pub fn unregistered(
         &self,
-    ) -> impl Future<Output = Result<Vec<UnregisteredRun>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Vec<UnregisteredRun>>> + Send + use<> {
         self.call(|executor| executor.unregistered())
     }
 
@@ -81,7 +81,7 @@ impl Remote {
     /// let error = executor.block_on(executor.remote().resume("order-7")).unwrap_err();
     /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
     /// ```
-    pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.resume(&id))
     }
@@ -98,7 +98,7 @@ impl Remote {
     /// let error = executor.block_on(executor.remote().resume_skipping("order-7")).unwrap_err();
     /// assert!(error.is_not_found());
     /// ```
-    pub fn resume_skipping(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn resume_skipping(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.resume_skipping(&id))
     }
@@ -122,7 +122,7 @@ impl Remote {
     /// })?;
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn verify(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn verify(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.verify(&id))
     }
@@ -142,7 +142,7 @@ impl Remote {
     pub fn unread_fields(
         &self,
         id: &str,
-    ) -> impl Future<Output = Result<Vec<String>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Vec<String>>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.unread_fields(&id))
     }
@@ -158,7 +158,7 @@ impl Remote {
     /// let error = executor.block_on(executor.remote().cancel("order-7")).unwrap_err();
     /// assert!(error.is_not_found());
     /// ```
-    pub fn cancel(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn cancel(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.post(move |executor| executor.post_cancel(&id, CancelCause::Asked))
     }
@@ -174,7 +174,7 @@ impl Remote {
     /// let error = executor.block_on(executor.remote().terminate("order-7")).unwrap_err();
     /// assert!(error.is_not_found());
     /// ```
-    pub fn terminate(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn terminate(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.post(move |executor| executor.post_cancel(&id, CancelCause::Terminated))
     }
@@ -199,7 +199,7 @@ impl Remote {
     /// assert!(executor.attach(ECHO, "one").is_err());
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.post(move |executor| executor.post_delete(&id))
     }
@@ -220,7 +220,7 @@ impl Remote {
     /// assert!(executor.block_on(remote.failed()).is_closed());
     /// # Ok::<(), dacapo::Error>(())
     /// ```
-    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn shutdown(&self, grace: Duration) -> impl Future<Output = Result<()>> + Send + use<> {
         let mailbox = self.mailbox.clone();
         async move {
             let (teller, told) = oneshot::channel();

@@ -60,7 +60,7 @@ impl Remote {
         &self,
         id: &str,
         topic: Topic<T>,
-    ) -> impl Future<Output = Result<Option<T>>> + Send + 'static {
+    ) -> impl Future<Output = Result<Option<T>>> + Send + use<T> {
         let asked = id.to_owned();
         let latest = self.call(move |executor| {
             let latest = executor.latest_bytes(&asked, topic.name())?;
@@ -96,7 +96,7 @@ impl Remote {
         id: &str,
         topic: Topic<T>,
         from: u64,
-    ) -> impl Stream<Item = Result<(u64, T)>> + Send + Unpin + 'static {
+    ) -> impl Stream<Item = Result<(u64, T)>> + Send + Unpin + use<T> {
         let state = State::Reads(Reader::new(id, topic.name(), from));
         let follows = Follows { remote: self.clone(), values: VecDeque::new(), state };
         let id = id.to_owned();

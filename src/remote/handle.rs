@@ -149,7 +149,7 @@ impl<O> RemoteHandle<O> {
     /// executor.block_on(run.accepted())?;
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn accepted(&self) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn accepted(&self) -> impl Future<Output = Result<()>> + Send + use<O> {
         let accepted = self.accepted.clone();
         async move { accepted.await.map_err(|_| gone())? }
     }

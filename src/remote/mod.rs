@@ -114,10 +114,10 @@ impl Remote {
     ///
     /// Dropping the future after its first poll loses what `call` returns; it is called all the
     /// same.
-    pub fn with<R: Send + 'static>(
+    pub fn with<R: Send + 'static, C: FnOnce(&Executor) -> R + Send + 'static>(
         &self,
-        call: impl FnOnce(&Executor) -> R + Send + 'static,
-    ) -> impl Future<Output = Result<R>> + Send + 'static {
+        call: C,
+    ) -> impl Future<Output = Result<R>> + Send + use<R, C> {
         let mailbox = self.mailbox.clone();
         async move {
             let (answer, answered) = oneshot::channel();
@@ -150,7 +150,7 @@ impl Remote {
     /// assert!(executor.block_on(run).unwrap_err().is_store());
     /// # Ok::<(), Error>(())
     /// ```
-    pub fn failed(&self) -> impl Future<Output = Error> + Send + 'static {
+    pub fn failed(&self) -> impl Future<Output = Error> + Send + use<> {
         let mailbox = self.mailbox.clone();
         async move {
             let (teller, told) = oneshot::channel();
@@ -160,19 +160,19 @@ impl Remote {
     }
 
     /// What may fail, called on the executor's thread.
-    fn call<R: Send + 'static>(
+    fn call<R: Send + 'static, C: FnOnce(&Executor) -> Result<R> + Send + 'static>(
         &self,
-        call: impl FnOnce(&Executor) -> Result<R> + Send + 'static,
-    ) -> impl Future<Output = Result<R>> + Send + 'static {
+        call: C,
+    ) -> impl Future<Output = Result<R>> + Send + use<R, C> {
         let called = self.with(call);
         async move { called.await? }
     }
 
     /// Something is asked for, and ready when it is committed: `post` gives where to wait for that.
-    fn post(
+    fn post<P: FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static>(
         &self,
-        post: impl FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static,
-    ) -> impl Future<Output = Result<()>> + Send + 'static {
+        post: P,
+    ) -> impl Future<Output = Result<()>> + Send + use<P> {
         let remote = self.clone();
         async move {
             let (teller, accepted) = oneshot::channel();
@@ -182,10 +182,10 @@ impl Remote {
     }
 
     /// A question is asked, and its answer is ready when it is committed: `post` gives where to wait.
-    fn answer(
+    fn answer<P: FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static>(
         &self,
-        post: impl FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static,
-    ) -> impl Future<Output = Result<Detached>> + Send + 'static {
+        post: P,
+    ) -> impl Future<Output = Result<Detached>> + Send + use<P> {
         let remote = self.clone();
         async move {
             let (teller, told) = oneshot::channel();

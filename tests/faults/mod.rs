@@ -11,6 +11,7 @@ mod panics;
 mod parking;
 mod retries;
 mod storage;
+mod wrapped;
 
 use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{History, MemoryStore, Store};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Ctx, Executor, ParkReason, Result, Retry, Timestamp, Workflow};
+use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Retry, Timestamp, Workflow};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{open, open_at};
@@ -164,4 +164,38 @@ fn of_a_body_that_is_retried_without_a_wait() {
     let other = executor.start(OTHER, "other", ()).expect("new");
     assert_eq!(executor.block_on(other).expect("it has its turns"), 1);
     assert!(seen.get() < 100, "{} attempts", seen.get());
+}
+
+/// Whoever looks on and panics, at each event or at some, changes nothing for the runs.
+#[test]
+fn a_panic_of_an_observer() {
+    struct Broken(Cell<u32>);
+    impl dacapo::Observer for Broken {
+        fn observe(&self, _: &str, _: dacapo::Event<'_>) {
+            self.0.set(self.0.get() + 1);
+            assert!(self.0.get().is_multiple_of(3), "a poisoned lock");
+        }
+    }
+    const SUM: Workflow<u32, u32> = Workflow::new("sum");
+    let seen = Rc::new(Broken(Default::default()));
+    let executor = Executor::builder()
+        .workflow(SUM, async |ctx: &Ctx, n: u32| {
+            let step = ctx.step("add", async move || Ok::<_, Error>(n + 1)).await?;
+            ctx.spawn(async move |ctx: &Ctx| {
+                ctx.step("add", async move || Ok::<_, Error>(step)).await
+            })
+            .await
+        })
+        .observer(seen.clone())
+        .in_memory();
+    let runs = (0..10).map(|n| executor.start(SUM, &n.to_string(), n).expect("new"));
+    let runs: Vec<_> = runs.collect();
+    let ends = executor.block_on(dacapo::join_all(runs));
+    assert_eq!(
+        ends.into_iter().collect::<Result<Vec<_>>>().expect("they end"),
+        (1..=10).collect::<Vec<_>>()
+    );
+    assert!(executor.parked().expect("memory").is_empty());
+    executor.verify("3").expect("it replays");
+    assert!(seen.0.get() > 100);
 }

@@ -13,6 +13,9 @@ use dacapo::store::{Filter, RedbStore, Store};
 /// A process that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The examples that are killed.
+const KILLED: [&str; 2] = ["order", "service"];
+
 /// A directory with a store, a ledger and results.
 pub(super) struct Site {
     pub(super) directory: PathBuf,
@@ -33,7 +36,7 @@ impl Site {
 
     /// The example, with this site's store and ledger.
     pub(super) fn order(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("order"));
         command.current_dir(&self.directory).args(["--db", "db", "--ledger", "ledger"]);
         command
     }
@@ -140,20 +143,22 @@ pub(super) fn end(child: Child) -> Output {
     wait(child, || began.elapsed() > PATIENCE).expect("it hangs")
 }
 
-/// The example's binary, which is built if it is not up to date.
-pub(super) fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).expect("tests are in target/<profile>/deps");
-        let name = format!("order{}", std::env::consts::EXE_SUFFIX);
-        let binary = profile.join("examples").join(name);
-        if !is_fresh(&binary) {
+/// The binary of an example, which is built if it is not up to date.
+pub(super) fn binary(example: &str) -> PathBuf {
+    static IS_BUILT: OnceLock<()> = OnceLock::new();
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).expect("tests are in target/<profile>/deps");
+    let path = |example: &str| {
+        profile.join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX))
+    };
+    IS_BUILT.get_or_init(|| {
+        if !KILLED.iter().all(|example| is_fresh(&path(example))) {
             build(profile);
         }
-        assert!(binary.exists(), "{} is missing: cargo build --examples", binary.display());
-        binary
-    })
+    });
+    let binary = path(example);
+    assert!(binary.exists(), "{} is missing: cargo build --examples", binary.display());
+    binary
 }
 
 fn is_fresh(binary: &Path) -> bool {
@@ -172,8 +177,9 @@ fn newest(path: &Path) -> SystemTime {
 fn build(profile: &Path) {
     let name = profile.file_name().and_then(|name| name.to_str()).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", "order"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet"]);
+    cargo.args(KILLED.iter().flat_map(|example| ["--example", example]));
     cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
     cargo.arg("--target-dir").arg(profile.parent().unwrap());
-    assert!(cargo.status().unwrap().success(), "the example does not build");
+    assert!(cargo.status().unwrap().success(), "the examples do not build");
 }

@@ -12,6 +12,7 @@ use std::thread;
 
 use dacapo::store::{Filter, MemoryStore};
 use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Remote, Result, Workflow};
+use futures::FutureExt;
 use futures::channel::oneshot;
 
 const ECHO: Workflow<u32, u32> = Workflow::new("echo");
@@ -35,6 +36,25 @@ fn elsewhere<T: Send + 'static, F: Future<Output = T>>(
     let answer = executor.block_on(is_done).expect("the thread does not panic");
     thread.join().expect("it does not panic");
     answer
+}
+
+/// A handler gives away the futures of a `Remote` that it was lent, for an id of its own: it compiles.
+#[test]
+fn futures_borrow_nothing() {
+    fn cancel(remote: &Remote) -> impl Future<Output = Result<()>> + Send + use<> {
+        let id = String::from("one");
+        remote.cancel(&id)
+    }
+    fn parked(remote: &Remote) -> impl Future<Output = Result<usize>> + Send + use<> {
+        let id = String::from("one");
+        remote
+            .with(move |executor| executor.parked().map(|runs| runs.len() + id.len() - 3))
+            .map(|known| known?)
+    }
+    let executor = build().in_memory();
+    let (cancelled, parked) = (cancel(&executor.remote()), parked(&executor.remote()));
+    assert!(executor.block_on(cancelled).unwrap_err().is_not_found());
+    assert_eq!(executor.block_on(parked).expect("memory"), 0);
 }
 
 /// Everything is `Send`, and what can be shared is.

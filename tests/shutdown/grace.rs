@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{Filter, MemoryStore, RunState, Store};
-use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
+use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow};
 use futures::FutureExt;
 
 use super::{MAIL, SECOND, Server, mail, open};
@@ -311,4 +311,38 @@ fn a_store_that_fails_meanwhile() {
         let error = run.now_or_never().expect("told").expect_err("it has not ended");
         assert_eq!(error.is_store(), is_refused);
     }
+}
+
+/// A run that sleeps is known while the executor ends: whoever attaches to it, or starts it once more, is
+/// told that this is what happens, and not that its workflow is missing.
+#[test]
+fn a_sleeping_run_is_known_meanwhile() {
+    const NAP: Workflow<(), ()> = Workflow::new("nap");
+    let store = MemoryStore::new();
+    let open = || {
+        let clock = VirtualClock::new(Timestamp::from_nanos(1_000));
+        let builder = Executor::builder().clock(clock).workflow(NAP, async |ctx: &Ctx, ()| {
+            ctx.sleep(3_600 * SECOND).await;
+            Ok::<_, Error>(())
+        });
+        builder.open_with(store.shared()).expect("memory can be read")
+    };
+    let executor = open();
+    executor.block_on(async {
+        executor.start(NAP, "nap", ()).expect("new").accepted().await.expect("it is committed");
+        executor.shutdown(Duration::ZERO).await.expect("it ends");
+    });
+    drop(executor);
+    let executor = open();
+    executor.block_on(async {
+        let known = async {
+            let attached = executor.attach(NAP, "nap").expect("it is known");
+            let started = executor.start(NAP, "nap", ()).expect("it is known");
+            assert!(!started.is_new());
+            (attached.await, started.await)
+        };
+        let (ended, told) = dacapo::join(executor.shutdown(SECOND), known).await;
+        ended.expect("it ends in order");
+        assert!(told.0.unwrap_err().is_closed() && told.1.unwrap_err().is_closed());
+    });
 }

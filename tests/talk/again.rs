@@ -9,8 +9,8 @@ use std::time::Duration;
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::{MemoryStore, RunState};
 use dacapo::{
-    Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Start, Topic, Workflow,
-    join_all, race,
+    Attempt, Builder, Cause, Channel, Ctx, Error, Executor, ParkReason, Result, Start, Topic,
+    Workflow, join_all, race,
 };
 use futures::StreamExt;
 use futures::future::poll_immediate;
@@ -162,7 +162,7 @@ fn a_cancel_goes_over_and_so_do_deadline_and_attributes() -> Result<()> {
                 };
                 match race(async { Some(ctx.cancelled().await) }, nap).await {
                     Some(cause) if ctx.pass() > 3 => {
-                        assert_eq!(cause, dacapo::Cause::Deadline);
+                        assert_eq!(cause, Cause::Deadline);
                         Ok(ctx.pass())
                     }
                     _ => ctx.again(CHILD, ()).await,
@@ -181,6 +181,30 @@ fn a_cancel_goes_over_and_so_do_deadline_and_attributes() -> Result<()> {
     let runs = executor.runs(&Default::default())?;
     assert!(runs.iter().all(|run| run.attributes == [("customer".into(), "ada".into())]));
     Ok(())
+}
+
+/// One that somebody asked for goes over, too, which is nowhere but in the history of the pass before.
+#[test]
+fn a_cancel_from_outside_goes_over() -> Result<()> {
+    let executor = Executor::builder()
+        .clock(VirtualClock::default())
+        .workflow(CHILD, async |ctx: &Ctx, ()| {
+            let nap = async {
+                ctx.sleep(Duration::from_secs(60)).await;
+                None
+            };
+            let told = race(async { Some(ctx.cancelled().await) }, nap).await;
+            assert_eq!(told, Some(Cause::Asked), "in pass {}", ctx.pass());
+            if ctx.pass() < 3 { ctx.again(CHILD, ()).await } else { Ok(ctx.pass()) }
+        })
+        .in_memory();
+    let run = executor.start(CHILD, "child", ())?;
+    executor.block_on(async {
+        run.accepted().await?;
+        executor.cancel("child").await
+    })?;
+    assert_eq!(executor.block_on(run)?, 3);
+    executor.verify("child")
 }
 
 /// Keys of messages that were taken are known in the passes that follow, for a while.

@@ -182,6 +182,40 @@ fn a_child_that_rests_when_its_parent_ends() -> Result<()> {
     Ok(())
 }
 
+/// A child that is parked is deleted by the commit that records that its parent dropped it: the parent is
+/// told nothing of its end.
+#[test]
+fn a_child_that_is_dropped_and_deleted_at_once() -> Result<()> {
+    const CHILD: Workflow<(), u32> = Workflow::new("child");
+    let store = MemoryStore::new();
+    let executor = Executor::builder()
+        .workflow(ONE, async |ctx: &Ctx, ()| {
+            let mut child = ctx.child(CHILD, ()).id("child");
+            child.started().await?;
+            ctx.receive(WORD).await;
+            drop(child);
+            Ok::<_, Error>(ctx.receive(WORD).await)
+        })
+        .workflow(CHILD, async |_: &Ctx, ()| -> Result<u32> { panic!("not yet") })
+        .open_with(store.shared())?;
+    let run = executor.start(ONE, "one", ())?;
+    executor.block_on(async {
+        while executor.parked().expect("memory can be read").is_empty() {
+            dacapo::yield_now().await;
+        }
+        executor.send("one", WORD, 1).await?;
+        // The drop is made by now, and goes with the next commit.
+        executor.delete("child").await
+    })?;
+    let history = crate::faults::history(&store, "one");
+    let commits = history.iter().map(|entry| entry.commit).max();
+    let last = history.iter().filter(|entry| Some(entry.commit) == commits).count();
+    assert_eq!(last, 1, "the drop alone");
+    executor.block_on(executor.send("one", WORD, 7))?;
+    assert_eq!(executor.block_on(run)?, 7);
+    executor.verify("one")
+}
+
 /// The pass ends at the first poll, whatever the root returns at the same one.
 #[test]
 fn a_pass_ends_though_its_root_returns() -> Result<()> {

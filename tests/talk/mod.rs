@@ -4,6 +4,7 @@ mod again;
 mod cancel;
 mod children;
 mod found;
+mod left;
 mod messages;
 mod questions;
 mod trouble;

@@ -203,6 +203,30 @@ fn a_later_build_must_publish_the_same() -> Result<()> {
     original().open_with(store.snapshot())?.verify("run")
 }
 
+/// A later build publishes once more before the end that is recorded.
+#[test]
+fn a_later_build_must_not_publish_more() -> Result<()> {
+    let store = MemoryStore::new();
+    let open = |publishes_more: bool| {
+        let builder = Executor::builder().workflow(WORK, async move |ctx: &Ctx, n| {
+            ctx.step("step", async || Ok::<_, Error>(())).await?;
+            if publishes_more {
+                ctx.publish(STATUS, "ends".into());
+            }
+            Ok::<_, Error>(n)
+        });
+        builder.open_with(store.shared())
+    };
+    let executor = open(false)?;
+    assert_eq!(executor.block_on(executor.start(WORK, "run", 7)?)?, 7);
+    executor.verify("run")?;
+    drop(executor);
+    let error = open(true)?.verify("run").unwrap_err().to_string();
+    let told = r#"but the code made the publish 2 on "status" before"#;
+    assert!(error.contains(told), "{error}");
+    Ok(())
+}
+
 /// What somebody reads of a run that is not there, sleeps, is parked, has another type, ends.
 #[test]
 fn who_is_read_and_followed() -> Result<()> {

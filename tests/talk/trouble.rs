@@ -290,7 +290,7 @@ fn children_that_are_dropped_while_they_are_started() -> Result<()> {
         let child = ctx.child(CHILD, ()).id("child");
         let ended = try_join(failing, child).await;
         assert!(ended.unwrap_err().is_not_found());
-        ctx.sleep(Duration::from_millis(5)).await;
+        ctx.receive(CENTS).await;
         Ok("hasty".into())
     }
     let store = MemoryStore::new();
@@ -299,9 +299,13 @@ fn children_that_are_dropped_while_they_are_started() -> Result<()> {
         builder.open_with(store.shared())
     };
     let executor = open()?;
-    assert_eq!(executor.block_on(executor.start(PARENT, "parent", ())?)?, "hasty");
-    let child = executor.block_on(executor.attach(CHILD, "child")?);
-    assert!(child.unwrap_err().is_cancelled());
+    let parent = executor.start(PARENT, "parent", ())?;
+    executor.block_on(parent.accepted())?;
+    settle(&executor);
+    // Its parent goes on meanwhile.
+    assert_eq!(state(&executor, "child"), Some(RunState::Cancelled));
+    executor.block_on(executor.send("parent", CENTS, 1))?;
+    assert_eq!(executor.block_on(parent)?, "hasty");
     executor.verify("parent")?;
     drop(executor);
     open()?.verify("child")
