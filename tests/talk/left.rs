@@ -21,29 +21,32 @@ fn open(store: &MemoryStore) -> Result<Executor> {
         .open_with(store.shared())
 }
 
-/// The rows and records of a file in which the message was sent.
-fn sent() -> Result<(Vec<RunRow>, Vec<Vec<Vec<u8>>>)> {
+/// A run of a file: its row, and its records.
+type Stored = (RunRow, Vec<Vec<u8>>);
+
+/// The runs of a file in which the message was sent, in the order of their starts.
+fn sent() -> Result<Vec<Stored>> {
     let store = MemoryStore::new();
     let executor = open(&store)?;
     let take = executor.start(TAKE, "take", ())?;
     executor.block_on(executor.start(SEND, "send", ())?)?;
     assert_eq!(executor.block_on(take)?, 7);
     drop(executor);
-    let rows = store.list(&Default::default()).expect("readable");
-    let records = rows.iter().map(|row| {
+    let rows = store.list(&Default::default()).expect("readable").into_iter();
+    let stored = rows.map(|row| {
         let history = store.history(row.key).expect("readable");
-        history.iter().map(|entry| entry.record.to_vec()).collect()
+        let records = history.iter().map(|entry| entry.record.to_vec()).collect();
+        (row, records)
     });
-    let records = records.collect();
-    Ok((rows, records))
+    Ok(stored.collect())
 }
 
 #[test]
 fn a_request_that_has_left_is_not_asked_again() -> Result<()> {
-    let (rows, records) = sent()?;
+    let stored = sent()?;
     let mut store = MemoryStore::new();
     let mut batch = Batch::new();
-    for (row, records) in rows.iter().zip(&records) {
+    for (row, records) in &stored {
         batch.push(row.key, 0, |bytes| bytes.extend_from_slice(&records[0]));
         if row.id == "send" {
             batch.push(row.key, 1, |bytes| bytes.extend_from_slice(&LEFT));
@@ -59,14 +62,14 @@ fn a_request_that_has_left_is_not_asked_again() -> Result<()> {
     });
     executor.verify("send")?;
     drop(executor);
-    let (send, take) = (&rows[1], &rows[0]);
+    let ((send, records), (take, _)) = (&stored[1], &stored[0]);
     assert_eq!((&*send.id, &*take.id), ("send", "take"));
     let length = |row: &RunRow| store.history(row.key).expect("readable").len();
     assert_eq!((length(take), length(send)), (1, 2), "nothing was sent again");
 
     // What came of it comes with a later commit.
     batch.clear();
-    batch.push(send.key, 2, |bytes| bytes.extend_from_slice(&records[1][1]));
+    batch.push(send.key, 2, |bytes| bytes.extend_from_slice(&records[1]));
     store.commit(&batch).expect("it is written");
     let executor = open(&store)?;
     assert_eq!(executor.block_on(executor.attach(SEND, "send")?)?, 1);
