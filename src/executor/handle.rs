@@ -22,8 +22,8 @@ use crate::watch::{Waiting, Watch};
 /// # Errors
 ///
 /// The error that the workflow returned; or one that says that the run is parked
-/// ([`Error::is_parked`]), with the reason; that its output has another type; that the store
-/// failed ([`Error::is_store`]); or that the executor was dropped.
+/// ([`Error::is_parked`](crate::Error::is_parked)), with the reason; that its output has another type; that the store
+/// failed ([`Error::is_store`](crate::Error::is_store)); or that the executor was dropped.
 ///
 /// # Cancel safety
 ///
