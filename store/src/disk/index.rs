@@ -180,7 +180,8 @@ impl Index {
 
     fn delete(&mut self, tail: &[u8], deleted: Deleted) {
         self.counts.replace(self.row(tail, deleted.run).map(|row| row.state), None);
-        self.deleted.insert(deleted.run, deleted);
+        // Who is deleted once more has no row that tells the id any more.
+        self.deleted.entry(deleted.run).or_insert(deleted);
         if self.runs.remove(&deleted.run).is_some() {
             self.keys.take();
         }

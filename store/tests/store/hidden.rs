@@ -2,10 +2,11 @@
 //! its pages against their checksums after a crash only; so what is missing has to be missed here,
 //! or a run is never resumed, or begun twice.
 
-use dacapo_store::{Batch, Filter, RunKey, RunState, Store};
+use dacapo_store::{Batch, Filter, Options, RunKey, RunRow, RunState, Store};
 use redb::{ReadableTable, TableDefinition};
 
 use crate::damage::{COMMITS, RUNS, change, open, sample, sample_of};
+use crate::place::Place;
 
 fn deletion(run: RunKey) -> Batch {
     let mut batch = Batch::new();
@@ -168,4 +169,28 @@ fn a_table_that_is_missing_is_missed() {
         let error = open(disk.bytes()).unwrap_err();
         assert!(error.is_damaged() && error.to_string().contains(name), "{error}");
     }
+}
+
+/// A run that is deleted once more, before the first time is folded: its id is free, and nobody is told
+/// that its row is missing.
+#[test]
+fn a_run_that_is_deleted_twice_leaves_its_id() {
+    let place = Place::new();
+    let mut store = Options::new().open(place.join("runs")).unwrap();
+    let mut batch = Batch::new();
+    batch.push(RunKey(0), 0, |bytes| bytes.push(7));
+    let mut row = RunRow::new(RunKey(0), "one", "count");
+    row.state = RunState::Completed;
+    batch.put_row(row);
+    store.commit(&batch).unwrap();
+    store.fold().unwrap();
+    for _ in 0..2 {
+        batch.clear();
+        batch.delete(RunKey(0));
+        store.commit(&batch).unwrap();
+        assert_eq!(store.find("one").unwrap(), None);
+    }
+    store.fold().unwrap();
+    assert_eq!(store.find("one").unwrap(), None);
+    assert_eq!(store.row(RunKey(0)).unwrap(), None);
 }
