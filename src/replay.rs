@@ -94,23 +94,12 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         return None;
     }
     let (recorded, asked) = (format!("{record}"), format!("asks for {operation}"));
-    match record {
-        Record::OperationEnded { asked: was, .. } if was.is_like(&operation.asked()) => {
-            Some((recorded + &was.detail(), asked + &operation.asked().detail()))
-        }
-        Record::OperationEnded { .. }
-        | Record::OperationNoted { .. }
-        | Record::Started { .. }
-        | Record::Finished { .. }
-        | Record::MessageArrived { .. }
-        | Record::CancelRequested { .. }
-        | Record::Submitted(_)
-        | Record::Admitted { .. }
-        | Record::Marked { .. }
-        | Record::Reported { .. }
-        | Record::MessageSkipped { .. }
-        | Record::Again => Some((recorded, asked)),
+    if let Record::OperationEnded { asked: was, .. } = record
+        && was.is_like(&operation.asked())
+    {
+        return Some((recorded + &was.detail(), asked + &operation.asked().detail()));
     }
+    Some((recorded, asked))
 }
 
 /// The record of a mark, which must have been made by now, with the same kind and names.

@@ -79,8 +79,9 @@ impl Engine {
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub(crate) fn delete(&self, run: RunKey) -> Result<Rc<Watch>> {
-        let passes = self.passes_before(run)?;
+    pub(crate) fn delete(&self, row: &RunRow) -> Result<Rc<Watch>> {
+        let run = row.key;
+        let passes = if row.pass > 1 { self.passes_before(run)? } else { Vec::new() };
         let mut pending = self.world.pending.borrow_mut();
         let is_same = |draft: &&Draft| matches!(draft.what, What::Delete) && draft.to.key == run;
         if let Some(draft) = pending.rows.iter().find(is_same) {

@@ -120,7 +120,7 @@ fn delete(engine: &Engine, id: &str) -> Result<Rc<Watch>> {
     }
     let row = engine.find(id)?.ok_or_else(|| no_such_run(id))?;
     match row.state.may_be_deleted() {
-        true => engine.delete(row.key),
+        true => engine.delete(&row),
         false => Err(unfinished(id)),
     }
 }
