@@ -34,15 +34,12 @@ async fn ready(ctx: &Ctx, (): ()) -> Result<u32> {
     ctx.step("seven", async || Ok::<_, Error>(7)).await
 }
 
-/// The builds that this test speaks of: with other children, or without one of the two.
-enum Build {
-    With(fn() -> dacapo::Builder),
-}
+/// A build that this test speaks of: with other children, or without one of the two.
+struct Build(fn() -> dacapo::Builder);
 
 impl Build {
     fn open(&self, store: &MemoryStore) -> Executor {
-        let Self::With(builder) = self;
-        builder().open_with(store.shared()).unwrap()
+        (self.0)().open_with(store.shared()).unwrap()
     }
 }
 
@@ -67,15 +64,13 @@ fn start(build: &Build, store: &MemoryStore) -> Executor {
     executor
 }
 
-const WAITS: Build =
-    Build::With(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, waits));
+const WAITS: Build = Build(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, waits));
 const PANICS: Build =
-    Build::With(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, panics));
-const READY: Build =
-    Build::With(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, ready));
-const CHILDLESS: Build = Build::With(|| Executor::builder().workflow(PARENT, parent));
-const ORPHANED: Build = Build::With(|| Executor::builder().workflow(CHILD, waits));
-const NOTHING: Build = Build::With(Executor::builder);
+    Build(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, panics));
+const READY: Build = Build(|| Executor::builder().workflow(PARENT, parent).workflow(CHILD, ready));
+const CHILDLESS: Build = Build(|| Executor::builder().workflow(PARENT, parent));
+const ORPHANED: Build = Build(|| Executor::builder().workflow(CHILD, waits));
+const NOTHING: Build = Build(Executor::builder);
 
 /// A child whose code is not there waits for a build that has it; its parent, too.
 #[test]
@@ -164,18 +159,24 @@ fn parent_and_child_without_code() -> Result<()> {
     executor.verify("child")
 }
 
-/// A parent that is parked leaves its child alone, and takes its end.
-#[test]
-fn a_parked_parent_takes_the_end_of_its_child() -> Result<()> {
+/// A file with a parent that was parked, by a build that forgot its child, while that sleeps.
+fn parked_parent(store: &MemoryStore) -> Result<Executor> {
     async fn forgets(ctx: &Ctx, (): ()) -> Result<String> {
         ctx.step("another", async || Ok::<_, Error>(())).await?;
         Ok("forgot".into())
     }
-    let store = MemoryStore::new();
-    drop(start(&WAITS, &store));
+    drop(start(&WAITS, store));
     let other = Executor::builder().workflow(PARENT, forgets).workflow(CHILD, waits);
     let executor = other.open_with(store.shared())?;
     settle(&executor);
+    Ok(executor)
+}
+
+/// A parent that is parked leaves its child alone, and takes its end.
+#[test]
+fn a_parked_parent_takes_the_end_of_its_child() -> Result<()> {
+    let store = MemoryStore::new();
+    let executor = parked_parent(&store)?;
     assert_eq!(state(&executor, "parent"), Some(RunState::Parked));
     assert_eq!(state(&executor, "child"), Some(RunState::Running));
     executor.block_on(executor.terminate("child"))?;
@@ -189,15 +190,8 @@ fn a_parked_parent_takes_the_end_of_its_child() -> Result<()> {
 /// A parent that is deleted while it is parked is as one that ended.
 #[test]
 fn a_parked_parent_that_is_deleted_takes_its_children_along() -> Result<()> {
-    async fn forgets(ctx: &Ctx, (): ()) -> Result<String> {
-        ctx.step("another", async || Ok::<_, Error>(())).await?;
-        Ok("forgot".into())
-    }
     let store = MemoryStore::new();
-    drop(start(&WAITS, &store));
-    let other = Executor::builder().workflow(PARENT, forgets).workflow(CHILD, waits);
-    let executor = other.open_with(store.shared())?;
-    settle(&executor);
+    let executor = parked_parent(&store)?;
     let child = executor.attach(CHILD, "child")?;
     executor.block_on(executor.delete("parent"))?;
     assert!(executor.block_on(child).unwrap_err().is_cancelled());
