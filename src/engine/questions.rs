@@ -212,9 +212,7 @@ fn in_history(run: RunKey, history: &History, name: &str, with: &str) -> Option<
     for entry in history.iter() {
         let Ok(record) = Record::read(entry.record) else { continue };
         if let Record::Submitted(submission) = &record {
-            let mut carried = submission.carried.keys.iter();
-            let same = carried.find(|carried| carried.channel == name && carried.key == with);
-            let answer = same.and_then(|carried| carried.answer.clone());
+            let answer = submission.carried.answer(name, with).cloned();
             known = answer.map(|answer| Known::Answered(answer.map(Bytes::into_owned)));
         }
         if let Record::MessageArrived { channel, key: Some(key), is_question: true, .. } = record

@@ -262,7 +262,11 @@ impl Writer<'_> {
     }
 }
 
+/// Whether a record says that there was a message with this key: in this pass, or in one before.
 fn is_message(record: &Record<'_>, of: &str, with: &str) -> bool {
+    if let Record::Submitted(submission) = record {
+        return submission.carried.has_message(of, with);
+    }
     matches!(
         record,
         Record::MessageArrived { channel, key: Some(key), is_question: false, .. }

@@ -78,6 +78,20 @@ pub(crate) struct Carried<'a> {
     pub(crate) topics: Vec<CarriedTopic<'a>>,
 }
 
+impl<'a> Carried<'a> {
+    /// Whether a message with this key was taken.
+    pub(crate) fn has_message(&self, channel: &str, key: &str) -> bool {
+        let mut of_messages = self.keys.iter().filter(|carried| carried.answer.is_none());
+        of_messages.any(|carried| carried.channel == channel && carried.key == key)
+    }
+
+    /// What came of the question with this key, if it was taken.
+    pub(crate) fn answer(&self, name: &str, key: &str) -> Option<&Outcome<'a>> {
+        let same = self.keys.iter().filter(|it| it.channel == name && it.key == key);
+        same.filter_map(|carried| carried.answer.as_ref()).next()
+    }
+}
+
 /// The key of a message that has been taken.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct CarriedKey<'a> {

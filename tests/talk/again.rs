@@ -241,6 +241,44 @@ fn keys_go_over() -> Result<()> {
     Ok(())
 }
 
+/// The same of a run whose code is not there: its history says what its passes before had.
+#[test]
+fn keys_of_passes_before_are_known_without_the_code() -> Result<()> {
+    let store = MemoryStore::new();
+    let open = |has_code: bool| {
+        let builder = Executor::builder().clock(VirtualClock::default());
+        let builder = match has_code {
+            false => builder,
+            true => builder.workflow(COUNT, async |ctx: &Ctx, mut sum: Sum| {
+                sum.seen.push(ctx.receive(MORE).await);
+                if sum.seen.len() == sum.expected {
+                    return Ok(sum.seen);
+                }
+                ctx.again(COUNT, sum).await
+            }),
+        };
+        builder.open_with(store.shared())
+    };
+    let executor = open(true)?;
+    executor.start(COUNT, "run", Sum { seen: Vec::new(), expected: 2 })?;
+    executor.block_on(async {
+        executor.send("run", MORE, 1).key("a").await?;
+        // The pass has gone by when this is told.
+        executor.cancel("nobody").await.unwrap_err();
+        executor.cancel("nobody").await.unwrap_err();
+        Ok::<_, Error>(())
+    })?;
+    drop(executor);
+    let executor = open(false)?;
+    assert_eq!(executor.runs(&Default::default())?.len(), 2, "there are two passes");
+    executor.block_on(executor.send("run", MORE, 1).key("a"))?;
+    executor.block_on(executor.send("run", MORE, 2).key("b"))?;
+    drop(executor);
+    let executor = open(true)?;
+    assert_eq!(executor.block_on(executor.attach(COUNT, "run")?)?, [1, 2]);
+    Ok(())
+}
+
 /// A commit that is full leaves marks over, and what comes with it ends their pass: they are recorded
 /// before its end.
 #[test]
