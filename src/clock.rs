@@ -103,10 +103,21 @@ impl Timestamp {
     }
 }
 
-/// Where an executor gets the time.
+/// Where an executor gets the time: a wall clock and a monotonic one.
 ///
-/// With `std` the system's clock is used if [`Builder::clock`](crate::Builder::clock) names no
-/// other. It may jump: a run's own time never goes back, since commits keep theirs ascending.
+/// With `std` the system's are used if [`Builder::clock`](crate::Builder::clock) names no other.
+///
+/// The wall clock says what date it is, and may be set, forward or back. Deadlines are of it: a sleep
+/// ends when the wall clock has come so far. A run's own time never goes back. While the wall
+/// clock is behind the last commit, because it was ahead for a while or is behind now, the time of runs
+/// goes on from that commit as the monotonic clock does, so that a sleep of a second lasts a second;
+/// observers are told by [`Notice::ClockBehind`](crate::Notice::ClockBehind).
+///
+/// Lengths of time that no history holds are measured on the monotonic clock alone: limits of attempts,
+/// the waits between them, the grace of a shutdown.
+///
+/// A panic of either is caught (with `std`) and counts as the time that was read before; see
+/// [`Executor::caught_panics`](crate::Executor::caught_panics).
 ///
 /// A clock for tests, which a year of sleep takes no time:
 ///
@@ -117,18 +128,20 @@ impl Timestamp {
 /// use dacapo::{Clock, Ctx, Error, Executor, Result, Timestamp, Workflow};
 ///
 /// #[derive(Default)]
-/// struct Skipping(Cell<Timestamp>);
+/// struct Skipping(Cell<Duration>);
 ///
 /// impl Clock for Skipping {
 ///     fn now(&self) -> Timestamp {
+///         Timestamp::default() + self.0.get()
+///     }
+///
+///     fn monotonic(&self) -> Duration {
 ///         self.0.get()
 ///     }
 ///
-///     fn skip_to(&self, until: Option<Timestamp>) -> bool {
-///         if let Some(until) = until {
-///             self.0.set(until);
-///         }
-///         until.is_some()
+///     fn skip(&self, wait: Option<Duration>) -> bool {
+///         self.0.set(self.0.get() + wait.unwrap_or_default());
+///         wait.is_some()
 ///     }
 /// }
 ///
@@ -149,26 +162,43 @@ impl Timestamp {
 ///
 /// The feature `sim` has one ready, which many tasks share: `sim::VirtualClock`.
 pub trait Clock {
-    /// The time now.
+    /// What the wall clock shows now.
     fn now(&self) -> Timestamp;
 
-    /// Called when nothing can happen before `until` (`None`: before something outside does).
+    /// The time since some moment, the same one in each call, which never goes back: what is done to
+    /// the wall clock does not change it.
+    fn monotonic(&self) -> Duration;
+
+    /// Called when nothing can happen for so long (`None`: before something outside does).
     ///
-    /// A virtual clock moves its time forward, to `until` at the latest, and answers `true`. A
+    /// A virtual clock moves both of its times forward, by `wait` at the most, and answers `true`. A
     /// real clock answers `false`, as this method does by default, and the executor waits.
-    fn skip_to(&self, until: Option<Timestamp>) -> bool {
-        let _ = until;
+    fn skip(&self, wait: Option<Duration>) -> bool {
+        let _ = wait;
         false
     }
 }
 
-/// The system's clock.
+/// The system's clocks.
 #[cfg(feature = "std")]
-pub(crate) struct SystemClock;
+pub(crate) struct SystemClock {
+    started: std::time::Instant,
+}
+
+#[cfg(feature = "std")]
+impl SystemClock {
+    pub(crate) fn new() -> Self {
+        Self { started: std::time::Instant::now() }
+    }
+}
 
 #[cfg(feature = "std")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_now(std::time::SystemTime::now())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
     }
 }

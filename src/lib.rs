@@ -57,7 +57,7 @@
 //! - `sim`: simulation. Not for production.
 //!
 //! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
-//! [`Executor::next_deadline`].
+//! [`Executor::next_wait`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -92,6 +92,7 @@ mod clock;
 mod record;
 mod start;
 mod panics;
+mod notice;
 mod trace;
 // What surrounds a run.
 mod mailbox;
@@ -140,6 +141,7 @@ pub use executor::{
 };
 pub use fault::ParkReason;
 pub use name::{Channel, Question, Topic, Workflow};
+pub use notice::Notice;
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};

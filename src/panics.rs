@@ -1,6 +1,7 @@
 //! Panics of user code, caught and turned into messages.
 
 use alloc::string::String;
+use core::cell::Cell;
 
 /// What a panic said.
 #[cfg(feature = "std")]
@@ -26,6 +27,25 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
 #[cfg(not(feature = "std"))]
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     Ok(code())
+}
+
+/// Counts the panics of what an executor is given and calls beside its runs: clocks, observers, wakers.
+/// They are not the fault of any run.
+#[derive(Default)]
+pub(crate) struct Caught(Cell<u64>);
+
+impl Caught {
+    /// Calls `code`, or gives `otherwise` if it panics.
+    pub(crate) fn or<T>(&self, otherwise: T, code: impl FnOnce() -> T) -> T {
+        catch(code).unwrap_or_else(|_| {
+            self.0.set(self.0.get() + 1);
+            otherwise
+        })
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.get()
+    }
 }
 
 /// Drops `value`; a panic in that comes back as its message.

@@ -12,6 +12,7 @@ use core::time::Duration;
 use dacapo_store::RunKey;
 
 use crate::clock::{Clock, Timestamp};
+use crate::panics::Caught;
 use crate::record::Number;
 
 /// A run's timer. The derived order is the order of firing: by deadline, then by number.
@@ -22,33 +23,85 @@ pub(crate) struct RunTimer {
     pub(crate) number: Number,
 }
 
-/// All timers of an executor, and its time.
+/// All timers of an executor, and its two times.
+///
+/// The time of runs is what the wall clock shows, and never goes back: it decides when deadlines of
+/// runs are due, and stands in histories. What lasts without being recorded is measured in monotonic
+/// time.
 pub(crate) struct Timers {
-    pub(crate) clock: Rc<dyn Clock>,
+    clock: Rc<dyn Clock>,
+    caught: Rc<Caught>,
     runs: RefCell<BTreeSet<RunTimer>>,
     /// The runs that are out of memory, by when they go on by themselves.
     returns: RefCell<BTreeSet<(Timestamp, RunKey)>>,
-    /// Bodies that wait, by deadline and number of registration. Their deadlines are in the clock's
-    /// own time, which may go back: what a run remembers of a clock that was wrong is not theirs.
-    bodies: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
+    /// Bodies that wait, by deadline in monotonic time and number of registration.
+    bodies: RefCell<BTreeMap<(Duration, u64), Waker>>,
     registered: Cell<u64>,
+    /// The time of runs as of the last advance.
     now: Cell<Timestamp>,
-    /// The clock's own time as of the last advance.
-    clock_now: Cell<Timestamp>,
+    /// A moment in both times, from which the time of runs goes on if the wall clock turns out to be
+    /// behind.
+    anchor: Cell<Option<(Timestamp, Duration)>>,
+    /// Whether the wall clock is behind, and that was told.
+    is_behind: Cell<bool>,
+    /// What the clocks showed when they were read last.
+    read: Cell<(Timestamp, Duration)>,
 }
 
 impl Timers {
+    /// By less than this a wall clock may be behind without a word: clocks are corrected all the time.
+    const TOLERANCE: Duration = Duration::from_secs(1);
+
     /// Those of an executor whose store was last written at `last_commit`.
-    pub(crate) fn new(clock: Rc<dyn Clock>, last_commit: Timestamp) -> Rc<Self> {
+    pub(crate) fn new(
+        clock: Rc<dyn Clock>,
+        last_commit: Timestamp,
+        caught: Rc<Caught>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             clock,
+            caught,
             runs: RefCell::default(),
             returns: RefCell::default(),
             bodies: RefCell::default(),
             registered: Cell::default(),
             now: Cell::new(last_commit),
-            clock_now: Cell::default(),
+            anchor: Cell::default(),
+            is_behind: Cell::default(),
+            read: Cell::default(),
         })
+    }
+
+    /// Those of a rehearsal: the same clock, and no time.
+    pub(crate) fn beside(&self) -> Rc<Self> {
+        Self::new(self.clock.clone(), Timestamp::default(), self.caught.clone())
+    }
+
+    /// What the wall clock shows.
+    fn wall(&self) -> Timestamp {
+        let (before, monotonic) = self.read.get();
+        let now = self.caught.or(before, || self.clock.now());
+        self.read.set((now, monotonic));
+        now
+    }
+
+    /// Monotonic time, at this moment.
+    pub(crate) fn monotonic(&self) -> Duration {
+        let (wall, before) = self.read.get();
+        let now = self.caught.or(before, || self.clock.monotonic());
+        self.read.set((wall, now));
+        now
+    }
+
+    /// The time of runs at this moment; behind its last advance it cannot be.
+    pub(crate) fn present(&self) -> Timestamp {
+        let (wall, now) = (self.wall(), self.now.get());
+        if wall >= now {
+            return wall;
+        }
+        self.anchor
+            .get()
+            .map_or(now, |(time, at)| now.max(time + self.monotonic().saturating_sub(at)))
     }
 
     pub(crate) fn add(&self, timer: RunTimer) {
@@ -92,33 +145,44 @@ impl Timers {
         self.returns.borrow().first().copied().filter(|(at, _)| *at <= self.now.get())
     }
 
-    /// Moves the time forward, and never back, and wakes the bodies that are due.
-    pub(crate) fn advance(&self) {
-        self.clock_now.set(self.clock.now());
-        self.now.set(self.now.get().max(self.clock_now.get()));
-        while let Some(waker) = self.next_due_body() {
+    /// Moves the time forward, and never back, and wakes the bodies that are due. Gives by how much the
+    /// wall clock is behind, once when it comes to be so.
+    #[must_use]
+    pub(crate) fn advance(&self) -> Option<Duration> {
+        let now = self.present();
+        self.now.set(now);
+        self.wake_bodies();
+        let behind = now.since(self.read.get().0);
+        // A clock that is right is read once a turn, and the other one only before a wait.
+        self.anchor.set((!behind.is_zero()).then(|| (now, self.monotonic())));
+        let is_behind = behind >= Self::TOLERANCE || (self.is_behind.get() && !behind.is_zero());
+        let was_told = self.is_behind.replace(is_behind);
+        (is_behind && !was_told).then_some(behind)
+    }
+
+    /// How long it is from this moment to the next timer of any kind; `None`: there is none.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let (now, monotonic) = (self.present(), self.monotonic());
+        self.anchor.set(Some((now, monotonic)));
+        let run = self.next_run_deadline().map(|deadline| deadline.since(now));
+        let body = self.next_body_deadline().map(|deadline| deadline.saturating_sub(monotonic));
+        run.into_iter().chain(body).min()
+    }
+
+    fn wake_bodies(&self) {
+        if self.bodies.borrow().is_empty() {
+            return;
+        }
+        let monotonic = self.monotonic();
+        while let Some(waker) = self.next_due_body(monotonic) {
             waker.wake();
         }
     }
 
-    /// How long it is from this moment to the next timer of any kind; `None`: there is none.
-    #[cfg(feature = "std")]
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        let clock_now = self.clock.now();
-        let run = self.next_run_deadline();
-        // What is due by the time of the runs is due, though the clock may have gone back since.
-        let run = run.map(|deadline| match deadline <= self.now.get() {
-            true => Duration::ZERO,
-            false => deadline.since(clock_now),
-        });
-        let body = self.next_body_deadline().map(|deadline| deadline.since(clock_now));
-        run.into_iter().chain(body).min()
-    }
-
-    fn next_due_body(&self) -> Option<Waker> {
+    fn next_due_body(&self, monotonic: Duration) -> Option<Waker> {
         let mut bodies = self.bodies.borrow_mut();
         let first = bodies.first_entry()?;
-        (first.key().0 <= self.clock_now.get()).then(|| first.remove())
+        (first.key().0 <= monotonic).then(|| first.remove())
     }
 
     /// Takes the next run's timer that is due, in the order of firing.
@@ -126,11 +190,6 @@ impl Timers {
         let mut runs = self.runs.borrow_mut();
         let is_due = runs.first()?.deadline <= self.now.get();
         is_due.then(|| runs.pop_first()).flatten()
-    }
-
-    /// When the next timer of any kind is due.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.next_run_deadline().into_iter().chain(self.next_body_deadline()).min()
     }
 
     fn next_run_deadline(&self) -> Option<Timestamp> {
@@ -141,7 +200,7 @@ impl Timers {
         timer.into_iter().chain(back).min()
     }
 
-    fn next_body_deadline(&self) -> Option<Timestamp> {
+    fn next_body_deadline(&self) -> Option<Duration> {
         self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
@@ -153,21 +212,27 @@ impl Timers {
     /// A wait of a body, which begins at this moment.
     pub(crate) fn sleep(self: &Rc<Self>, duration: Duration) -> BodyTimer {
         let number = self.registered.replace(self.registered.get() + 1);
-        BodyTimer { timers: self.clone(), key: (self.clock.now() + duration, number) }
+        let deadline = self.monotonic().saturating_add(duration);
+        BodyTimer { timers: self.clone(), key: (deadline, number) }
+    }
+
+    /// Whether the clock skips ahead, by `wait` at the most.
+    pub(crate) fn skip(&self, wait: Option<Duration>) -> bool {
+        self.clock.skip(wait)
     }
 }
 
 /// See [`Timers::sleep`].
 pub(crate) struct BodyTimer {
     timers: Rc<Timers>,
-    key: (Timestamp, u64),
+    key: (Duration, u64),
 }
 
 impl Future for BodyTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.key.0 <= self.timers.clock.now() {
+        if self.key.0 <= self.timers.monotonic() {
             return Poll::Ready(());
         }
         let _replaced = self.timers.bodies.borrow_mut().insert(self.key, cx.waker().clone());
@@ -185,30 +250,115 @@ impl Drop for BodyTimer {
 mod tests {
     use super::*;
 
-    /// A clock that is read from outside.
-    struct Read(Rc<Cell<u64>>);
+    /// Two clocks that are set from outside, in seconds.
+    #[derive(Default)]
+    struct Set {
+        wall: Cell<u64>,
+        monotonic: Cell<u64>,
+    }
 
-    impl Clock for Read {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_nanos(self.0.get())
+    impl Set {
+        fn pass(&self, seconds: u64) {
+            self.wall.set(self.wall.get() + seconds);
+            self.monotonic.set(self.monotonic.get() + seconds);
         }
     }
 
-    /// The time of runs stands still while a clock is behind, so a short sleep waits for the clock:
-    /// its own length would be waited for again and again.
-    #[test]
-    fn a_clock_that_was_set_back_is_waited_for() {
-        let clock = Rc::new(Cell::new(60_000));
-        let timers = Timers::new(Rc::new(Read(clock.clone())), Timestamp::default());
-        timers.advance();
+    impl Clock for Rc<Set> {
+        fn now(&self) -> Timestamp {
+            seconds(self.wall.get())
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.monotonic.get())
+        }
+    }
+
+    fn seconds(seconds: u64) -> Timestamp {
+        Timestamp::default() + Duration::from_secs(seconds)
+    }
+
+    fn timers(clock: &Rc<Set>, last_commit: u64) -> Rc<Timers> {
+        Timers::new(Rc::new(clock.clone()), seconds(last_commit), Rc::default())
+    }
+
+    fn sleeper(deadline: u64) -> RunTimer {
         let number = Number { task: 0, local: 1 };
-        timers.add(RunTimer { deadline: Timestamp::from_nanos(60_001), run: RunKey(1), number });
-        clock.set(10_000);
-        timers.advance();
-        assert_eq!(timers.wait(), Some(Duration::from_nanos(50_001)));
-        clock.set(60_001);
-        timers.advance();
-        clock.set(10_000);
-        assert_eq!(timers.wait(), Some(Duration::ZERO), "it is due, whatever the clock says since");
+        RunTimer { deadline: seconds(deadline), run: RunKey(1), number }
+    }
+
+    /// The last commit was made by a clock that was ten thousand seconds ahead.
+    #[test]
+    fn time_goes_on_from_the_last_commit() {
+        let clock = Rc::new(Set::default());
+        clock.pass(60);
+        let timers = timers(&clock, 10_060);
+        assert_eq!(timers.advance(), Some(Duration::from_secs(10_000)));
+        timers.add(sleeper(10_065));
+        for passed in 0..5 {
+            assert_eq!(timers.wait(), Some(Duration::from_secs(5 - passed)));
+            assert_eq!(timers.next_due(), None);
+            clock.pass(1);
+            assert_eq!(timers.advance(), None, "it was told");
+        }
+        assert_eq!(timers.next_due(), Some(sleeper(10_065)));
+    }
+
+    /// A clock that is set back while a timer runs: it fires when it should have.
+    #[test]
+    fn a_clock_that_is_set_back() {
+        let clock = Rc::new(Set::default());
+        clock.pass(1_000);
+        let timers = timers(&clock, 0);
+        let _told = timers.advance();
+        timers.add(sleeper(1_005));
+        assert_eq!(timers.wait(), Some(Duration::from_secs(5)));
+        clock.pass(2);
+        clock.wall.set(100);
+        assert_eq!(timers.advance(), Some(Duration::from_secs(902)));
+        assert_eq!((timers.now(), timers.wait()), (seconds(1_002), Some(Duration::from_secs(3))));
+        clock.pass(3);
+        let _told = timers.advance();
+        assert_eq!(timers.next_due(), Some(sleeper(1_005)));
+        // Set right again, and back once more: it is told again.
+        clock.wall.set(2_000);
+        assert_eq!(timers.advance(), None);
+        clock.wall.set(1_000);
+        assert_eq!(timers.advance(), Some(Duration::from_secs(1_000)));
+    }
+
+    /// What lasts is not changed by what is done to the wall clock, whether or not it was read.
+    #[test]
+    fn waits_of_bodies_are_monotonic() {
+        for wall in [0, 500, 1_000, 5_000] {
+            let clock = Rc::new(Set::default());
+            clock.pass(1_000);
+            let timers = timers(&clock, 1_000);
+            let _told = timers.advance();
+            let mut wait = timers.sleep(Duration::from_secs(10));
+            let mut poll = || Pin::new(&mut wait).poll(&mut Context::from_waker(Waker::noop()));
+            clock.wall.set(wall);
+            let _told = timers.advance();
+            assert_eq!(poll(), Poll::Pending);
+            clock.pass(9);
+            let _told = timers.advance();
+            assert_eq!((poll(), timers.wait()), (Poll::Pending, Some(Duration::from_secs(1))));
+            clock.pass(1);
+            let _told = timers.advance();
+            assert_eq!(poll(), Poll::Ready(()));
+        }
+    }
+
+    /// A deadline that a step of the wall clock makes due is due.
+    #[test]
+    fn a_clock_that_is_set_forward() {
+        let clock = Rc::new(Set::default());
+        let timers = timers(&clock, 0);
+        timers.add(sleeper(3_600));
+        assert_eq!(timers.wait(), Some(Duration::from_secs(3_600)));
+        clock.wall.set(3_600);
+        assert_eq!(timers.wait(), Some(Duration::ZERO));
+        let _told = timers.advance();
+        assert_eq!(timers.next_due(), Some(sleeper(3_600)));
     }
 }

@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 use core::fmt;
 
+use crate::notice::Notice;
 use crate::record::{Asked, Record};
 
 /// Something that happened to a run, in the terms in which a replay repeats it exactly.
@@ -75,7 +76,8 @@ impl fmt::Display for Event<'_> {
 
 /// Someone who watches runs, set with `Builder::observer`.
 ///
-/// Observers see every event of every run in order, live and in replays alike. They must not call
+/// Observers see every event of every run in order, live and in replays alike, and are told what
+/// somebody who looks after the runs wants to know ([`notify`](Self::notify)). They must not call
 /// the executor. A panic in one is caught (with `std`), and the run goes on.
 ///
 /// ```
@@ -90,6 +92,10 @@ impl fmt::Display for Event<'_> {
 /// impl Observer for Log {
 ///     fn observe(&self, run: &str, event: Event<'_>) {
 ///         self.0.borrow_mut().push(format!("{run}: {event}"));
+///     }
+///
+///     fn rehearse(&self, run: &str, event: Event<'_>) {
+///         self.observe(run, event);
 ///     }
 /// }
 ///
@@ -119,11 +125,40 @@ impl fmt::Display for Event<'_> {
 pub trait Observer {
     /// Something happened to the run with this id.
     fn observe(&self, run: &str, event: Event<'_>);
+
+    /// The same in a rehearsal: [`Executor::verify`](crate::Executor::verify) replays the run beside the
+    /// live ones, and nothing happens to it. By default nothing is done with it.
+    fn rehearse(&self, run: &str, event: Event<'_>) {
+        let _ = (run, event);
+    }
+
+    /// Something happened that is no part of a trace, but of interest to whoever looks after the
+    /// executor. By default nothing is done with it.
+    fn notify(&self, notice: &Notice<'_>) {
+        let _ = notice;
+    }
 }
 
 impl<T: Observer + ?Sized> Observer for Rc<T> {
     fn observe(&self, run: &str, event: Event<'_>) {
         (**self).observe(run, event);
+    }
+
+    fn rehearse(&self, run: &str, event: Event<'_>) {
+        (**self).rehearse(run, event);
+    }
+
+    fn notify(&self, notice: &Notice<'_>) {
+        (**self).notify(notice);
+    }
+}
+
+/// What is shown of a rehearsal, to whoever watches the live runs.
+pub(crate) struct Rehearsed(pub(crate) Rc<dyn Observer>);
+
+impl Observer for Rehearsed {
+    fn observe(&self, run: &str, event: Event<'_>) {
+        self.0.rehearse(run, event);
     }
 }
 

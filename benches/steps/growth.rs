@@ -125,7 +125,7 @@ fn cold_open(options: &Options, report: &Report) {
         });
         let runs: Vec<_> = runs.collect();
         executor.block_on(join_all(runs));
-        while executor.next_deadline().is_none() {
+        while executor.next_wait().is_none() {
             executor.block_on(async {});
         }
         // All steps are done when nothing is left to do but to sleep.

@@ -142,6 +142,7 @@ impl Engine {
             (What::Park(fault), Some(run)) => {
                 self.ledgers.remove(run);
                 run.ledger.end(Err(parked_error(&run.id, fault)));
+                self.notify_parked(&run.id, fault);
             }
             (What::Delete, _) => draft.to.accept(),
             (What::Resume, Some(_)) => {}
@@ -189,6 +190,7 @@ impl Engine {
         run.close();
         self.ledgers.remove(run);
         if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {
+            self.notify_ended(&run.id, outcome);
             run.ledger.end(Ok(Outcome::clone(outcome)));
         }
     }

@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use super::Engine;
 use super::ledgers::Sweep;
-use crate::clock::Timestamp;
 use crate::error::Result;
 
 impl Engine {
@@ -24,7 +23,7 @@ impl Engine {
     /// If the store refuses.
     pub(crate) fn rest(&self) -> Result<bool> {
         self.check()?;
-        let now = self.world.timers.now();
+        let now = self.world.timers.monotonic();
         let since = self.idle_since.get().unwrap_or(now);
         self.idle_since.set(Some(since));
         if self.has_rested.get() || now < since + Self::REST {
@@ -38,25 +37,19 @@ impl Engine {
         Ok(folded.map_err(|error| self.fail(&error))? || has_flushed)
     }
 
-    /// When the next thing happens by itself.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.world.timers.next_deadline().into_iter().chain(self.next_of_its_own()).min()
-    }
-
-    /// How long it is from this moment until then.
-    #[cfg(feature = "std")]
+    /// How long it is from this moment until the next thing happens by itself.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;
-        let own = self.next_of_its_own().map(|at| at.since(timers.clock.now()));
+        let own = self.next_of_its_own().map(|at| at.saturating_sub(timers.monotonic()));
         timers.wait().into_iter().chain(own).min()
     }
 
-    /// When there is something to do that no run asked for.
-    fn next_of_its_own(&self) -> Option<Timestamp> {
+    /// When there is something to do that no run asked for, in monotonic time.
+    fn next_of_its_own(&self) -> Option<Duration> {
         self.next_rest().into_iter().chain(self.closes_at.get()).min()
     }
 
-    fn next_rest(&self) -> Option<Timestamp> {
+    fn next_rest(&self) -> Option<Duration> {
         let since = self.idle_since.get().filter(|_| !self.has_rested.get())?;
         self.check().is_ok().then(|| since + Self::REST)
     }

@@ -8,6 +8,7 @@ mod deliver;
 mod evict;
 mod idle;
 mod ledgers;
+mod notices;
 mod open;
 mod posts;
 mod questions;
@@ -26,11 +27,11 @@ use core::time::Duration;
 use dacapo_store::{Batch, Store};
 use futures::channel::oneshot;
 
-use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
 use crate::instance::{Instance, Pending, World};
 use crate::ledger::{Draft, What};
+use crate::notice::Notice;
 use crate::registry::Registry;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
@@ -64,8 +65,8 @@ pub(crate) struct Engine {
     pub(crate) has_waited: Cell<bool>,
     /// Whether a run is leaving memory right now.
     is_evicting: Cell<bool>,
-    /// Since when there is nothing to do.
-    idle_since: Cell<Option<Timestamp>>,
+    /// Since when there is nothing to do, in monotonic time.
+    idle_since: Cell<Option<Duration>>,
     /// Whether all is done that is done at such a time.
     has_rested: Cell<bool>,
     /// Whether the next commit is made for the rows of sleepers alone, if there is nothing else.
@@ -74,8 +75,8 @@ pub(crate) struct Engine {
     failure: OnceCell<Error>,
     /// Those who wait for that.
     stop_waiters: Crowd<oneshot::Sender<Stopped>>,
-    /// When it is shut down whatever is under way, by the clock's own time.
-    closes_at: Cell<Option<Timestamp>>,
+    /// When it is shut down whatever is under way, in monotonic time.
+    closes_at: Cell<Option<Duration>>,
     has_ended_in_order: Cell<bool>,
 }
 
@@ -188,6 +189,9 @@ impl Engine {
     /// The same with an error of ours.
     pub(crate) fn stop(&self, why: Error) -> Error {
         let failure = self.failure.get_or_init(|| why).clone();
+        if !failure.is_closed() {
+            self.world.notify(&Notice::Stopped { error: &failure });
+        }
         self.close(&failure);
         failure
     }

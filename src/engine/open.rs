@@ -134,7 +134,7 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
-        self.world.timers.advance();
+        self.world.advance();
         self.world.ending.recover(note.is_some(), || self.take_up_unfinished())
     }
 

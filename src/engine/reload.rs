@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, World};
 use crate::ledger::{Ledger, What};
+use crate::notice::Notice;
 use crate::record::Record;
 use crate::replay;
 
@@ -88,12 +89,13 @@ impl Engine {
     ///
     /// As [`reload`](Self::reload), and if it is parked again.
     pub(crate) fn resume(&self, row: &RunRow) -> Result<()> {
-        self.world.timers.advance();
+        self.world.advance();
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
         self.ledgers.enter(&run);
         self.world.bodies.raw().notify();
         let resumed = match replayed {
             Ok(()) => {
+                self.world.notify(&Notice::Resumed { run: &run.id });
                 self.draft_row(&run, What::Resume);
                 self.work(&run)
             }

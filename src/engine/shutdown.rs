@@ -12,7 +12,7 @@ impl Engine {
         if self.failure.get().is_some() {
             return;
         }
-        let at = self.world.timers.clock.now() + grace;
+        let at = self.world.timers.monotonic().saturating_add(grace);
         self.closes_at.set(Some(self.closes_at.get().map_or(at, |before| before.min(at))));
         self.world.ending.begin_closing();
         // No timer is due any more, so none keeps the main loop awake.
@@ -28,7 +28,7 @@ impl Engine {
     /// If the store refuses.
     pub(crate) fn end_in_order(&self, has_committed: bool) -> Result<()> {
         let Some(at) = self.closes_at.get() else { return Ok(()) };
-        let is_over = at <= self.world.timers.clock.now();
+        let is_over = at <= self.world.timers.monotonic();
         if !is_over && (has_committed || self.world.ending.has_attempts()) {
             return Ok(());
         }

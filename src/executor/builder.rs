@@ -101,6 +101,10 @@ impl Builder {
     ///     fn now(&self) -> Timestamp {
     ///         Timestamp::from_nanos(7_000)
     ///     }
+    ///
+    ///     fn monotonic(&self) -> Duration {
+    ///         Duration::ZERO
+    ///     }
     /// }
     ///
     /// # use std::time::{Duration, SystemTime};
@@ -311,14 +315,16 @@ impl Builder {
     /// Panics without `std` if there is no [`clock`](Self::clock).
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
-        let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
+        let caught = Rc::<crate::panics::Caught>::default();
+        let last_commit = Timestamp::from_nanos(store.time());
+        let timers = Timers::new(clock, last_commit, caught.clone());
         let shapes = store.shapes().map_err(|error| Error::store(&error))?;
         let values = Values::new(&shapes, self.value_max, self.choices.is_some());
         let values = values.map_err(|why| {
             Error::of(Kind::Store, format_args!("the shapes of the file are damaged: {why}"))
         })?;
         let (observer, choices) = (self.observer, self.choices);
-        let world = World::new(timers, values, self.poll_budget, observer, choices);
+        let world = World::new(timers, values, self.poll_budget, observer, choices, caught);
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(
             world,
@@ -351,7 +357,7 @@ impl fmt::Debug for Builder {
 
 fn system_clock() -> Option<Rc<dyn Clock>> {
     #[cfg(feature = "std")]
-    return Some(Rc::new(crate::clock::SystemClock));
+    return Some(Rc::new(crate::clock::SystemClock::new()));
     #[cfg(not(feature = "std"))]
     return None;
 }

@@ -4,20 +4,25 @@ use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use dacapo_executor::raw::Guest;
 
 use super::Executor;
-use crate::clock::Timestamp;
 use crate::engine::Engine;
 
 /// What came of a turn.
 enum Turn {
     /// Something happened: there may be more.
     Busy,
-    /// Nothing can happen before this time, or before something outside does.
-    Idle(Option<Timestamp>),
+    /// Nothing can happen for so long, or before something outside does.
+    Idle(Option<Duration>),
 }
+
+/// No wait is longer: the wall clock may be set forward, or the machine be suspended, and what is due
+/// by then is to be noticed.
+#[cfg(feature = "std")]
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl Executor {
     /// Drives all runs on this thread until `main` is ready, and parks the thread when nothing can
@@ -51,12 +56,10 @@ impl Executor {
                 return output;
             }
             match turn {
-                Turn::Idle(deadline) if self.sleeps_until(deadline, &waker) => {
-                    match self.shared.engine.wait() {
-                        Some(wait) => parker.park_timeout(wait),
-                        None => parker.park(),
-                    }
-                }
+                Turn::Idle(wait) if self.sleeps(wait, &waker) => match wait {
+                    Some(wait) => parker.park_timeout(wait.min(LONGEST_WAIT)),
+                    None => parker.park(),
+                },
                 Turn::Busy | Turn::Idle(_) => {}
             }
         }
@@ -65,7 +68,7 @@ impl Executor {
     /// Drives all runs inside any other runtime until `main` is ready.
     ///
     /// It gives the runtime a turn after each of its own. With `std` a thread that sleeps most of
-    /// its life wakes it for timers; without, see [`next_deadline`](Self::next_deadline). Inside
+    /// its life wakes it for timers; without, see [`next_wait`](Self::next_wait). Inside
     /// tokio, run it under `tokio::task::unconstrained`: tokio's cooperative budget is an input
     /// that no history holds.
     ///
@@ -97,9 +100,9 @@ impl Executor {
                 return Poll::Ready(output);
             }
             match turn {
-                Turn::Idle(deadline) if self.sleeps_until(deadline, cx.waker()) => {
+                Turn::Idle(wait) if self.sleeps(wait, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    timer.set(self.shared.engine.wait(), cx.waker());
+                    timer.set(wait.map(|wait| wait.min(LONGEST_WAIT)), cx.waker());
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -113,9 +116,8 @@ impl Executor {
     /// One round of bodies, the main future among them, and a commit of what came of it.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
         let engine = &self.shared.engine;
-        let timers = &engine.world.timers;
         if engine.has_waited.take() {
-            timers.advance();
+            engine.world.advance();
         }
         let mut is_busy = self.carry_out_commands();
         for _ in 0..engine.world.polls_per_turn() {
@@ -124,7 +126,7 @@ impl Executor {
             }
             is_busy |= engine.world.bodies.raw().tick_with(main, poll_main);
         }
-        timers.advance();
+        engine.world.advance();
         // What stopped the executor is told to everybody who waits; the main future goes on.
         let has_stopped = |failure| {
             engine.close(&failure);
@@ -139,7 +141,7 @@ impl Executor {
         }
         match engine.rest().unwrap_or_else(has_stopped) {
             true => Turn::Busy,
-            false => Turn::Idle(engine.next_deadline()),
+            false => Turn::Idle(engine.wait()),
         }
     }
 
@@ -153,7 +155,7 @@ impl Executor {
     }
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.
-    fn sleeps_until(&self, deadline: Option<Timestamp>, waker: &Waker) -> bool {
+    fn sleeps(&self, wait: Option<Duration>, waker: &Waker) -> bool {
         let (world, commands) = (&self.shared.engine.world, &self.shared.commands);
         world.bodies.raw().register(waker);
         world.gate.register(waker);
@@ -162,7 +164,7 @@ impl Executor {
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
         self.shared.engine.has_waited.set(true);
         let is_empty = commands.is_empty() && world.reports.is_empty();
-        is_quiet && is_empty && !world.skips_to(deadline)
+        is_quiet && is_empty && !world.skips(wait)
     }
 }
 

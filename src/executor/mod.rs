@@ -20,6 +20,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
+use core::time::Duration;
 
 use dacapo_store::RunState;
 use futures::channel::oneshot;
@@ -38,7 +39,6 @@ pub use runs::RunInfo;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
-use crate::clock::Timestamp;
 use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
@@ -175,7 +175,7 @@ impl Executor {
             return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
         }
         let engine = &self.shared.engine;
-        let now = engine.world.timers.now().max(engine.world.timers.clock.now());
+        let now = engine.world.timers.present();
         let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
         let run = engine.start(workflow, id, input, options.at(now))?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
@@ -250,12 +250,52 @@ impl Executor {
         &self.shared.commands
     }
 
-    /// When the next timer is due, of runs and of bodies.
+    /// How long it is from this moment until the next timer is due, of runs or of bodies; `None`: there is
+    /// none.
     ///
-    /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then.
+    /// Where there is no `std`, nobody wakes [`run`](Self::run) for a timer: poll it again by then, and
+    /// every few seconds if somebody may set the wall clock forward.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// const NAP: Workflow<(), ()> = Workflow::new("nap");
+    /// let nap = async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.sleep(Duration::from_secs(60)).await);
+    /// let executor = Executor::builder().workflow(NAP, nap).in_memory();
+    /// let run = executor.start(NAP, "nap-1", ())?;
+    /// executor.block_on(run.accepted())?;
+    /// executor.block_on(dacapo::yield_now());
+    /// assert!(executor.next_wait().is_some_and(|wait| wait <= Duration::from_secs(60)));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.shared.engine.next_deadline()
+    pub fn next_wait(&self) -> Option<Duration> {
+        self.shared.engine.wait()
+    }
+
+    /// How often a clock, an observer or a waker that this executor was given has panicked. Such
+    /// panics are caught (with `std`), and change nothing for the runs.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Event, Executor, Observer, Workflow};
+    /// struct Broken;
+    ///
+    /// impl Observer for Broken {
+    ///     fn observe(&self, _run: &str, _event: Event<'_>) {
+    ///         panic!("the log is poisoned");
+    ///     }
+    /// }
+    ///
+    /// const NOTHING: Workflow<(), ()> = Workflow::new("nothing");
+    /// let nothing = async |_: &Ctx, ()| Ok::<_, Error>(());
+    /// let executor = Executor::builder().workflow(NOTHING, nothing).observer(Broken).in_memory();
+    /// executor.block_on(executor.start(NOTHING, "run", ())?)?;
+    /// assert!(executor.caught_panics() > 0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn caught_panics(&self) -> u64 {
+        self.shared.engine.world.caught.count()
     }
 }
 

@@ -210,7 +210,7 @@ impl Instance {
     pub(crate) fn observe(&self, event: Event<'_>) {
         if let Some(observer) = &self.world.observer {
             // It is a fault of whoever looks on, and none of the run.
-            let _ = panics::catch(|| observer.observe(&self.id, event));
+            self.world.caught.or((), || observer.observe(&self.id, event));
         }
     }
 

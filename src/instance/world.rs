@@ -5,19 +5,20 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
 use core::task::{RawWakerVTable, Waker};
+use core::time::Duration;
 
 use dacapo_executor::FifoExecutor;
 use dacapo_executor::raw::TaskId;
 use futures::future::LocalBoxFuture;
 
 use crate::choices::{Choices, hesitant};
-use crate::clock::Timestamp;
 use crate::ending::Ending;
 use crate::gate::Gate;
 use crate::instance::{Pending, Reported};
 use crate::mailbox::Mailbox;
+use crate::notice::Notice;
 use crate::operation::Waiter;
-use crate::panics;
+use crate::panics::{self, Caught};
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
@@ -47,6 +48,8 @@ pub(crate) struct World {
     /// How many polls one delivery may take.
     pub(crate) poll_budget: u64,
     pub(crate) observer: Option<Rc<dyn Observer>>,
+    /// The panics of what is called beside the runs.
+    pub(crate) caught: Rc<Caught>,
     /// `None` outside of simulations.
     pub(crate) choices: Option<Rc<dyn Choices>>,
     /// The number of the task that was polled last, for messages: it is one of the run whose poll
@@ -70,6 +73,7 @@ impl World {
         poll_budget: u64,
         observer: Option<Rc<dyn Observer>>,
         choices: Option<Rc<dyn Choices>>,
+        caught: Rc<Caught>,
     ) -> Rc<Self> {
         let gate = Gate::new();
         Rc::new(Self {
@@ -85,20 +89,35 @@ impl World {
             reports: Arc::new(Mailbox::new()),
             poll_budget,
             observer,
+            caught,
             choices,
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })
     }
 
-    /// Whether the clock skips ahead, to `deadline` at the latest.
-    pub(crate) fn skips_to(&self, deadline: Option<Timestamp>) -> bool {
+    /// Moves the time forward.
+    pub(crate) fn advance(&self) {
+        if let Some(by) = self.timers.advance() {
+            self.notify(&Notice::ClockBehind { by });
+        }
+    }
+
+    /// Tells the observer.
+    pub(crate) fn notify(&self, notice: &Notice<'_>) {
+        if let Some(observer) = &self.observer {
+            self.caught.or((), || observer.notify(notice));
+        }
+    }
+
+    /// Whether the clock skips ahead, by `wait` at the most.
+    pub(crate) fn skips(&self, wait: Option<Duration>) -> bool {
         // What a thread is doing takes no virtual time: a limit of it would have passed at once.
         #[cfg(feature = "std")]
         if self.threads.are_awaited() {
             return false;
         }
-        self.timers.clock.skip_to(deadline)
+        self.timers.skip(wait)
     }
 
     /// Takes what bodies published by now behind the outcomes that there are.

@@ -28,6 +28,7 @@ pub struct Check<I, O> {
     pub(super) seeds: Range<u64>,
     pub(super) has_crash_loops: bool,
     pub(super) has_disk_faults: bool,
+    pub(super) has_clock_jumps: bool,
     pub(super) may_count_polls: bool,
     pub(super) clients: Vec<Client>,
 }
@@ -67,6 +68,7 @@ pub fn check<I: Value + Clone, O: Value>(workflow: Workflow<I, O>) -> Check<I, O
         seeds: 0..20,
         has_crash_loops: false,
         has_disk_faults: false,
+        has_clock_jumps: false,
         may_count_polls: false,
         clients: Vec::new(),
     }
@@ -135,6 +137,15 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
     /// programs really use, and at times another in the recovery. It takes some milliseconds each.
     pub fn disk_faults(self) -> Self {
         Self { has_disk_faults: true, ..self }
+    }
+
+    /// Has the wall clock be wrong: in each process it may begin behind the last commit, or far ahead of it,
+    /// and be set forward or back by up to a day whenever nothing happens. Monotonic time goes on.
+    ///
+    /// So sleeps, timeouts and deadlines may be over early, as they are when somebody sets the clock of a
+    /// machine.
+    pub fn clock_jumps(self) -> Self {
+        Self { has_clock_jumps: true, ..self }
     }
 
     /// Lets the workflow do otherwise when it is polled more often, or less.

@@ -10,6 +10,8 @@ use crate::random;
 pub(super) struct Chosen {
     seed: u64,
     drawn: Cell<u64>,
+    /// How many turns there were.
+    turns: Cell<u64>,
     /// Of eight polls of a body, at how many it lets the others go first.
     deferred_eighths: u64,
     batching: Batching,
@@ -27,6 +29,9 @@ enum Batching {
     More,
 }
 
+/// A process has ended after so many turns, or never will.
+const MAX_TURNS: u64 = 500_000;
+
 impl Chosen {
     pub(super) fn new(seed: u64, wakes: Option<u64>) -> Self {
         // Apart from what `Sim::random` draws from the same seed.
@@ -37,7 +42,14 @@ impl Chosen {
             _ => Batching::More,
         };
         let deferred_eighths = [0, 1, 2, 5][(seed >> 8) as usize % 4];
-        Self { seed, drawn: Cell::new(1), deferred_eighths, batching, wakes }
+        Self {
+            seed,
+            drawn: Cell::new(1),
+            turns: Cell::default(),
+            deferred_eighths,
+            batching,
+            wakes,
+        }
     }
 
     fn draw(&self) -> u64 {
@@ -51,6 +63,8 @@ impl Choices for Chosen {
     }
 
     fn polls(&self, queued: usize) -> usize {
+        self.turns.set(self.turns.get() + 1);
+        assert!(self.turns.get() < MAX_TURNS, "the runs go on and on, and do not end");
         if queued == 0 {
             return 0;
         }

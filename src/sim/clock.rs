@@ -7,10 +7,11 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::random;
 
 /// A clock that moves only when nothing else can: a sleep of a year takes no time at all.
 ///
-/// Its clones are one clock.
+/// Wall and monotonic time go on together, but for a [`jump`](Self::jump). Its clones are one clock.
 ///
 /// ```
 /// use dacapo::sim::VirtualClock;
@@ -37,8 +38,10 @@ pub struct VirtualClock {
 #[derive(Debug)]
 struct Shared {
     now: Cell<Timestamp>,
+    monotonic: Cell<Duration>,
     sleeps: Cell<u64>,
-    sleepers: RefCell<BTreeMap<(Timestamp, u64), Waker>>,
+    /// By monotonic time, and number of the sleep.
+    sleepers: RefCell<BTreeMap<(Duration, u64), Waker>>,
 }
 
 /// A wait for a virtual time; see [`VirtualClock::sleep`].
@@ -46,7 +49,7 @@ struct Shared {
 #[must_use = "a sleep does nothing unless it is awaited"]
 pub struct VirtualSleep {
     shared: Rc<Shared>,
-    key: (Timestamp, u64),
+    key: (Duration, u64),
 }
 
 /// A clock that stands at the beginning of 1970.
@@ -60,20 +63,39 @@ impl VirtualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let (sleeps, sleepers) = (Cell::new(0), RefCell::default());
-        Self { shared: Rc::new(Shared { now: Cell::new(now), sleeps, sleepers }) }
+        let (monotonic, sleeps, sleepers) = (Cell::default(), Cell::new(0), RefCell::default());
+        Self { shared: Rc::new(Shared { now: Cell::new(now), monotonic, sleeps, sleepers }) }
     }
 
     /// Waits for a while of virtual time: for bodies and the main future, not for workflows.
     pub fn sleep(&self, duration: Duration) -> VirtualSleep {
         let number = self.shared.sleeps.replace(self.shared.sleeps.get() + 1);
-        let key = (self.shared.now.get() + duration, number);
+        let key = (self.shared.monotonic.get().saturating_add(duration), number);
         VirtualSleep { shared: self.shared.clone(), key }
     }
 
-    /// Moves the time forward to `time`, and wakes whom that concerns.
+    /// Lets the time pass until the wall clock shows `time`, and wakes whom that concerns.
     pub fn set(&self, time: Timestamp) {
-        self.shared.now.set(time.max(self.shared.now.get()));
+        self.pass(time.since(self.shared.now.get()));
+    }
+
+    /// Sets the wall clock, forward or back, as a person or a time server does: no time passes by it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Clock, Timestamp, sim::VirtualClock};
+    ///
+    /// let clock = VirtualClock::new(Timestamp::from_nanos(1_000));
+    /// clock.jump(Timestamp::from_nanos(10));
+    /// assert_eq!((clock.now().as_nanos(), clock.monotonic()), (10, Duration::ZERO));
+    /// ```
+    pub fn jump(&self, to: Timestamp) {
+        self.shared.now.set(to);
+    }
+
+    fn pass(&self, time: Duration) {
+        self.shared.now.set(self.shared.now.get() + time);
+        self.shared.monotonic.set(self.shared.monotonic.get().saturating_add(time));
         while let Some(waker) = self.shared.next_due() {
             waker.wake();
         }
@@ -84,7 +106,7 @@ impl Shared {
     fn next_due(&self) -> Option<Waker> {
         let mut sleepers = self.sleepers.borrow_mut();
         let first = sleepers.first_entry()?;
-        (first.key().0 <= self.now.get()).then(|| first.remove())
+        (first.key().0 <= self.monotonic.get()).then(|| first.remove())
     }
 }
 
@@ -93,10 +115,15 @@ impl Clock for VirtualClock {
         self.shared.now.get()
     }
 
-    fn skip_to(&self, until: Option<Timestamp>) -> bool {
+    fn monotonic(&self) -> Duration {
+        self.shared.monotonic.get()
+    }
+
+    fn skip(&self, wait: Option<Duration>) -> bool {
         let sleeper = self.shared.sleepers.borrow().first_key_value().map(|(key, _)| key.0);
-        let Some(next) = sleeper.into_iter().chain(until).min() else { return false };
-        self.set(next);
+        let sleeper = sleeper.map(|until| until.saturating_sub(self.shared.monotonic.get()));
+        let Some(next) = sleeper.into_iter().chain(wait).min() else { return false };
+        self.pass(next);
         true
     }
 }
@@ -105,7 +132,7 @@ impl Future for VirtualSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.key.0 <= self.shared.now.get() {
+        if self.key.0 <= self.shared.monotonic.get() {
             return Poll::Ready(());
         }
         let _replaced = self.shared.sleepers.borrow_mut().insert(self.key, cx.waker().clone());
@@ -116,5 +143,34 @@ impl Future for VirtualSleep {
 impl Drop for VirtualSleep {
     fn drop(&mut self) {
         let _removed = self.shared.sleepers.borrow_mut().remove(&self.key);
+    }
+}
+
+/// Has the wall clock be set, as a seed says.
+pub(super) struct Jumps {
+    seed: u64,
+    drawn: Cell<u64>,
+}
+
+impl Jumps {
+    /// By so many milliseconds.
+    const BY: [u64; 4] = [7, 40, 2_000, 86_400_000];
+
+    /// A clock that may be wrong from the beginning.
+    pub(super) fn new(seed: u64, clock: &VirtualClock) -> Self {
+        let jumps = Self { seed: random::mix(seed, 0xC10C), drawn: Cell::default() };
+        jumps.at_times(clock);
+        jumps
+    }
+
+    /// Sets the clock, one time in four.
+    pub(super) fn at_times(&self, clock: &VirtualClock) {
+        let draw = random::mix(self.seed, self.drawn.replace(self.drawn.get() + 1));
+        let by = Duration::from_millis(Self::BY[(draw >> 8) as usize % Self::BY.len()]);
+        match draw % 8 {
+            0 => clock.jump(clock.now() + by),
+            1 => clock.jump(clock.now().minus(by)),
+            _ => {}
+        }
     }
 }

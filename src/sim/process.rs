@@ -5,13 +5,14 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::future::pending;
 use core::time::Duration;
 
 use dacapo_executor::{join, join_all, race, yield_now};
 use dacapo_store::Store;
 
+use super::clock::Jumps;
 use super::compare::{Lines, explained, recorded_step};
 use super::outside::Outside;
 use super::plan::Plan;
@@ -21,9 +22,6 @@ use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::panics;
 use crate::values::Value;
-
-/// A process has ended after so many looks at the clock, one or two for each turn, or never will.
-const MAX_LOOKS: u64 = 1_000_000;
 
 pub(super) struct Process<'a, I, O> {
     plan: &'a Plan<'a, I, O>,
@@ -54,9 +52,10 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         outage: Duration,
     ) -> Result<Self> {
         let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
+        let jumps = plan.check.has_clock_jumps.then(|| Jumps::new(seed, &clock));
         let (sim, recorder) =
             (Sim::inside(outside, seed, Some(wakes), clock.clone()), Recorder::with_attempts());
-        let builder = sim.apply((plan.build)(&sim)).clock(Bounded { clock, looks: Cell::new(0) });
+        let builder = sim.apply((plan.build)(&sim)).clock(Awaited { clock, jumps });
         // A run whose start was lost is given the same seed again.
         let builder = builder.seed(plan.seed).observer(recorder.clone());
         Ok(Self { plan, executor: builder.open_with(store)?, sim, recorder })
@@ -162,22 +161,27 @@ fn is_the_end(error: &Error) -> bool {
     error.is_store() || error.is_closed()
 }
 
-/// Virtual time that does not go on for ever.
-struct Bounded {
+/// Virtual time in which something is waited for.
+struct Awaited {
     clock: VirtualClock,
-    looks: Cell<u64>,
+    jumps: Option<Jumps>,
 }
 
-impl Clock for Bounded {
+impl Clock for Awaited {
     fn now(&self) -> Timestamp {
-        self.looks.set(self.looks.get() + 1);
-        assert!(self.looks.get() < MAX_LOOKS, "the runs go on and on, and do not end");
         self.clock.now()
     }
 
-    fn skip_to(&self, until: Option<Timestamp>) -> bool {
-        let skips = self.clock.skip_to(until);
-        assert!(skips || until.is_some(), "nothing can happen any more, and runs have not ended");
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn skip(&self, wait: Option<Duration>) -> bool {
+        let skips = self.clock.skip(wait);
+        assert!(skips || wait.is_some(), "nothing can happen any more, and runs have not ended");
+        if let Some(jumps) = &self.jumps {
+            jumps.at_times(&self.clock);
+        }
         skips
     }
 }

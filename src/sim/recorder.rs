@@ -58,6 +58,10 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
+    fn rehearse(&self, run: &str, event: Event<'_>) {
+        self.observe(run, event);
+    }
+
     fn observe(&self, run: &str, event: Event<'_>) {
         let mut traces = self.traces.borrow_mut();
         let trace = traces.entry(run.into()).or_default();

@@ -99,6 +99,10 @@ impl Clock for Ahead {
     fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.0.replace(self.0.get() + 1_000_000))
     }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.0.get())
+    }
 }
 
 /// Several timers of one run are past when it comes back: they fire in the order of their times.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::Filter;
@@ -160,6 +161,10 @@ impl Clock for Eventful {
             event();
         }
         self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 }
 

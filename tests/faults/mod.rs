@@ -1,6 +1,7 @@
 //! What happens when things go wrong: each row of the table in docs/semantics.md, with its
 //! message.
 
+mod clocks;
 mod commits;
 mod deletion;
 mod divergence;

@@ -1,0 +1,25 @@
+//! What observers are told of runs, as soon as it is committed.
+
+use alloc::string::ToString;
+
+use super::Engine;
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::notice::Notice;
+use crate::record::Outcome;
+
+impl Engine {
+    pub(super) fn notify_parked(&self, run: &str, fault: &Fault) {
+        if self.world.observer.is_some() {
+            let message = &*fault.to_string();
+            self.world.notify(&Notice::Parked { run, reason: fault.reason, message });
+        }
+    }
+
+    pub(super) fn notify_ended(&self, run: &str, outcome: &Outcome<'_>) {
+        if self.world.observer.is_some() {
+            let error = outcome.as_ref().err().cloned().map(Error::from);
+            self.world.notify(&Notice::Ended { run, error: error.as_ref() });
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What observers are told beside the traces of runs: what somebody who looks after them wants to know.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::error::Error;
+use crate::fault::ParkReason;
+
+/// Something that somebody who looks after an executor may want to know.
+///
+/// Notices are no part of what a replay repeats: an [`Observer`](crate::Observer) is told of each once,
+/// when it happens, and not by a rehearsal. Each prints as one line.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Notice<'a> {
+    /// A run was parked, and that is committed.
+    Parked {
+        /// The run's id.
+        run: &'a str,
+        /// Why.
+        reason: ParkReason,
+        /// The same with its particulars, and what to do about it.
+        message: &'a str,
+    },
+    /// A parked run goes on.
+    Resumed {
+        /// The run's id.
+        run: &'a str,
+    },
+    /// A run has ended, and that is committed. Not told of one that was terminated while it was parked
+    /// or its workflow not registered.
+    Ended {
+        /// The run's id.
+        run: &'a str,
+        /// Why it failed, if it did.
+        error: Option<&'a Error>,
+    },
+    /// The store refused: nothing goes on any more, and all who wait have this error.
+    Stopped {
+        /// What the store said.
+        error: &'a Error,
+    },
+    /// The wall clock is behind the last commit, by more than a second: it was ahead then, or was set
+    /// back since. The time of runs goes on from that commit as the monotonic clock does. Told once,
+    /// and again if the clock was right meanwhile.
+    ClockBehind {
+        /// By so much.
+        by: Duration,
+    },
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parked { run, message, .. } => write!(f, "run {run:?} is parked: {message}"),
+            Self::Resumed { run } => write!(f, "run {run:?} is resumed"),
+            Self::Ended { run, error: None } => write!(f, "run {run:?} has ended"),
+            Self::Ended { run, error: Some(error) } => write!(f, "run {run:?} has failed: {error}"),
+            Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
+            Self::ClockBehind { by } => write!(
+                f,
+                "the clock is {by:?} behind the last commit: the time of runs goes on from there"
+            ),
+        }
+    }
+}
