@@ -26,6 +26,12 @@ pub enum ParkReason {
     Undecodable,
     /// Workflow code did what it must not do.
     Misused,
+    /// A step that is to park its run gave up.
+    GaveUp,
+    /// The process ended again and again while it replayed the run or carried out a step of it.
+    EndedProcess,
+    /// Somebody asked for it.
+    OnRequest,
 }
 
 impl ParkReason {
@@ -60,6 +66,14 @@ impl ParkReason {
             Self::Panicked => "fix the workflow, then call `Executor::resume`",
             Self::Damaged => "restore the file from a backup, then open it again",
             Self::Misused => "correct the workflow, then call `Executor::resume`",
+            Self::GaveUp => {
+                "see to what the step needs, then call `Executor::resume`, and it is tried again"
+            }
+            Self::EndedProcess => {
+                "look for an abort, a stack overflow, memory that runs out or a loop that never ends, \
+                 then call `Executor::resume`, or `Executor::terminate`"
+            }
+            Self::OnRequest => "call `Executor::resume` when it is to go on",
             Self::Undecodable => {
                 "give what is new a #[serde(default)] and what is renamed an alias, or bring back \
                  the type, then call `Executor::resume`"
@@ -110,6 +124,9 @@ impl fmt::Display for ParkReason {
             Self::Damaged => "damaged history",
             Self::Undecodable => "undecodable value",
             Self::Misused => "misused",
+            Self::GaveUp => "gave up",
+            Self::EndedProcess => "ended the process",
+            Self::OnRequest => "on request",
         })
     }
 }

@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::Cell;
 
-use dacapo_store::RunKey;
+use dacapo_store::{RunKey, RunRow};
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
@@ -63,8 +63,18 @@ pub(crate) enum What {
     Park(Box<Fault>),
     /// The run is taken up again: likewise.
     Resume,
+    /// The run has failed, and is taken up again.
+    Retry(Box<Retrial>),
     /// The run has ended or is parked, and is forgotten with its history.
     Delete,
+}
+
+/// A run that had failed is taken up again.
+pub(crate) struct Retrial {
+    /// Its row, as it was.
+    pub(crate) row: RunRow,
+    /// From which seq on failures no longer count.
+    pub(crate) from: u64,
 }
 
 /// What one pass of a run hands to the next.
@@ -241,7 +251,7 @@ impl Draft {
                     spent: Spent::default(),
                 }))
             }
-            What::Park(_) | What::Resume | What::Delete => None,
+            What::Park(_) | What::Resume | What::Retry(_) | What::Delete => None,
         }
     }
 

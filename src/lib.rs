@@ -116,6 +116,7 @@ mod ledger;
 mod instance;
 // What a run is.
 mod replay;
+mod retried;
 mod context;
 mod registry;
 mod run;
@@ -136,8 +137,8 @@ pub use dacapo_executor::{
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RunInfo, UnregisteredRun,
-    WeakExecutor,
+    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RetryingStep, RunInfo,
+    UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use name::{Channel, Question, Topic, Workflow};

@@ -35,6 +35,19 @@ pub enum Notice<'a> {
         /// Why it failed, if it did.
         error: Option<&'a Error>,
     },
+    /// An attempt of a step failed.
+    AttemptFailed {
+        /// The run's id.
+        run: &'a str,
+        /// The step's number, name and label.
+        step: &'a str,
+        /// Which attempt it was.
+        attempt: u32,
+        /// Why.
+        error: &'a Error,
+        /// How long the next one waits; `None`: it was the last.
+        next_in: Option<Duration>,
+    },
     /// The store refused: nothing goes on any more, and all who wait have this error.
     Stopped {
         /// What the store said.
@@ -56,6 +69,13 @@ impl fmt::Display for Notice<'_> {
             Self::Resumed { run } => write!(f, "run {run:?} is resumed"),
             Self::Ended { run, error: None } => write!(f, "run {run:?} has ended"),
             Self::Ended { run, error: Some(error) } => write!(f, "run {run:?} has failed: {error}"),
+            Self::AttemptFailed { run, step, attempt, error, next_in } => {
+                write!(f, "run {run:?}: attempt {attempt} of {step} failed: {error}")?;
+                match next_in {
+                    Some(wait) => write!(f, "; the next one begins in {wait:?}"),
+                    None => f.write_str("; it was the last"),
+                }
+            }
             Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
             Self::ClockBehind { by } => write!(
                 f,

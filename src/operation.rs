@@ -61,8 +61,10 @@ struct Details {
     policy: Cell<Policy>,
     /// Of a step: whether an error is worth another attempt.
     retry_if: OnceCell<Box<RetryIf>>,
-    /// How many attempts the end of a process interrupted, as the history tells.
-    interrupted: Cell<u32>,
+    /// How many attempts were made before, as the history tells.
+    attempts: Cell<u32>,
+    /// The last one, while the next one is waited for.
+    failed: RefCell<Option<FailedAttempt>>,
     /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
     /// that a request has left.
     begun: Cell<bool>,
@@ -76,6 +78,16 @@ struct Details {
     arrived: Cell<Option<Arrived>>,
 }
 
+/// An attempt that failed, and is followed by another.
+#[derive(Clone)]
+pub(crate) struct FailedAttempt {
+    /// Which one it was.
+    pub(crate) attempt: u32,
+    pub(crate) failure: Failure,
+    /// When the next one is made.
+    pub(crate) next_at: Timestamp,
+}
+
 pub(crate) type RetryIf = dyn Fn(&Error) -> bool;
 
 /// How a step is carried out.
@@ -84,6 +96,8 @@ pub(crate) struct Policy {
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,
     pub(crate) at_most_once: bool,
+    /// Whether its run is parked when it gives up.
+    pub(crate) or_park: bool,
 }
 
 /// Where the future of an operation stands.
@@ -139,7 +153,7 @@ impl From<Waiter> for State {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { retry: Retry::never(), timeout: None, at_most_once: false }
+        Self { retry: Retry::never(), timeout: None, at_most_once: false, or_park: false }
     }
 }
 
@@ -192,15 +206,34 @@ impl Operation {
         self.details().policy.set(policy);
     }
 
-    /// How many attempts the end of a process interrupted, as the history tells.
-    pub(crate) fn interrupted(&self) -> u32 {
-        self.details.get().map_or(0, |details| details.interrupted.get())
+    /// How many attempts were made before this process, as the history tells.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.details.get().map_or(0, |details| details.attempts.get())
     }
 
-    /// The history tells of one more.
+    /// The history tells of one more, which the end of a process interrupted.
     pub(crate) fn note_interrupted(&self) {
-        let interrupted = &self.details().interrupted;
-        interrupted.set(interrupted.get() + 1);
+        let details = self.details();
+        details.attempts.set(details.attempts.get() + 1);
+        details.failed.take();
+    }
+
+    /// The history tells of all up to one that failed.
+    pub(crate) fn note_failed(&self, failed: FailedAttempt) {
+        self.details().attempts.set(failed.attempt);
+        self.set_failed(Some(failed));
+    }
+
+    /// The attempt that failed, while the next one is waited for.
+    pub(crate) fn failed(&self) -> Option<FailedAttempt> {
+        self.details.get()?.failed.borrow().clone()
+    }
+
+    /// An attempt has failed, and the next one is waited for; or it begins.
+    pub(crate) fn set_failed(&self, failed: Option<FailedAttempt>) {
+        if failed.is_some() || self.details.get().is_some() {
+            *self.details().failed.borrow_mut() = failed;
+        }
     }
 
     /// Whether the history says that an `at_most_once` body may have begun.

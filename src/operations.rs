@@ -9,7 +9,7 @@ use core::mem;
 
 use crate::clock::Timestamp;
 use crate::list::List;
-use crate::operation::Operation;
+use crate::operation::{FailedAttempt, Operation};
 use crate::record::{Asked, Number};
 use crate::table::Table;
 
@@ -159,6 +159,15 @@ impl Operations {
     /// Whether they are so few that it costs nothing to look at each.
     pub(crate) fn are_few(&self) -> bool {
         self.waiting.is_small()
+    }
+
+    /// The steps that wait for their next attempt, with the one that failed, in the order of the numbers.
+    pub(crate) fn retrying(&self) -> Vec<(Rc<Operation>, FailedAttempt)> {
+        let steps = self.waiting.values();
+        let steps = steps.filter_map(|step| step.failed().map(|failed| (step.clone(), failed)));
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort_unstable_by_key(|(step, _)| step.number);
+        steps
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -18,12 +18,10 @@ impl Engine {
     /// What it would be parked for; if its workflow is not registered, or the store cannot be read.
     pub(crate) fn rehearse(&self, row: &RunRow) -> Result<()> {
         let history = self.history(row)?;
-        let World { timers, values, poll_budget, observer, choices, .. } = &*self.world;
-        let observer = observer.clone().map(|observer| Rc::new(Rehearsed(observer)) as _);
-        let choices = choices.clone();
-        let (timers, values) = (timers.beside(), values.clone());
-        let panics = self.world.caught.clone();
-        let world = World::new(timers, values, *poll_budget, observer, choices, panics);
+        let World { timers, values, setup, .. } = &*self.world;
+        let mut setup = setup.clone();
+        setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
+        let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let rehearsed = history
             .and_then(|history| caught(|| deliver_history(&run, &history)))

@@ -78,7 +78,7 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         Record::OperationEnded { asked, label, .. } => {
             *asked == operation.asked() && (*label == operation.label() || !asked.compares_labels())
         }
-        Record::OperationNoted { note, .. } => operation.asked().takes(*note),
+        Record::OperationNoted { note, .. } => operation.asked().takes(note),
         Record::Started { .. }
         | Record::Finished { .. }
         | Record::MessageArrived { .. }
@@ -88,7 +88,8 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::Marked { .. }
         | Record::Reported { .. }
         | Record::MessageSkipped { .. }
-        | Record::Again => false,
+        | Record::Again
+        | Record::Retried { .. } => false,
     };
     if agrees {
         return None;

@@ -7,10 +7,11 @@ use crate::random;
 /// How often a step is tried, and how long it waits in between.
 ///
 /// Every value is `const`, so a policy can stand beside the names it is used with. Attempts count
-/// from 1. After a restart, those that the end of a process interrupted count, and so do those that
-/// were waited for then; attempts that had failed before are not recorded. A process that crashes
-/// again and again uses up the attempts of all steps that are under way, so a step that must survive
-/// that gets no limit of attempts.
+/// from 1, over restarts: those that failed are recorded if the next one waits for a second or longer
+/// ([`Builder::record_retries`](crate::Builder::record_retries)), and the wait goes on where it was; those
+/// that the end of a process interrupted count. A process that crashes again and again uses up the
+/// attempts of all steps that are under way, so a step that must survive that gets no limit of
+/// attempts.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,7 +33,8 @@ pub struct Retry {
 
 impl Retry {
     /// How many attempts the end of the process may interrupt before a step without a policy of
-    /// its own gives up, so that a body that kills the process does not do so for ever.
+    /// its own parks its run, so that a body that kills the process does not do so for ever. Each
+    /// [`Executor::resume`](crate::Executor::resume) makes one more.
     pub const INTERRUPTED_ATTEMPTS: u32 = 10;
 
     /// One attempt: the first failure is the outcome. This is what a step does without a policy.
@@ -97,11 +99,9 @@ impl Retry {
         Some(Duration::from_nanos(nanos.saturating_add(extra)))
     }
 
-    /// Whether the attempts are used up when the process ended during attempt `attempt`.
-    pub(crate) fn gives_up_interrupted(&self, attempt: u32) -> bool {
-        let limit =
-            if *self == Self::never() { Self::INTERRUPTED_ATTEMPTS } else { self.max_attempts };
-        attempt >= limit
+    /// How many attempts there are at most, if the end of a process interrupts the last of them.
+    pub(crate) fn max_interrupted(&self) -> u32 {
+        if *self == Self::never() { Self::INTERRUPTED_ATTEMPTS } else { self.max_attempts }
     }
 }
 

@@ -45,7 +45,8 @@ pub(crate) fn published<'a>(record: &'a Record<'_>) -> Option<(&'a str, &'a Byte
         | Record::Admitted { .. }
         | Record::Marked { .. }
         | Record::MessageSkipped { .. }
-        | Record::Again => None,
+        | Record::Again
+        | Record::Retried { .. } => None,
     }
 }
 

@@ -47,7 +47,8 @@ impl<'a> Recorded<'a> {
             | Record::Marked { .. }
             | Record::Reported { .. }
             | Record::MessageSkipped { .. }
-            | Record::Again => None,
+            | Record::Again
+            | Record::Retried { .. } => None,
         }
     }
 }

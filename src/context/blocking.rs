@@ -62,7 +62,7 @@ impl Ctx {
         self.build_step(name, async move |job: &Job, number: u32| {
             let attempt = Attempt::new(number, job);
             let world = job.world();
-            if world.choices.is_some() {
+            if world.setup.choices.is_some() {
                 return carry_out(&body, &attempt);
             }
             let (answer, answered) = oneshot::channel();

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::cell::OnceCell;
 use core::future::Future;
@@ -16,12 +16,14 @@ use dacapo_store::RunKey;
 
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
+use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, World};
 use crate::mailbox::Mailbox;
-use crate::operation::Operation;
+use crate::notice::Notice;
+use crate::operation::{FailedAttempt, Operation};
 use crate::panics;
 use crate::random;
-use crate::record::Number;
+use crate::record::{Note, Number};
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
@@ -67,8 +69,10 @@ impl Attempt {
 
     /// Which attempt this is, counted from 1.
     ///
-    /// After a restart, attempts that the end of a process interrupted count; those that had failed
-    /// before are not recorded and do not, so the number may be lower than one that was seen then. Use
+    /// After a restart, attempts that the end of a process interrupted count, and so do those that had
+    /// failed if the next one waited for a second or longer
+    /// ([`Builder::record_retries`](crate::Builder::record_retries)); others are forgotten, so the number
+    /// may be lower than one that was seen then. Use
     /// it for logs and to try another way; to tell an effect from its repetition use
     /// [`key`](Self::key), which is the same in all attempts.
     ///
@@ -210,10 +214,49 @@ impl Job {
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
         let (delay, failure) = self.decide(delay, failure);
-        if delay.is_none() {
-            operation.set_failure(explain(failure, operation, attempts));
+        self.notify_failed(attempts, &failure, delay);
+        match delay {
+            Some(delay) => self.note_failed(attempts, failure, delay),
+            None => self.give_up(explain(failure, operation, attempts)),
         }
         delay
+    }
+
+    /// The last attempt has failed: that is the outcome, or the run is parked.
+    fn give_up(&self, failure: Failure) {
+        let Self { instance, operation } = self;
+        match operation.policy().or_park {
+            true => instance.give_up(Fault::new(ParkReason::GaveUp, failure.message())),
+            false => operation.set_failure(failure),
+        }
+    }
+
+    /// Keeps what is known of an attempt until the next one, and has it recorded if that is far.
+    fn note_failed(&self, attempt: u32, failure: Failure, delay: Duration) {
+        let World { timers, setup, .. } = &*self.instance.world;
+        let next_at = timers.present() + delay;
+        if delay >= setup.retries_from {
+            let note = Note::AttemptFailed { attempt, failure: failure.clone(), next_at };
+            self.instance.draft_note(self.operation.number, note);
+        }
+        self.operation.set_failed(Some(FailedAttempt { attempt, failure, next_at }));
+    }
+
+    fn notify_failed(&self, attempt: u32, failure: &Failure, next_in: Option<Duration>) {
+        let world = &self.instance.world;
+        if world.setup.observer.is_some() {
+            let (step, error) = (&*self.operation.to_string(), &Error::from(failure.clone()));
+            let run = &*self.instance.id;
+            world.notify(&Notice::AttemptFailed { run, step, attempt, error, next_in });
+        }
+    }
+
+    /// Waits for the next attempt, if an earlier process made one that failed.
+    async fn wait_on(&self) {
+        if let Some(failed) = self.operation.failed() {
+            let delay = failed.next_at.since(self.instance.world.timers.present());
+            self.wait(delay).await;
+        }
     }
 
     /// Asks the step whether an error is worth the next attempt, if there is to be one.
@@ -245,13 +288,15 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
 ) -> impl Future<Output = ()> {
     async move {
         let started_at = job.instance.world.timers.now();
-        let mut attempts = job.operation.interrupted();
+        let mut attempts = job.operation.attempts();
+        job.wait_on().await;
         loop {
             if job.instance.world.ending.is_closing() {
                 // It is dropped soon, and the next process makes this attempt.
                 return core::future::pending().await;
             }
             attempts += 1;
+            job.operation.set_failed(None);
             let Err(failure) = Trial::new(&job, body(&job, attempts)).await else { break };
             let Some(delay) = job.fail(failure, attempts) else { break };
             job.wait(delay).await;
@@ -259,7 +304,10 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
         let Job { instance, operation } = job;
         // It is here, at its end: nothing is left to be ended by the delivery.
         operation.take_effort();
-        instance.end_body(operation, attempts, started_at);
+        // Otherwise its run is parked.
+        if operation.outcome().is_some() {
+            instance.end_body(operation, attempts, started_at);
+        }
         // What it owned is dropped with it; a panic in that comes too late to matter.
         let _ = panics::catch_drop(body);
     }

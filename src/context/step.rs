@@ -167,8 +167,8 @@ impl<T> Step<T> {
     ///
     /// # Panics
     ///
-    /// Panics if it has a label already, or if the step was polled; the three methods below panic
-    /// if it was polled.
+    /// Panics if it has a label already, or if the step was polled; the methods below panic if it was
+    /// polled.
     ///
     /// ```
     /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, try_join_all};
@@ -198,9 +198,10 @@ impl<T> Step<T> {
 
     /// Tries the body again when it fails, as `retry` says; without this it is tried once.
     ///
-    /// The body is called anew for each attempt, so what it uses up it must clone inside. The
-    /// waits between attempts are not recorded: if the process ends meanwhile, the next attempt
-    /// comes at once after the restart, and the one that was waited for counts as interrupted.
+    /// The body is called anew for each attempt, so what it uses up it must clone inside. If the process
+    /// ends during a wait of a second or longer, the next one waits for the rest of it; after a shorter
+    /// one the attempt comes at once, and counts as one more. See
+    /// [`Builder::record_retries`](crate::Builder::record_retries).
     ///
     /// ```
     /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
@@ -335,6 +336,38 @@ impl<T> Step<T> {
     /// ```
     pub fn at_most_once(self) -> Self {
         self.set("at_most_once", |policy| Policy { at_most_once: true, ..policy })
+    }
+
+    /// Parks the run when the step gives up, in place of failing: for what a person is to look at, such as
+    /// a service that is down for longer than the policy waits. Nothing is recorded as the outcome, so
+    /// [`Executor::resume`](crate::Executor::resume) has the step tried once more, with the same
+    /// idempotency key.
+    ///
+    /// An error that is permanent gives up at once, and so parks the run, too.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, ParkReason, Result, Workflow};
+    /// # use std::{cell::Cell, rc::Rc};
+    /// const PAY: Workflow<(), u32> = Workflow::new("pay");
+    ///
+    /// let bank_is_up = Rc::new(Cell::new(false));
+    /// let is_up = bank_is_up.clone();
+    /// let pay = async move |ctx: &Ctx, ()| -> Result<u32> {
+    ///     let is_up = is_up.clone();
+    ///     let charge = async move || if is_up.get() { Ok(7) } else { Err(Error::new("no answer")) };
+    ///     ctx.step("charge", charge).or_park().await
+    /// };
+    /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
+    /// let error = executor.block_on(executor.start(PAY, "pay-1", ())?).unwrap_err();
+    /// assert_eq!(error.park_reason(), Some(ParkReason::GaveUp));
+    ///
+    /// bank_is_up.set(true);
+    /// executor.resume("pay-1")?;
+    /// assert_eq!(executor.block_on(executor.attach(PAY, "pay-1")?)?, 7);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn or_park(self) -> Self {
+        self.set("or_park", |policy| Policy { or_park: true, ..policy })
     }
 
     fn set(self, what: &str, change: impl FnOnce(Policy) -> Policy) -> Self {

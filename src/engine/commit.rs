@@ -26,7 +26,7 @@ impl Engine {
     /// `false`: there was nothing.
     pub(crate) fn commit(&self) -> Result<bool> {
         // Also when it has stopped: foreign wakes that nobody takes keep the main loop awake.
-        self.park_foreign_wakes();
+        self.park_what_cannot_go_on();
         self.check()?;
         self.gather()?;
         // Workflow code that runs below may start runs and attach to them; it may neither resume nor
@@ -104,7 +104,7 @@ impl Engine {
         let is_expected = |draft: &Draft| {
             let run = self.ledgers.instance(&draft.to);
             let is_expected = match &draft.what {
-                What::Park(_) | What::Resume | What::Delete => true,
+                What::Park(_) | What::Resume | What::Retry(_) | What::Delete => true,
                 What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
                 What::Request(request) => run.as_ref().is_some_and(|run| run.awaits(request)),
                 What::Mark(made) => run
@@ -144,7 +144,8 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             | Record::Admitted { .. }
             | Record::Marked { .. }
             | Record::MessageSkipped { .. }
-            | Record::Again => true,
+            | Record::Again
+            | Record::Retried { .. } => true,
             Record::OperationEnded { number, .. }
             | Record::OperationNoted { number, .. }
             | Record::Reported { number, .. } => waits(number),

@@ -145,7 +145,7 @@ impl Engine {
                 self.notify_parked(&run.id, fault);
             }
             (What::Delete, _) => draft.to.accept(),
-            (What::Resume, Some(_)) => {}
+            (What::Resume | What::Retry(_), Some(_)) => {}
             // It is not in memory, or has ended with an earlier record of this commit.
             (
                 What::Record(_)
@@ -155,6 +155,7 @@ impl Engine {
                 | What::Message(_)
                 | What::ChildEnded(_)
                 | What::Park(_)
+                | What::Retry(_)
                 | What::Resume,
                 None,
             ) => {}

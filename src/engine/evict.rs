@@ -91,7 +91,7 @@ impl Engine {
         self.is_evicting.set(false);
         // What its teardown woke is taken for a foreign wake, and the run may be back before the
         // next commit: there were no others, and it is not in memory, so they come to nothing.
-        self.park_foreign_wakes();
+        self.park_what_cannot_go_on();
         // The first of its timers is enough to bring it back, and the others with it.
         self.world.timers.add_return(wake_at, run.key());
     }

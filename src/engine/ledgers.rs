@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
 use core::cmp::Ordering;
@@ -126,6 +127,11 @@ impl Ledgers {
     /// The run with this id, if it is in memory.
     pub(crate) fn with_id(&self, id: &str) -> Option<Rc<Instance>> {
         self.by_id.borrow().get(id).map(|run| run.0.clone())
+    }
+
+    /// The runs in memory, in the order of their ids.
+    pub(crate) fn all_residents(&self) -> Vec<Rc<Instance>> {
+        self.by_id.borrow().iter().map(|run| run.0.clone()).collect()
     }
 
     /// How many runs are in memory.

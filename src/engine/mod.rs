@@ -29,7 +29,7 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Pending, World};
+use crate::instance::{Instance, Pending, Phase, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
 use crate::registry::Registry;
@@ -156,11 +156,24 @@ impl Engine {
         }
     }
 
-    /// Parks the runs that something outside touched: nothing that came of it may be committed.
+    /// Parks the runs that something outside touched, and those in which a step gave up: nothing that came
+    /// of it may be committed.
     #[inline]
-    fn park_foreign_wakes(&self) {
+    fn park_what_cannot_go_on(&self) {
         if self.world.gate.has_foreign_wakes() {
             self.park_woken();
+        }
+        if !self.world.given_up.borrow().is_empty() {
+            self.park_given_up();
+        }
+    }
+
+    #[cold]
+    fn park_given_up(&self) {
+        for (run, fault) in self.world.given_up.take() {
+            if run.phase.get() == Phase::Live {
+                self.park(&run, fault);
+            }
         }
     }
 

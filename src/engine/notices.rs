@@ -10,14 +10,14 @@ use crate::record::Outcome;
 
 impl Engine {
     pub(super) fn notify_parked(&self, run: &str, fault: &Fault) {
-        if self.world.observer.is_some() {
+        if self.world.setup.observer.is_some() {
             let message = &*fault.to_string();
             self.world.notify(&Notice::Parked { run, reason: fault.reason, message });
         }
     }
 
     pub(super) fn notify_ended(&self, run: &str, outcome: &Outcome<'_>) {
-        if self.world.observer.is_some() {
+        if self.world.setup.observer.is_some() {
             let error = outcome.as_ref().err().cloned().map(Error::from);
             self.world.notify(&Notice::Ended { run, error: error.as_ref() });
         }

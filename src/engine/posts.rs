@@ -159,6 +159,7 @@ impl Engine {
             | What::ChildEnded(_)
             | What::Park(_)
             | What::Resume
+            | What::Retry(_)
             | What::Delete => Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! Runs that come into memory: replayed from their histories, and taken up where they were.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 
 use dacapo_store::{History, RunKey, RunRow, RunState};
@@ -9,11 +11,12 @@ use super::{Engine, parked_error, unregistered};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{Instance, Phase, World};
-use crate::ledger::{Ledger, What};
+use crate::instance::{Instance, Phase, TakenUp, World};
+use crate::ledger::{Ledger, Retrial, What};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::replay;
+use crate::retried::{add_void, failed_from};
 
 impl Engine {
     /// Brings back the runs that are due, in the order of their times, as far as there is room.
@@ -89,14 +92,41 @@ impl Engine {
     ///
     /// As [`reload`](Self::reload), and if it is parked again.
     pub(crate) fn resume(&self, row: &RunRow) -> Result<()> {
+        self.take_up(row, TakenUp::Resumed)
+    }
+
+    /// Takes up a run that has failed, from what it had achieved.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume); if its history is damaged, nothing has changed.
+    pub(crate) fn retry(&self, row: &RunRow) -> Result<()> {
+        let workflow = self.registry.find(&row.workflow);
+        workflow.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
+        let history = self.history(row)?.map_err(|fault| parked_error(&row.id, &fault))?;
+        let from = failed_from(&history);
+        let ledger = Ledger::new(row.key);
+        ledger.next_seq.set(history.len() as u64);
+        let retrial = Retrial { row: row.clone(), from };
+        let draft = ledger.draft(What::Retry(Box::new(retrial)));
+        self.world.pending.borrow_mut().rows.push(draft);
+        // It is recorded first: the run may well fail again in its replay.
+        self.commit()?;
+        self.take_up(row, TakenUp::Retried)
+    }
+
+    fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
         self.world.advance();
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
+        run.extra().taken_up.set(taken_up);
         self.ledgers.enter(&run);
         self.world.bodies.raw().notify();
-        let resumed = match replayed {
+        let result = match replayed {
             Ok(()) => {
                 self.world.notify(&Notice::Resumed { run: &run.id });
-                self.draft_row(&run, What::Resume);
+                if taken_up == TakenUp::Resumed {
+                    self.draft_row(&run, What::Resume);
+                }
                 self.work(&run)
             }
             Err(fault) => {
@@ -104,7 +134,7 @@ impl Engine {
                 Err(fault)
             }
         };
-        resumed.map_err(|fault| parked_error(&row.id, &fault))
+        result.map_err(|fault| parked_error(&row.id, &fault))
     }
 
     /// A run with all delivered that was committed of it, or with what is wrong with that.
@@ -178,13 +208,22 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     // First: if this parks the run, what comes to it with the next commit stands behind all of it.
     run.ledger.next_seq.set(history.len() as u64);
     // What is skipped is known from the beginning: else the polls before would be others.
-    for entry in history.iter() {
+    let mut void = BTreeSet::new();
+    for (at, entry) in (0..).zip(history.iter()) {
         if let Some(seq) = Record::read_skipped(entry.record) {
             run.extra().inbox.borrow_mut().skip(seq);
+        } else if let Some(from) = Record::read_retried(entry.record) {
+            add_void(&mut void, history, from, at);
         }
     }
     for (seq, entry) in (0..).zip(history.iter()) {
-        replay::read(entry, seq, |delivery, record| run.deliver(delivery, record))?;
+        replay::read(entry, seq, |delivery, record| match void.contains(&seq) {
+            false => run.deliver(delivery, record),
+            true => {
+                run.pass_over(seq, record);
+                Ok(())
+            }
+        })?;
     }
     Ok(())
 }

@@ -193,7 +193,8 @@ impl Engine {
             | Record::Marked { .. }
             | Record::Reported { .. }
             | Record::MessageSkipped { .. }
-            | Record::Again => Ok((None, 0)),
+            | Record::Again
+            | Record::Retried { .. } => Ok((None, 0)),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::codec;
 use crate::fault::Fault;
 use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
-use crate::ledger::{Draft, Ledger, What};
+use crate::ledger::{Draft, Ledger, Retrial, What};
 use crate::record::{Link, Record};
 
 /// A commit takes no further run when its records have so many bytes.
@@ -230,6 +230,7 @@ impl<'a> Writer<'a> {
             What::Message(_) | What::ChildEnded(_) => self.push_record(draft),
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
             What::Resume => self.write_resumed(to),
+            What::Retry(retrial) => self.write_retrial(to, retrial),
             What::Delete => self.batch.delete(to.key),
         }
     }
@@ -239,6 +240,15 @@ impl<'a> Writer<'a> {
         if self.engine.ledgers.instance(to).is_some_and(|run| !run.has_ended()) {
             self.put_row(to, RunState::Running, None);
         }
+    }
+
+    /// A run that is in no one's memory goes on, whatever its end.
+    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from }: &Retrial) {
+        self.push(to, |bytes| Record::Retried { from: *from }.append(bytes));
+        let mut row = row.clone();
+        row.state = RunState::Running;
+        row.changed_at = self.now.as_nanos();
+        self.batch.put_row(row);
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {
@@ -322,6 +332,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Admitted { .. }
         | Record::Marked { .. }
         | Record::Reported { .. }
+        | Record::Retried { .. }
         | Record::MessageSkipped { .. } => None,
     }
 }

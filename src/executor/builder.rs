@@ -13,7 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::context::Ctx;
 use crate::engine::Engine;
 use crate::error::{BoxError, Error, Kind, Result};
-use crate::instance::World;
+use crate::instance::{Setup, World};
 use crate::name::Workflow;
 use crate::registry::Registry;
 use crate::timer::Timers;
@@ -27,6 +27,7 @@ pub struct Builder {
     clock: Option<Rc<dyn Clock>>,
     seed: Option<u64>,
     poll_budget: u64,
+    retries_from: Duration,
     observer: Option<Rc<dyn Observer>>,
     choices: Option<Rc<dyn Choices>>,
     resident_max: Option<usize>,
@@ -42,6 +43,7 @@ impl Executor {
             clock: None,
             seed: None,
             poll_budget: 1_000_000,
+            retries_from: Duration::from_secs(1),
             observer: None,
             choices: None,
             resident_max: None,
@@ -119,6 +121,24 @@ impl Builder {
     /// ```
     pub fn clock(self, clock: impl Clock + 'static) -> Self {
         Self { clock: Some(Rc::new(clock)), ..self }
+    }
+
+    /// Records that an attempt of a step failed, with its error and the time of the next one, if that is
+    /// to wait for `wait` or longer: 1 s by default.
+    ///
+    /// What is recorded outlives the process: the number of the attempt, limits and waits go on after a
+    /// restart. What waits for less is over so soon that it is not worth a commit; those attempts are
+    /// forgotten with the process. The record shares a commit with whatever else there is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use dacapo::Executor;
+    /// // All of them: also those of a policy that waits for no time at all.
+    /// let executor = Executor::builder().record_retries(Duration::ZERO).in_memory();
+    /// # drop(executor);
+    /// ```
+    pub fn record_retries(self, wait: Duration) -> Self {
+        Self { retries_from: wait, ..self }
     }
 
     /// Makes the seeds of runs a function of `seed` and the order of their starts. By default they
@@ -323,8 +343,14 @@ impl Builder {
         let values = values.map_err(|why| {
             Error::of(Kind::Store, format_args!("the shapes of the file are damaged: {why}"))
         })?;
-        let (observer, choices) = (self.observer, self.choices);
-        let world = World::new(timers, values, self.poll_budget, observer, choices, caught);
+        let setup = Setup {
+            poll_budget: self.poll_budget,
+            retries_from: self.retries_from,
+            observer: self.observer,
+            choices: self.choices,
+            caught,
+        };
+        let world = World::new(timers, values, setup);
         let seed = self.seed.unwrap_or_else(random_seed);
         let engine = Engine::new(
             world,

@@ -7,6 +7,7 @@ mod follow;
 mod handle;
 mod outside;
 mod parked;
+mod retrying;
 mod posted;
 mod runs;
 mod shutdown;
@@ -35,6 +36,7 @@ pub use handle::Handle;
 pub(crate) use handle::unread_output;
 pub use parked::{ParkedRun, UnregisteredRun};
 pub use posted::Posted;
+pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use weak::WeakExecutor;
 
@@ -295,7 +297,7 @@ impl Executor {
     /// ```
     #[must_use]
     pub fn caught_panics(&self) -> u64 {
-        self.shared.engine.world.caught.count()
+        self.shared.engine.world.setup.caught.count()
     }
 }
 

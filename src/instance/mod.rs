@@ -46,7 +46,7 @@ pub(crate) use pending::{
 use submitted::Submitted;
 pub(crate) use task::Root;
 use task::WorkflowTask;
-pub(crate) use world::World;
+pub(crate) use world::{Setup, World};
 
 /// One run, from its start or replay until it ends or is parked.
 ///
@@ -95,6 +95,19 @@ pub(crate) struct Extra {
     pub(crate) topics: RefCell<Topics>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
+    pub(crate) taken_up: Cell<TakenUp>,
+}
+
+/// Why a run that was replayed goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum TakenUp {
+    /// Nothing was wrong with it.
+    #[default]
+    ByItself,
+    /// It was parked.
+    Resumed,
+    /// It had failed.
+    Retried,
 }
 
 /// How a root ends.
@@ -203,14 +216,24 @@ impl Instance {
         let _ = self.extra().fault.set(Fault::message(seq, detail));
     }
 
+    /// A step gave up: the run is parked before the next commit.
+    pub(crate) fn give_up(self: &Rc<Self>, fault: Fault) {
+        self.world.given_up.borrow_mut().push((self.clone(), fault));
+    }
+
+    /// Why it goes on, if it was replayed.
+    pub(crate) fn taken_up(&self) -> TakenUp {
+        self.has_extra().map_or(TakenUp::ByItself, |extra| extra.taken_up.get())
+    }
+
     pub(crate) fn fault(&self) -> Option<&Fault> {
         self.has_extra()?.fault.get()
     }
 
     pub(crate) fn observe(&self, event: Event<'_>) {
-        if let Some(observer) = &self.world.observer {
+        if let Some(observer) = &self.world.setup.observer {
             // It is a fault of whoever looks on, and none of the run.
-            self.world.caught.or((), || observer.observe(&self.id, event));
+            self.world.setup.caught.or((), || observer.observe(&self.id, event));
         }
     }
 
@@ -271,7 +294,7 @@ impl Instance {
     /// In a simulation, wakes some tasks of a quiescent run although nothing happened, and says
     /// whether it did.
     pub(crate) fn wake_spuriously(&self) -> bool {
-        let Some(choices) = &self.world.choices else { return false };
+        let Some(choices) = &self.world.setup.choices else { return false };
         if self.has_ended() || self.fault().is_some() {
             return false;
         }

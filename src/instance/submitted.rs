@@ -22,6 +22,8 @@ pub(crate) struct Submitted {
     input: Cell<Option<Bytes<'static>>>,
     /// The timer of its deadline, while there is one.
     timer: Cell<Option<RunTimer>>,
+    /// Whether the run was taken up again after it had failed, whatever the deadline.
+    ignores_deadline: Cell<bool>,
 }
 
 impl Instance {
@@ -35,6 +37,7 @@ impl Instance {
             link: Cell::new(*link),
             input: Cell::new(Some(input.clone().into_owned())),
             timer: Cell::default(),
+            ignores_deadline: Cell::default(),
         };
         // Live it is there since the run was made.
         if self.extra().submitted.set(submitted).is_ok() {
@@ -70,9 +73,17 @@ impl Instance {
 
     /// When it is asked to end, if it was not before.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        let deadline = self.submitted()?.options.deadline?;
-        let is_asked = self.extra().cancelling.is_asked();
-        (self.is_running() && !is_asked).then_some(deadline)
+        let submitted = self.submitted()?;
+        let deadline = submitted.options.deadline?;
+        let counts = !submitted.ignores_deadline.get() && !self.extra().cancelling.is_asked();
+        (self.is_running() && counts).then_some(deadline)
+    }
+
+    /// Its deadline no longer counts.
+    pub(crate) fn ignore_deadline(&self) {
+        if let Some(submitted) = self.submitted() {
+            submitted.ignores_deadline.set(true);
+        }
     }
 
     /// Has the timers know of its deadline.

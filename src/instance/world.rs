@@ -3,6 +3,7 @@
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::task::{RawWakerVTable, Waker};
 use core::time::Duration;
@@ -13,8 +14,9 @@ use futures::future::LocalBoxFuture;
 
 use crate::choices::{Choices, hesitant};
 use crate::ending::Ending;
+use crate::fault::Fault;
 use crate::gate::Gate;
-use crate::instance::{Pending, Reported};
+use crate::instance::{Instance, Pending, Reported};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
@@ -43,20 +45,30 @@ pub(crate) struct World {
     pub(crate) ending: Ending,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
+    /// Runs that are to be parked, since a step gave up.
+    pub(crate) given_up: RefCell<Vec<(Rc<Instance>, Fault)>>,
     /// What bodies published, on whatever thread.
     pub(crate) reports: Arc<Mailbox<Report>>,
-    /// How many polls one delivery may take.
-    pub(crate) poll_budget: u64,
-    pub(crate) observer: Option<Rc<dyn Observer>>,
-    /// The panics of what is called beside the runs.
-    pub(crate) caught: Rc<Caught>,
-    /// `None` outside of simulations.
-    pub(crate) choices: Option<Rc<dyn Choices>>,
+    pub(crate) setup: Setup,
     /// The number of the task that was polled last, for messages: it is one of the run whose poll
     /// has just returned.
     pub(crate) polled_task: Cell<u32>,
     /// The waker of the task that is being polled.
     own_waker: Cell<WakerIdentity>,
+}
+
+/// What an executor was built with, as far as it concerns each of its runs.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    /// How many polls one delivery may take.
+    pub(crate) poll_budget: u64,
+    /// An attempt that failed is recorded if the next one waits for so long.
+    pub(crate) retries_from: Duration,
+    pub(crate) observer: Option<Rc<dyn Observer>>,
+    /// The panics of what is called beside the runs.
+    pub(crate) caught: Rc<Caught>,
+    /// `None` outside of simulations.
+    pub(crate) choices: Option<Rc<dyn Choices>>,
 }
 
 /// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.
@@ -67,14 +79,7 @@ fn same(waker: &Waker) -> WakerIdentity {
 }
 
 impl World {
-    pub(crate) fn new(
-        timers: Rc<Timers>,
-        values: Rc<Values>,
-        poll_budget: u64,
-        observer: Option<Rc<dyn Observer>>,
-        choices: Option<Rc<dyn Choices>>,
-        caught: Rc<Caught>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(timers: Rc<Timers>, values: Rc<Values>, setup: Setup) -> Rc<Self> {
         let gate = Gate::new();
         Rc::new(Self {
             tasks: dacapo_executor::raw::gated(gate.clone()),
@@ -86,11 +91,9 @@ impl World {
             threads: Threads::default(),
             ending: Ending::default(),
             pending: RefCell::default(),
+            given_up: RefCell::default(),
             reports: Arc::new(Mailbox::new()),
-            poll_budget,
-            observer,
-            caught,
-            choices,
+            setup,
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })
@@ -105,8 +108,8 @@ impl World {
 
     /// Tells the observer.
     pub(crate) fn notify(&self, notice: &Notice<'_>) {
-        if let Some(observer) = &self.observer {
-            self.caught.or((), || observer.notify(notice));
+        if let Some(observer) = &self.setup.observer {
+            self.setup.caught.or((), || observer.notify(notice));
         }
     }
 
@@ -139,7 +142,7 @@ impl World {
 
     /// Has a body begin, at the tail of the queue.
     pub(crate) fn spawn_body(&self, body: LocalBoxFuture<'static, ()>) -> TaskId {
-        self.bodies.raw().spawn_boxed(match &self.choices {
+        self.bodies.raw().spawn_boxed(match &self.setup.choices {
             None => body,
             Some(choices) => hesitant(body, choices.clone()),
         })
@@ -151,7 +154,7 @@ impl World {
             return 0;
         }
         let queued = self.bodies.raw().queue_len();
-        self.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
+        self.setup.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }
 
     /// The task of this number is about to be polled with `waker`.

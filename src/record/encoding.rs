@@ -80,8 +80,20 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The position of the variant `MessageSkipped`.
+    /// From which seq on a retry takes back what failed, if this record is one.
+    pub(crate) fn read_retried(bytes: &[u8]) -> Option<u64> {
+        if bytes.first() != Some(&Self::RETRIED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Retried { from }) => Some(from),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The positions of the variants `MessageSkipped` and `Retried`.
     const SKIPPED: u8 = 10;
+    const RETRIED: u8 = 12;
 
     /// The positions of the variants `OperationEnded`, `Asked::Step` and `Ok` among the others.
     const ENDED: u8 = 1;

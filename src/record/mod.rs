@@ -124,6 +124,9 @@ pub(crate) enum Record<'a> {
     MessageSkipped { seq: u64 },
     /// This pass has ended, and the run goes on in another; always its last record.
     Again,
+    /// The run had failed, and was taken up again: of what stands from this seq on, failures and what the
+    /// code did about them count no longer. Histories are searched for these before they are delivered.
+    Retried { from: u64 },
 }
 
 /// What code does without awaiting it. In a replay a recorded one must have been made, with the same
@@ -207,7 +210,7 @@ pub(crate) struct Spent {
 }
 
 /// See [`Record::OperationNoted`]. The order of the variants is the format.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Note<'a> {
     /// An `at_most_once` body may have begun.
     Begun,
@@ -218,6 +221,8 @@ pub(crate) enum Note<'a> {
     /// The request has left, for another store, and its outcome comes in a later commit. No build has
     /// recorded it so far; one that finds it does not ask again.
     Left,
+    /// This attempt of a body failed, and the next one is made at `next_at`.
+    AttemptFailed { attempt: u32, failure: Failure, next_at: Timestamp },
 }
 
 impl<'a> Asked<'a> {
@@ -232,11 +237,13 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether a history can hold `note` of it.
-    pub(crate) fn takes(&self, note: Note<'_>) -> bool {
+    pub(crate) fn takes(&self, note: &Note<'_>) -> bool {
         match note {
-            Note::Begun | Note::Interrupted => matches!(self, Self::Step { .. }),
+            Note::Begun | Note::Interrupted | Note::AttemptFailed { .. } => {
+                matches!(self, Self::Step { .. })
+            }
             Note::ChildStarted { workflow: started, .. } => {
-                matches!(self, Self::Child { workflow } if *workflow == started)
+                matches!(self, Self::Child { workflow } if workflow == started)
             }
             Note::Left => self.is_request(),
         }
@@ -419,11 +426,20 @@ mod tests {
             Record::Reported { number: NUMBER, attempt: 2, topic: "tokens", value: bytes() },
             Record::MessageSkipped { seq: 7 },
             Record::Again,
+            Record::Retried { from: 300 },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },
             },
             Record::OperationNoted { number: NUMBER, note: Note::Left },
+            Record::OperationNoted {
+                number: NUMBER,
+                note: Note::AttemptFailed {
+                    attempt: 3,
+                    failure: Error::new("down").into_failure(),
+                    next_at: Timestamp::from_nanos(9),
+                },
+            },
         ];
         for record in records {
             let mut encoded = Vec::new();

@@ -45,6 +45,9 @@ impl fmt::Display for Record<'_> {
             Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } } => {
                 write!(f, "start of child {number} {workflow:?} [{id}]")
             }
+            Record::OperationNoted { number, note: Note::AttemptFailed { attempt, .. } } => {
+                write!(f, "failure of attempt {attempt} of step {number}")
+            }
             Record::OperationNoted { number, note: Note::Left } => {
                 write!(f, "departure of request {number}")
             }
@@ -68,6 +71,7 @@ impl fmt::Display for Record<'_> {
             }
             Record::MessageSkipped { seq } => write!(f, "skip of the message of record {seq}"),
             Record::Again => f.write_str("end of the pass"),
+            Record::Retried { from } => write!(f, "retry of what failed from record {from} on"),
             Record::Finished { outcome: Ok(_), .. } => f.write_str("end of the run with an output"),
             Record::Finished { outcome: Err(failure), .. } => {
                 write!(f, "end of the run with the error {:?}", failure.message())

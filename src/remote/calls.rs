@@ -12,7 +12,7 @@ use futures::channel::oneshot;
 
 use super::{Remote, gone};
 use crate::error::Result;
-use crate::executor::{ParkedRun, RunInfo, UnregisteredRun};
+use crate::executor::{ParkedRun, RetryingStep, RunInfo, UnregisteredRun};
 use crate::record::CancelCause;
 
 impl Remote {
@@ -52,6 +52,22 @@ impl Remote {
         self.call(|executor| executor.parked())
     }
 
+    /// The steps that failed and are to be tried again; see
+    /// [`Executor::retrying`](crate::Executor::retrying).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().retrying())?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn retrying(&self) -> impl Future<Output = Result<Vec<RetryingStep>>> + Send + use<> {
+        self.call(|executor| executor.retrying())
+    }
+
     /// The unfinished runs whose workflows this build does not have; see
     /// [`Executor::unregistered`](crate::Executor::unregistered).
     ///
@@ -84,6 +100,22 @@ impl Remote {
     pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.resume(&id))
+    }
+
+    /// Takes up a run that has failed; see [`Executor::retry`](crate::Executor::retry).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().retry("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn retry(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
+        let id = id.to_owned();
+        self.call(move |executor| executor.retry(&id))
     }
 
     /// Takes up a run without the message that it is parked for; see

@@ -107,7 +107,8 @@ impl Instance {
                 Ok(())
             }
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
-            | Record::MessageSkipped { .. } => Ok(()),
+            | Record::MessageSkipped { .. }
+            | Record::Retried { .. } => Ok(()),
             Record::Started { .. }
             | Record::Submitted(_)
             | Record::Admitted { .. }

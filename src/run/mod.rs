@@ -28,7 +28,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::inbox::Address;
 use crate::instance::{Extra, Instance, Phase};
 use crate::message::Arrived;
-use crate::operation::Operation;
+use crate::operation::{FailedAttempt, Operation};
 use crate::panics;
 use crate::record::{Asked, CancelCause, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION};
 use crate::replay::{Delivery, claim, claim_mark, diverged};
@@ -76,7 +76,7 @@ impl Instance {
             }
             Record::OperationNoted { number, note } => {
                 let operation = claim(self, record, *number)?;
-                self.note(*number, operation.as_ref(), *note);
+                self.note(*number, operation.as_ref(), note);
             }
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
@@ -98,6 +98,8 @@ impl Instance {
                 self.note_termination(*cause, commit);
                 self.ask_to_end(*cause);
             }
+            // Whatever the deadline was for, the run is to go on.
+            Record::Retried { .. } => self.ignore_deadline(),
             Record::Finished { .. } | Record::Again => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");
@@ -105,6 +107,13 @@ impl Instance {
             }
         }
         self.poll_to_quiescence()
+    }
+
+    /// Passes over a record that counts no longer, since the run was taken up again after it had failed. What
+    /// it published was published.
+    pub(crate) fn pass_over(&self, seq: u64, record: &Record<'_>) {
+        self.delivered.set(seq + 1);
+        self.note_published(record);
     }
 
     /// Something outside touched the run: why it is parked, unless that no longer matters.
@@ -120,7 +129,7 @@ impl Instance {
     }
 
     /// `None`: the operation was dropped.
-    fn note(&self, number: Number, operation: Option<&Rc<Operation>>, note: Note<'_>) {
+    fn note(&self, number: Number, operation: Option<&Rc<Operation>>, note: &Note<'_>) {
         match (note, operation) {
             (Note::ChildStarted { id, .. }, child) => self.begin_child(number, id, child),
             (_, None) => {}
@@ -133,6 +142,13 @@ impl Instance {
                 self.operations.borrow_mut().ask_again(number);
             }
             (Note::Left, Some(request)) => request.note_begun(),
+            (Note::AttemptFailed { attempt, failure, next_at }, Some(step)) => {
+                // Live, the body knows, and may be further by now.
+                if self.operations.borrow().is_replaying() {
+                    let (attempt, failure, next_at) = (*attempt, failure.clone(), *next_at);
+                    step.note_failed(FailedAttempt { attempt, failure, next_at });
+                }
+            }
         }
     }
 
@@ -212,7 +228,7 @@ impl Instance {
     // The queue is one for all runs, and holds tasks of this one only: it was empty before, and the gate
     // keeps out the wakes of others. What is left in it when the root ends is dropped with its tasks.
     fn poll_tasks(&self) {
-        let budget = self.world.poll_budget;
+        let budget = self.world.setup.poll_budget;
         for _ in 0..budget {
             let stop = self.has_ended() || self.fault().is_some();
             if stop || !self.world.tasks.try_tick() {

@@ -6,11 +6,12 @@ use crate::clock::Timestamp;
 use crate::context::explain;
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Instance, Phase};
+use crate::instance::{BodyEnd, Instance, Phase, TakenUp};
 use crate::ledger::What;
 use crate::mark::Ask;
 use crate::operation::Operation;
 use crate::record::{Asked, Note, Number, Record};
+use crate::retry::Retry;
 
 impl Instance {
     /// Takes up what the run asked for since the last time, and drafts what must be recorded first.
@@ -36,6 +37,9 @@ impl Instance {
                 return self.draft_end();
             }
             Phase::Closed => return Ok(()),
+        }
+        if let Some(fault) = self.fault() {
+            return Err(fault.clone());
         }
         // Nothing but a delivery wakes a task, and only an operation brings one.
         self.check_stall()
@@ -130,19 +134,33 @@ impl Instance {
     }
 
     /// What is recorded of a step whose body the end of a process interrupted, or may have. If that
-    /// was an end in order, it interrupted none: they begin, as if they had just been asked for.
+    /// was an end in order, it interrupted none: they begin, as if they had just been asked for. One that
+    /// has no policy, and never comes to an end, parks its run: the end of a process is no failure.
     fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
-        let (number, attempts) = (step.number, step.interrupted() + 1);
-        let policy = step.policy();
+        let (number, attempts) = (step.number, step.attempts() + 1);
+        let (policy, taken_up) = (step.policy(), self.taken_up());
         let is_closing = self.world.ending.is_closing();
         let may_not_begin = policy.at_most_once && step.has_begun();
-        if is_closing || !may_not_begin && self.world.ending.spares_body() {
+        let is_spared = || {
+            // An attempt that is still waited for has not begun.
+            let waits = step.failed().is_some_and(|it| it.next_at > self.world.timers.present());
+            self.world.ending.spares_body() || waits || taken_up == TakenUp::Retried
+        };
+        if is_closing || !may_not_begin && is_spared() {
             return self.begin(step);
         }
         let message = match (policy.at_most_once, step.has_begun()) {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",
-            (false, _) if policy.retry.gives_up_interrupted(attempts) => {
+            // Somebody asked for one more.
+            (false, _) if taken_up == TakenUp::Resumed => {
+                return self.draft_note(number, Note::Interrupted);
+            }
+            (false, _) if attempts >= policy.retry.max_interrupted() => {
+                if policy.or_park || policy.retry == Retry::never() {
+                    let detail = format_args!("the process ended in {attempts} attempts of {step}");
+                    return self.fail(ParkReason::EndedProcess, detail);
+                }
                 "it was interrupted in the last of them"
             }
             (false, _) => return self.draft_note(number, Note::Interrupted),
@@ -165,7 +183,7 @@ impl Instance {
         self.world.pending.borrow_mut().outcomes.push(end);
     }
 
-    fn draft_note(&self, number: Number, note: Note<'static>) {
+    pub(crate) fn draft_note(&self, number: Number, note: Note<'static>) {
         self.draft(Record::OperationNoted { number, note });
     }
 

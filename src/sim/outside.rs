@@ -5,7 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::any::{Any, TypeId};
 use core::cell::{Cell, RefCell};
+use core::time::Duration;
 
+use super::VirtualClock;
+use crate::clock::{Clock, Timestamp};
 use crate::context::Attempt;
 
 /// What lies outside of the processes of one simulation, and is still there when they are gone.
@@ -17,6 +20,10 @@ pub(super) struct Outside {
     wrong: RefCell<Vec<String>>,
     /// The number of the present process, from 1.
     process: Cell<u32>,
+    /// What the clock of the last process showed: the time outside goes on from there.
+    clock: RefCell<Option<VirtualClock>>,
+    /// Whether that may be set back: then an attempt that had begun may look as if it had not.
+    has_jumps: Cell<bool>,
 }
 
 /// The effects of one step.
@@ -34,6 +41,19 @@ impl Outside {
     /// Another process begins.
     pub(super) fn begin_process(&self) {
         self.process.set(self.process.get() + 1);
+    }
+
+    /// The clock of a process that begins `outage` after the last one, over a store that was written last
+    /// at `last_commit`.
+    pub(super) fn begin_clock(&self, last_commit: Timestamp, outage: Duration) -> VirtualClock {
+        let mut clock = self.clock.borrow_mut();
+        let last = clock.as_ref().map_or(last_commit, |clock| clock.now().max(last_commit));
+        clock.insert(VirtualClock::new(last + outage)).clone()
+    }
+
+    /// The clocks of the processes may be set back.
+    pub(super) fn allow_jumps(&self) {
+        self.has_jumps.set(true);
     }
 
     /// The present process was shut down.
@@ -55,7 +75,7 @@ impl Outside {
             (noted.processes, noted.last) = (before + 1, self.process.get());
             let (number, key) = (attempt.number(), attempt.key());
             let counted = before - noted.shut_down;
-            if number <= counted {
+            if number <= counted && !self.has_jumps.get() {
                 let ended = format!("though {counted} processes ended in an attempt before");
                 self.wrong(format!("the body of {key} begins attempt {number}, {ended}"));
             }

@@ -51,8 +51,11 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         (seed, wakes): (u64, u64),
         outage: Duration,
     ) -> Result<Self> {
-        let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
-        let jumps = plan.check.has_clock_jumps.then(|| Jumps::new(seed, &clock));
+        let clock = outside.begin_clock(Timestamp::from_nanos(store.time()), outage);
+        let jumps = plan.check.has_clock_jumps.then(|| {
+            outside.allow_jumps();
+            Jumps::new(seed, &clock)
+        });
         let (sim, recorder) =
             (Sim::inside(outside, seed, Some(wakes), clock.clone()), Recorder::with_attempts());
         let builder = sim.apply((plan.build)(&sim)).clock(Awaited { clock, jumps });

@@ -44,7 +44,7 @@ fn ids_and_workflows_that_do_not_fit() {
     refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
     assert_eq!(executor.block_on(run).expect("it ends"), 1);
     refused(executor.attach(X, "a"), r#"run "a" is one of workflow "w", not of "x""#);
-    let ended = r#"run "a" has ended, so it cannot be resumed"#;
+    let ended = r#"run "a" has ended, so it cannot be resumed: if it failed, see Executor::retry"#;
     assert!(refused(executor.resume("a"), ended).is_ended());
     drop(executor);
     let (executor, _) = open(build(), store.now());

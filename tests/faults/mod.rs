@@ -1,6 +1,7 @@
 //! What happens when things go wrong: each row of the table in docs/semantics.md, with its
 //! message.
 
+mod attempts;
 mod clocks;
 mod commits;
 mod deletion;
@@ -10,6 +11,7 @@ mod handles;
 mod misuse;
 mod panics;
 mod parking;
+mod retried;
 mod retries;
 mod storage;
 mod wrapped;

@@ -206,7 +206,8 @@ fn a_body_that_ends_the_process_uses_up_its_attempts() {
 fn a_body_without_a_policy_does_not_end_processes_for_ever() {
     let (numbers, ended, _) = end_processes(Retry::never(), false);
     assert_eq!(numbers, (1..=Retry::INTERRUPTED_ATTEMPTS).collect::<Vec<_>>());
-    assert!(ended.expect_err("no attempt is left").is_interrupted());
+    let error = ended.expect_err("no attempt is left");
+    assert_eq!(error.park_reason(), Some(dacapo::ParkReason::EndedProcess));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Runs that are taken up again after they failed: which of their records count no longer.
+//!
+//! A run fails because something that it awaited failed, and all that is known is the history. So a retry
+//! goes back over what can be tried again at its end: failures, and what the code did about them. What was
+//! achieved stays, and so does whatever came from elsewhere.
+
+use alloc::collections::BTreeSet;
+
+use dacapo_store::History;
+
+use crate::record::{Asked, Note, Record};
+
+/// What a retry makes of a record at the end of a history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It counts, and nothing before it is looked at.
+    Last,
+    /// It counts.
+    Stays,
+    /// It counts no longer.
+    Void,
+    /// The same, and what the code did after it counts no longer either.
+    Failure,
+    /// The code did it.
+    Done,
+}
+
+fn fate(record: &Record<'_>) -> Fate {
+    match record {
+        // A child that failed is not started again: its id is taken.
+        Record::OperationEnded { outcome: Ok(_), .. }
+        | Record::OperationEnded { asked: Asked::Child { .. }, .. } => Fate::Last,
+        Record::OperationEnded { outcome: Err(_), .. } | Record::CancelRequested { .. } => {
+            Fate::Failure
+        }
+        Record::OperationNoted { note: Note::Interrupted | Note::AttemptFailed { .. }, .. }
+        | Record::Finished { .. } => Fate::Void,
+        // What may run at most once does not run again, whoever asks for it.
+        Record::OperationNoted {
+            note: Note::Begun | Note::ChildStarted { .. } | Note::Left,
+            ..
+        } => Fate::Last,
+        Record::MessageArrived { .. } | Record::MessageSkipped { .. } => Fate::Stays,
+        Record::Marked { .. } | Record::Reported { .. } => Fate::Done,
+        Record::Started { .. }
+        | Record::Submitted(_)
+        | Record::Admitted { .. }
+        | Record::Again
+        | Record::Retried { .. } => Fate::Last,
+    }
+}
+
+/// The seq behind the last record of an ended run that says what was achieved.
+pub(crate) fn failed_from(history: &History) -> u64 {
+    let mut from = 0;
+    for (seq, entry) in (1..).zip(history.iter()) {
+        // Of what cannot be read nothing is taken back.
+        if Record::read(entry.record).map_or(Fate::Last, |record| fate(&record)) == Fate::Last {
+            from = seq;
+        }
+    }
+    from
+}
+
+/// Adds the records between `from` and `to`, where a retry stands, that count no longer.
+pub(crate) fn add_void(void: &mut BTreeSet<u64>, history: &History, from: u64, to: u64) {
+    let mut has_failed = false;
+    for (seq, entry) in (0..).zip(history.iter()).filter(|(seq, _)| (from..to).contains(seq)) {
+        let fate = Record::read(entry.record).map_or(Fate::Stays, |record| fate(&record));
+        has_failed |= fate == Fate::Failure;
+        let is_void = match fate {
+            Fate::Last | Fate::Stays => false,
+            Fate::Void | Fate::Failure => true,
+            Fate::Done => has_failed,
+        };
+        if is_void {
+            void.insert(seq);
+        }
+    }
+}
