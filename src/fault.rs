@@ -71,7 +71,7 @@ impl ParkReason {
             }
             Self::EndedProcess => {
                 "look for an abort, a stack overflow, memory that runs out or a loop that never ends, \
-                 then call `Executor::resume`, or `Executor::terminate`"
+                 then call `Executor::resume`, which tries once more, or `Executor::terminate`"
             }
             Self::OnRequest => "call `Executor::resume` when it is to go on",
             Self::Undecodable => {

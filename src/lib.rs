@@ -99,6 +99,8 @@ mod mailbox;
 mod gate;
 #[cfg(feature = "std")]
 mod threads;
+#[cfg(feature = "std")]
+mod watchdog;
 mod timer;
 mod choices;
 mod ending;

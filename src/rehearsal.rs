@@ -23,9 +23,9 @@ impl Engine {
         setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
         let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
-        let rehearsed = history
-            .and_then(|history| caught(|| deliver_history(&run, &history)))
-            .and_then(|()| run.check_end(row.state.has_ended()));
+        let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        let rehearsed = self.guarded(row, replay);
+        let rehearsed = rehearsed.and_then(|()| run.check_end(row.state.has_ended()));
         run.close();
         rehearsed.map_err(|fault| parked_error(&row.id, &fault))
     }

@@ -6,6 +6,7 @@ mod children;
 mod commit;
 mod deliver;
 mod evict;
+mod guard;
 mod idle;
 mod ledgers;
 mod notices;
@@ -35,6 +36,7 @@ use crate::notice::Notice;
 use crate::registry::Registry;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
+pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) seed: u64,
     pub(crate) store: RefCell<Box<dyn Store>>,
     pub(crate) ledgers: Ledgers,
+    guard: Guard,
     followers: Followers,
     askers: Askers,
     /// So many runs may be in memory before those that are idle have to leave it.
@@ -98,6 +101,7 @@ impl Engine {
         store: Box<dyn Store>,
         resident_max: Option<usize>,
         keep_keys: Duration,
+        guard: Guard,
     ) -> Self {
         Self {
             world,
@@ -107,6 +111,7 @@ impl Engine {
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),
+            guard,
             followers: Followers::default(),
             askers: Askers::default(),
             resident_max: resident_max.unwrap_or(usize::MAX),

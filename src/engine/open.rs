@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunKey, RunRow, RunState};
 
-use super::{Engine, unregistered};
+use super::{Engine, Guard, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec;
@@ -134,6 +134,7 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
+        self.guard.look_back(&self.store);
         self.world.advance();
         self.world.ending.recover(note.is_some(), || self.take_up_unfinished())
     }
@@ -144,16 +145,22 @@ impl Engine {
         let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
             if self.registry.find(&row.workflow).is_some() {
                 match self.sleeps_until(&row) {
-                    Some(wake_at) => asleep.push((wake_at, row.key)),
-                    None => rows.push(row),
+                    Some(wake_at) if !self.guard.held.contains(&row.id) => {
+                        asleep.push((wake_at, row.key))
+                    }
+                    Some(_) | None => rows.push(row),
                 }
             }
         });
         scanned.map_err(|error| Error::store(&error))?;
         self.world.timers.add_returns(asleep);
-        for row in rows {
-            self.reload(&row)?;
-            self.evict_surplus();
+        for group in rows.chunks(Guard::GROUP) {
+            self.guard.begin_group(&self.store, group);
+            for row in group {
+                self.reload(row)?;
+                self.evict_surplus();
+            }
+            self.guard.end_group(&self.store);
         }
         Ok(())
     }

@@ -117,6 +117,7 @@ impl Engine {
 
     fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
         self.world.advance();
+        self.guard.forgive(row.key);
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
         run.extra().taken_up.set(taken_up);
         self.ledgers.enter(&run);
@@ -147,7 +148,9 @@ impl Engine {
         ledger.started_at.set(Timestamp::from_nanos(row.started_at));
         ledger.accept();
         let run = self.restored(&self.world, row, ledger)?;
-        let replayed = history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        let replayed = self.guarded(row, || {
+            history.and_then(|history| caught(|| deliver_history(&run, &history)))
+        });
         if row.link.is_none() {
             // Whoever waited for its end may have let it go since it began.
             run.clear_link();
@@ -157,6 +160,18 @@ impl Engine {
             Err(fault) => Err(fault),
         };
         Ok((run, replayed))
+    }
+
+    /// Calls `replay`, which runs the code of this run, unless that ended the process too often.
+    pub(crate) fn guarded(
+        &self,
+        row: &RunRow,
+        replay: impl FnOnce() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        match self.guard.refuses(row) {
+            None => self.guard.watch(&self.store, row, replay),
+            Some(fault) => Err(fault),
+        }
     }
 
     /// Whether the children are there that a run waits for.

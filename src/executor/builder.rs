@@ -11,7 +11,7 @@ use super::Executor;
 use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::context::Ctx;
-use crate::engine::Engine;
+use crate::engine::{Engine, Guard};
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::instance::{Setup, World};
 use crate::name::Workflow;
@@ -32,6 +32,7 @@ pub struct Builder {
     choices: Option<Rc<dyn Choices>>,
     resident_max: Option<usize>,
     keep_keys: Duration,
+    guard: Guard,
     value_max: usize,
 }
 
@@ -47,6 +48,7 @@ impl Executor {
             observer: None,
             choices: None,
             resident_max: None,
+            guard: Guard::default(),
             keep_keys: Duration::from_secs(24 * 60 * 60),
             value_max: 64 << 20,
         }
@@ -139,6 +141,52 @@ impl Builder {
     /// ```
     pub fn record_retries(self, wait: Duration) -> Self {
         Self { retries_from: wait, ..self }
+    }
+
+    /// Opens without replaying the run with this id: it is parked
+    /// ([`ParkReason::OnRequest`](crate::ParkReason::OnRequest)), as long as it has not ended, until it is
+    /// resumed. For a run that ends or blocks the process whenever it is replayed.
+    ///
+    /// One that ended the process in three replays in a row is parked without being asked for
+    /// ([`ParkReason::EndedProcess`](crate::ParkReason::EndedProcess)).
+    ///
+    /// ```
+    /// use dacapo::store::MemoryStore;
+    /// use dacapo::{Channel, Ctx, Error, Executor, ParkReason, Workflow};
+    ///
+    /// const WAIT: Workflow<(), u8> = Workflow::new("wait");
+    /// const ANSWER: Channel<u8> = Channel::new("answer");
+    /// let store = MemoryStore::new();
+    /// let wait = async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(ANSWER).await);
+    /// let executor = Executor::builder().workflow(WAIT, wait).open_with(store.shared())?;
+    /// executor.block_on(executor.start(WAIT, "order-7", ())?.accepted())?;
+    /// drop(executor);
+    ///
+    /// let builder = Executor::builder().workflow(WAIT, wait).hold("order-7");
+    /// let executor = builder.open_with(store.shared())?;
+    /// executor.block_on(dacapo::yield_now());
+    /// assert_eq!(executor.parked()?[0].reason, ParkReason::OnRequest);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn hold(mut self, id: &str) -> Self {
+        self.guard.held.insert(id.into());
+        self
+    }
+
+    /// Has `tell` called, on a thread of its own, with a line that names the run, whenever a replay takes
+    /// longer than `limit`: while it lasts no other run goes on. By default nobody is told.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use dacapo::Executor;
+    /// let builder = Executor::builder();
+    /// let builder = builder.replay_limit(Duration::from_secs(5), |line| eprintln!("{line}"));
+    /// # drop(builder.in_memory());
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn replay_limit(mut self, limit: Duration, tell: impl Fn(&str) + Send + 'static) -> Self {
+        self.guard.watchdog = Some(crate::watchdog::Watchdog::new(limit, Box::new(tell)));
+        self
     }
 
     /// Makes the seeds of runs a function of `seed` and the order of their starts. By default they
@@ -359,6 +407,7 @@ impl Builder {
             Box::new(store),
             self.resident_max,
             self.keep_keys,
+            self.guard,
         );
         engine.recover()?;
         Ok(Executor::over(engine))

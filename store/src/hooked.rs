@@ -214,6 +214,14 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
         self.store.next_run()
     }
 
+    fn marker(&self) -> Vec<u8> {
+        self.store.marker()
+    }
+
+    fn set_marker(&self, marker: &[u8]) {
+        self.store.set_marker(marker);
+    }
+
     fn time(&self) -> u64 {
         self.store.time()
     }

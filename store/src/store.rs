@@ -166,6 +166,19 @@ pub trait Store {
     /// If the storage refuses, after which it is as with [`commit`](Store::commit).
     fn fold(&mut self) -> Result<bool>;
 
+    /// What the last [`set_marker`](Store::set_marker) left, of this process or the one before; empty if
+    /// there is none. A store need not have one.
+    fn marker(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Leaves a few bytes that are to be found after the end of the process, however it ends. They are in no
+    /// commit, need not outlive the end of the machine, and a write that fails is as good as none: an
+    /// engine leaves here what it is about to do and may not survive.
+    fn set_marker(&self, marker: &[u8]) {
+        let _ = marker;
+    }
+
     /// The key for the next run: larger than all that were ever used, deleted ones included.
     fn next_run(&self) -> RunKey;
 
@@ -220,6 +233,8 @@ macro_rules! forward_store {
             note(key: &[u8]) -> $crate::Result<Option<$crate::macros::Vec<u8>>>;
             notes(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> $crate::Result<()>;
             shapes() -> $crate::Result<$crate::macros::Vec<$crate::macros::Vec<u8>>>;
+            marker() -> $crate::macros::Vec<u8>;
+            set_marker(marker: &[u8]) -> ();
             next_run() -> $crate::RunKey;
             time() -> u64;
             last_commit() -> u64;

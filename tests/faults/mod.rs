@@ -11,6 +11,7 @@ mod handles;
 mod misuse;
 mod panics;
 mod parking;
+mod poisoned;
 mod retried;
 mod retries;
 mod storage;

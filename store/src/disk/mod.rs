@@ -4,6 +4,7 @@ mod fold;
 mod buffered;
 mod ids;
 mod index;
+mod marker;
 mod notes;
 mod scan;
 mod options;
@@ -28,6 +29,7 @@ use std::path::Path;
 use redb::{ReadableDatabase, StorageBackend};
 
 use error::{DiskError, Handle, guarded};
+use marker::Marker;
 use notes::Notes;
 pub use options::Options;
 use shapes::Shapes;
@@ -89,6 +91,7 @@ pub struct RedbStore {
     header: Header,
     notes: Notes,
     shapes: Shapes,
+    marker: Marker,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -131,6 +134,7 @@ impl RedbStore {
     /// If the disk refuses.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
+        self.marker.remove();
         self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
     }
 
@@ -242,6 +246,14 @@ impl Store for RedbStore {
         Ok(true)
     }
 
+    fn marker(&self) -> Vec<u8> {
+        self.marker.read()
+    }
+
+    fn set_marker(&self, marker: &[u8]) {
+        self.marker.write(marker);
+    }
+
     fn next_run(&self) -> RunKey {
         RunKey(self.next_run)
     }
@@ -261,6 +273,7 @@ impl Drop for RedbStore {
         if self.db.is_open() && !std::thread::panicking() {
             // Nobody is left who could be told.
             let _ = self.seal();
+            self.marker.remove();
         }
     }
 }

@@ -10,6 +10,7 @@ use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
+use super::marker::Marker;
 use super::notes::Notes;
 use super::shapes::Shapes;
 use super::tables::{self, JOURNAL};
@@ -99,7 +100,7 @@ impl Options {
         let path = path.as_ref();
         let name = path.display().to_string();
         self.prepare(path, &name)?;
-        let store = guarded(|| {
+        let mut store = guarded(|| {
             let file = File::options().read(true).write(true).open(path)?;
             let buffered = Buffered::new(FileBackend::new(file)?);
             let db = self.builder().create_with_backend(buffered.clone())?;
@@ -107,6 +108,7 @@ impl Options {
         })
         .map_err(|error| error.about(&name))?;
         create::clear(path, self.semantics_version);
+        store.marker = Marker::beside(path);
         Ok(store)
     }
 
@@ -207,6 +209,7 @@ impl Options {
             shapes: Shapes::read(&txn, header.shapes)?,
             time: header.time,
             next_run: header.next_run,
+            marker: Marker::default(),
             refused: None,
         };
         for item in txn.open_table(JOURNAL)?.range::<u64>(..)? {

@@ -208,6 +208,14 @@ impl Store for MemoryStore {
         self.with(|state| RunKey(state.next_run))
     }
 
+    fn marker(&self) -> Vec<u8> {
+        self.with(|state| state.marker.clone())
+    }
+
+    fn set_marker(&self, marker: &[u8]) {
+        self.with(|state| state.marker = marker.to_vec());
+    }
+
     fn time(&self) -> u64 {
         self.with(|state| state.time)
     }

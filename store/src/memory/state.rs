@@ -14,6 +14,7 @@ pub(super) struct State {
     pub(super) counts: Counts,
     pub(super) notes: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) shapes: Vec<Vec<u8>>,
+    pub(super) marker: Vec<u8>,
     /// Those of all user tables, under their [full keys](crate::tables::full_key).
     pub(super) tables: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) commits: u64,

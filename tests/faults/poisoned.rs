@@ -1,0 +1,206 @@
+//! Runs whose replay ends the process, or never ends: others go on all the same.
+
+use std::cell::Cell;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use dacapo::store::{MemoryStore, RedbStore, Store};
+use dacapo::{Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Workflow, yield_now};
+
+/// Whether its code does what no other run survives, behind the step.
+const RUN: Workflow<bool, u32> = Workflow::new("run");
+const GO_ON: Channel<u32> = Channel::new("go on");
+const RUNS: usize = 100;
+const POISONED: &str = "run-50";
+
+/// Every run but one awaits a message behind a step; in the process to come the other does `harm`, at the
+/// same place.
+fn build(harm: Option<Rc<dyn Fn()>>) -> Builder {
+    Executor::builder().workflow(RUN, async move |ctx: &Ctx, is_poisoned: bool| {
+        let n = ctx.step("begin", async || Ok::<_, Error>(1)).await?;
+        if let Some(harm) = harm.as_ref().filter(|_| is_poisoned) {
+            harm();
+        }
+        Ok::<_, Error>(n + ctx.receive(GO_ON).await)
+    })
+}
+
+fn start(store: impl Store + 'static) {
+    let executor = build(None).open_with(store).expect("it opens");
+    let runs = (0..RUNS).map(|n| {
+        let id = format!("run-{n}");
+        executor.start(RUN, &id, id == POISONED).expect("new")
+    });
+    let runs: Vec<_> = runs.collect();
+    executor.block_on(async {
+        for run in &runs {
+            run.accepted().await.expect("it is committed");
+        }
+        for _ in 0..5 {
+            yield_now().await;
+        }
+    });
+}
+
+fn all_but_one_end(executor: &Executor) {
+    for id in (0..RUNS).map(|n| format!("run-{n}")).filter(|id| id != POISONED) {
+        executor.block_on(executor.send(&id, GO_ON, 1)).expect("it runs");
+        let run = executor.attach(RUN, &id).expect("it is there");
+        assert_eq!(executor.block_on(run).expect("it ends"), 2, "{id}");
+    }
+}
+
+/// The state that a process leaves which ends in the midst of the harm.
+fn state_at_the_end(
+    stored: &MemoryStore,
+    builder: impl Fn(Rc<dyn Fn()>) -> Builder,
+) -> MemoryStore {
+    let live = stored.snapshot();
+    let (seen, state) = (live.shared(), Rc::new(Cell::new(None)));
+    let kept = state.clone();
+    let harm = Rc::new(move || kept.set(Some(seen.snapshot())));
+    drop(builder(harm).open_with(live).expect("it opens"));
+    state.take().expect("the run was replayed")
+}
+
+/// Three processes in a row end in the replay of one run: the fourth parks it, and all others go on. It
+/// has one more try for each time that it is resumed.
+#[test]
+fn a_run_that_ends_the_process_is_parked() {
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    for _ in 0..3 {
+        stored = state_at_the_end(&stored, |harm| build(Some(harm)));
+    }
+    let harmless = Rc::new(Cell::new(0));
+    let harm = harmless.clone();
+    let executor = build(Some(Rc::new(move || harm.set(harm.get() + 1))));
+    let executor = executor.open_with(stored.shared()).expect("it opens");
+    assert_eq!(harmless.get(), 0, "it is not replayed");
+    let parked = executor.parked().expect("memory");
+    assert_eq!((parked.len(), &*parked[0].id), (1, POISONED));
+    assert_eq!(parked[0].reason, ParkReason::EndedProcess);
+    let why = "ended the process: the process ended in each of its last 3 replays; look for";
+    assert!(parked[0].message.starts_with(why), "{}", parked[0].message);
+    all_but_one_end(&executor);
+    assert!(stored.marker().is_empty());
+    executor.resume(POISONED).expect("this build does no harm");
+    executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
+    let run = executor.attach(RUN, POISONED).expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends"), 2);
+}
+
+/// Two are not enough, and a replay between them that came to its end counts.
+#[test]
+fn only_ends_in_a_row_count() {
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    for _ in 0..3 {
+        for _ in 0..2 {
+            stored = state_at_the_end(&stored, |harm| build(Some(harm)));
+        }
+        drop(build(None).open_with(stored.shared()).expect("it opens"));
+    }
+    let executor = build(None).open_with(stored).expect("it opens");
+    assert!(executor.parked().expect("memory").is_empty());
+}
+
+/// A run that is held is not replayed, whatever it would do.
+#[test]
+fn a_run_that_is_held() {
+    let stored = MemoryStore::new();
+    start(stored.shared());
+    let endless: Rc<dyn Fn()> = Rc::new(|| panic!("it is replayed"));
+    let executor = build(Some(endless)).hold(POISONED).open_with(stored.shared()).expect("opens");
+    executor.block_on(yield_now());
+    let parked = executor.parked().expect("memory");
+    assert_eq!((&*parked[0].id, parked[0].reason), (POISONED, ParkReason::OnRequest));
+    all_but_one_end(&executor);
+    drop(executor);
+    let executor = build(None).open_with(stored).expect("it opens");
+    assert_eq!(executor.parked().expect("memory").len(), 1, "until it is resumed");
+    executor.resume(POISONED).expect("it goes on");
+    executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
+}
+
+/// Who blocks the thread is named while it does.
+#[test]
+fn a_replay_that_takes_too_long_is_named() {
+    let stored = MemoryStore::new();
+    start(stored.shared());
+    let (tell, told) = mpsc::channel();
+    let told = Rc::new(told);
+    let lines = told.clone();
+    // It goes on and on until somebody looks.
+    let harm: Rc<dyn Fn()> = Rc::new(move || {
+        let line: String = lines.recv_timeout(Duration::from_secs(20)).expect("it is named");
+        let named = r#"the replay of run "run-50" has taken longer than 50ms"#;
+        assert!(line.starts_with(named) && line.contains("hold(\"run-50\")"), "{line}");
+    });
+    let builder = build(Some(harm)).replay_limit(Duration::from_millis(50), move |line| {
+        let _ = tell.send(line.to_owned());
+    });
+    let executor = builder.open_with(stored).expect("it opens");
+    assert!(executor.parked().expect("memory").is_empty());
+    assert!(told.try_recv().is_err(), "it is told once");
+}
+
+const CHILD: &str = "DACAPO_POISONED";
+
+/// Not a test: what `processes_that_abort` starts.
+#[test]
+fn a_process_that_aborts() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let harm: Rc<dyn Fn()> = Rc::new(|| std::process::abort());
+    let _ = build(Some(harm)).open(path);
+}
+
+/// The same with real processes and a real file: the fourth one is this.
+#[test]
+fn processes_that_abort() {
+    let path = std::env::temp_dir().join(format!("dacapo-poisoned-{}.redb", std::process::id()));
+    start(RedbStore::open(&path).expect("it is made"));
+    let beside = path.with_extension("redb.replaying");
+    for _ in 0..3 {
+        let mut child = Command::new(std::env::current_exe().expect("this is one"));
+        child.args(["--exact", "faults::poisoned::a_process_that_aborts"]).env(CHILD, &path);
+        let child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let status = child.and_then(|mut child| child.wait()).expect("it starts");
+        assert!(!status.success(), "it aborts");
+        assert!(beside.exists());
+    }
+    let before = Instant::now();
+    let executor = build(Some(Rc::new(|| std::process::abort()))).open(&path).expect("it opens");
+    assert_eq!(executor.parked().expect("it can be read")[0].id, POISONED);
+    all_but_one_end(&executor);
+    drop(executor);
+    assert!(!beside.exists(), "what ends in order leaves nothing: {:?}", before.elapsed());
+    std::fs::remove_file(path).expect("it is there");
+}
+
+/// A rehearsal that ends the process is not made a fourth time.
+#[test]
+fn a_rehearsal_that_ends_the_process() -> Result<()> {
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    let executor = build(None).open_with(stored.shared())?;
+    for n in 0..RUNS {
+        executor.block_on(executor.send(&format!("run-{n}"), GO_ON, 1))?;
+        executor.block_on(executor.attach(RUN, &format!("run-{n}"))?)?;
+    }
+    drop(executor);
+    for _ in 0..3 {
+        let live = stored.snapshot();
+        let (seen, state) = (live.shared(), Rc::new(Cell::new(None)));
+        let kept = state.clone();
+        let harm: Rc<dyn Fn()> = Rc::new(move || kept.set(Some(seen.snapshot())));
+        build(Some(harm)).open_with(live)?.verify(POISONED)?;
+        stored = state.take().expect("the run was replayed");
+    }
+    let executor = build(Some(Rc::new(|| panic!("it is replayed")))).open_with(stored)?;
+    let error = executor.verify(POISONED).expect_err("it is not replayed");
+    assert_eq!(error.park_reason(), Some(ParkReason::EndedProcess));
+    executor.verify("run-1")
+}
