@@ -8,6 +8,7 @@ mod deliver;
 mod evict;
 mod idle;
 mod ledgers;
+mod named;
 mod open;
 mod posts;
 mod questions;
@@ -29,7 +30,7 @@ use futures::channel::oneshot;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Pending, World};
+use crate::instance::{Instance, Others, Pending, World};
 use crate::ledger::{Draft, What};
 use crate::registry::Registry;
 use crate::watch::Crowd;
@@ -133,7 +134,7 @@ impl Engine {
     fn draft_row(&self, run: &Instance, what: What) {
         self.keep_in_memory(run);
         let draft = run.ledger.draft(what);
-        self.world.pending.borrow_mut().rows.push(draft);
+        self.world.pending.borrow_mut().others_mut().rows.push(draft);
     }
 
     /// Stops a run without ending it. Its history stays as it is.
@@ -146,7 +147,7 @@ impl Engine {
     /// What is shown of each run whose parking is not committed yet.
     pub(crate) fn pending_parks(&self, mut show: impl FnMut(&Instance, &Fault)) {
         let pending = self.world.pending.borrow();
-        for Draft { to, what } in &pending.rows {
+        for Draft { to, what } in &pending.others().rows {
             if let What::Park(fault) = what
                 && let Some(run) = self.ledgers.instance(to)
             {
@@ -194,11 +195,12 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
-        let pending = self.world.pending.take();
-        for post in pending.posts {
+        let mut pending = self.world.pending.take();
+        let Others { posts, rows, .. } = pending.others_mut();
+        for post in posts.drain(..) {
             post.receipt.end(Err(why.clone()));
         }
-        for draft in pending.rows {
+        for draft in rows.drain(..) {
             // Of a run that is to be deleted there is no other.
             draft.to.end(Err(why.clone()));
         }
