@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 use crate::message::{Arrived, Message};
 use crate::operation::Operation;
 use crate::record::{Asked, CarriedKey, Outcome, borrowed};
+use crate::table::Table;
 
 /// Where a message goes: questions are apart from all others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,14 +23,14 @@ pub(crate) struct Address<'a> {
 /// The channels and questions of one run: messages that nobody has taken, and receives that wait.
 #[derive(Default)]
 pub(crate) struct Channels {
-    /// By whether they are questions.
-    lines: [BTreeMap<Rc<str>, Line>; 2],
+    /// By whether they are questions, and in the order of their names: a run has few.
+    lines: [Vec<(Rc<str>, Line)>; 2],
     /// Likewise: channel and key of each message that had one.
     keys: [BTreeMap<Named, Keyed>; 2],
     /// Of the questions among these: which is at which seq.
     asked: BTreeMap<u64, Named>,
     /// The receives that have a message in hand, by its seq.
-    in_hand: BTreeMap<u64, (Rc<str>, Rc<Operation>)>,
+    in_hand: Table<u64, Rc<Operation>>,
     /// The seqs of messages that nobody receives.
     skipped: BTreeSet<u64>,
     /// How many receives were built.
@@ -53,9 +54,9 @@ pub(crate) struct Keyed {
 #[derive(Default)]
 struct Line {
     /// By seq: messages are taken in the order of the history, also those that were put back.
-    arrived: BTreeMap<u64, Arrived>,
+    arrived: Table<u64, Arrived>,
     /// By the order in which they were built.
-    waiting: BTreeMap<u64, Rc<Operation>>,
+    waiting: Table<u64, Rc<Operation>>,
 }
 
 /// What one pass of a run leaves to the next: messages by their seqs in the one that ends.
@@ -70,10 +71,10 @@ impl Channels {
 
     /// Takes the first message that nobody has taken.
     pub(crate) fn take(&mut self, from: Address<'_>) -> Option<Arrived> {
-        let lines = &mut self.lines[usize::from(from.is_question)];
-        let arrived = &mut lines.get_mut(from.channel)?.arrived;
+        let at = self.place(from).ok()?;
+        let (_, line) = &mut self.lines[usize::from(from.is_question)][at];
         loop {
-            let (seq, message) = arrived.pop_first()?;
+            let (seq, message) = line.arrived.pop_first()?;
             if !self.skipped.contains(&seq) {
                 return Some(message);
             }
@@ -91,17 +92,17 @@ impl Channels {
 
     /// A receive is ready with the message that it had in hand, or was dropped with it.
     pub(crate) fn take_from_hand(&mut self, seq: u64) {
-        self.in_hand.remove(&seq);
+        self.in_hand.remove(seq);
     }
 
     pub(crate) fn wait(&mut self, from: Address<'_>, order: u64, receive: Rc<Operation>) {
-        self.line(from).waiting.insert(order, receive);
+        self.line(from).waiting.replace(order, receive);
     }
 
     pub(crate) fn forget(&mut self, from: Address<'_>, order: u64) {
-        let lines = &mut self.lines[usize::from(from.is_question)];
-        if let Some(line) = lines.get_mut(from.channel) {
-            line.waiting.remove(&order);
+        if let Ok(at) = self.place(from) {
+            let (_, line) = &mut self.lines[usize::from(from.is_question)][at];
+            line.waiting.remove(order);
         }
     }
 
@@ -112,11 +113,13 @@ impl Channels {
         to: Address<'_>,
         arrived: Arrived,
     ) -> Option<(Rc<Operation>, Arrived)> {
-        self.put(to, arrived);
         let line = self.line(to);
-        let (_, receive) = line.waiting.pop_first()?;
-        let (seq, arrived) = line.arrived.pop_first().expect("one has just come");
-        self.in_hand.insert(seq, (to.channel.into(), receive.clone()));
+        let Some((_, receive)) = line.waiting.pop_first() else {
+            line.arrived.insert(arrived.seq, arrived);
+            return None;
+        };
+        // While one waits there is no other message: this is the first.
+        self.in_hand.insert(arrived.seq, receive.clone());
         Some((receive, arrived))
     }
 
@@ -185,26 +188,36 @@ impl Channels {
         };
         for (is_question, lines) in [false, true].into_iter().zip(&mut self.lines) {
             for (channel, line) in lines {
-                let arrived = core::mem::take(&mut line.arrived).into_iter();
+                let arrived = core::mem::take(&mut line.arrived).into_entries();
                 messages.extend(arrived.map(|(seq, it)| (seq, message(channel, is_question, it))));
             }
         }
-        for (seq, (channel, receive)) in core::mem::take(&mut self.in_hand) {
+        for (seq, receive) in core::mem::take(&mut self.in_hand).into_entries() {
             // A receive that was leaked has it still.
-            let is_question = matches!(receive.asked(), Asked::Receive { is_question: true, .. });
-            let arrived = receive.take_arrived();
-            messages.extend(arrived.map(|it| (seq, message(&channel, is_question, it))));
+            if let Asked::Receive { channel, is_question } = receive.asked()
+                && let Some(arrived) = receive.take_arrived()
+            {
+                messages.insert(seq, message(channel, is_question, arrived));
+            }
         }
         messages.retain(|seq, _| !self.skipped.contains(seq));
         messages
     }
 
     fn line(&mut self, of: Address<'_>) -> &mut Line {
+        let place = self.place(of);
         let lines = &mut self.lines[usize::from(of.is_question)];
-        if !lines.contains_key(of.channel) {
-            lines.insert(of.channel.into(), Line::default());
-        }
-        lines.get_mut(of.channel).expect("it is there by now")
+        let at = place.unwrap_or_else(|at| {
+            lines.insert(at, (of.channel.into(), Line::default()));
+            at
+        });
+        &mut lines[at].1
+    }
+
+    /// Where its line is, or belongs.
+    fn place(&self, of: Address<'_>) -> Result<usize, usize> {
+        let lines = &self.lines[usize::from(of.is_question)];
+        lines.binary_search_by(|(channel, _)| (**channel).cmp(of.channel))
     }
 }
 

@@ -159,7 +159,12 @@ impl Default for Policy {
 
 impl Operation {
     pub(crate) fn new(number: Number, asked: Asked<'static>, effort: Effort) -> Rc<Self> {
-        let detailed = |kind| OnceCell::from(Box::new(Details { kind, ..Details::default() }));
+        let detailed = |kind| {
+            // Made where it stays: it is large.
+            let mut details = Box::<Details>::default();
+            details.kind = kind;
+            OnceCell::from(details)
+        };
         let (what, details) = match asked {
             Asked::Step { name } => (Named::Name(name), OnceCell::new()),
             Asked::Sleep { until } => (Named::Until(until), OnceCell::new()),

@@ -16,7 +16,7 @@ use crate::table::Table;
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Operations {
-    waiting: Table<Rc<Operation>>,
+    waiting: Table<Number, Rc<Operation>>,
     /// How many of those that wait are worked on.
     worked_on: u32,
     asked: ToTakeUp,
@@ -56,18 +56,18 @@ impl Operations {
 
     /// All that was committed has been delivered: what still waits is asked for.
     pub(crate) fn end_replay(&mut self) {
-        self.asked = ToTakeUp::Live(List::Many(self.waiting.numbers()));
+        self.asked = ToTakeUp::Live(List::Many(self.waiting.keys()));
     }
 
     /// An operation was polled for the first time.
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
-        let number = operation.number;
-        match operation.asked() {
+        let (number, asked) = (operation.number, operation.asked());
+        match asked {
             Asked::Step { .. } | Asked::Sleep { .. } => self.ask_again(number),
             // A request has an order of its own; what waits for what comes has nothing done for it.
             Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
         }
-        self.worked_on += u32::from(operation.asked().is_worked_on());
+        self.worked_on += u32::from(asked.is_worked_on());
         self.waiting.insert(number, operation);
     }
 
@@ -177,7 +177,7 @@ impl Operations {
     /// Some of the operations that wait, for a message.
     pub(crate) fn show(&self) -> String {
         const SHOWN: usize = 5;
-        let numbers = self.waiting.numbers();
+        let numbers = self.waiting.keys();
         let operations = numbers.iter().filter_map(|&number| self.waiting.get(number));
         let shown = operations.map(|waiting| waiting.to_string());
         let mut shown: Vec<_> = shown.take(SHOWN).collect();

@@ -20,16 +20,19 @@ pub(crate) fn mix(seed: u64, index: u64) -> u64 {
 pub(crate) fn uuid(seed: u64, id: &str, place: [u32; 3]) -> u128 {
     // Two chains of words, which begin apart.
     let half = |half: u64| {
-        let words = id.as_bytes().chunks(8).map(|chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_le_bytes(word)
-        });
         let place = place.map(u64::from);
-        words.chain([id.len() as u64]).chain(place).fold(mix(seed, half), mix)
+        words(id).chain([id.len() as u64]).chain(place).fold(mix(seed, half), mix)
     };
     let random = u128::from(half(0)) << 64 | u128::from(half(1));
     random & !(0xf << 76 | 0b11 << 62) | 0x4 << 76 | 0b10 << 62
+}
+
+/// A text, eight bytes at a time.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = u64> {
+    text.as_bytes().chunks(8).map(|chunk| match chunk.try_into() {
+        Ok(word) => u64::from_le_bytes(word),
+        Err(_) => chunk.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    })
 }
 
 /// `bits` as a number from 0 up to, not including, 1.

@@ -54,9 +54,8 @@ pub(crate) fn claim(
     number: Number,
 ) -> Result<Option<Rc<Operation>>, Fault> {
     let found = run.operations.borrow().find(number);
-    let (operation, claimed) = match found {
-        Found::Waiting(operation) => (operation.clone(), Some(operation)),
-        Found::Dropped(operation) => (operation, None),
+    let operation = match &found {
+        Found::Waiting(operation) | Found::Dropped(operation) => operation,
         // Live, an outcome can be committed together with the record that dropped its operation.
         Found::Unknown if !run.operations.borrow().is_replaying() => return Ok(None),
         Found::Unknown => {
@@ -65,9 +64,12 @@ pub(crate) fn claim(
             return Err(diverged(run, record, asked));
         }
     };
-    match disagreement(record, &operation) {
-        None => Ok(claimed),
-        Some((recorded, asked)) => Err(diverged(run, recorded, asked)),
+    if let Some((recorded, asked)) = disagreement(record, operation) {
+        return Err(diverged(run, recorded, asked));
+    }
+    match found {
+        Found::Waiting(operation) => Ok(Some(operation)),
+        Found::Dropped(_) | Found::Unknown => Ok(None),
     }
 }
 

@@ -1,96 +1,122 @@
-//! A map by number that is small for a run that awaits little, and quick for one that awaits much.
+//! A map that is small for a run that awaits little, and quick for one that awaits much.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::list::List;
-use crate::record::Number;
 
-/// Values by operation number.
+/// Values by the number of an operation, or whatever else they are told apart by.
 #[expect(
     clippy::box_collection,
     reason = "an empty map beside the few would make every run larger"
 )]
-pub(crate) enum Table<T> {
+pub(crate) enum Table<K, T> {
     /// At most [`FEW`] values, in no order.
-    Few(List<(Number, T)>),
+    Few(List<(K, T)>),
     /// In a box: most runs never have so many, and need no room for it.
-    Many(Box<BTreeMap<Number, T>>),
+    Many(Box<BTreeMap<K, T>>),
 }
 
 /// So many values are looked for one by one.
 const FEW: usize = 8;
 
-impl<T> Default for Table<T> {
+impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
         Self::Few(List::default())
     }
 }
 
-impl<T> Table<T> {
+impl<K: Ord + Copy, T> Table<K, T> {
     /// # Panics
     ///
-    /// Panics if there is a value with this number.
-    pub(crate) fn insert(&mut self, number: Number, value: T) {
-        assert!(self.get(number).is_none(), "an operation is asked for once");
+    /// Panics if there is a value with this key.
+    pub(crate) fn insert(&mut self, key: K, value: T) {
+        let before = self.replace(key, value);
+        assert!(before.is_none(), "no two values have one key");
+    }
+
+    /// Gives the value that had this key before.
+    pub(crate) fn replace(&mut self, key: K, value: T) -> Option<T> {
         match self {
-            Self::Few(few) if few.as_slice().len() < FEW => few.push((number, value)),
             Self::Few(few) => {
-                let few = core::mem::take(few).into_iter();
-                *self = Self::Many(Box::new(few.chain([(number, value)]).collect()));
+                let mut known = few.as_mut_slice().iter_mut();
+                if let Some((_, known)) = known.find(|(known, _)| *known == key) {
+                    return Some(core::mem::replace(known, value));
+                }
+                if few.as_slice().len() < FEW {
+                    few.push((key, value));
+                } else {
+                    let few = core::mem::take(few).into_iter();
+                    *self = Self::Many(Box::new(few.chain([(key, value)]).collect()));
+                }
+                None
             }
-            Self::Many(many) => drop(many.insert(number, value)),
+            Self::Many(many) => many.insert(key, value),
         }
     }
 
-    pub(crate) fn remove(&mut self, number: Number) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: K) -> Option<T> {
         match self {
             Self::Few(few) => {
-                let index = few.as_slice().iter().position(|(key, _)| *key == number)?;
+                let index = few.as_slice().iter().position(|(known, _)| *known == key)?;
                 Some(few.swap_remove(index).1)
             }
             Self::Many(many) => {
-                let removed = many.remove(&number);
+                let removed = many.remove(&key);
                 // Half as many, so that it does not change its form again and again.
                 if many.len() <= FEW / 2 {
                     let many = core::mem::take(many);
-                    *self = Self::default();
-                    many.into_iter().for_each(|(number, value)| self.insert(number, value));
+                    *self = Self::Few(List::default());
+                    many.into_iter().for_each(|(key, value)| self.insert(key, value));
                 }
                 removed
             }
         }
     }
 
-    pub(crate) fn get(&self, number: Number) -> Option<&T> {
+    pub(crate) fn get(&self, key: K) -> Option<&T> {
         match self {
             Self::Few(few) => {
                 let mut few = few.as_slice().iter();
-                few.find_map(|(key, value)| (*key == number).then_some(value))
+                few.find_map(|(known, value)| (*known == key).then_some(value))
             }
-            Self::Many(many) => many.get(&number),
+            Self::Many(many) => many.get(&key),
         }
     }
 
-    /// All numbers, in their order.
-    pub(crate) fn numbers(&self) -> Vec<Number> {
-        let mut numbers: Vec<_> = match self {
-            Self::Few(few) => few.as_slice().iter().map(|&(number, _)| number).collect(),
-            Self::Many(many) => many.keys().copied().collect(),
+    /// Takes the value with the first key.
+    pub(crate) fn pop_first(&mut self) -> Option<(K, T)> {
+        let first = match self {
+            Self::Few(few) => few.as_slice().iter().map(|&(key, _)| key).min()?,
+            Self::Many(many) => *many.first_key_value()?.0,
         };
-        numbers.sort_unstable();
-        numbers
+        self.remove(first).map(|value| (first, value))
     }
 
-    /// All values, in the order of their numbers.
-    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
-        let (mut few, many) = match self {
-            Self::Few(few) => (few, BTreeMap::new()),
-            Self::Many(many) => (List::default(), *many),
+    /// All keys, in their order.
+    pub(crate) fn keys(&self) -> Vec<K> {
+        let mut keys: Vec<_> = match self {
+            Self::Few(few) => few.as_slice().iter().map(|&(key, _)| key).collect(),
+            Self::Many(many) => many.keys().copied().collect(),
         };
-        few.as_mut_slice().sort_unstable_by_key(|&(number, _)| number);
-        few.into_iter().chain(many).map(|(_, value)| value)
+        keys.sort_unstable();
+        keys
+    }
+
+    /// All keys and values, in the order of the keys.
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = (K, T)> {
+        let (mut few, many) = match self {
+            Self::Few(few) => (few, None),
+            Self::Many(many) => (List::default(), Some(*many)),
+        };
+        few.as_mut_slice().sort_unstable_by_key(|&(key, _)| key);
+        few.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// All values, in the order of their keys.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.into_entries().map(|(_, value)| value)
     }
 
     /// All values, in no order.
@@ -120,6 +146,7 @@ impl<T> Table<T> {
 mod tests {
     use super::*;
     use crate::random;
+    use crate::record::Number;
 
     /// Random insertions and removals, at sizes around the change of form, beside a plain map.
     #[test]
@@ -129,14 +156,13 @@ mod tests {
             for index in 0..200 {
                 let bits = random::mix(seed, index);
                 let number = Number { task: bits as u32 % 3, local: (bits >> 8) as u32 % 5 };
-                if bits >> 63 == 0 && !map.contains_key(&number) {
-                    table.insert(number, index);
-                    map.insert(number, index);
-                } else {
-                    assert_eq!(table.remove(number), map.remove(&number));
+                match bits >> 61 {
+                    0 => assert_eq!(table.pop_first(), map.pop_first()),
+                    1..4 => assert_eq!(table.remove(number), map.remove(&number)),
+                    _ => assert_eq!(table.replace(number, index), map.insert(number, index)),
                 }
                 assert_eq!(table.get(number), map.get(&number));
-                assert_eq!(table.numbers(), map.keys().copied().collect::<Vec<_>>());
+                assert_eq!(table.keys(), map.keys().copied().collect::<Vec<_>>());
                 assert_eq!(table.is_empty(), map.is_empty());
             }
             assert_eq!(

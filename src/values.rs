@@ -40,7 +40,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 pub(crate) struct Values {
     shapes: Shapes,
     /// Room for the bytes of one value.
-    buffer: RefCell<Vec<u8>>,
+    buffer: Cell<Vec<u8>>,
     /// So many shapes are in the store, or in the batch that is being written.
     stored: Cell<usize>,
     value_max: usize,
@@ -66,7 +66,7 @@ impl Values {
     ) -> Result<Rc<Self>, Error> {
         let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?.max_bytes(value_max);
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
-        let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
+        let (buffer, stored) = (Cell::default(), Cell::new(stored.len()));
         let (notes_unread, unread) = (Cell::new(false), RefCell::default());
         Ok(Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread }))
     }
@@ -93,7 +93,7 @@ impl Values {
         }
         let mut bytes = Bytes::EMPTY;
         bytes.copy(&buffer);
-        self.buffer.replace(buffer);
+        self.buffer.set(buffer);
         Ok(bytes)
     }
 

@@ -1,7 +1,6 @@
 //! Where futures wait for something that a commit brings: that a start is accepted, that a run ends.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
@@ -12,6 +11,7 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Failure, Kind, Result};
 use crate::record::Outcome;
+use crate::table::Table;
 use crate::values::Values;
 
 /// What becomes of one run, for all who wait for it.
@@ -21,7 +21,7 @@ pub(crate) struct Watch {
     accepted: OnceCell<Result<()>>,
     ended: OnceCell<Result<Outcome<'static>>>,
     /// By the number of the future that waits.
-    waiting: RefCell<BTreeMap<u64, Waker>>,
+    waiting: RefCell<Table<u64, Waker>>,
     next: Cell<u64>,
     /// Those who wait in other threads. Most watches have none.
     far: OnceCell<Box<Crowd<Near>>>,
@@ -196,14 +196,14 @@ impl Waiting {
         }
         // Foreign wakers are cloned and dropped while nothing is borrowed.
         let waker = cx.waker().clone();
-        let _before = self.watch.waiting.borrow_mut().insert(self.number, waker);
+        let _before = self.watch.waiting.borrow_mut().replace(self.number, waker);
         Poll::Pending
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let _waker = self.watch.waiting.borrow_mut().remove(&self.number);
+        let _waker = self.watch.waiting.borrow_mut().remove(self.number);
     }
 }
 

@@ -131,8 +131,7 @@ impl Writer<'_> {
         if id.is_empty() {
             return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
         }
-        let is_known =
-            self.engine.ledgers.with_id(id).is_some() || self.elsewhere().born.contains_key(id);
+        let is_known = self.engine.ledgers.has_id(id) || self.elsewhere().born.contains_key(id);
         let is_taken = is_known || {
             let found = self.engine.store.borrow().find(id);
             found.map_err(|error| self.unreadable(id, error))?.is_some()

@@ -57,13 +57,10 @@ impl Engine {
         Ok(has_any)
     }
 
-    /// Whether a commit is made for the rows of sleepers alone: if there are many, or it is time.
+    /// Whether a commit is made for the rows of sleepers alone.
     fn flushes_sleepers(&self) -> bool {
-        let least = if self.flushes.take() { 1 } else { Self::SLEEPERS_PER_COMMIT };
-        self.world.pending.borrow().sleepers.len() >= least
+        self.flushes.take() && !self.world.pending.borrow().sleepers.is_empty()
     }
-
-    const SLEEPERS_PER_COMMIT: usize = 1_000;
 
     /// Drafts what is recorded of the timers that are due. Runs that were out of memory until now
     /// come back first.
@@ -76,11 +73,11 @@ impl Engine {
             if let Some(run) = self.ledgers.resident(timer.run) {
                 if timer.number == Number::DEADLINE {
                     // Behind what else comes to it.
-                    self.post(&run.id, PostWhat::Cancel(CancelCause::Deadline));
+                    self.post(&*run.id, PostWhat::Cancel(CancelCause::Deadline));
                     continue;
                 }
                 let draft = self.fired(&run, timer);
-                self.world.pending.borrow_mut().timers.push(draft);
+                self.world.pending.borrow_mut().others_mut().timers.push(draft);
             }
         }
         Ok(())
@@ -124,10 +121,10 @@ impl Engine {
             }
             is_expected
         };
-        pending.passes.retain(is_expected);
-        pending.requests.retain(is_expected);
+        pending.others_mut().passes.retain(is_expected);
+        pending.others_mut().requests.retain(is_expected);
         pending.drop_void_outcomes();
-        pending.timers.retain(is_expected);
+        pending.others_mut().timers.retain(is_expected);
     }
 }
 

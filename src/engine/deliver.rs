@@ -8,7 +8,7 @@ use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{
-    Arrival, BodyEnd, Instance, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+    Arrival, BodyEnd, Instance, Others, Pending, Phase, Post, PostWhat, Reported, RootEnd,
 };
 use crate::ledger::{Draft, What};
 use crate::panics;
@@ -26,42 +26,37 @@ impl Engine {
     /// Delivers all that was committed, in its order.
     pub(super) fn deliver(&self, taken: &mut Pending, committed: Committed) {
         if taken.has_only_outcomes() {
-            return self.deliver_outcomes(&mut taken.outcomes, &mut taken.reports, committed);
+            return self.deliver_outcomes(&mut taken.outcomes, &[], committed);
         }
-        let Pending {
-            passes,
-            requests,
-            starts,
-            outcomes,
-            reports,
-            timers,
-            posts,
-            arrivals,
-            rows,
-            sleepers: _,
-        } = taken;
+        let (outcomes, others) = taken.parts_mut();
+        let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, reports, committed);
+        reports.clear();
         self.deliver_drafts(timers, committed);
         let mut unended = None;
         for arrival in arrivals.drain(..) {
             match arrival {
-                Arrival::Written(draft) => {
-                    unended = self.parked_before_its_end(&draft);
+                Arrival::Written(ref draft) => {
+                    unended = self.parked_before_its_end(draft);
                     self.deliver_draft(draft, committed);
                 }
                 Arrival::Told(receipt, told) => match unended.take() {
                     // A later commit ends it without its code.
                     Some(to) => {
                         let what = PostWhat::Cancel(CancelCause::Terminated);
-                        self.world.pending.borrow_mut().posts.push(Post { to, what, receipt });
+                        self.world.pending.borrow_mut().others_mut().posts.push(Post {
+                            to,
+                            what,
+                            receipt,
+                        });
                     }
                     None => receipt.tell(told),
                 },
-                Arrival::Question(draft, _) => self.deliver_draft(draft, committed),
+                Arrival::Question(ref draft, _) => self.deliver_draft(draft, committed),
                 Arrival::Asks(run, seq, asker) => self.await_answer(run, seq.get(), asker),
                 Arrival::Answered(asker, answer) => asker.end(*answer),
                 Arrival::Passed { from, to, seqs } => self.askers.pass_on(from, to, seqs),
@@ -80,22 +75,22 @@ impl Engine {
     }
 
     fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
-        drafts.drain(..).for_each(|draft| self.deliver_draft(draft, committed));
+        drafts.drain(..).for_each(|draft| self.deliver_draft(&draft, committed));
     }
 
     fn deliver_outcomes(
         &self,
         outcomes: &mut Vec<BodyEnd>,
-        reports: &mut Vec<Reported>,
+        reports: &[Reported],
         committed: Committed,
     ) {
-        let mut reports = reports.drain(..).peekable();
+        let mut reports = reports.iter().peekable();
         let all = outcomes.len();
         let mut outcomes = outcomes.drain(..);
         while let Some(end) = outcomes.next() {
             let before = all - outcomes.len() - 1;
             while let Some(reported) = reports.next_if(|next| next.behind <= before) {
-                self.deliver_report(&reported, committed);
+                self.deliver_report(reported, committed);
             }
             // Of ten thousand runs nothing is in the processor's caches any more when their turn
             // comes, and it can wait for several at a time.
@@ -105,7 +100,7 @@ impl Engine {
             }
             self.deliver_outcome(&end, committed);
         }
-        reports.for_each(|reported| self.deliver_report(&reported, committed));
+        reports.for_each(|reported| self.deliver_report(reported, committed));
     }
 
     fn deliver_report(&self, reported: &Reported, committed: Committed) {
@@ -122,10 +117,10 @@ impl Engine {
         self.work_after(run);
     }
 
-    fn deliver_draft(&self, draft: Draft, committed: Committed) {
+    fn deliver_draft(&self, draft: &Draft, committed: Committed) {
         // First: the work that follows may find the run idle, and what it drafts counts anew.
         draft.settle();
-        self.tell_askers(&draft);
+        self.tell_askers(draft);
         let run = self.ledgers.instance(&draft.to);
         match (&draft.what, &run) {
             (

@@ -10,6 +10,9 @@ impl Engine {
     /// So long nothing must have happened.
     const REST: Duration = Duration::from_secs(1);
 
+    /// When there is nothing to do, so many rows of sleepers are written at once.
+    const SLEEPERS_PER_COMMIT: usize = 1_000;
+
     /// Something happened.
     pub(crate) fn note_busy(&self) {
         self.idle_since.set(None);
@@ -27,7 +30,9 @@ impl Engine {
         let since = self.idle_since.get().unwrap_or(now);
         self.idle_since.set(Some(since));
         if self.has_rested.get() || now < since + Self::REST {
-            return Ok(false);
+            let are_many = self.world.pending.borrow().sleepers.len() >= Self::SLEEPERS_PER_COMMIT;
+            self.flushes.set(are_many);
+            return if are_many { self.commit() } else { Ok(false) };
         }
         self.has_rested.set(true);
         self.flushes.set(true);

@@ -3,13 +3,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
-use core::borrow::Borrow;
 use core::cell::{Cell, RefCell};
-use core::cmp::Ordering;
 
 use dacapo_store::RunKey;
 use slab::Slab;
 
+use super::named::Named;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
 use crate::ledger::Ledger;
@@ -21,7 +20,7 @@ pub(crate) struct Ledgers {
     /// The runs in memory; their ledgers say where.
     residents: RefCell<Slab<Rc<Instance>>>,
     /// Of the runs in memory. Another is found by its row.
-    by_id: RefCell<BTreeSet<ById>>,
+    by_id: RefCell<Named>,
     /// When there are so many ledgers, it is looked which may be forgotten.
     sweep_at: Cell<usize>,
     /// The runs in memory that may leave it, by when they go on by themselves.
@@ -35,35 +34,6 @@ pub(super) enum Sweep {
     All,
 }
 
-/// A run in the order of the ids.
-struct ById(Rc<Instance>);
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        &self.0.id
-    }
-}
-
-impl Ord for ById {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.id.cmp(&other.0.id)
-    }
-}
-
-impl PartialOrd for ById {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for ById {}
-
 impl Ledgers {
     /// A run is in memory from now on.
     pub(super) fn enter(&self, run: &Rc<Instance>) {
@@ -71,7 +41,7 @@ impl Ledgers {
         let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
         run.ledger.slot.set(slot.expect("fewer than 2^32 runs fit into memory"));
         // Of two passes the later one has the id.
-        self.by_id.borrow_mut().replace(ById(run.clone()));
+        self.by_id.borrow_mut().insert(run.clone());
         self.add(&run.ledger);
     }
 
@@ -84,7 +54,7 @@ impl Ledgers {
     pub(super) fn leave(&self, run: &Instance) {
         let slot = run.ledger.slot.replace(Ledger::AWAY);
         if self.with_id(&run.id).is_some_and(|with_id| with_id.key() == run.key()) {
-            self.by_id.borrow_mut().remove(&*run.id);
+            self.by_id.borrow_mut().remove(&run.id);
         }
         let _run = self.residents.borrow_mut().try_remove(slot as usize);
     }
@@ -126,12 +96,20 @@ impl Ledgers {
 
     /// The run with this id, if it is in memory.
     pub(crate) fn with_id(&self, id: &str) -> Option<Rc<Instance>> {
-        self.by_id.borrow().get(id).map(|run| run.0.clone())
+        self.by_id.borrow().get(id).cloned()
     }
 
     /// The runs in memory, in the order of their ids.
     pub(crate) fn all_residents(&self) -> Vec<Rc<Instance>> {
-        self.by_id.borrow().iter().map(|run| run.0.clone()).collect()
+        let residents = self.residents.borrow();
+        let mut runs: Vec<_> = residents.iter().map(|(_, run)| run.clone()).collect();
+        runs.sort_by(|one, other| one.id.cmp(&other.id));
+        runs
+    }
+
+    /// Whether the run with this id is in memory.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.by_id.borrow().get(id).is_some()
     }
 
     /// How many runs are in memory.

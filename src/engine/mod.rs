@@ -9,6 +9,7 @@ mod evict;
 mod guard;
 mod idle;
 mod ledgers;
+mod named;
 mod notices;
 mod open;
 mod posts;
@@ -30,7 +31,7 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Pending, Phase, World};
+use crate::instance::{Instance, Others, Pending, Phase, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
 use crate::registry::Registry;
@@ -139,7 +140,7 @@ impl Engine {
     fn draft_row(&self, run: &Instance, what: What) {
         self.keep_in_memory(run);
         let draft = run.ledger.draft(what);
-        self.world.pending.borrow_mut().rows.push(draft);
+        self.world.pending.borrow_mut().others_mut().rows.push(draft);
     }
 
     /// Stops a run without ending it. Its history stays as it is.
@@ -152,7 +153,7 @@ impl Engine {
     /// What is shown of each run whose parking is not committed yet.
     pub(crate) fn pending_parks(&self, mut show: impl FnMut(&Instance, &Fault)) {
         let pending = self.world.pending.borrow();
-        for Draft { to, what } in &pending.rows {
+        for Draft { to, what } in &pending.others().rows {
             if let What::Park(fault) = what
                 && let Some(run) = self.ledgers.instance(to)
             {
@@ -216,11 +217,12 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
-        let pending = self.world.pending.take();
-        for post in pending.posts {
+        let mut pending = self.world.pending.take();
+        let Others { posts, rows, .. } = pending.others_mut();
+        for post in posts.drain(..) {
             post.receipt.end(Err(why.clone()));
         }
-        for draft in pending.rows {
+        for draft in rows.drain(..) {
             // Of a run that is to be deleted there is no other.
             draft.to.end(Err(why.clone()));
         }

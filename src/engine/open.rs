@@ -84,12 +84,12 @@ impl Engine {
         let passes = if row.pass > 1 { self.passes_before(run)? } else { Vec::new() };
         let mut pending = self.world.pending.borrow_mut();
         let is_same = |draft: &&Draft| matches!(draft.what, What::Delete) && draft.to.key == run;
-        if let Some(draft) = pending.rows.iter().find(is_same) {
+        if let Some(draft) = pending.others().rows.iter().find(is_same) {
             return Ok(draft.to.watch());
         }
         let ledger = Ledger::new(run);
         for pass in passes.into_iter().map(Ledger::new).chain([ledger.clone()]) {
-            pending.rows.push(pass.draft(What::Delete));
+            pending.others_mut().rows.push(pass.draft(What::Delete));
         }
         self.world.bodies.raw().notify();
         Ok(ledger.watch())
@@ -123,7 +123,11 @@ impl Engine {
     /// Whether the next commit forgets a run: it must not be taken up again before that.
     pub(crate) fn is_being_deleted(&self, run: RunKey) -> bool {
         let pending = self.world.pending.borrow();
-        pending.rows.iter().any(|draft| matches!(draft.what, What::Delete) && draft.to.key == run)
+        pending
+            .others()
+            .rows
+            .iter()
+            .any(|draft| matches!(draft.what, What::Delete) && draft.to.key == run)
     }
 
     /// Takes up all unfinished runs of registered workflows: replays them, or notes when they go on

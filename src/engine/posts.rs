@@ -7,7 +7,7 @@ use dacapo_store::{RunKey, RunRow, RunState};
 
 use super::Engine;
 use crate::error::Result;
-use crate::instance::{Instance, Pending, Post, PostWhat};
+use crate::instance::{Instance, Post, PostWhat};
 use crate::ledger::{Draft, What};
 use crate::message::{Outgoing, Parcel};
 use crate::record::{CancelCause, Mark, Record};
@@ -30,10 +30,10 @@ struct Looked {
 
 impl Engine {
     /// Has the next commit write something for a run, and gives where to wait for that.
-    pub(crate) fn post(&self, to: &str, what: PostWhat) -> Rc<Watch> {
+    pub(crate) fn post(&self, to: impl Into<Rc<str>>, what: PostWhat) -> Rc<Watch> {
         let receipt = Rc::<Watch>::default();
         let post = Post { to: to.into(), what, receipt: receipt.clone() };
-        self.world.pending.borrow_mut().posts.push(post);
+        self.world.pending.borrow_mut().others_mut().posts.push(post);
         self.world.bodies.raw().notify();
         receipt
     }
@@ -45,13 +45,7 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(super) fn reload_receivers(&self) -> Result<()> {
-        let has_none = |pending: &Pending| {
-            pending.passes.is_empty()
-                && pending.posts.is_empty()
-                && pending.requests.is_empty()
-                && pending.rows.is_empty()
-        };
-        if has_none(&self.world.pending.borrow()) {
+        if self.world.pending.borrow().has_only_outcomes() {
             return Ok(());
         }
         let mut looked = Looked::default();
@@ -66,7 +60,7 @@ impl Engine {
 
     fn bring_back(&self, addressee: &Addressee) -> Result<()> {
         let is_here = match addressee {
-            Addressee::Id(id) => self.ledgers.with_id(id).is_some(),
+            Addressee::Id(id) => self.ledgers.has_id(id),
             Addressee::Key(run) => self.ledgers.resident(*run).is_some(),
         };
         if !is_here
@@ -93,20 +87,25 @@ impl Engine {
     /// For whom the next request, post or deletion is. `None`: there is none left.
     fn addressees(&self, looked: &mut Looked) -> Result<Option<Vec<Addressee>>> {
         let pending = self.world.pending.borrow();
-        if let Some(post) = pending.posts.get(looked.posts) {
+        let others = pending.others();
+        while let Some(post) = others.posts.get(looked.posts) {
             looked.posts += 1;
             let (to, ends) = (post.to.clone(), post.what.ends());
+            // Nearly all are messages for somebody who is here.
+            if !ends && self.ledgers.has_id(&to) {
+                continue;
+            }
             drop(pending);
             let mut all =
                 if ends { self.bereaved(&Addressee::Id(to.clone()))? } else { Vec::new() };
             all.push(Addressee::Id(to));
             return Ok(Some(all));
         }
-        if let Some(draft) = pending.passes.get(looked.passes) {
+        if let Some(draft) = others.passes.get(looked.passes) {
             looked.passes += 1;
             return Ok(Some(self.concerned(draft)));
         }
-        while let Some(draft) = pending.requests.get(looked.requests) {
+        while let Some(draft) = others.requests.get(looked.requests) {
             looked.requests += 1;
             let concerned = self.concerned(draft);
             // Nearly all concern nobody, or somebody who is here.
@@ -114,7 +113,7 @@ impl Engine {
                 return Ok(Some(concerned));
             }
         }
-        while let Some(Draft { to, what }) = pending.rows.get(looked.rows) {
+        while let Some(Draft { to, what }) = others.rows.get(looked.rows) {
             looked.rows += 1;
             if let What::Delete = what {
                 let run = to.key;
@@ -130,9 +129,7 @@ impl Engine {
         let run = || self.ledgers.instance(to);
         match what {
             What::Request(request) => match &*request.outgoing() {
-                Some(Outgoing { to, parcel: Parcel::Message(_) })
-                    if self.ledgers.with_id(to).is_none() =>
-                {
+                Some(Outgoing { to, parcel: Parcel::Message(_) }) if !self.ledgers.has_id(to) => {
                     [Addressee::Id(to.clone())].into()
                 }
                 Some(_) | None => Vec::new(),

@@ -53,7 +53,7 @@ impl Writer<'_> {
                 // This commit parks it. The next one ends it without its code.
                 let what = PostWhat::Cancel(CancelCause::Terminated);
                 let again = Post { to: to.clone(), what, receipt: receipt.clone() };
-                self.engine.world.pending.borrow_mut().posts.push(again);
+                self.engine.world.pending.borrow_mut().others_mut().posts.push(again);
                 continue;
             }
             if let PostWhat::Message(message) = what

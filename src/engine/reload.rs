@@ -25,9 +25,9 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(super) fn reload_due(&self) -> Result<()> {
-        let room = self.room();
+        let mut room = None;
         while let Some((at, run)) = self.world.timers.next_return() {
-            if self.ledgers.residents() >= room {
+            if self.ledgers.residents() >= *room.get_or_insert_with(|| self.room()) {
                 // The rest comes back when some of those that did before have left.
                 return Ok(());
             }
@@ -109,7 +109,7 @@ impl Engine {
         ledger.next_seq.set(history.len() as u64);
         let retrial = Retrial { row: row.clone(), from };
         let draft = ledger.draft(What::Retry(Box::new(retrial)));
-        self.world.pending.borrow_mut().rows.push(draft);
+        self.world.pending.borrow_mut().others_mut().rows.push(draft);
         // It is recorded first: the run may well fail again in its replay.
         self.commit()?;
         self.take_up(row, TakenUp::Retried)
@@ -178,7 +178,7 @@ impl Engine {
     fn check_children(&self, run: &Instance) -> Result<Result<(), Fault>> {
         let Some(extra) = run.has_extra() else { return Ok(Ok(())) };
         for (number, id) in extra.children.all() {
-            if self.ledgers.with_id(&id).is_none() && self.find(&id)?.is_none() {
+            if !self.ledgers.has_id(&id) && self.find(&id)?.is_none() {
                 let detail = format_args!(
                     "it waits for child {number}, run {id:?}, which this file does not hold"
                 );

@@ -54,8 +54,9 @@ impl Engine {
         }
         let is_full = writer.is_full;
         let refused = writer.elsewhere.and_then(|elsewhere| {
-            taken.starts = elsewhere.starts;
-            taken.arrivals = elsewhere.arrivals;
+            let others = taken.others_mut();
+            others.starts = elsewhere.starts;
+            others.arrivals = elsewhere.arrivals;
             elsewhere.refused
         });
         let committed = match refused {
@@ -142,21 +143,26 @@ impl<'a> Writer<'a> {
     /// Writes all parts while there is room, and says how much of each.
     #[inline(never)]
     fn write_parts(&mut self, taken: &mut Pending) -> Written {
-        for run in taken.rows.iter().filter_map(deleted) {
+        let (outcomes, others) = taken.parts_mut();
+        if others.arrivals.capacity() > 0 {
+            // Their memory is used again.
+            self.elsewhere().arrivals = mem::take(&mut others.arrivals);
+        }
+        for run in others.rows.iter().filter_map(deleted) {
             self.elsewhere().deleted.insert(run);
         }
-        let passes = self.write_passes(&taken.passes);
-        let requests = self.write_drafts(&taken.requests);
-        let (outcomes, reports) = self.write_outcomes(&taken.outcomes, &mut taken.reports);
-        let timers = self.write_drafts(&taken.timers);
-        let posts = self.write_posts(&taken.posts);
+        let passes = self.write_passes(&others.passes);
+        let requests = self.write_drafts(&others.requests);
+        let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
+        let timers = self.write_drafts(&others.timers);
+        let posts = self.write_posts(&others.posts);
         if self.elsewhere.is_some() {
-            for run in taken.rows.iter().filter_map(deleted) {
+            for run in others.rows.iter().filter_map(deleted) {
                 self.bereave_deleted(run);
             }
             self.write_arrivals();
         }
-        let rows = self.write_drafts(&taken.rows);
+        let rows = self.write_drafts(&others.rows);
         Written { passes, requests, outcomes, reports, timers, posts, rows }
     }
 
@@ -299,12 +305,11 @@ impl<'a> Writer<'a> {
             Sleeper::Away(ledger, row) => (ledger, Some(*row)),
             Sleeper::Resident(ledger) => (ledger, None),
         };
+        // Of many runs that wait for messages most have gone on by now.
+        let Some(at) = ledger.wake_at().filter(|_| !ledger.row_has_wake_at.get()) else { return };
         // It may be back, and its row another by now.
         let run = self.engine.ledgers.instance(&ledger);
-        let row = run.map(|run| run.row()).or(row);
-        if let (Some(at), Some(mut row), false) =
-            (ledger.wake_at(), row, ledger.row_has_wake_at.get())
-        {
+        if let Some(mut row) = run.map(|run| run.row()).or(row) {
             row.changed_at = self.now.as_nanos();
             row.wake_at = Some(at.as_nanos());
             ledger.row_has_wake_at.set(true);

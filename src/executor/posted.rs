@@ -82,6 +82,9 @@ impl Posted {
 
     /// Asks for it, if that was not done.
     fn post(&mut self) -> Result<()> {
+        if matches!(self.0, State::Waiting(_)) {
+            return Ok(());
+        }
         let shared = |shared: Weak<Shared>| {
             let gone = || Error::of(Kind::Closed, "the executor was dropped");
             let shared = shared.upgrade().ok_or_else(gone)?;
@@ -89,13 +92,9 @@ impl Posted {
         };
         let watch = match mem::replace(&mut self.0, State::Refused) {
             State::Unposted(weak, post) => post(&shared(weak)?.engine)?,
-            State::ToRun(weak, to, what) => shared(weak)?.engine.post(&to, what),
+            State::ToRun(weak, to, what) => shared(weak)?.engine.post(to, what),
             State::Unfit(error) => return Err(error),
-            State::Waiting(waiting) => {
-                self.0 = State::Waiting(waiting);
-                return Ok(());
-            }
-            State::Refused => panic!("it was polled after it was ready"),
+            State::Waiting(_) | State::Refused => panic!("it was polled after it was ready"),
         };
         self.0 = State::Waiting(Waiting::new(watch));
         Ok(())

@@ -4,10 +4,10 @@
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use crate::instance::{Extra, Instance};
+use crate::list::List;
 use crate::mark::{Ask, Made};
 use crate::operation::Operation;
 use crate::record::{Mark, Number, ShownMark};
@@ -16,7 +16,7 @@ use crate::record::{Mark, Number, ShownMark};
 #[derive(Default)]
 pub(crate) struct Asks {
     /// In the order of the code, since the last time that they were taken up. Some may no longer wait.
-    untaken: RefCell<Vec<Ask>>,
+    untaken: RefCell<List<Ask>>,
     /// The marks whose records were not delivered yet. There is never more than one of a number.
     marks: RefCell<BTreeMap<Number, Rc<Made>>>,
 }
@@ -37,7 +37,9 @@ impl Instance {
     fn ask(&self, ask: Ask) {
         let asks = &mut *self.extra().asks.untaken.borrow_mut();
         // In a replay nearly all have their records by the time that there are others.
-        if asks.len() == asks.capacity() {
+        if let List::Many(asks) = asks
+            && asks.len() == asks.capacity()
+        {
             asks.retain(|ask| self.still_waits(ask));
         }
         asks.push(ask);
@@ -57,10 +59,9 @@ impl Instance {
     }
 
     /// Takes what was asked for since the last time and still waits, in the order of the code.
-    pub(crate) fn take_asks(&self, extra: &Extra) -> Vec<Ask> {
-        let mut asks = extra.asks.untaken.take();
-        asks.retain(|ask| self.still_waits(ask));
-        asks
+    pub(crate) fn take_asks(&self, extra: &Extra) -> impl Iterator<Item = Ask> {
+        let asks = extra.asks.untaken.take().into_iter();
+        asks.filter(|ask| self.still_waits(ask))
     }
 
     /// The mark with this number whose record is to come.

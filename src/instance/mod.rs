@@ -41,7 +41,7 @@ use crate::trace::Event;
 use children::Children;
 use marks::Asks;
 pub(crate) use pending::{
-    Arrival, BodyEnd, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
+    Arrival, BodyEnd, Others, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
 };
 use submitted::Submitted;
 pub(crate) use task::Root;
@@ -230,6 +230,7 @@ impl Instance {
         self.has_extra()?.fault.get()
     }
 
+    #[inline]
     pub(crate) fn observe(&self, event: Event<'_>) {
         if let Some(observer) = &self.world.setup.observer {
             // It is a fault of whoever looks on, and none of the run.

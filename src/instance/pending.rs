@@ -20,10 +20,25 @@ use crate::record::{CancelCause, Outcome, Record, Spent};
 use crate::topics::Report;
 use crate::watch::Watch;
 
-/// What a commit writes, part by part in this order ("own first" in `docs/semantics.md`): so nothing
-/// that comes to a run from elsewhere can take away what the run asked for in the same commit.
+/// What a commit writes, part by part: the outcomes at their place among [`Others`].
 #[derive(Default)]
 pub(crate) struct Pending {
+    /// Outcomes of bodies, in the order in which these ended.
+    pub(crate) outcomes: Vec<BodyEnd>,
+    /// Runs whose rows are to say when they go on by themselves. They go with the next commit that
+    /// has anything else to write.
+    pub(crate) sleepers: Vec<Sleeper>,
+    others: Others,
+    /// Whether there may be others. Nearly all commits have outcomes alone, and to look at each part
+    /// would cost more than all else that is done for them here.
+    has_others: bool,
+}
+
+/// All parts of a commit but the outcomes. It writes part by part in this order ("own first" in
+/// `docs/semantics.md`): so nothing that comes to a run from elsewhere can take away what the run asked
+/// for in the same commit.
+#[derive(Default)]
+pub(crate) struct Others {
     /// Passes that end: their last marks, and what the next ones take over.
     pub(crate) passes: Vec<Draft>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
@@ -31,9 +46,8 @@ pub(crate) struct Pending {
     pub(crate) requests: Vec<Draft>,
     /// What runs begin with that `requests` started.
     pub(crate) starts: Vec<Draft>,
-    /// Outcomes of bodies, in the order in which these ended.
-    pub(crate) outcomes: Vec<BodyEnd>,
-    /// What bodies published, among `outcomes`.
+    // Here come the outcomes.
+    /// What bodies published, among the outcomes.
     pub(crate) reports: Vec<Reported>,
     /// By deadline, run and number.
     pub(crate) timers: Vec<Draft>,
@@ -43,9 +57,6 @@ pub(crate) struct Pending {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
-    /// Runs whose rows are to say when they go on by themselves. They go with the next commit that
-    /// has anything else to write.
-    pub(crate) sleepers: Vec<Sleeper>,
 }
 
 /// Something for a run that is found when it is written.
@@ -132,27 +143,9 @@ pub(crate) struct Written {
     pub(crate) rows: usize,
 }
 
-impl Pending {
-    /// Whether it is nothing that a commit must be made for.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.has_only_outcomes()
-    }
-
-    /// Whether there is nothing but outcomes, as in nearly all commits: then the other parts need not
-    /// be looked at one by one.
-    pub(crate) fn has_only_outcomes(&self) -> bool {
-        let Self {
-            passes,
-            requests,
-            starts,
-            outcomes: _,
-            reports,
-            timers,
-            posts,
-            arrivals,
-            rows,
-            sleepers: _,
-        } = self;
+impl Others {
+    fn are_empty(&self) -> bool {
+        let Self { passes, requests, starts, reports, timers, posts, arrivals, rows } = self;
         passes.is_empty()
             && requests.is_empty()
             && starts.is_empty()
@@ -162,23 +155,41 @@ impl Pending {
             && arrivals.is_empty()
             && rows.is_empty()
     }
+}
+
+impl Pending {
+    /// Whether it is nothing that a commit must be made for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.has_only_outcomes()
+    }
+
+    /// Whether there is nothing but outcomes, as in nearly all commits.
+    pub(crate) fn has_only_outcomes(&self) -> bool {
+        !self.has_others || self.others.are_empty()
+    }
+
+    pub(crate) fn others(&self) -> &Others {
+        &self.others
+    }
+
+    pub(crate) fn others_mut(&mut self) -> &mut Others {
+        self.has_others = true;
+        &mut self.others
+    }
+
+    /// The outcomes, and all else.
+    pub(crate) fn parts_mut(&mut self) -> (&mut Vec<BodyEnd>, &mut Others) {
+        self.has_others = true;
+        (&mut self.outcomes, &mut self.others)
+    }
 
     /// Moves all but the sleepers to `taken`, which is empty.
-    // List by list, and only those that hold anything: nearly all commits have one, and to move the
-    // whole would cost more than all else that is done here.
     pub(crate) fn move_to(&mut self, taken: &mut Self) {
-        fn swap<T>(list: &mut Vec<T>, taken: &mut Vec<T>) {
-            if !list.is_empty() {
-                mem::swap(list, taken);
-            }
+        mem::swap(&mut self.outcomes, &mut taken.outcomes);
+        taken.has_others = mem::take(&mut self.has_others);
+        if taken.has_others {
+            mem::swap(&mut self.others, &mut taken.others);
         }
-        swap(&mut self.passes, &mut taken.passes);
-        swap(&mut self.requests, &mut taken.requests);
-        swap(&mut self.outcomes, &mut taken.outcomes);
-        swap(&mut self.reports, &mut taken.reports);
-        swap(&mut self.timers, &mut taken.timers);
-        swap(&mut self.posts, &mut taken.posts);
-        swap(&mut self.rows, &mut taken.rows);
     }
 
     /// Takes back from `taken` what is behind `written`, before what has come since.
@@ -189,22 +200,23 @@ impl Pending {
             rest.append(list);
             *list = rest;
         }
-        back(&mut self.passes, &mut taken.passes, written.passes);
-        back(&mut self.requests, &mut taken.requests, written.requests);
+        back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
+        let (others, taken) = (self.others_mut(), &mut taken.others);
+        back(&mut others.passes, &mut taken.passes, written.passes);
+        back(&mut others.requests, &mut taken.requests, written.requests);
         for reported in &mut taken.reports[written.reports..] {
             reported.behind -= written.outcomes;
         }
-        back(&mut self.reports, &mut taken.reports, written.reports);
-        back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
-        back(&mut self.timers, &mut taken.timers, written.timers);
-        back(&mut self.posts, &mut taken.posts, written.posts);
-        back(&mut self.rows, &mut taken.rows, written.rows);
+        back(&mut others.reports, &mut taken.reports, written.reports);
+        back(&mut others.timers, &mut taken.timers, written.timers);
+        back(&mut others.posts, &mut taken.posts, written.posts);
+        back(&mut others.rows, &mut taken.rows, written.rows);
     }
 
     /// Takes out the outcomes that nobody waits for any more.
     pub(crate) fn drop_void_outcomes(&mut self) {
-        let Self { outcomes, reports, .. } = self;
-        for reported in reports {
+        let Self { outcomes, others, .. } = self;
+        for reported in &mut others.reports {
             let before = &outcomes[..reported.behind];
             reported.behind = before.iter().filter(|end| end.is_awaited()).count();
         }
@@ -216,7 +228,7 @@ impl Pending {
     pub(crate) fn take_marks(&mut self, of: &Rc<Ledger>) -> Vec<Rc<Made>> {
         let mut marks = Vec::new();
         if of.has_pending() {
-            self.requests.retain(|draft| {
+            self.others.requests.retain(|draft| {
                 let is_other = !Rc::ptr_eq(&draft.to, of);
                 if !is_other {
                     draft.settle();
@@ -237,15 +249,19 @@ impl Pending {
                 list.shrink_to(length);
             }
         }
-        shrink(&mut self.passes, length);
-        shrink(&mut self.requests, length);
-        shrink(&mut self.starts, length);
         shrink(&mut self.outcomes, length);
-        shrink(&mut self.reports, length);
-        shrink(&mut self.timers, length);
-        shrink(&mut self.posts, length);
-        shrink(&mut self.arrivals, length);
-        shrink(&mut self.rows, length);
+        if self.has_others {
+            // A message that many runs get makes a post, and two arrivals.
+            let length = 4 * length;
+            let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } =
+                &mut self.others;
+            for drafts in [passes, requests, starts, timers, rows] {
+                shrink(drafts, length);
+            }
+            shrink(reports, length);
+            shrink(posts, length);
+            shrink(arrivals, length);
+        }
     }
 }
 

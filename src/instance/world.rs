@@ -134,7 +134,7 @@ impl World {
                 let encoded = panics::catch(|| report.value.encode(&self.values));
                 if let Ok(Ok(value)) = encoded {
                     let reported = Reported { behind, report, value, run: None };
-                    self.pending.borrow_mut().reports.push(reported);
+                    self.pending.borrow_mut().others_mut().reports.push(reported);
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! Records to bytes and back. All of it is postcard's format; nearly all records are outcomes of
-//! steps, and have their own, shorter way through it.
+//! steps, and messages, and have their own, shorter way through it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,25 +12,32 @@ use crate::codec;
 impl<'a> Record<'a> {
     /// Appends the record's encoding, which is postcard's.
     ///
-    /// Nearly all records are outcomes of steps, and have their own way to the same bytes.
+    /// Nearly all records are outcomes of steps, messages that were sent or that arrived, and have
+    /// their own way to the same bytes.
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
-        let Self::OperationEnded {
-            number,
-            asked: Asked::Step { name },
-            label,
-            outcome: Ok(bytes),
-            spent,
-        } = self
-        else {
+        if let Self::MessageArrived { channel, payload, key, is_question } = self {
+            out.push(Self::ARRIVED);
+            with_length(out, channel.as_bytes());
+            with_length(out, payload.as_slice());
+            option(out, *key);
+            return out.push((*is_question).into());
+        }
+        let Self::OperationEnded { number, asked, label, outcome: Ok(bytes), spent } = self else {
             return codec::append(self, out);
+        };
+        let (kind, name) = match asked {
+            Asked::Step { name } => (Self::STEP, name),
+            Asked::Send { channel } => (Self::SEND, channel),
+            Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => {
+                return codec::append(self, out);
+            }
         };
         out.push(Self::ENDED);
         varint(out, number.task.into());
         varint(out, number.local.into());
-        out.push(Self::STEP);
+        out.push(kind);
         with_length(out, name.as_bytes());
-        out.push(label.is_some().into());
-        label.iter().for_each(|label| with_length(out, label.as_bytes()));
+        option(out, *label);
         out.push(Self::OK);
         with_length(out, bytes.as_slice());
         varint(out, spent.attempts.into());
@@ -95,9 +102,12 @@ impl<'a> Record<'a> {
     const SKIPPED: u8 = 10;
     const RETRIED: u8 = 12;
 
-    /// The positions of the variants `OperationEnded`, `Asked::Step` and `Ok` among the others.
+    /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`
+    /// and `Ok` among the others.
     const ENDED: u8 = 1;
+    const ARRIVED: u8 = 4;
     const STEP: u8 = 0;
+    const SEND: u8 = 2;
     const OK: u8 = 0;
 }
 
@@ -154,6 +164,12 @@ fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(taken)
 }
 
+#[inline]
+fn option(out: &mut Vec<u8>, text: Option<&str>) {
+    out.push(text.is_some().into());
+    text.iter().for_each(|text| with_length(out, text.as_bytes()));
+}
+
 fn with_length(out: &mut Vec<u8>, bytes: &[u8]) {
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -182,17 +198,29 @@ mod tests {
             let random = |index| random::mix(seed, index) >> (random::mix(index, seed) % 64);
             let name = &"a name that is long enough for two bytes of length ".repeat(3)
                 [..random(2) as usize % 150];
-            let record = Record::OperationEnded {
+            let label = ["", "tea"].get(random(3) as usize % 3).copied();
+            let value = Bytes::Borrowed(&bytes[..random(4) as usize % 300]);
+            let message = Record::MessageArrived {
+                channel: name,
+                payload: value.clone(),
+                key: label,
+                is_question: random(11) % 2 == 0,
+            };
+            let ended = Record::OperationEnded {
                 number: Number { task: random(0) as u32, local: random(1) as u32 },
-                asked: Asked::Step { name },
-                label: ["", "tea"].get(random(3) as usize % 3).copied(),
-                outcome: Ok(Bytes::Borrowed(&bytes[..random(4) as usize % 300])),
+                asked: match random(12) % 2 {
+                    0 => Asked::Step { name },
+                    _ => Asked::Send { channel: name },
+                },
+                label,
+                outcome: Ok(value),
                 spent: Spent {
                     attempts: random(5) as u32,
                     started_before: random(6),
                     took: random(7),
                 },
             };
+            let record = if random(13) % 3 == 0 { message } else { ended };
             let (mut short, mut long) = (alloc::vec![1, 2], alloc::vec![1, 2]);
             record.append(&mut short);
             codec::append(&record, &mut long);

@@ -66,7 +66,7 @@ impl Instance {
         let marks = marks.into_iter().map(What::Mark);
         let again = What::Again(Box::new(Passing { input: input.clone(), idle_passes }));
         for what in marks.chain([again]) {
-            pending.passes.push(self.ledger.draft(what));
+            pending.others_mut().passes.push(self.ledger.draft(what));
         }
         Ok(())
     }

@@ -74,17 +74,13 @@ impl Instance {
     pub(super) fn draft_asks(&self) {
         // Few runs ever ask for something outside of them.
         let Some(extra) = self.has_extra() else { return };
-        let asks = self.take_asks(extra);
-        if asks.is_empty() {
-            return;
-        }
         let mut pending = self.world.pending.borrow_mut();
-        for ask in asks {
+        for ask in self.take_asks(extra) {
             let what = match ask {
                 Ask::Request(request) => What::Request(request),
                 Ask::Mark(made) => What::Mark(made),
             };
-            pending.requests.push(self.ledger.draft(what));
+            pending.others_mut().requests.push(self.ledger.draft(what));
         }
     }
 
@@ -98,7 +94,9 @@ impl Instance {
                 take_up(self, &operation);
             }
         }
-        self.operations.borrow_mut().reuse(asked);
+        if asked.capacity() > 0 {
+            self.operations.borrow_mut().reuse(asked);
+        }
     }
 
     fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
@@ -190,6 +188,6 @@ impl Instance {
     /// Has the next commit record what the run asked for.
     pub(crate) fn draft(&self, record: Record<'static>) {
         let draft = self.ledger.draft(What::Record(record.into()));
-        self.world.pending.borrow_mut().requests.push(draft);
+        self.world.pending.borrow_mut().others_mut().requests.push(draft);
     }
 }

@@ -50,9 +50,28 @@ pub(crate) fn take(from: &mut &[u8]) -> Option<u64> {
 
 #[inline(never)]
 fn take_long(from: &mut &[u8]) -> Option<u64> {
+    match *from {
+        [one, two, rest @ ..] if *two < 0x80 => {
+            *from = rest;
+            Some(low(*one) | low(*two) << 7)
+        }
+        [one, two, three, rest @ ..] if *three < 0x80 => {
+            *from = rest;
+            Some(low(*one) | low(*two) << 7 | low(*three) << 14)
+        }
+        _ => take_longest(from),
+    }
+}
+
+/// What a byte says of the value.
+fn low(byte: u8) -> u64 {
+    u64::from(byte & 0x7f)
+}
+
+fn take_longest(from: &mut &[u8]) -> Option<u64> {
     let (mut value, mut shift) = (0, 0);
     for (place, &byte) in from.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f) << shift;
+        value |= low(byte) << shift;
         shift += 7;
         if byte < 0x80 {
             *from = &from[place + 1..];
