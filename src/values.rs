@@ -54,21 +54,18 @@ pub(crate) struct Values {
 const BUFFER_MAX: usize = 1 << 12;
 
 impl Values {
-    /// With the shapes of a store.
-    ///
-    /// # Errors
-    ///
-    /// If one of them is none.
+    /// With the shapes of a store. Runs that need one that is damaged are parked when they do.
     pub(crate) fn new(
-        stored: &[Vec<u8>],
+        stored: &[Option<Vec<u8>>],
         value_max: usize,
         reads_back_all: bool,
-    ) -> Result<Rc<Self>, Error> {
-        let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?.max_bytes(value_max);
+    ) -> Rc<Self> {
+        let shapes = stored.iter().map(|shape| shape.as_deref().unwrap_or_default());
+        let shapes = Shapes::load(shapes).max_bytes(value_max);
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
         let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
         let (notes_unread, unread) = (Cell::new(false), RefCell::default());
-        Ok(Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread }))
+        Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread })
     }
 
     /// So many bytes a value may take.
@@ -212,7 +209,7 @@ mod tests {
 
     #[test]
     fn new_shapes_are_written_once() {
-        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        let values = Values::new(&[], usize::MAX, false);
         let new = || {
             let mut batch = Batch::new();
             values.write_new(&mut batch);
@@ -229,7 +226,7 @@ mod tests {
 
     #[test]
     fn few_and_many_bytes_are_read_back() {
-        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        let values = Values::new(&[], usize::MAX, false);
         for length in (0..60).chain([5_000]) {
             let value = alloc::vec![7u8; length];
             let bytes = values.encode(&value).expect("plain data");
@@ -239,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_value_from_afar_has_the_numbers_of_the_file() {
-        let values = Values::new(&[], 100, false).expect("there is none");
+        let values = Values::new(&[], 100, false);
         values.encode(&Some(1u8)).expect("plain data");
         let far =
             FarValue::new(&(7u8, alloc::string::String::from("tea")), 100).expect("plain data");

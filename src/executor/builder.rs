@@ -12,7 +12,7 @@ use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::context::Ctx;
 use crate::engine::Engine;
-use crate::error::{BoxError, Error, Kind, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::instance::World;
 use crate::name::Workflow;
 use crate::registry::Registry;
@@ -314,9 +314,6 @@ impl Builder {
         let timers = Timers::new(clock, Timestamp::from_nanos(store.time()));
         let shapes = store.shapes().map_err(|error| Error::store(&error))?;
         let values = Values::new(&shapes, self.value_max, self.choices.is_some());
-        let values = values.map_err(|why| {
-            Error::of(Kind::Store, format_args!("the shapes of the file are damaged: {why}"))
-        })?;
         let (observer, choices) = (self.observer, self.choices);
         let world = World::new(timers, values, self.poll_budget, observer, choices);
         let seed = self.seed.unwrap_or_else(random_seed);

@@ -1,6 +1,6 @@
-//! Depth, size, and damage.
+//! Depth and size.
 
-use dacapo::store::{Batch, Hooked, MemoryStore, Operation, Store};
+use dacapo::store::MemoryStore;
 use dacapo::{Ctx, Error, Executor, Result, Workflow};
 use serde::{Deserialize, Serialize};
 
@@ -69,25 +69,5 @@ fn an_outcome_that_is_too_large() -> Result<()> {
     let executor = open(&store);
     executor.verify("large")?;
     assert!(executor.parked()?.is_empty());
-    Ok(())
-}
-
-/// A file without one of its shapes is not opened, and says which it is.
-#[test]
-fn a_shape_that_is_damaged() -> Result<()> {
-    let store = Hooked::new(MemoryStore::new(), |operation: &Operation<'_>| match operation {
-        Operation::Shapes => Err(dacapo::store::Error::refused("its shape 7: it is missing")),
-        _ => Ok(()),
-    });
-    let error = Executor::builder().open_with(store).unwrap_err();
-    assert!(error.is_store() && error.to_string().contains("its shape 7"), "{error}");
-
-    let mut store = MemoryStore::new();
-    let mut batch = Batch::new();
-    batch.put_shape(0, b"no shape");
-    store.commit(&batch).expect("it is no business of the store");
-    let error = Executor::builder().open_with(store).unwrap_err();
-    assert!(error.is_store(), "{error}");
-    assert_eq!(error.to_string(), "the shapes of the file are damaged: shape 0 is damaged");
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod compared;
+mod damaged;
 mod foreign;
 mod later;
 mod limits;
