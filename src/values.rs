@@ -73,7 +73,8 @@ impl Values {
         self.value_max
     }
 
-    /// Encodes what came of a body, or comes from outside.
+    /// Encodes a value that is to be recorded. In a replay of code that hands it over it was, or was
+    /// refused: whoever calls this lets the history decide then.
     ///
     /// # Errors
     ///
@@ -92,29 +93,6 @@ impl Values {
         bytes.copy(&buffer);
         self.buffer.replace(buffer);
         Ok(bytes)
-    }
-
-    /// Encodes what workflow code hands over.
-    ///
-    /// A replay encodes it again, and must come to the same result. So it is read back whatever was
-    /// read back before: that a value can be written and not be read does not depend on which was
-    /// the first of its shape; and what is said of it does not depend on what the shape knows by now.
-    ///
-    /// # Errors
-    ///
-    /// As [`encode`](Self::encode).
-    pub(crate) fn encode_in_code<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
-        let encoded = self.encode(value).and_then(|bytes| {
-            self.shapes.decode::<T>(bytes.as_slice())?;
-            Ok(bytes)
-        });
-        encoded.map_err(|error| self.refusal(value, error))
-    }
-
-    #[cold]
-    fn refusal<T: Value>(&self, value: &T, error: Error) -> Error {
-        let alone = Shapes::new().max_bytes(self.value_max);
-        alone.encode(value, &mut Vec::new()).err().unwrap_or(error)
     }
 
     /// # Errors

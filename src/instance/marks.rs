@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
+use crate::fault::Fault;
 use crate::instance::{Extra, Instance};
 use crate::mark::{Ask, Made};
 use crate::operation::Operation;
@@ -29,8 +30,17 @@ impl Instance {
 
     /// The code did something that it does not await.
     pub(crate) fn mark(&self, number: Number, mark: Mark<'static>, child: Option<Rc<Operation>>) {
-        let made = Rc::new(Made { number, mark, child });
-        self.extra().asks.marks.borrow_mut().insert(number, made.clone());
+        self.make(Made { number, mark, child, refusal: None });
+    }
+
+    /// The same of something that cannot be recorded now. In a replay it may have been.
+    pub(crate) fn mark_refused(&self, number: Number, mark: Mark<'static>, refusal: Fault) {
+        self.make(Made { number, mark, child: None, refusal: Some(refusal) });
+    }
+
+    fn make(&self, made: Made) {
+        let made = Rc::new(made);
+        self.extra().asks.marks.borrow_mut().insert(made.number, made.clone());
         self.ask(Ask::Mark(made));
     }
 
@@ -56,11 +66,16 @@ impl Instance {
         marks.get(&made.number).is_some_and(|expected| Rc::ptr_eq(expected, made))
     }
 
-    /// Takes what was asked for since the last time and still waits, in the order of the code.
-    pub(crate) fn take_asks(&self, extra: &Extra) -> Vec<Ask> {
+    /// Takes what was asked for since the last time and still waits, in the order of the code: it is
+    /// to be recorded. An error parks the run.
+    pub(crate) fn take_asks(&self, extra: &Extra) -> Result<Vec<Ask>, Fault> {
         let mut asks = extra.asks.untaken.take();
         asks.retain(|ask| self.still_waits(ask));
-        asks
+        let refusal = asks.iter().find_map(|ask| match ask {
+            Ask::Mark(made) => made.refusal.clone(),
+            Ask::Request(_) => None,
+        });
+        refusal.map_or(Ok(asks), Err)
     }
 
     /// The mark with this number whose record is to come.

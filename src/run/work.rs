@@ -23,12 +23,12 @@ impl Instance {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
                 self.watch_deadline();
-                self.draft_asks();
+                self.draft_asks()?;
                 self.for_each_asked(Self::recover);
             }
             Phase::Live => {
                 self.watch_deadline();
-                self.draft_asks();
+                self.draft_asks()?;
                 self.for_each_asked(Self::begin);
             }
             Phase::Ended => {
@@ -67,12 +67,12 @@ impl Instance {
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
-    pub(super) fn draft_asks(&self) {
+    pub(super) fn draft_asks(&self) -> Result<(), Fault> {
         // Few runs ever ask for something outside of them.
-        let Some(extra) = self.has_extra() else { return };
-        let asks = self.take_asks(extra);
+        let Some(extra) = self.has_extra() else { return Ok(()) };
+        let asks = self.take_asks(extra)?;
         if asks.is_empty() {
-            return;
+            return Ok(());
         }
         let mut pending = self.world.pending.borrow_mut();
         for ask in asks {
@@ -82,6 +82,7 @@ impl Instance {
             };
             pending.requests.push(self.ledger.draft(what));
         }
+        Ok(())
     }
 
     /// Takes up what was asked for, in the order of the numbers.

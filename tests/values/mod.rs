@@ -4,6 +4,7 @@
 mod accepted;
 mod compared;
 mod damaged;
+mod edge;
 mod foreign;
 mod later;
 mod limits;
