@@ -77,6 +77,8 @@ pub(crate) enum Kind {
     Ended,
     /// The run is parked for this reason. `Parked` is what builds without reasons have recorded.
     ParkedFor(ParkReason),
+    /// A run ended with a value that cannot be recorded.
+    Unrecordable,
 }
 
 /// The causes of an error, the nearest first; a list of messages in a history.
@@ -360,6 +362,11 @@ impl Failure {
     pub(crate) fn is_permanent(&self) -> bool {
         self.0.permanent
     }
+
+    /// Whether this stands for a value that could not be recorded.
+    pub(crate) fn is_unrecordable(&self) -> bool {
+        self.0.kind == Kind::Unrecordable
+    }
 }
 
 impl From<Failure> for Error {
@@ -450,6 +457,7 @@ mod tests {
         }
         let parked = Kind::ParkedFor(ParkReason::LiveLock);
         assert_eq!(codec::encode(&parked), [11, 3]);
+        assert_eq!(codec::encode(&Kind::Unrecordable), [12]);
     }
 
     /// What is told of a parked run survives a history: a body may have awaited it.

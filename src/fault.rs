@@ -97,9 +97,8 @@ impl Fault {
     }
 
     /// The message at `seq` does not decode.
-    pub(crate) fn message(seq: u64, detail: impl fmt::Display) -> Self {
-        let fault = Self::new(ParkReason::Undecodable, detail);
-        Self { message: Some(seq), ..fault }
+    pub(crate) fn message(seq: u64, reason: ParkReason, detail: impl fmt::Display) -> Self {
+        Self { message: Some(seq), ..Self::new(reason, detail) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::rc::Rc;
 
+use crate::fault::Fault;
 use crate::operation::Operation;
 use crate::record::{Mark, Number};
 
@@ -11,6 +12,8 @@ pub(crate) struct Made {
     pub(crate) mark: Mark<'static>,
     /// The child that it is about.
     pub(crate) child: Option<Rc<Operation>>,
+    /// Why it cannot be recorded. That parks the run, unless the history has it.
+    pub(crate) refusal: Option<Fault>,
 }
 
 /// See the module.

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::rc::Rc;
 
 use crate::bytes::Bytes;
+use crate::error::Error;
 use crate::record::Options;
 
 /// What a request hands over.
@@ -16,6 +17,9 @@ pub(crate) struct Outgoing {
 pub(crate) enum Parcel {
     Message(Message),
     Child(Birth),
+    /// What cannot be recorded: that is its outcome, unless the history has another one. A replay may
+    /// judge otherwise than was judged before, by another limit or a shape that has grown.
+    Refused(Error),
 }
 
 /// A message for a channel of some run.

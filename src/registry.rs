@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 
 use crate::context::Ctx;
-use crate::error::{BoxError, Error, Failure};
+use crate::error::{BoxError, Error, Failure, Kind};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Registered, Root};
 use crate::name::Workflow;
@@ -59,8 +59,9 @@ fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
 /// The form in which a run's result is recorded.
 fn recorded<O: Value, E: Into<BoxError>>(ctx: &Ctx, result: Result<O, E>) -> Outcome<'static> {
     let output = result.map_err(|error| Failure::from_error(&*error.into()))?;
-    ctx.values().encode_in_code(&output).map_err(|why| {
+    ctx.values().encode(&output).map_err(|why| {
         let kind = core::any::type_name::<O>();
-        Error::new(alloc::format!("the output, a {kind}, cannot be recorded: {why}")).into_failure()
+        let message = format_args!("the output, a {kind}, cannot be recorded: {why}");
+        Error::of(Kind::Unrecordable, message).into_failure()
     })
 }

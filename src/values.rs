@@ -54,21 +54,18 @@ pub(crate) struct Values {
 const BUFFER_MAX: usize = 1 << 12;
 
 impl Values {
-    /// With the shapes of a store.
-    ///
-    /// # Errors
-    ///
-    /// If one of them is none.
+    /// With the shapes of a store. Runs that need one that is damaged are parked when they do.
     pub(crate) fn new(
-        stored: &[Vec<u8>],
+        stored: &[Option<Vec<u8>>],
         value_max: usize,
         reads_back_all: bool,
-    ) -> Result<Rc<Self>, Error> {
-        let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?.max_bytes(value_max);
+    ) -> Rc<Self> {
+        let shapes = stored.iter().map(|shape| shape.as_deref().unwrap_or_default());
+        let shapes = Shapes::load(shapes).max_bytes(value_max);
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
         let (buffer, stored) = (Cell::default(), Cell::new(stored.len()));
         let (notes_unread, unread) = (Cell::new(false), RefCell::default());
-        Ok(Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread }))
+        Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread })
     }
 
     /// So many bytes a value may take.
@@ -76,7 +73,8 @@ impl Values {
         self.value_max
     }
 
-    /// Encodes what came of a body, or comes from outside.
+    /// Encodes a value that is to be recorded. In a replay of code that hands it over it was, or was
+    /// refused: whoever calls this lets the history decide then.
     ///
     /// # Errors
     ///
@@ -95,29 +93,6 @@ impl Values {
         bytes.copy(&buffer);
         self.buffer.set(buffer);
         Ok(bytes)
-    }
-
-    /// Encodes what workflow code hands over.
-    ///
-    /// A replay encodes it again, and must come to the same result. So it is read back whatever was
-    /// read back before: that a value can be written and not be read does not depend on which was
-    /// the first of its shape; and what is said of it does not depend on what the shape knows by now.
-    ///
-    /// # Errors
-    ///
-    /// As [`encode`](Self::encode).
-    pub(crate) fn encode_in_code<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
-        let encoded = self.encode(value).and_then(|bytes| {
-            self.shapes.decode::<T>(bytes.as_slice())?;
-            Ok(bytes)
-        });
-        encoded.map_err(|error| self.refusal(value, error))
-    }
-
-    #[cold]
-    fn refusal<T: Value>(&self, value: &T, error: Error) -> Error {
-        let alone = Shapes::new().max_bytes(self.value_max);
-        alone.encode(value, &mut Vec::new()).err().unwrap_or(error)
     }
 
     /// # Errors
@@ -212,7 +187,7 @@ mod tests {
 
     #[test]
     fn new_shapes_are_written_once() {
-        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        let values = Values::new(&[], usize::MAX, false);
         let new = || {
             let mut batch = Batch::new();
             values.write_new(&mut batch);
@@ -229,7 +204,7 @@ mod tests {
 
     #[test]
     fn few_and_many_bytes_are_read_back() {
-        let values = Values::new(&[], usize::MAX, false).expect("there is none");
+        let values = Values::new(&[], usize::MAX, false);
         for length in (0..60).chain([5_000]) {
             let value = alloc::vec![7u8; length];
             let bytes = values.encode(&value).expect("plain data");
@@ -239,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_value_from_afar_has_the_numbers_of_the_file() {
-        let values = Values::new(&[], 100, false).expect("there is none");
+        let values = Values::new(&[], 100, false);
         values.encode(&Some(1u8)).expect("plain data");
         let far =
             FarValue::new(&(7u8, alloc::string::String::from("tea")), 100).expect("plain data");

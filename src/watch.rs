@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn those_who_went_are_no_more_than_those_who_are_there() {
         let watch = Watch::default();
-        let values = Values::new(&[], 1 << 10, false).expect("there is none");
+        let values = Values::new(&[], 1 << 10, false);
         let far = || {
             let (accepted, receiver) = oneshot::channel();
             (Far { accepted: Some(accepted), ended: None }, receiver)

@@ -64,7 +64,7 @@ impl Store for Forgetful {
         Ok(())
     }
 
-    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
+    fn shapes(&self) -> Result<Vec<Option<Vec<u8>>>> {
         Ok(Vec::new())
     }
 

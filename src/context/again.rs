@@ -5,11 +5,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::Ctx;
-use crate::bytes::Bytes;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fault::ParkReason;
 use crate::instance::Instance;
 use crate::name::Workflow;
+use crate::record::Outcome;
 use crate::values::Value;
 
 /// The end of a pass, made by [`Ctx::again`]; never ready.
@@ -17,7 +17,7 @@ use crate::values::Value;
 pub struct Again<O> {
     instance: Rc<Instance>,
     workflow: &'static str,
-    input: Option<Result<Bytes<'static>>>,
+    input: Option<Outcome<'static>>,
     output: PhantomData<fn() -> O>,
 }
 
@@ -35,9 +35,7 @@ impl Ctx {
     /// `workflow` is the run's own; another one parks the run. A run whose passes await nothing is
     /// parked after a hundred of them.
     ///
-    /// # Errors
-    ///
-    /// If the input cannot be recorded: then the pass goes on.
+    /// If the input cannot be recorded the run ends as failed.
     ///
     /// ```
     /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
@@ -65,11 +63,11 @@ impl Ctx {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn again<I: Value, O: Value>(&self, workflow: Workflow<I, O>, input: I) -> Again<O> {
-        let input = self.values().encode_in_code(&input).map_err(|why| {
+        let input = self.values().encode(&input).map_err(|why| {
             let kind = core::any::type_name::<I>();
             let message =
-                alloc::format!("the input of the next pass, a {kind}, cannot be recorded: {why}");
-            Error::new(message).permanent()
+                format_args!("the input of the next pass, a {kind}, cannot be recorded: {why}");
+            Error::of(Kind::Unrecordable, message).into_failure()
         });
         let (instance, input) = (Rc::clone(&self.instance), Some(input));
         Again { instance, workflow: workflow.name(), input, output: PhantomData }
@@ -91,13 +89,9 @@ impl<O> Future for Again<O> {
             run.fail(ParkReason::Misused, detail);
             return Poll::Pending;
         }
-        match this.input.take() {
-            Some(Err(error)) => Poll::Ready(Err(error)),
-            Some(Ok(input)) => {
-                run.end_pass(input);
-                Poll::Pending
-            }
-            None => Poll::Pending,
+        if let Some(input) = this.input.take() {
+            run.end_pass(input);
         }
+        Poll::Pending
     }
 }

@@ -35,8 +35,6 @@ pub struct Child<O> {
     awaited: Awaited,
     /// For `run_id`, which lends it.
     id: Rc<str>,
-    /// Why the input cannot be written.
-    refused: Option<Error>,
     output: PhantomData<fn() -> O>,
 }
 
@@ -113,22 +111,21 @@ impl Ctx {
             pass => format!("{pass}:"),
         };
         let id: Rc<str> = format!("{}/{pass}{number}", self.id()).into();
-        let refused = match self.values().encode_in_code(&input) {
+        let parcel = match self.values().encode(&input) {
             Ok(input) => {
                 let (timeout, options) = options.later();
-                let birth = Birth { workflow, input, options, timeout };
-                operation.set_outgoing(Outgoing { to: id.clone(), parcel: Parcel::Child(birth) });
-                None
+                Parcel::Child(Birth { workflow, input, options, timeout })
             }
             Err(why) => {
                 let kind = core::any::type_name::<I>();
                 let message =
                     format!("the input of {operation}, a {kind}, cannot be recorded: {why}");
-                Some(Error::new(message).permanent())
+                Parcel::Refused(Error::new(message).permanent())
             }
         };
+        operation.set_outgoing(Outgoing { to: id.clone(), parcel });
         let awaited = Awaited::new(Rc::clone(&self.instance), operation);
-        Child { awaited, id, refused, output: PhantomData }
+        Child { awaited, id, output: PhantomData }
     }
 }
 
@@ -178,9 +175,6 @@ impl<O> Child<O> {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub async fn started(&mut self) -> Result<()> {
-        if let Some(refused) = &self.refused {
-            return Err(refused.clone());
-        }
         let Awaited { instance, operation } = &self.awaited;
         poll_fn(|cx| instance.poll_started(operation, cx)).await;
         match operation.outcome() {
@@ -211,9 +205,7 @@ impl<O> Child<O> {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn detach(self) {
-        if self.refused.is_none() {
-            self.awaited.instance.detach_child(&self.awaited.operation);
-        }
+        self.awaited.instance.detach_child(&self.awaited.operation);
     }
 }
 
@@ -221,9 +213,6 @@ impl<O: Value> Future for Child<O> {
     type Output = Result<O>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
-        if let Some(refused) = &self.refused {
-            return Poll::Ready(Err(refused.clone()));
-        }
         ready!(self.awaited.poll(cx));
         let Awaited { instance, operation } = &self.awaited;
         let bytes = match operation.outcome() {

@@ -1,5 +1,6 @@
 use super::{Attempt, Ctx};
-use crate::fault::ParkReason;
+use crate::bytes::Bytes;
+use crate::fault::{Fault, ParkReason};
 use crate::name::Topic;
 use crate::record::Mark;
 use crate::values::{FarValue, Value};
@@ -41,14 +42,16 @@ impl Ctx {
             // Its code is being dropped, or is called by somebody else.
             return;
         }
-        match self.values().encode_in_code(&value) {
+        match self.values().encode(&value) {
             Ok(value) => self.instance.mark(number, Mark::Published { topic, value }, None),
             Err(why) => {
                 let kind = core::any::type_name::<T>();
                 let detail = format_args!(
                     "the value of publish {number} on {topic:?}, a {kind}, cannot be recorded: {why}"
                 );
-                self.instance.fail(ParkReason::Misused, detail);
+                let fault = Fault::new(ParkReason::Misused, detail);
+                let mark = Mark::Published { topic, value: Bytes::EMPTY };
+                self.instance.mark_refused(number, mark, fault);
             }
         }
     }

@@ -4,8 +4,9 @@ use core::marker::PhantomData;
 
 use super::Ctx;
 use super::receive::{Inbox, Receive, decode, sealed};
+use crate::bytes::Bytes;
 use crate::error::Error;
-use crate::fault::ParkReason;
+use crate::fault::{Fault, ParkReason};
 use crate::inbox::Address;
 use crate::instance::Instance;
 use crate::name::Question;
@@ -71,14 +72,14 @@ impl<Q, A: Value> Asked<Q, A> {
         let reply = &mut self.reply;
         assert!(Rc::ptr_eq(&reply.instance, &ctx.instance), "a run answers its own questions");
         reply.is_given = true;
-        match ctx.values().encode_in_code(&answer) {
+        match ctx.values().encode(&answer) {
             Ok(answer) => reply.give(Ok(answer)),
             Err(why) => {
                 let (number, kind) = (reply.number, core::any::type_name::<A>());
                 let detail = format_args!(
                     "the answer to the question of receive {number}, a {kind}, cannot be recorded: {why}"
                 );
-                reply.instance.fail(ParkReason::Misused, detail);
+                reply.refuse(Fault::new(ParkReason::Misused, detail));
             }
         }
     }
@@ -105,6 +106,13 @@ impl Reply {
         if self.instance.may_poll() {
             let mark = Mark::Answered { seq: self.seq, outcome };
             self.instance.mark(self.number, mark, None);
+        }
+    }
+
+    fn refuse(&self, fault: Fault) {
+        if self.instance.may_poll() {
+            let mark = Mark::Answered { seq: self.seq, outcome: Ok(Bytes::EMPTY) };
+            self.instance.mark_refused(self.number, mark, fault);
         }
     }
 }

@@ -7,6 +7,7 @@ use core::task::{Context, Poll, ready};
 
 use super::Ctx;
 use super::awaited::Awaited;
+use crate::fault::ParkReason;
 use crate::inbox::Address;
 use crate::instance::Instance;
 use crate::message::Arrived;
@@ -48,7 +49,10 @@ pub struct Receive<M> {
 }
 
 /// Makes what is received of what has arrived, for the receive of this number.
-pub(super) type Open<M> = fn(&Rc<Instance>, Number, &Arrived) -> Result<M, String>;
+pub(super) type Open<M> = fn(&Rc<Instance>, Number, &Arrived) -> Result<M, Unread>;
+
+/// Why a message cannot be read.
+pub(super) type Unread = (ParkReason, String);
 
 impl Ctx {
     /// Waits for a message on a channel of this run, or for a question.
@@ -110,10 +114,10 @@ impl<T: Value> Inbox for Channel<T> {
 }
 
 /// The value of a message; or why it is none, with the name of the type.
-pub(super) fn decode<T: Value>(instance: &Instance, arrived: &Arrived) -> Result<T, String> {
+pub(super) fn decode<T: Value>(instance: &Instance, arrived: &Arrived) -> Result<T, Unread> {
     let kind = core::any::type_name::<T>();
     let read = instance.world.values.decode(arrived.payload.as_slice());
-    read.map_err(|why| format!("{kind}: {why}"))
+    read.map_err(|why| (ParkReason::of_unread(&why), format!("{kind}: {why}")))
 }
 
 impl<M> Future for Receive<M> {
@@ -124,13 +128,13 @@ impl<M> Future for Receive<M> {
         let arrived = ready!(instance.poll_receive(operation, from, cx));
         match (self.open)(instance, operation.number, &arrived) {
             Ok(message) => Poll::Ready(message),
-            Err(why) => {
+            Err((reason, why)) => {
                 let what = if from.is_question { "question" } else { "message on channel" };
                 let detail = format_args!(
                     "the {what} {:?}, record {}, does not decode as {why}",
                     from.channel, arrived.seq
                 );
-                instance.fail_message(arrived.seq, detail);
+                instance.fail_message(arrived.seq, reason, detail);
                 Poll::Pending
             }
         }

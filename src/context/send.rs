@@ -22,8 +22,6 @@ use crate::values::Value;
 #[must_use = "a message is not sent unless it is awaited"]
 pub struct Sent {
     awaited: Awaited,
-    /// Why the message cannot be written.
-    refused: Option<Error>,
 }
 
 impl Ctx {
@@ -61,21 +59,19 @@ impl Ctx {
         let channel = channel.name();
         let number = self.take_number();
         let operation = Operation::new(number, Asked::Send { channel }, Effort::Nothing);
-        let refused = match self.values().encode_in_code(&message) {
+        let parcel = match self.values().encode(&message) {
             Ok(payload) => {
                 let channel = channel.into();
-                let message = Message { channel, payload, key: None, is_question: false };
-                operation
-                    .set_outgoing(Outgoing { to: to.into(), parcel: Parcel::Message(message) });
-                None
+                Parcel::Message(Message { channel, payload, key: None, is_question: false })
             }
             Err(why) => {
                 let kind = core::any::type_name::<T>();
                 let message = alloc::format!("the message, a {kind}, cannot be recorded: {why}");
-                Some(Error::new(message).permanent())
+                Parcel::Refused(Error::new(message).permanent())
             }
         };
-        Sent { awaited: Awaited::new(Rc::clone(&self.instance), operation), refused }
+        operation.set_outgoing(Outgoing { to: to.into(), parcel });
+        Sent { awaited: Awaited::new(Rc::clone(&self.instance), operation) }
     }
 }
 
@@ -97,9 +93,6 @@ impl Future for Sent {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        if let Some(refused) = &self.refused {
-            return Poll::Ready(Err(refused.clone()));
-        }
         ready!(self.awaited.poll(cx));
         Poll::Ready(match self.awaited.operation.outcome() {
             Some(Ok(_)) => Ok(()),

@@ -144,7 +144,7 @@ impl Writer<'_> {
 
     /// Carries out what the code of a run did without awaiting it.
     pub(super) fn carry_out_mark(&mut self, run: &Ledger, made: &Made) {
-        let Made { number, mark, child } = made;
+        let Made { number, mark, child, .. } = made;
         match mark {
             Mark::ChildDropped => self.release_child(run, *number, true),
             Mark::ChildDetached => self.release_child(run, *number, false),

@@ -30,6 +30,7 @@ impl Writer<'_> {
                     let link = Link { parent: run.key.0, number: request.number };
                     self.start_child(run, to, birth, Some(link))
                 }
+                Parcel::Refused(error) => Err(error.clone()),
             }
         };
         if let Err(error) = carried_out {

@@ -12,7 +12,7 @@ use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::context::Ctx;
 use crate::engine::{Engine, Guard};
-use crate::error::{BoxError, Error, Kind, Result};
+use crate::error::{BoxError, Error, Result};
 use crate::instance::{Setup, World};
 use crate::name::Workflow;
 use crate::registry::Registry;
@@ -388,9 +388,6 @@ impl Builder {
         let timers = Timers::new(clock, last_commit, caught.clone());
         let shapes = store.shapes().map_err(|error| Error::store(&error))?;
         let values = Values::new(&shapes, self.value_max, self.choices.is_some());
-        let values = values.map_err(|why| {
-            Error::of(Kind::Store, format_args!("the shapes of the file are damaged: {why}"))
-        })?;
         let setup = Setup {
             poll_budget: self.poll_budget,
             retries_from: self.retries_from,

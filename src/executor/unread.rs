@@ -7,7 +7,10 @@ use crate::error::{Error, Kind};
 /// Whoever asks has named another type than was recorded, or the file is damaged.
 pub(super) fn unread(why: &dacapo_values::Error, what: fmt::Arguments<'_>) -> Error {
     match why.is_damaged() {
-        true => Error::of(Kind::Store, format_args!("{what}: {why}")),
+        true => Error::of(
+            Kind::Store,
+            format_args!("{what}: {why}; restore the file from a backup, then open it again"),
+        ),
         false => Error::of(
             Kind::Usage,
             format_args!(

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::inbox::{Address, Keyed};
 use crate::instance::{Instance, RootEnd};
 use crate::message::{Arrived, Message};
-use crate::record::{Carried, borrowed};
+use crate::record::{Carried, Outcome, borrowed};
 
 impl Instance {
     /// Whether the root ended for the run to go on in another pass.
@@ -15,10 +15,14 @@ impl Instance {
         matches!(self.root_end.get().map(|end| &**end), Some(RootEnd::Again { .. }))
     }
 
-    /// The code ends this pass: the run goes on in another one.
-    pub(crate) fn end_pass(&self, input: Bytes<'static>) {
+    /// The code ends this pass: the run goes on in another one, unless its input cannot be recorded.
+    pub(crate) fn end_pass(&self, input: Outcome<'static>) {
         if !self.has_ended() {
-            self.set_root_end(RootEnd::Again { input, delivered: self.delivered.get() });
+            let delivered = self.delivered.get();
+            self.set_root_end(match input {
+                Ok(input) => RootEnd::Again { input, delivered },
+                refused => RootEnd::Outcome(refused),
+            });
         }
     }
 

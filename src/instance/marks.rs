@@ -6,6 +6,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::cell::RefCell;
 
+use crate::fault::Fault;
 use crate::instance::{Extra, Instance};
 use crate::list::List;
 use crate::mark::{Ask, Made};
@@ -29,8 +30,17 @@ impl Instance {
 
     /// The code did something that it does not await.
     pub(crate) fn mark(&self, number: Number, mark: Mark<'static>, child: Option<Rc<Operation>>) {
-        let made = Rc::new(Made { number, mark, child });
-        self.extra().asks.marks.borrow_mut().insert(number, made.clone());
+        self.make(Made { number, mark, child, refusal: None });
+    }
+
+    /// The same of something that cannot be recorded now. In a replay it may have been.
+    pub(crate) fn mark_refused(&self, number: Number, mark: Mark<'static>, refusal: Fault) {
+        self.make(Made { number, mark, child: None, refusal: Some(refusal) });
+    }
+
+    fn make(&self, made: Made) {
+        let made = Rc::new(made);
+        self.extra().asks.marks.borrow_mut().insert(made.number, made.clone());
         self.ask(Ask::Mark(made));
     }
 
@@ -58,10 +68,18 @@ impl Instance {
         marks.get(&made.number).is_some_and(|expected| Rc::ptr_eq(expected, made))
     }
 
-    /// Takes what was asked for since the last time and still waits, in the order of the code.
-    pub(crate) fn take_asks(&self, extra: &Extra) -> impl Iterator<Item = Ask> {
-        let asks = extra.asks.untaken.take().into_iter();
-        asks.filter(|ask| self.still_waits(ask))
+    /// Takes what was asked for since the last time and still waits, in the order of the code: it is
+    /// to be recorded. An error parks the run.
+    pub(crate) fn take_asks(&self, extra: &Extra) -> Result<impl Iterator<Item = Ask>, Fault> {
+        let asks = extra.asks.untaken.take();
+        let refusal = asks.as_slice().iter().find_map(|ask| match ask {
+            Ask::Mark(made) if self.still_waits(ask) => made.refusal.clone(),
+            Ask::Mark(_) | Ask::Request(_) => None,
+        });
+        match refusal {
+            None => Ok(asks.into_iter().filter(|ask| self.still_waits(ask))),
+            Some(refusal) => Err(refusal),
+        }
     }
 
     /// The mark with this number whose record is to come.

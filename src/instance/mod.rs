@@ -212,8 +212,8 @@ impl Instance {
     }
 
     /// The same of the message at `seq`, which does not decode.
-    pub(crate) fn fail_message(&self, seq: u64, detail: impl fmt::Display) {
-        let _ = self.extra().fault.set(Fault::message(seq, detail));
+    pub(crate) fn fail_message(&self, seq: u64, reason: ParkReason, detail: impl fmt::Display) {
+        let _ = self.extra().fault.set(Fault::message(seq, reason, detail));
     }
 
     /// A step gave up: the run is parked before the next commit.

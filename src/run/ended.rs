@@ -35,7 +35,7 @@ impl Instance {
     pub(super) fn draft_end(&self) -> Result<(), Fault> {
         match self.root_end() {
             RootEnd::Outcome(outcome) => {
-                self.draft_asks();
+                self.draft_asks()?;
                 let was_dropped = self.has_extra().is_some_and(|extra| extra.was_dropped.get());
                 self.draft(Record::Finished { outcome: outcome.clone(), was_dropped });
             }
@@ -55,7 +55,7 @@ impl Instance {
             let detail = format_args!("{IDLE_PASSES_MAX} passes in a row awaited nothing");
             return Err(Fault::new(ParkReason::LiveLock, detail));
         }
-        let asks = self.take_asks(self.extra());
+        let asks = self.take_asks(self.extra())?;
         let mut pending = self.world.pending.borrow_mut();
         let marks = asks.into_iter().filter_map(|ask| match ask {
             Ask::Mark(made) => Some(made),
@@ -129,6 +129,11 @@ impl Instance {
             }
             (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
             (Record::Again, RootEnd::Again { .. }) => {}
+            // Whether a value can be recorded is decided once.
+            (Record::Finished { outcome: Err(failure), .. }, RootEnd::Outcome(Ok(_)))
+            | (Record::Finished { outcome: Err(failure), .. }, RootEnd::Again { .. })
+            | (Record::Finished { .. } | Record::Again, RootEnd::Outcome(Err(failure)))
+                if failure.is_unrecordable() => {}
             (_, RootEnd::Outcome(Ok(_))) => {
                 return Err(diverged(self, record, "ends here with another output"));
             }

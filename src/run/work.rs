@@ -24,12 +24,12 @@ impl Instance {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
                 self.watch_deadline();
-                self.draft_asks();
+                self.draft_asks()?;
                 self.for_each_asked(Self::recover);
             }
             Phase::Live => {
                 self.watch_deadline();
-                self.draft_asks();
+                self.draft_asks()?;
                 self.for_each_asked(Self::begin);
             }
             Phase::Ended => {
@@ -71,17 +71,19 @@ impl Instance {
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
-    pub(super) fn draft_asks(&self) {
+    pub(super) fn draft_asks(&self) -> Result<(), Fault> {
         // Few runs ever ask for something outside of them.
-        let Some(extra) = self.has_extra() else { return };
+        let Some(extra) = self.has_extra() else { return Ok(()) };
+        let asks = self.take_asks(extra)?;
         let mut pending = self.world.pending.borrow_mut();
-        for ask in self.take_asks(extra) {
+        for ask in asks {
             let what = match ask {
                 Ask::Request(request) => What::Request(request),
                 Ask::Mark(made) => What::Mark(made),
             };
             pending.others_mut().requests.push(self.ledger.draft(what));
         }
+        Ok(())
     }
 
     /// Takes up what was asked for, in the order of the numbers.

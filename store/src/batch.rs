@@ -175,7 +175,7 @@ impl Batch {
     /// let (mut store, mut batch) = (MemoryStore::new(), Batch::new());
     /// batch.put_shape(0, b"a number and a text");
     /// store.commit(&batch)?;
-    /// assert_eq!(store.shapes()?, [b"a number and a text"]);
+    /// assert_eq!(store.shapes()?, [Some(b"a number and a text".to_vec())]);
     /// # Ok::<(), dacapo_store::Error>(())
     /// ```
     pub fn put_shape(&mut self, number: u32, shape: &[u8]) {

@@ -71,6 +71,14 @@ pub trait Hooks<S> {
     fn read(&self, _run: RunKey, history: History) -> Result<History> {
         Ok(history)
     }
+
+    /// Called with the shapes that were read; their reader gets what it makes of them.
+    ///
+    /// # Errors
+    /// Those it makes: the read is refused with it.
+    fn read_shapes(&self, _shapes: &mut Vec<Option<Vec<u8>>>) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<S, F: Fn(&Operation<'_>) -> Result<()>> Hooks<S> for F {
@@ -91,6 +99,10 @@ impl<S, H: Hooks<S> + ?Sized> Hooks<S> for Rc<H> {
 
     fn read(&self, run: RunKey, history: History) -> Result<History> {
         (**self).read(run, history)
+    }
+
+    fn read_shapes(&self, shapes: &mut Vec<Option<Vec<u8>>>) -> Result<()> {
+        (**self).read_shapes(shapes)
     }
 }
 
@@ -201,8 +213,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
         self.before(Operation::Notes(prefix))?.notes(prefix, visit)
     }
 
-    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
-        self.before(Operation::Shapes)?.shapes()
+    fn shapes(&self) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut shapes = self.before(Operation::Shapes)?.shapes()?;
+        self.hooks.read_shapes(&mut shapes)?;
+        Ok(shapes)
     }
 
     fn fold(&mut self) -> Result<bool> {

@@ -152,11 +152,12 @@ pub trait Store {
     fn notes(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()>;
 
     /// All [shapes](Batch::put_shape), in the order of their numbers, which begin at 0 and leave no
-    /// gap.
+    /// gap: `None` stands for one that is damaged or missing. The others are as good as ever, and no
+    /// new one gets its number.
     ///
     /// # Errors
-    /// If the storage refuses, or one of them is damaged or missing.
-    fn shapes(&self) -> Result<Vec<Vec<u8>>>;
+    /// If the storage refuses.
+    fn shapes(&self) -> Result<Vec<Option<Vec<u8>>>>;
 
     /// Does now what a later commit would have to do, such as putting what was written lately
     /// where it stays, and says whether there was something to do. An engine calls it when it is
@@ -232,7 +233,7 @@ macro_rules! forward_store {
             last(run: $crate::RunKey) -> $crate::Result<$crate::History>;
             note(key: &[u8]) -> $crate::Result<Option<$crate::macros::Vec<u8>>>;
             notes(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> $crate::Result<()>;
-            shapes() -> $crate::Result<$crate::macros::Vec<$crate::macros::Vec<u8>>>;
+            shapes() -> $crate::Result<$crate::macros::Vec<Option<$crate::macros::Vec<u8>>>>;
             marker() -> $crate::macros::Vec<u8>;
             set_marker(marker: &[u8]) -> ();
             next_run() -> $crate::RunKey;

@@ -184,6 +184,31 @@ fn a_variant_is_removed() {
 }
 
 #[test]
+fn a_variant_that_is_new_waits_for_its_build_after_a_rollback() {
+    #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+    enum Decision {
+        Wait(u64),
+        Reject,
+        Approve,
+    }
+    let stored = asleep(MemoryStore::new(), "new", vec![Some(Decision::Wait(7))]);
+    let stored = asleep(stored, "known", vec![Some(Decision::Approve), None]);
+    let (end, stored) = finished::<Vec<Option<one::Decision>>>(stored, "new");
+    let error = end.expect_err("the build before has no such decision");
+    let expected = "unknown variant `Wait`, expected one of `Approve`, `Reject`, `Ask`; it was recorded as \
+                    Vec<Option<enum Decision { Wait(u64) }>>";
+    assert!(error.is_parked() && error.to_string().contains(expected), "{error}");
+    let (end, stored) = finished::<Vec<Option<one::Decision>>>(stored, "known");
+    assert_eq!(end.expect("it is read").0, [Some(one::Decision::Approve), None]);
+
+    let (workflow, builder) = super::keep::<Vec<Option<Decision>>>();
+    let (executor, _, _) = super::open(builder, stored);
+    executor.resume("new").expect("its build is back");
+    let run = executor.attach(workflow, "new").expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends").0, [Some(Decision::Wait(7))]);
+}
+
+#[test]
 fn a_field_that_has_no_default_is_missed() {
     #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
     struct Price {

@@ -1,6 +1,6 @@
-//! Depth, size, and damage.
+//! Depth and size.
 
-use dacapo::store::{Batch, Hooked, MemoryStore, Operation, Store};
+use dacapo::store::MemoryStore;
 use dacapo::{Ctx, Error, Executor, Result, Workflow};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,30 @@ fn a_value_that_is_nested_too_deep() -> Result<()> {
     Ok(())
 }
 
+/// It stops nobody but whoever hands it over.
+#[test]
+fn an_input_that_is_too_large() -> Result<()> {
+    const LENGTH: Workflow<String, usize> = Workflow::new("length");
+    let length = async |_: &Ctx, text: String| Ok::<_, Error>(text.len());
+    let store = MemoryStore::new();
+    let builder = || Executor::builder().workflow(LENGTH, length).value_max(10_000);
+    let executor = builder().open_with(store.shared())?;
+    let small = executor.start(LENGTH, "small", "x".repeat(9_998))?;
+    let expected = "the input of run \"large\" cannot be recorded: it takes 10001 bytes, and at most 10000 \
+                    can be recorded";
+    let error = executor.start(LENGTH, "large", "x".repeat(9_999)).expect_err("it is too large");
+    assert_eq!(error.to_string(), expected);
+    let remote = executor.remote();
+    let asked = std::thread::spawn(move || remote.start(LENGTH, "large", "x".repeat(9_999)));
+    let error = executor.block_on(asked.join().expect("no panic")).expect_err("it is too large");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(executor.block_on(small)?, 9_998, "the others go on");
+    drop(executor);
+    let executor = builder().open_with(store)?;
+    assert!(executor.attach(LENGTH, "large").unwrap_err().is_not_found());
+    executor.verify("small")
+}
+
 #[test]
 fn an_outcome_that_is_too_large() -> Result<()> {
     let store = MemoryStore::new();
@@ -69,25 +93,5 @@ fn an_outcome_that_is_too_large() -> Result<()> {
     let executor = open(&store);
     executor.verify("large")?;
     assert!(executor.parked()?.is_empty());
-    Ok(())
-}
-
-/// A file without one of its shapes is not opened, and says which it is.
-#[test]
-fn a_shape_that_is_damaged() -> Result<()> {
-    let store = Hooked::new(MemoryStore::new(), |operation: &Operation<'_>| match operation {
-        Operation::Shapes => Err(dacapo::store::Error::refused("its shape 7: it is missing")),
-        _ => Ok(()),
-    });
-    let error = Executor::builder().open_with(store).unwrap_err();
-    assert!(error.is_store() && error.to_string().contains("its shape 7"), "{error}");
-
-    let mut store = MemoryStore::new();
-    let mut batch = Batch::new();
-    batch.put_shape(0, b"no shape");
-    store.commit(&batch).expect("it is no business of the store");
-    let error = Executor::builder().open_with(store).unwrap_err();
-    assert!(error.is_store(), "{error}");
-    assert_eq!(error.to_string(), "the shapes of the file are damaged: shape 0 is damaged");
     Ok(())
 }

@@ -3,6 +3,8 @@
 
 mod accepted;
 mod compared;
+mod damaged;
+mod edge;
 mod foreign;
 mod later;
 mod limits;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kind::{FIRST, Id, Kind};
 use crate::read::{Reader, Way, damaged};
 use crate::shape::{Node, Shape};
-use crate::shapes::Shapes;
+use crate::shapes::{Shapes, Stored};
 use crate::unread::Unread;
 use crate::varint;
 use crate::view::{View, view};
@@ -103,7 +103,7 @@ impl Shapes {
     ///
     /// # Errors
     ///
-    /// [Damaged](Error::is_damaged) if there is no such shape.
+    /// [Damaged](Error::is_damaged) if there is no such shape, or it is damaged.
     ///
     /// ```
     /// use dacapo_values::{Shapes, number_of};
@@ -158,16 +158,17 @@ impl Shapes {
             };
         };
         match self.stored.borrow().get(place as usize) {
-            Some(stored) => Ok((stored.shape.clone(), stored.shape.root)),
-            None => Err(no_shape(place)),
+            Some(Stored { shape: Some(shape), .. }) => Ok((shape.clone(), shape.root)),
+            stored => Err(no_shape(place, stored)),
         }
     }
 
     /// The bytes of the shape at a place.
     pub(crate) fn stored_at(&self, place: u32) -> Result<Vec<u8>> {
-        let stored = self.stored.borrow();
-        let stored = stored.get(place as usize).ok_or_else(|| no_shape(place))?;
-        Ok(stored.bytes.to_vec())
+        match self.stored.borrow().get(place as usize) {
+            Some(Stored { shape: Some(_), bytes }) => Ok(bytes.to_vec()),
+            stored => Err(no_shape(place, stored)),
+        }
     }
 
     /// The shape of a value, where the value begins in it, and its bytes.
@@ -232,6 +233,9 @@ fn explain(error: Error, shape: &Shape, root: Id) -> Error {
 }
 
 #[cold]
-fn no_shape(place: u32) -> Error {
-    Error::damaged(format_args!("the file holds no shape {place}"))
+fn no_shape(place: u32, stored: Option<&Stored>) -> Error {
+    match stored {
+        Some(_) => Error::damaged(format_args!("shape {place} of the file is damaged")),
+        None => Error::damaged(format_args!("the file holds no shape {place}")),
+    }
 }

@@ -36,7 +36,7 @@ impl Shapes {
     ///
     /// # Errors
     ///
-    /// [Damaged](crate::Error::is_damaged) if there is no such shape.
+    /// [Damaged](crate::Error::is_damaged) if there is no such shape, or it is damaged.
     pub fn detach(&self, bytes: &[u8]) -> Result<Detached> {
         let number = number_of(bytes)?;
         let Some(place) = number.checked_sub(FIRST) else {
@@ -58,6 +58,6 @@ impl Detached {
     ///
     /// As [`Shapes::decode`].
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        Shapes::load(self.shape.as_deref())?.decode(&self.bytes)
+        Shapes::load(self.shape.as_deref()).decode(&self.bytes)
     }
 }

@@ -149,9 +149,8 @@ impl Shapes {
         shape: Rc<Shape>,
         body: &mut Vec<u8>,
     ) -> Result<Rc<Shape>> {
-        let like = |stored: &&Stored| stored.shape.is_like(&shape);
-        let stored: Vec<_> =
-            self.stored.borrow().iter().rev().filter(like).map(|s| s.shape.clone()).collect();
+        let like = |stored: &Stored| stored.shape.clone().filter(|stored| stored.is_like(&shape));
+        let stored: Vec<_> = self.stored.borrow().iter().rev().filter_map(like).collect();
         let mut other = Vec::new();
         for stored in stored {
             if let Written::Covered(stored) = self.write(value, stored, &mut other)? {
@@ -169,11 +168,12 @@ impl Shapes {
         }
         let bytes = shape.to_bytes();
         let mut stored = self.stored.borrow_mut();
-        let place = stored.iter().position(|stored| stored.bytes == bytes).unwrap_or_else(|| {
-            stored.push(Stored { shape, bytes });
-            stored.len() - 1
-        });
-        (stored[place].shape.clone(), FIRST + place as u32)
+        let known = stored.iter().enumerate().find(|(_, stored)| stored.bytes == bytes);
+        if let Some((place, Stored { shape: Some(shape), .. })) = known {
+            return (shape.clone(), FIRST + place as u32);
+        }
+        stored.push(Stored { shape: Some(shape.clone()), bytes });
+        (shape, FIRST + stored.len() as u32 - 1)
     }
 }
 

@@ -3,7 +3,6 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 
-use crate::error::{Error, Result};
 use crate::limits::MOST_BYTES;
 use crate::shape::Shape;
 use crate::types::Types;
@@ -39,7 +38,7 @@ use crate::types::Types;
 /// }
 ///
 /// let stored = shapes.stored(0);
-/// let shapes = Shapes::load(stored.iter().map(Vec::as_slice))?;
+/// let shapes = Shapes::load(stored.iter().map(Vec::as_slice));
 /// let cost: Cost = shapes.decode(&bytes)?;
 /// assert_eq!((cost.amount, cost.tax, &*cost.currency), (100, 19, ""));
 /// # Ok::<(), dacapo_values::Error>(())
@@ -55,7 +54,8 @@ pub struct Shapes {
 
 /// A shape under its number, and the bytes that it is kept in.
 pub(crate) struct Stored {
-    pub(crate) shape: Rc<Shape>,
+    /// Nothing if the bytes are none that were stored: the number is taken all the same.
+    pub(crate) shape: Option<Rc<Shape>>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -85,11 +85,10 @@ impl Shapes {
     /// The shapes of a file, in the order of their numbers, as [`stored`](Shapes::stored) gave
     /// them. Types take them up again, so that a process that does what the last one did adds none.
     ///
-    /// # Errors
-    ///
-    /// [Damaged](Error::is_damaged) if one of them is none that was stored. A bit that has flipped
-    /// may make another shape of it, in which values are read wrongly: whoever keeps them has a
-    /// checksum over each, and its number.
+    /// One that is damaged or missing is handed over as no bytes. It keeps its number, which no new
+    /// shape gets; its values are [damaged](crate::Error::is_damaged), and all others are read. A bit
+    /// that has flipped may make another shape of it, in which values are read wrongly: whoever keeps
+    /// them has a checksum over each, and its number.
     ///
     /// ```
     /// use dacapo_values::Shapes;
@@ -97,20 +96,21 @@ impl Shapes {
     /// let shapes = Shapes::new();
     /// shapes.encode(&vec![1u8], &mut Vec::new())?;
     /// let [list] = &*shapes.stored(0) else { panic!("there is one") };
-    /// assert_eq!(Shapes::load([&list[..]])?.describe(32)?, "Vec<u8>");
+    /// assert_eq!(Shapes::load([&list[..]]).describe(32)?, "Vec<u8>");
     ///
-    /// let error = Shapes::load([&list[1..]]).unwrap_err();
-    /// assert_eq!(error.to_string(), "shape 0 is damaged");
+    /// let shapes = Shapes::load([&[], &list[..]]);
+    /// let error = shapes.decode::<Vec<u8>>(&[32, 1, 7]).unwrap_err();
+    /// assert_eq!(error.to_string(), "shape 0 of the file is damaged");
+    /// assert_eq!(shapes.decode::<Vec<u8>>(&[33, 1, 7])?, [7]);
     /// # Ok::<(), dacapo_values::Error>(())
     /// ```
-    pub fn load<'a>(stored: impl IntoIterator<Item = &'a [u8]>) -> Result<Shapes> {
-        let shapes = Shapes::new();
-        for (number, bytes) in stored.into_iter().enumerate() {
-            let shape = Shape::from_bytes(bytes)
-                .ok_or_else(|| Error::damaged(format_args!("shape {number} is damaged")))?;
-            shapes.stored.borrow_mut().push(Stored { shape: Rc::new(shape), bytes: bytes.into() });
-        }
-        Ok(shapes)
+    pub fn load<'a>(stored: impl IntoIterator<Item = &'a [u8]>) -> Shapes {
+        let load = |bytes: &[u8]| Stored {
+            shape: Shape::from_bytes(bytes).map(Rc::new),
+            bytes: bytes.to_vec(),
+        };
+        let stored = RefCell::new(stored.into_iter().map(load).collect());
+        Shapes { stored, ..Shapes::new() }
     }
 
     /// Refuses values of more than `bytes` bytes. Without it they may take 64 MiB.

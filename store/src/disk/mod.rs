@@ -233,8 +233,8 @@ impl Store for RedbStore {
         Ok(())
     }
 
-    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
-        self.read(|| self.shapes.all().map(<[Vec<u8>]>::to_vec))
+    fn shapes(&self) -> Result<Vec<Option<Vec<u8>>>> {
+        self.read(|| Ok(self.shapes.all().to_vec()))
     }
 
     fn fold(&mut self) -> Result<bool> {

@@ -223,7 +223,7 @@ impl Options {
             store.notes.change(key, note.as_deref());
         }
         for (number, shape) in store.tail.index().shapes() {
-            store.shapes.add(*number, shape);
+            store.shapes.add(*number, shape)?;
         }
         Ok(store)
     }

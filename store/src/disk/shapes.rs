@@ -2,52 +2,66 @@
 //! the file is opened, and must hold as many as the header says.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use redb::{ReadTransaction, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use super::error::DiskError;
+use super::error::{DiskError, guarded};
 use super::tables::SHAPES;
 use crate::Batch;
 use crate::format::shape;
 
-/// The shapes by their numbers, or what is wrong with them: their runs can still be looked at.
-pub(super) struct Shapes(Result<Vec<Vec<u8>>, String>);
+/// The shapes by their numbers; nothing for one that is damaged or missing. It keeps its number, and
+/// nobody from the others.
+pub(super) struct Shapes(Vec<Option<Vec<u8>>>);
 
 impl Shapes {
     /// Reads the table, which must hold `count` of them.
     pub(super) fn read(txn: &ReadTransaction, count: u64) -> Result<Shapes, DiskError> {
-        let (table, mut shapes) = (txn.open_table(SHAPES)?, Vec::new());
-        for number in 0..count {
-            let number = u32::try_from(number).expect("a header counts what was written");
-            let shape = match table.get(number)? {
-                Some(bytes) => shape::read(number, bytes.value()).map(<[u8]>::to_vec),
-                None => Err("it is missing"),
-            };
-            match shape {
-                Ok(shape) => shapes.push(shape),
-                Err(flaw) => return Ok(Shapes(Err(format!("its shape {number}: {flaw}")))),
-            }
-        }
-        Ok(Shapes(Ok(shapes)))
+        let table = txn.open_table(SHAPES)?;
+        let numbers = 0..u32::try_from(count).expect("a header counts what was written");
+        Ok(Shapes(numbers.map(|number| read(&table, number)).collect::<Result<_, _>>()?))
     }
 
     /// Follows a commit.
     pub(super) fn apply(&mut self, batch: &Batch) {
-        batch.shapes().for_each(|(number, shape)| self.add(number, shape));
+        self.0.extend(batch.shapes().map(|(_, shape)| Some(shape.to_vec())));
     }
 
-    pub(super) fn add(&mut self, number: u32, shape: &[u8]) {
-        let Ok(shapes) = &mut self.0 else { return };
-        match shapes.len() == number as usize {
-            true => shapes.push(shape.to_vec()),
-            false => self.0 = Err(format!("its shape {}: it is missing", shapes.len())),
+    /// Follows a commit that was read.
+    pub(super) fn add(&mut self, number: u32, shape: &[u8]) -> Result<(), DiskError> {
+        if number != self.next() {
+            let expected = self.next();
+            return Err(DiskError::Damaged(format!("its shape {expected}: it is missing")));
         }
+        self.0.push(Some(shape.to_vec()));
+        Ok(())
     }
 
-    pub(super) fn all(&self) -> Result<&[Vec<u8>], DiskError> {
-        self.0.as_deref().map_err(|what| DiskError::Damaged(what.clone()))
+    /// The number of the next one.
+    pub(super) fn next(&self) -> u32 {
+        self.0.len() as u32
+    }
+
+    pub(super) fn all(&self) -> &[Option<Vec<u8>>] {
+        &self.0
+    }
+}
+
+/// The shape, or nothing if it is not what was written.
+fn read(
+    table: &impl ReadableTable<u32, &'static [u8]>,
+    number: u32,
+) -> Result<Option<Vec<u8>>, DiskError> {
+    let read = guarded(|| {
+        let value = table.get(number)?;
+        let bytes = value.as_ref().and_then(|value| shape::read(number, value.value()).ok());
+        Ok(bytes.map(<[u8]>::to_vec))
+    });
+    match read {
+        // What leads to it.
+        Err(DiskError::Damaged(_) | DiskError::Redb(redb::Error::Corrupted(_))) => Ok(None),
+        read => read,
     }
 }
 

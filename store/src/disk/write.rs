@@ -136,8 +136,8 @@ impl RedbStore {
             // What is damaged is not made to look sound.
             self.read(|| self.notes.all().map(drop))?;
         }
-        if batch.shapes().next().is_some() {
-            self.read(|| self.shapes.all().map(drop))?;
+        for (next, (number, _)) in (self.shapes.next()..).zip(batch.shapes()) {
+            assert_eq!(number, next, "the next number of the shapes was expected");
         }
         let mut deleted = Vec::with_capacity(batch.deleted().len());
         for &run in batch.deleted() {

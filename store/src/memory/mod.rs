@@ -196,8 +196,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn shapes(&self) -> Result<Vec<Vec<u8>>> {
-        self.read(|state| state.shapes.clone())
+    fn shapes(&self) -> Result<Vec<Option<Vec<u8>>>> {
+        self.read(|state| state.shapes.iter().cloned().map(Some).collect())
     }
 
     fn fold(&mut self) -> Result<bool> {

@@ -156,8 +156,8 @@ pub(super) struct Run {
 pub(super) fn runs(store: &MemoryStore) -> Result<Vec<Run>, String> {
     let rows = store.list(&dacapo::store::Filter::new()).map_err(|error| error.to_string())?;
     let shapes = store.shapes().map_err(|error| error.to_string())?;
-    let shapes = Shapes::load(shapes.iter().map(Vec::as_slice));
-    let shapes = Rc::new(shapes.map_err(|error| error.to_string())?);
+    let shapes = shapes.iter().map(|shape| shape.as_deref().expect("memory is not damaged"));
+    let shapes = Rc::new(Shapes::load(shapes));
     let mut runs = Vec::new();
     for row in rows {
         let history = store.history(row.key).map_err(|error| error.to_string())?;
