@@ -21,6 +21,9 @@ pub(crate) trait Choices {
     /// Which of the `tasks` that a run has spawned have a spurious poll, now that it has become
     /// quiescent and `seq` is the next in its history.
     fn wakes(&self, run: RunKey, seq: u64, tasks: u32) -> Vec<u32>;
+
+    /// A commit takes no further run when its records have so many bytes. `None`: as in production.
+    fn commit_bytes(&self) -> Option<usize>;
 }
 
 /// Makes a body hesitate: whenever it is polled it may go behind all others that are ready, so that

@@ -27,6 +27,7 @@ impl Writer<'_> {
         // From here on the next pass waits to be ended, and has what comes.
         run.clear_link();
         self.put_row(ledger, RunState::Continued, None);
+        run.is_end_written.set(true);
         let cause = run.extra().cancelling.cause();
         let children = run.extra().children.all();
         let next = self.begin_run(&id, submission);

@@ -202,7 +202,7 @@ impl Writer<'_> {
         match child {
             Receiver::Resident(run) => {
                 run.clear_link();
-                if run.phase.get() != Phase::Ended {
+                if !run.is_end_written.get() {
                     let state = dacapo_store::RunState::Running;
                     self.put_row(&run.ledger, state, None);
                 }

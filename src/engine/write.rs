@@ -18,9 +18,6 @@ use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, Retrial, What};
 use crate::record::{Link, Record};
 
-/// A commit takes no further run when its records have so many bytes.
-const BYTES_PER_COMMIT: usize = 1 << 24;
-
 /// So many outcomes lie between the one that is written and the one whose memory is fetched.
 const AHEAD: usize = 6;
 
@@ -84,8 +81,9 @@ pub(super) struct Writer<'a> {
     pub(super) engine: &'a Engine,
     pub(super) batch: &'a mut Batch,
     pub(super) now: Timestamp,
-    /// The bytes of all records so far.
+    /// The bytes of all records so far, and with how many it takes no further run.
     size: usize,
+    size_max: usize,
     /// The run that was written last.
     last: Option<RunKey>,
     /// Whether it took no more, so that something is left over.
@@ -122,7 +120,8 @@ pub(super) struct Elsewhere {
 
 impl<'a> Writer<'a> {
     fn new(engine: &'a Engine, batch: &'a mut Batch, now: Timestamp) -> Self {
-        Self { engine, batch, now, size: 0, last: None, is_full: false, elsewhere: None }
+        let size_max = engine.world.commit_bytes();
+        Self { engine, batch, now, size: 0, size_max, last: None, is_full: false, elsewhere: None }
     }
 
     pub(super) fn elsewhere(&mut self) -> &mut Elsewhere {
@@ -131,7 +130,7 @@ impl<'a> Writer<'a> {
 
     /// Whether the batch has room for more of this run.
     pub(super) fn takes(&mut self, run: &Ledger) -> bool {
-        let takes = self.size <= BYTES_PER_COMMIT || self.last == Some(run.key);
+        let takes = self.size <= self.size_max || self.last == Some(run.key);
         self.last = Some(run.key).filter(|_| takes);
         match takes {
             true => run.note_written(),
@@ -151,7 +150,7 @@ impl<'a> Writer<'a> {
         for run in others.rows.iter().filter_map(deleted) {
             self.elsewhere().deleted.insert(run);
         }
-        let passes = self.write_passes(&others.passes);
+        let passes = self.write_all(&others.passes);
         let requests = self.write_drafts(&others.requests);
         let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
         let timers = self.write_drafts(&others.timers);
@@ -162,7 +161,7 @@ impl<'a> Writer<'a> {
             }
             self.write_arrivals();
         }
-        let rows = self.write_drafts(&others.rows);
+        let rows = self.write_all(&others.rows);
         Written { passes, requests, outcomes, reports, timers, posts, rows }
     }
 
@@ -202,8 +201,9 @@ impl<'a> Writer<'a> {
         drafts.len()
     }
 
-    /// Passes that end are always written: nothing else may be written of their runs before.
-    fn write_passes(&mut self, drafts: &[Draft]) -> usize {
+    /// Passes that end are always written: nothing else may be written of their runs before. And rows are:
+    /// what a run asks for that is resumed may be in this batch.
+    fn write_all(&mut self, drafts: &[Draft]) -> usize {
         for draft in drafts {
             draft.to.note_written();
             self.write_draft(draft);
@@ -241,9 +241,9 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A run that is resumed goes on, unless it came to its end at once: that is in its row by now.
+    /// A run that is resumed goes on, unless it came to its end at once, and that is in its row by now.
     fn write_resumed(&mut self, to: &Ledger) {
-        if self.engine.ledgers.instance(to).is_some_and(|run| !run.has_ended()) {
+        if self.engine.ledgers.instance(to).is_some_and(|run| !run.is_end_written.get()) {
             self.put_row(to, RunState::Running, None);
         }
     }
@@ -270,6 +270,7 @@ impl<'a> Writer<'a> {
         let Some(run) = self.engine.ledgers.instance(to) else { return };
         self.put_row(to, state, None);
         if let Record::Finished { outcome, .. } = record {
+            run.is_end_written.set(true);
             self.bereave(&run, outcome);
         }
     }

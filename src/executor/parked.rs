@@ -225,7 +225,8 @@ impl Executor {
         // It is recorded first: the run may well be parked again, for the next one.
         let _told = engine.post(id, PostWhat::Skip(message?));
         engine.commit()?;
-        engine.resume(&row)
+        // That commit may have ended it, or deleted it.
+        engine.resume(&self.parked_row(id)?)
     }
 
     /// The row of a run that is parked.

@@ -68,6 +68,11 @@ pub(crate) struct Instance {
     pub(crate) phase: Cell<Phase>,
     /// How the root ended, once it has.
     pub(crate) root_end: OnceCell<Box<RootEnd>>,
+    /// Whether the end is drafted. What was drafted before it may be delivered after that, if a commit
+    /// was full between the two.
+    pub(crate) is_end_drafted: Cell<bool>,
+    /// Whether the end is in a batch: its row says so by then.
+    pub(crate) is_end_written: Cell<bool>,
     pub(crate) operations: RefCell<Operations>,
     /// Tasks in spawn order; those that ended are weeded out now and then.
     tasks: RefCell<List<(u32, TaskId)>>,
@@ -173,6 +178,8 @@ impl Instance {
             commit: Cell::default(),
             operations: RefCell::new(operations),
             root_end: OnceCell::new(),
+            is_end_drafted: Cell::default(),
+            is_end_written: Cell::default(),
             tasks: RefCell::default(),
             next_task: Cell::default(),
             extra: OnceCell::new(),

@@ -157,6 +157,12 @@ impl World {
         self.setup.choices.as_ref().map_or(queued, |choices| choices.polls(queued))
     }
 
+    /// A commit takes no further run when its records have so many bytes.
+    pub(crate) fn commit_bytes(&self) -> usize {
+        let chosen = self.setup.choices.as_ref().and_then(|choices| choices.commit_bytes());
+        chosen.unwrap_or(1 << 24)
+    }
+
     /// The task of this number is about to be polled with `waker`.
     pub(crate) fn set_polled(&self, task: u32, waker: &Waker) {
         self.polled_task.set(task);

@@ -32,11 +32,11 @@ impl Instance {
                 self.draft_asks()?;
                 self.for_each_asked(Self::begin);
             }
-            Phase::Ended => {
+            Phase::Ended if !self.is_end_drafted.replace(true) => {
                 self.forget_drops();
                 return self.draft_end();
             }
-            Phase::Closed => return Ok(()),
+            Phase::Ended | Phase::Closed => return Ok(()),
         }
         if let Some(fault) = self.fault() {
             return Err(fault.clone());

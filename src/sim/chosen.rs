@@ -17,6 +17,7 @@ pub(super) struct Chosen {
     batching: Batching,
     /// The seed of spurious wakes, which is that of all processes that are to make the same polls.
     wakes: Option<u64>,
+    commit_bytes: Option<usize>,
 }
 
 /// How many polls of bodies come before a commit.
@@ -49,7 +50,12 @@ impl Chosen {
             deferred_eighths,
             batching,
             wakes,
+            commit_bytes: None,
         }
+    }
+
+    pub(super) fn with_commit_bytes(self, commit_bytes: Option<usize>) -> Self {
+        Self { commit_bytes, ..self }
     }
 
     fn draw(&self) -> u64 {
@@ -81,6 +87,10 @@ impl Choices for Chosen {
         let wakes = [0, 0, 1, 3][random::mix(seed, 0) as usize % 4];
         let task = |index| (random::mix(seed, index) % u64::from(tasks)) as u32;
         (1..=wakes).map(task).collect()
+    }
+
+    fn commit_bytes(&self) -> Option<usize> {
+        self.commit_bytes
     }
 }
 

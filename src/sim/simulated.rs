@@ -21,6 +21,7 @@ struct Shared {
     clock: VirtualClock,
     seed: u64,
     wakes: Option<u64>,
+    commit_bytes: Cell<Option<usize>>,
     drawn: Cell<u64>,
     noted: RefCell<BTreeMap<String, u32>>,
     outside: Rc<Outside>,
@@ -54,7 +55,38 @@ impl Sim {
         clock: VirtualClock,
     ) -> Self {
         let (drawn, noted) = (Cell::new(0), RefCell::default());
-        Self { shared: Rc::new(Shared { clock, seed, wakes, drawn, noted, outside }) }
+        let commit_bytes = Cell::default();
+        let shared = Shared { clock, seed, wakes, commit_bytes, drawn, noted, outside };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Has the commits of this process be small: none takes a further run when its records have more
+    /// than so many bytes, and what is left over comes with the next. What one run asked for at one
+    /// point is in one commit all the same. In production the limit is 16 MiB.
+    ///
+    /// It is to be called before [`apply`](Self::apply).
+    ///
+    /// ```
+    /// use dacapo::sim::{Sim, Snapshots, VirtualClock};
+    /// use dacapo::{Ctx, Error, Executor, Workflow, join};
+    ///
+    /// const ONE: Workflow<(), u8> = Workflow::new("one");
+    ///
+    /// let commits = |bytes| -> dacapo::Result<usize> {
+    ///     let (sim, store) = (Sim::new(0, VirtualClock::default()), Snapshots::default());
+    ///     sim.set_commit_bytes(bytes);
+    ///     let builder = Executor::builder().workflow(ONE, async |_: &Ctx, ()| Ok::<_, Error>(1));
+    ///     let executor = sim.apply(builder).open_with(store.clone())?;
+    ///     let (a, b) = (executor.start(ONE, "a", ())?, executor.start(ONE, "b", ())?);
+    ///     executor.block_on(async { join(a, b).await });
+    ///     Ok(store.take().len())
+    /// };
+    /// assert_eq!(commits(1 << 20)?, 2, "two starts, two ends");
+    /// assert_eq!(commits(0)?, 4);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn set_commit_bytes(&self, bytes: usize) {
+        self.shared.commit_bytes.set(Some(bytes));
     }
 
     /// Has an executor take its time and all its choices from this process: which of the bodies that
@@ -83,8 +115,9 @@ impl Sim {
     /// assert_eq!(traces.len(), 24, "all orders");
     /// ```
     pub fn apply(&self, builder: Builder) -> Builder {
-        let Shared { clock, seed, wakes, .. } = &*self.shared;
-        builder.clock(clock.clone()).choices(Chosen::new(*seed, *wakes))
+        let Shared { clock, seed, wakes, commit_bytes, .. } = &*self.shared;
+        let chosen = Chosen::new(*seed, *wakes).with_commit_bytes(commit_bytes.get());
+        builder.clock(clock.clone()).choices(chosen)
     }
 
     /// The virtual time.

@@ -1,12 +1,15 @@
 //! What the random worlds found, as small as it can be. See `fuzz/src/programs/worlds`.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use dacapo::sim::VirtualClock;
+use dacapo::sim::{Sim, Snapshots, VirtualClock};
 use dacapo::store::{Filter, MemoryStore, RunState, Store};
-use dacapo::{Channel, Ctx, Error, Executor, Result, Start, Workflow, join, race};
+use dacapo::{
+    Builder, Channel, Ctx, Error, Executor, Result, Start, Topic, Workflow, join, race, yield_now,
+};
 
 const ONE: Workflow<(), u32> = Workflow::new("one");
 const WORD: Channel<u32> = Channel::new("word");
@@ -201,7 +204,7 @@ fn a_child_that_is_dropped_and_deleted_at_once() -> Result<()> {
     let run = executor.start(ONE, "one", ())?;
     executor.block_on(async {
         while executor.parked().expect("memory can be read").is_empty() {
-            dacapo::yield_now().await;
+            yield_now().await;
         }
         executor.send("one", WORD, 1).await?;
         // The drop is made by now, and goes with the next commit.
@@ -230,5 +233,133 @@ fn a_pass_ends_though_its_root_returns() -> Result<()> {
         .in_memory();
     assert_eq!(executor.block_on(executor.start(ONE, "one", ())?)?, 2);
     assert_eq!(states(&executor), [RunState::Continued, RunState::Completed]);
+    Ok(())
+}
+
+/// An executor whose commits take one run each, but for what comes from elsewhere.
+fn with_small_commits() -> Builder {
+    let sim = Sim::new(0, VirtualClock::default());
+    sim.set_commit_bytes(0);
+    sim.apply(Executor::builder())
+}
+
+/// The mark of a run waits for a later commit, and so does its end: when the mark is committed, the end is
+/// not drafted again.
+#[test]
+fn a_run_that_ends_behind_a_full_commit() -> Result<()> {
+    const HEARD: Topic<u32> = Topic::new("heard");
+    let store = MemoryStore::new();
+    let executor = with_small_commits()
+        .workflow(ONE, async |ctx: &Ctx, ()| {
+            ctx.publish(HEARD, ctx.receive(WORD).await);
+            Ok::<_, Error>(ctx.receive(WORD).await)
+        })
+        .open_with(store.shared())?;
+    executor.block_on(async {
+        let mut other = executor.start(ONE, "other", ())?;
+        let mut run = executor.start(ONE, "one", ())?;
+        other.accepted().await?;
+        run.accepted().await?;
+        for word in [1, 2] {
+            let sent = join(executor.send("other", WORD, word), executor.send("one", WORD, word));
+            let (other, one) = sent.await;
+            other.and(one)?;
+        }
+        let (other, run) = join(other, run).await;
+        assert_eq!((other?, run?), (2, 2));
+        Ok::<_, Error>(())
+    })?;
+    assert_eq!(executor.latest("one", HEARD)?, Some(1));
+    let history = crate::faults::history(&store, "one");
+    assert_eq!(history.len(), 5, "start, two messages, a mark, one end");
+    executor.verify("one")
+}
+
+/// A child has ended, and its end waits for a later commit than its drop by its parent: it is let go all
+/// the same.
+#[test]
+fn a_child_that_is_dropped_before_its_end_is_committed() -> Result<()> {
+    const CHILD: Workflow<(), u32> = Workflow::new("child");
+    let store = Snapshots::default();
+    let open = |store: Snapshots| {
+        let builder = with_small_commits().workflow(ONE, async |ctx: &Ctx, ()| {
+            let mut child = ctx.child(CHILD, ()).id("child");
+            child.started().await?;
+            ctx.receive(WORD).await;
+            drop(child);
+            Ok::<_, Error>(ctx.receive(WORD).await)
+        });
+        let child = async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(WORD).await);
+        builder.workflow(CHILD, child).open_with(store)
+    };
+    let executor = open(store.clone())?;
+    executor.block_on(async {
+        let run = executor.start(ONE, "one", ())?;
+        while executor.attach(CHILD, "child").is_err() {
+            yield_now().await;
+        }
+        let child = executor.attach(CHILD, "child")?;
+        let sent = join(executor.send("one", WORD, 1), executor.send("child", WORD, 1)).await;
+        sent.0.and(sent.1)?;
+        assert_eq!(child.await?, 1);
+        executor.send("one", WORD, 2).await?;
+        run.await
+    })?;
+    let commits = store.take();
+    let ended = |store: &&MemoryStore| {
+        store.find("child").is_ok_and(|row| row.is_some_and(|row| row.state.has_ended()))
+    };
+    let before_its_end = commits.iter().take_while(|store| !ended(store)).last();
+    let store = before_its_end.expect("it had not ended once").snapshot();
+    assert_eq!(crate::faults::history(&store, "one").len(), 4, "start, child, message, drop");
+    let row = store.find("child").expect("memory can be read").expect("it was started");
+    assert_eq!(row.link, None);
+    Ok(())
+}
+
+/// What a run does that is resumed is not in a commit before its row says that it goes on.
+#[test]
+fn a_run_that_is_resumed_in_a_full_commit() -> Result<()> {
+    const DONE: Topic<u32> = Topic::new("done");
+    let (mended, store) = (Mended::default(), Snapshots::default());
+    let in_run = mended.clone();
+    let executor = with_small_commits()
+        .workflow(ONE, async move |ctx: &Ctx, ()| {
+            in_run.check();
+            ctx.publish(DONE, 7);
+            Ok::<_, Error>(ctx.receive(WORD).await)
+        })
+        .open_with(store.clone())?;
+    assert!(executor.block_on(executor.start(ONE, "one", ())?).unwrap_err().is_parked());
+    mended.0.set(true);
+    executor.resume("one")?;
+    // It is behind what the other one asks for, and before its row.
+    executor.block_on(executor.start(ONE, "other", ())?.accepted())?;
+    for store in store.take() {
+        let row = store.find("one").expect("memory can be read").expect("it was started");
+        let history = crate::faults::history(&store, "one");
+        assert!(row.state != RunState::Parked || history.len() == 1, "{history:?}");
+    }
+    Ok(())
+}
+
+/// A run is ended by the commit that records which message it skips: it is not taken up again.
+#[test]
+fn a_run_that_is_ended_while_it_skips_a_message() -> Result<()> {
+    const NO_WORD: Channel<()> = Channel::new("word");
+    let executor = Executor::builder()
+        .workflow(ONE, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(WORD).await))
+        .in_memory();
+    let run = executor.start(ONE, "one", ())?;
+    executor.block_on(executor.send("one", NO_WORD, ()))?;
+    assert!(executor.block_on(run).unwrap_err().is_parked());
+    executor.block_on(async {
+        let mut ended = pin!(executor.terminate("one"));
+        assert!(futures::poll!(&mut ended).is_pending());
+        assert!(executor.resume_skipping("one").unwrap_err().is_ended());
+        ended.await
+    })?;
+    assert_eq!(states(&executor), [RunState::Cancelled]);
+    executor.verify("one").unwrap_err();
     Ok(())
 }

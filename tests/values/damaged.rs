@@ -106,7 +106,7 @@ fn message(id: &str, place: usize) -> String {
 
 #[test]
 fn only_the_runs_that_need_it_are_parked() -> Result<()> {
-    for place in 0..SHAPES.len() {
+    for (place, damaged) in SHAPES.iter().enumerate() {
         for damage in [None, Some(&b"no shape"[..])] {
             let stored = stored();
             let hooked = Hooked::new(stored.shared(), Damage(place, damage));
@@ -114,7 +114,7 @@ fn only_the_runs_that_need_it_are_parked() -> Result<()> {
             // All others go on, and end.
             for (id, end) in [("input", 119), ("outcome", 7), ("message", 8)] {
                 let came = go_on(&executor, id);
-                if id != SHAPES[place] {
+                if id != *damaged {
                     assert_eq!(came?, end);
                     continue;
                 }

@@ -18,6 +18,9 @@ pub(crate) struct Decoder<'a> {
     foreign: bool,
     /// Whether parts talk to other runs: which of the programs it is.
     pub(super) talks: Option<usize>,
+    /// Whether they publish and are asked, too, and the world is as bad as it can be. The corpus has
+    /// worlds from before there was any of that.
+    pub(super) is_full: bool,
 }
 
 /// What surrounds a part.
@@ -32,7 +35,7 @@ pub(super) struct Place {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, sites: 0, foreign: false, talks: None }
+        Self { bytes, sites: 0, foreign: false, talks: None, is_full: false }
     }
 
     /// The seed of what is not in the program.
@@ -108,7 +111,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> Step {
         let byte = self.byte();
         let name = NAMES[usize::from(byte % 3)];
         let labelled = byte / 3 % 4 == 3;
@@ -123,7 +126,7 @@ impl<'a> Decoder<'a> {
             18 | 19 => Body::Once,
             _ => Body::Slow,
         };
-        Step { name, labelled, body }
+        Step { name, labelled, body, reports: None }
     }
 
     fn branch(&mut self, opcode: u8, place: Place) -> Kind {

@@ -107,6 +107,8 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) labelled: bool,
     pub(crate) body: Body,
+    /// The topic on which each attempt publishes.
+    pub(crate) reports: Option<usize>,
 }
 
 /// What becomes of a step's body.
@@ -168,6 +170,11 @@ pub(crate) fn mix(a: u64, b: u64) -> u64 {
 /// What a step's body gives for a number.
 pub(crate) fn body_value(step: &Step, x: u64) -> u64 {
     mix(x, step.name.len() as u64)
+}
+
+/// What an attempt of its body publishes.
+pub(crate) fn report_value(x: u64, attempt: u32) -> u64 {
+    mix(x, u64::from(attempt))
 }
 
 pub(crate) fn label(x: u64) -> u64 {

@@ -19,9 +19,9 @@ use futures::{FutureExt, StreamExt};
 
 use super::language::{
     Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why, body_value,
-    failure_value, flat, fold, label, mix,
+    failure_value, flat, fold, label, mix, report_value,
 };
-use super::talk::{self, Outside, WORKFLOWS};
+use super::talk::{self, Outside, TOPICS, WORKFLOWS};
 
 /// What a program gives: its value, and all that it saw, in order.
 pub(crate) type Output = (u64, Vec<(u16, u64)>);
@@ -196,6 +196,9 @@ fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<u64> {
     let (sim, owned) = (shared.0.sim.clone(), spec.clone());
     let mut step = ctx.step_with(spec.name, async move |attempt: Attempt| -> Result<u64> {
         sim.note(&attempt);
+        if let Some(topic) = owned.reports {
+            attempt.publish(TOPICS[topic], report_value(x, attempt.number()));
+        }
         match owned.body {
             Body::Instant => {}
             Body::Endless => pending().await,

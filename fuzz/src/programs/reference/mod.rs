@@ -13,6 +13,7 @@ mod combine;
 mod drops;
 mod history;
 mod operations;
+mod order;
 mod poll;
 mod set;
 mod shared;
@@ -24,10 +25,11 @@ use super::language::{Code, LOCKS, Value};
 use super::process::KEY;
 pub(crate) use history::{Event, Record, Restart, expect};
 use operations::{Operation, shown};
+pub(crate) use order::Did;
 use poll::Part;
 use set::Set;
 use shared::{Channel, Lock};
-pub(crate) use talk::{Delivered, End, News, Own, Stand, carry_out};
+pub(crate) use talk::{Delivered, End, Message, News, Own, Stand, carry_out};
 
 /// Task and place: of the third spawned task's first operation `(3, 1)`.
 pub(crate) type Number = (u32, u32);

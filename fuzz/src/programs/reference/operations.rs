@@ -1,6 +1,7 @@
 //! Steps and sleeps: numbers, asking, outcomes.
 
 use super::super::language::{Body, Step, Value, Why, body_value, failure_value, label};
+use super::order::Did;
 use super::{Model, Number, Wake};
 
 pub(super) struct Operation {
@@ -93,7 +94,11 @@ impl Model {
     }
 
     pub(super) fn build_step(&mut self, step: &Step, x: u64) -> Number {
-        self.build(Some((step.clone(), x)), 0)
+        let number = self.build(Some((step.clone(), x)), 0);
+        if let Some(topic) = step.reports {
+            self.talks.reports.build(number, topic, x);
+        }
+        number
     }
 
     pub(super) fn build_sleep(&mut self, millis: u64) -> Number {
@@ -110,6 +115,7 @@ impl Model {
         if !operation.is_waiting() {
             self.trace.push(format!("ask {}", self.shown[&number]));
             self.asked.push(number);
+            self.talks.order.add(number, Did::Request);
         }
         operation.state = State::Waiting(wake);
         None

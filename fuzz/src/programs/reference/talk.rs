@@ -1,11 +1,14 @@
 //! Messages, children, requests to end, passes: what a run does with them, told from its history alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::language::{Code, Value, Why, body_value, failure_value, flat, mix};
 use super::super::live::Output;
-use super::super::talk::{CHANNELS, Child, First, Hold, PASSES, Talk, Then, WORKFLOWS};
+use super::super::talk::{
+    CHANNELS, Child, First, Hold, INBOXES, PASSES, QUESTIONS, Talk, Then, WORKFLOWS,
+};
 use super::operations::{Operation, State as Stands};
+use super::order::{Did, Order, Reports};
 use super::poll::{Part, State};
 use super::{Model, Number, Wake};
 
@@ -17,27 +20,42 @@ pub(crate) enum News {
     /// The run begins, with a seed.
     Began(u64),
     /// A step or a send: its output or why it failed; of a failed send, the number that stands for why.
-    Ended(Number, Result<Option<u64>, (Why, u64)>),
+    /// With its attempts.
+    Ended(Number, Result<Option<u64>, (Why, u64)>, u32),
     Fired(Number),
     ChildStarted(Number),
     /// The value and what it saw, or the number that stands for why there is none.
     ChildEnded(Number, Result<u64, u64>),
     Message {
-        channel: usize,
+        inbox: usize,
         seq: u64,
-        number: u64,
+        message: Message,
     },
     Cancel {
         cause: u64,
         terminates: bool,
     },
+    /// Nobody receives the message at this place.
+    Skipped(u64),
+    /// A body published.
+    Reported {
+        number: Number,
+        attempt: u32,
+        topic: usize,
+        value: u64,
+    },
 }
+
+/// `None`: it cannot be read.
+pub(crate) type Message = Option<u64>;
 
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) time: u64,
     pub(crate) shown: String,
     pub(crate) news: News,
+    /// What of all that the code does to others it is.
+    pub(crate) did: Option<(Number, Did)>,
 }
 
 /// Which run it is.
@@ -54,10 +72,18 @@ pub(crate) struct Stand {
     pub(crate) trace: Vec<String>,
     pub(crate) end: Option<End>,
     pub(crate) output: Option<Output>,
-    /// The messages that nobody has taken: their channels and numbers, in order.
-    pub(crate) untaken: Vec<(usize, u64)>,
+    /// The messages that nobody has taken: where they came to, and what they are, in order.
+    pub(crate) untaken: Vec<(usize, Message)>,
     /// What it awaits though that does not need anybody else, and is not due later than `now`.
     pub(crate) overdue: Vec<String>,
+    /// When the first of its sleeps is over.
+    pub(crate) first_deadline: Option<u64>,
+    /// Whether it awaits what somebody does for it.
+    pub(crate) is_busy: bool,
+    /// Whether it was asked to end.
+    pub(crate) is_asked: bool,
+    /// What the code has published and answered that the history does not hold.
+    pub(crate) unrecorded: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +91,8 @@ pub(crate) enum End {
     Returned,
     Dropped,
     Again,
+    /// It took a message that cannot be read.
+    Parked,
 }
 
 /// What is between a run and others.
@@ -72,8 +100,12 @@ pub(crate) enum End {
 pub(super) struct Talks {
     pass: u32,
     pub(super) end: Option<End>,
-    arrived: [BTreeMap<u64, u64>; CHANNELS.len()],
-    waiting: [BTreeMap<u64, Number>; CHANNELS.len()],
+    arrived: [BTreeMap<u64, Message>; INBOXES.len()],
+    waiting: [BTreeMap<u64, Number>; INBOXES.len()],
+    /// The messages that nobody receives.
+    skipped: BTreeSet<u64>,
+    pub(super) order: Order,
+    pub(super) reports: Reports,
     receives: BTreeMap<Number, Receive>,
     built: u64,
     children: BTreeMap<Number, Begun>,
@@ -82,13 +114,15 @@ pub(super) struct Talks {
     waiters: BTreeMap<u64, Wake>,
     next_waiter: u64,
     shields: u32,
+    /// How long the trace was when it was parked.
+    parked_at: Option<usize>,
 }
 
 struct Receive {
-    channel: usize,
+    inbox: usize,
     order: u64,
     x: u64,
-    in_hand: Option<(u64, u64)>,
+    in_hand: Option<(u64, Message)>,
 }
 
 #[derive(Default)]
@@ -117,6 +151,14 @@ pub(super) enum Talking {
         value: Option<u64>,
         is_started: bool,
     },
+    Asked {
+        code: Code,
+        receive: Number,
+        x: u64,
+        /// Where the question stands, once it is in hand.
+        seq: Option<u64>,
+        part: Option<Box<Part>>,
+    },
 }
 
 /// Carries a program out in the order of a whole history. An error says what no history may say.
@@ -129,9 +171,15 @@ pub(crate) fn carry_out(
     let mut model = Model::new((0, own.wakes));
     model.key = own.key;
     model.talks.pass = own.pass;
+    // What is skipped is known from the beginning.
+    model.talks.skipped = history.iter().filter_map(|delivered| delivered.skips()).collect();
     for (place, delivered) in history.iter().enumerate() {
+        if model.talks.end == Some(End::Parked) {
+            break;
+        }
         model.trace.push(format!("deliver {place}: {}", delivered.shown));
-        let told = model.tell(delivered, (program, x));
+        let told = model.talks.order.take_up(&delivered.did);
+        let told = told.and_then(|()| model.tell(delivered, (program, x)));
         told.map_err(|why| format!("at {place}, {}: {why}", delivered.shown))?;
         if model.talks.end.is_none() {
             model.now = delivered.time;
@@ -143,9 +191,27 @@ pub(crate) fn carry_out(
     Ok(model.stand(now))
 }
 
+impl Delivered {
+    fn skips(&self) -> Option<u64> {
+        match self.news {
+            News::Skipped(seq) => Some(seq),
+            _ => None,
+        }
+    }
+}
+
 impl Model {
-    fn stand(self, now: u64) -> Stand {
+    fn stand(mut self, now: u64) -> Stand {
+        if let Some(length) = self.talks.parked_at {
+            self.trace.truncate(length);
+        }
         let shown = &self.shown;
+        let is_sleep = |number: &Number, operation: &Operation| {
+            let is_other = operation.step.is_some() || operation.deadline == 0;
+            !is_other && operation.is_waiting() && !self.talks.receives.contains_key(number)
+        };
+        let sleeps = self.operations.iter().filter(|(number, sleep)| is_sleep(number, sleep));
+        let first_deadline = sleeps.map(|(_, sleep)| sleep.deadline).min();
         let overdue = self.operations.iter().filter(|(number, operation)| {
             let is_due = match (&operation.step, self.talks.receives.contains_key(number)) {
                 (Some(_), _) => true,
@@ -157,36 +223,67 @@ impl Model {
             };
             is_due && operation.is_waiting()
         });
-        let overdue = overdue.map(|(number, _)| shown[number].clone()).collect();
-        let mut untaken: BTreeMap<u64, (usize, u64)> = BTreeMap::new();
-        for (channel, arrived) in self.talks.arrived.iter().enumerate() {
-            untaken.extend(arrived.iter().map(|(seq, number)| (*seq, (channel, *number))));
+        let overdue: Vec<_> = overdue.map(|(number, _)| shown[number].clone()).collect();
+        let mut untaken: BTreeMap<u64, (usize, Message)> = BTreeMap::new();
+        for (inbox, arrived) in self.talks.arrived.iter().enumerate() {
+            untaken.extend(arrived.iter().map(|(seq, message)| (*seq, (inbox, *message))));
         }
         for receive in self.talks.receives.values() {
             let in_hand = receive.in_hand.iter();
-            untaken.extend(in_hand.map(|(seq, number)| (*seq, (receive.channel, *number))));
+            untaken.extend(in_hand.map(|(seq, message)| (*seq, (receive.inbox, *message))));
         }
+        untaken.retain(|seq, _| !self.talks.skipped.contains(seq));
+        let is_busy = self.operations.iter().any(|(number, operation)| {
+            let talks = &self.talks;
+            let waits = is_sleep(number, operation)
+                || talks.receives.contains_key(number)
+                || talks.children.get(number).is_some_and(|child| child.is_begun);
+            operation.is_waiting() && !waits
+        });
         let returned = self.talks.end == Some(End::Returned);
         let output = self.output.filter(|_| returned).map(|value| (flat(value), self.seen));
-        let untaken = untaken.into_values().collect();
-        Stand { trace: self.trace, end: self.talks.end, output, untaken, overdue }
+        Stand {
+            trace: self.trace,
+            end: self.talks.end,
+            output,
+            untaken: untaken.into_values().collect(),
+            overdue,
+            first_deadline,
+            is_busy,
+            is_asked: self.talks.cause.is_some(),
+            unrecorded: self.talks.order.unrecorded(),
+        }
+    }
+
+    /// A message that cannot be read is taken: nothing of the run goes on.
+    fn park(&mut self) {
+        self.talks.parked_at.get_or_insert(self.trace.len());
+        self.talks.end = Some(End::Parked);
+        self.output = Some(Ok(0));
     }
 
     fn tell(&mut self, delivered: &Delivered, (program, x): (&Code, u64)) -> Result<(), String> {
         if self.talks.end.is_some() {
-            if let News::Message { channel, seq, number } = delivered.news {
-                self.talks.arrived[channel].insert(seq, number);
+            if let News::Message { inbox, seq, message } = delivered.news {
+                self.talks.arrived[inbox].insert(seq, message);
             }
             return Ok(());
         }
         self.now = delivered.time;
         match &delivered.news {
-            News::Nothing => {}
+            News::Nothing | News::Skipped(_) => {}
+            News::Reported { number, attempt, topic, value } => {
+                return self.talks.reports.report(*number, *attempt, (*topic, *value));
+            }
             News::Began(seed) => {
                 self.seed = *seed;
                 self.spawn_root(program, x);
             }
-            News::Ended(number, outcome) => return self.end_operation(*number, *outcome),
+            News::Ended(number, outcome, attempts) => {
+                let is_cut_off = matches!(outcome, Err((Why::Interrupted, _)));
+                self.talks.reports.end(*number, (!is_cut_off).then_some(*attempts))?;
+                return self.end_operation(*number, *outcome);
+            }
             News::Fired(number) => {
                 let operation = self.operations.get(number);
                 if operation.is_some_and(|operation| operation.deadline > delivered.time) {
@@ -202,7 +299,7 @@ impl Model {
                 }
             }
             News::ChildEnded(number, outcome) => self.hand_over(*number, *outcome),
-            News::Message { channel, seq, number } => self.arrive(*channel, *seq, *number),
+            News::Message { inbox, seq, message } => self.arrive(*inbox, *seq, *message),
             News::Cancel { terminates: true, .. } => self.drop_code(),
             News::Cancel { cause, .. } => {
                 self.talks.cause = self.talks.cause.or(Some(*cause));
@@ -283,11 +380,11 @@ impl Model {
         number
     }
 
-    fn build_receive(&mut self, channel: usize, x: u64) -> Number {
-        let number = self.build_talk(&format!("receive {}", CHANNELS[channel].name()));
+    fn build_receive(&mut self, inbox: usize, x: u64) -> Number {
+        let number = self.build_talk(&format!("receive {}", INBOXES[inbox]));
         self.talks.built += 1;
         let order = self.talks.built;
-        self.talks.receives.insert(number, Receive { channel, order, x, in_hand: None });
+        self.talks.receives.insert(number, Receive { inbox, order, x, in_hand: None });
         number
     }
 
@@ -343,6 +440,17 @@ impl Model {
                 Talking::Never
             }
             Talk::Panic | Talk::Exposed => return Err(x),
+            Talk::Publish(topic) => {
+                let (task, own) = self.own();
+                task.built += 1;
+                let number = (own, task.built);
+                self.do_to_others(number, Did::Published { topic: *topic, value: x });
+                return Err(x);
+            }
+            Talk::Asked(_) => {
+                let receive = self.build_receive(QUESTIONS, x);
+                Talking::Asked { code: code.clone(), receive, x, seq: None, part: None }
+            }
             Talk::Send(_) | Talk::Receive(_) => unreachable!("they are built before"),
         })
     }
@@ -388,8 +496,7 @@ impl Model {
                     unreachable!("it is one")
                 };
                 if *awaited {
-                    let given = self.talks.receives.get_mut(receive).expect("it is held");
-                    given.x = *x;
+                    self.talks.receives.get_mut(receive)?.x = *x;
                     return self.poll_receive(*receive, wake).map(Ok);
                 }
                 self.forget(*receive);
@@ -418,6 +525,29 @@ impl Model {
                 self.forget(*number);
                 Some(Ok(value))
             }
+            Talking::Asked { code, receive, x, seq, part } => {
+                let Some(Talk::Asked(spec)) = code.kind.talk() else { unreachable!("it is one") };
+                if seq.is_none() {
+                    let (at, question) = self.poll_message(*receive, wake)?;
+                    (*seq, *x) = (Some(at), mix(*x, question));
+                    *part = spec.code.as_ref().map(|code| self.boxed(code, *x));
+                }
+                if let Some(inner) = part {
+                    *x = mix(*x, flat(self.poll(inner, wake)?));
+                    *part = None;
+                }
+                let seq = seq.expect("it is in hand");
+                let answer = spec.answered.then_some(*x);
+                self.do_to_others(*receive, Did::Answered { seq, answer });
+                Some(Ok(*x))
+            }
+        }
+    }
+
+    /// The code did something to others that it does not await.
+    fn do_to_others(&mut self, number: Number, did: Did) {
+        if self.talks.end != Some(End::Parked) {
+            self.talks.order.add(number, did);
         }
     }
 
@@ -438,37 +568,70 @@ impl Model {
         None
     }
 
-    /// What a receive gives: a message that is there it takes at its first poll.
+    /// What a receive gives.
     pub(super) fn poll_receive(&mut self, number: Number, wake: Wake) -> Option<u64> {
-        let receive = &self.talks.receives[&number];
-        let (channel, order, x) = (receive.channel, receive.order, receive.x);
-        match self.operations[&number].state {
+        let x = self.talks.receives.get(&number)?.x;
+        let (_, message) = self.poll_message(number, wake)?;
+        Some(mix(x, message))
+    }
+
+    /// Where the message of a receive stands, and what it is: one that is there it takes at its first
+    /// poll.
+    fn poll_message(&mut self, number: Number, wake: Wake) -> Option<(u64, u64)> {
+        let receive = self.talks.receives.get_mut(&number)?;
+        let (inbox, order, in_hand) = (receive.inbox, receive.order, receive.in_hand.take());
+        let taken = match self.operations[&number].state {
             Stands::Built => {
-                if let Some((_, message)) = self.talks.arrived[channel].pop_first() {
+                let taken = self.take(inbox);
+                if taken.is_some() {
                     self.trace.push(format!("ask {}", self.shown[&number]));
-                    self.operations.remove(&number);
-                    self.talks.receives.remove(&number);
-                    return Some(mix(x, message));
+                } else {
+                    self.talks.waiting[inbox].insert(order, number);
                 }
-                self.talks.waiting[channel].insert(order, number);
+                taken
             }
             Stands::Delivered(_) => {
-                let receive = self.talks.receives.remove(&number).expect("it is there");
-                self.operations.remove(&number);
-                let (_, message) = receive.in_hand.expect("it was handed over");
-                return Some(mix(x, message));
+                let in_hand = in_hand.expect("it was handed over");
+                let is_skipped = self.talks.skipped.contains(&in_hand.0);
+                let taken = if is_skipped { self.take(inbox) } else { Some(in_hand) };
+                if taken.is_none() {
+                    // It waits on.
+                    self.talks.waiting[inbox].insert(order, number);
+                    let operation = self.operations.get_mut(&number).expect("it is alive");
+                    operation.state = Stands::Waiting(wake);
+                    return None;
+                }
+                taken
             }
-            Stands::Waiting(_) => {}
+            Stands::Waiting(_) => None,
+        };
+        let Some((seq, message)) = taken else {
+            self.poll_operation(number, wake);
+            return None;
+        };
+        self.operations.remove(&number);
+        self.talks.receives.remove(&number);
+        if message.is_none() {
+            self.park();
         }
-        self.poll_operation(number, wake);
-        None
+        message.map(|message| (seq, message))
+    }
+
+    /// Takes the first message that nobody has taken.
+    fn take(&mut self, inbox: usize) -> Option<(u64, Message)> {
+        loop {
+            let first = self.talks.arrived[inbox].pop_first()?;
+            if !self.talks.skipped.contains(&first.0) {
+                return Some(first);
+            }
+        }
     }
 
     /// A message arrives, or is put back: the oldest receive that waits gets the first one.
-    fn arrive(&mut self, channel: usize, seq: u64, number: u64) {
-        self.talks.arrived[channel].insert(seq, number);
-        if let Some((_, receive)) = self.talks.waiting[channel].pop_first() {
-            let first = self.talks.arrived[channel].pop_first();
+    fn arrive(&mut self, inbox: usize, seq: u64, message: Message) {
+        self.talks.arrived[inbox].insert(seq, message);
+        if let Some((_, receive)) = self.talks.waiting[inbox].pop_first() {
+            let first = self.talks.arrived[inbox].pop_first();
             self.talks.receives.get_mut(&receive).expect("it waits").in_hand = first;
             self.hand_over(receive, Ok(0));
         }
@@ -478,9 +641,9 @@ impl Model {
     pub(super) fn forget_talk(&mut self, number: Number) {
         self.talks.children.remove(&number);
         let Some(receive) = self.talks.receives.remove(&number) else { return };
-        self.talks.waiting[receive.channel].remove(&receive.order);
+        self.talks.waiting[receive.inbox].remove(&receive.order);
         if let Some((seq, message)) = receive.in_hand {
-            self.arrive(receive.channel, seq, message);
+            self.arrive(receive.inbox, seq, message);
         }
     }
 
@@ -501,6 +664,13 @@ impl Model {
             Talking::Hold { receive: number, part, .. } | Talking::Child { number, part, .. } => {
                 part.into_iter().for_each(|part| self.drop_part(*part));
                 self.forget(number);
+            }
+            Talking::Asked { receive, seq, part, .. } => {
+                part.into_iter().for_each(|part| self.drop_part(*part));
+                match seq {
+                    Some(seq) => self.do_to_others(receive, Did::Answered { seq, answer: None }),
+                    None => self.forget(receive),
+                }
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Parts that talk, from bytes.
 
 use super::super::decode::{Decoder, Place};
-use super::super::language::Kind;
-use super::{CHANNELS, Child, First, Hold, IDS, Letter, Peer, Talk, Then, WORKFLOWS};
+use super::super::language::{Kind, Step};
+use super::{
+    Asked, CHANNELS, Child, First, Hold, IDS, Letter, Peer, TOPICS, Talk, Then, WORKFLOWS,
+};
 
 impl Decoder<'_> {
     /// `None`: it is a part as all programs have it.
@@ -10,6 +12,9 @@ impl Decoder<'_> {
         // Programs start those behind them only, so that this has an end.
         let own = self.talks?;
         let is_leaf = place.depth == 0 || place.cost <= 1;
+        if self.is_full && self.below(5) == 0 {
+            return Some(self.told(is_leaf, place));
+        }
         let opcode = self.below(40);
         let talk = match opcode {
             0..=4 => Talk::Send(self.letter()),
@@ -48,6 +53,25 @@ impl Decoder<'_> {
             _ => return None,
         };
         Some(Kind::Talk(talk))
+    }
+
+    /// What a part tells those outside.
+    fn told(&mut self, is_leaf: bool, place: Place) -> Kind {
+        match self.below(8) {
+            0..=2 => Kind::Talk(Talk::Publish(self.topic())),
+            3 | 4 => {
+                let step = self.step();
+                Kind::Step(Step { reports: Some(self.topic()), ..step })
+            }
+            how => {
+                let code = (how == 7 && !is_leaf).then(|| self.code(place));
+                Kind::Talk(Talk::Asked(Asked { code, answered: self.below(3) > 0 }))
+            }
+        }
+    }
+
+    pub(in super::super) fn topic(&mut self) -> usize {
+        usize::from(self.below(TOPICS.len() as u8))
     }
 
     fn child(&mut self, own: usize, place: Place) -> Talk {

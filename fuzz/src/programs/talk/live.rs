@@ -11,7 +11,8 @@ use futures::FutureExt;
 use super::super::language::{Value, flat, mix};
 use super::super::live::{Output, Part, Shared, eval, ms};
 use super::{
-    CHANNELS, Child, First, Hold, IDS, KEYED, Letter, OF_A_RUN, PASSES, Talk, Then, WORKFLOWS,
+    Asked, CHANNELS, Child, First, Hold, IDS, KEYED, Letter, OF_A_RUN, PASSES, QUESTION, TOPICS,
+    Talk, Then, WORKFLOWS,
 };
 
 /// What lies outside of the runs of a world.
@@ -93,6 +94,11 @@ async fn plain(shared: &Shared, ctx: &Ctx, talk: &Talk, x: u64) -> Value {
             shared.outside().wakers.borrow_mut().push((ctx.id().into(), waker));
             Ok(x)
         }
+        Talk::Publish(topic) => {
+            ctx.publish(TOPICS[*topic], x);
+            Ok(x)
+        }
+        Talk::Asked(spec) => asked(shared, ctx, spec, x).await,
         Talk::Send(_) | Talk::Receive(_) => unreachable!("they are built before"),
     }
 }
@@ -109,6 +115,19 @@ async fn held(shared: &Shared, ctx: &Ctx, hold: &Hold, x: u64) -> Value {
         true => Ok(mix(x, receive.await)),
         false => Ok(x),
     }
+}
+
+async fn asked(shared: &Shared, ctx: &Ctx, spec: &Asked, x: u64) -> Value {
+    let asked = ctx.receive(QUESTION).await;
+    let mut x = mix(x, asked.question);
+    if let Some(code) = &spec.code {
+        x = mix(x, flat(eval(shared, ctx, code, x).await));
+    }
+    match spec.answered {
+        true => asked.answer(ctx, x),
+        false => drop(asked),
+    }
+    Ok(x)
 }
 
 async fn child(shared: &Shared, ctx: &Ctx, spec: &Child, x: u64) -> Value {

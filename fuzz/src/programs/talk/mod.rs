@@ -4,7 +4,7 @@ mod decode;
 mod live;
 
 use super::language::Code;
-use dacapo::{Channel, Workflow};
+use dacapo::{Channel, Question, Topic, Workflow};
 pub(super) use live::{Outside, part};
 
 use super::live::Output;
@@ -28,6 +28,9 @@ pub(crate) enum Talk {
     Panic,
     /// It leaves a waker with somebody outside.
     Exposed,
+    /// It publishes on the topic with this number.
+    Publish(usize),
+    Asked(Asked),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,15 @@ pub(crate) struct Hold {
     pub(crate) code: Code,
     /// Whether it is awaited then, or dropped.
     pub(crate) awaited: bool,
+}
+
+/// A question that is received.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// What is done with it in hand.
+    pub(crate) code: Option<Code>,
+    /// Whether it is answered then, or dropped.
+    pub(crate) answered: bool,
 }
 
 #[derive(Debug)]
@@ -103,6 +115,20 @@ pub(crate) const CHANNELS: [Channel<u64>; 3] =
     [Channel::new("one"), Channel::new("two"), Channel::new("keyed")];
 pub(crate) const KEYED: usize = 2;
 
+pub(crate) const QUESTION: Question<u64, u64> = Question::new("question");
+
+/// Where messages come to: the channels, and behind them the question.
+pub(crate) const INBOXES: [&str; 4] = ["one", "two", "keyed", "question"];
+pub(crate) const QUESTIONS: usize = CHANNELS.len();
+
+/// The same with messages that runs cannot read.
+pub(crate) const GARBLED: [Channel<String>; 3] =
+    [Channel::new("one"), Channel::new("two"), Channel::new("keyed")];
+pub(crate) const GARBLED_QUESTION: Question<String, u64> = Question::new("question");
+pub(crate) const GARBAGE: &str = "not a number";
+
+pub(crate) const TOPICS: [Topic<u64>; 2] = [Topic::new("status"), Topic::new("done")];
+
 pub(crate) const PASSES: u32 = 3;
 
 /// Numbers that runs send: those of clients do not have it.
@@ -114,13 +140,15 @@ impl Talk {
             Talk::Shield(code) => vec![code],
             Talk::Hold(hold) => vec![&hold.code],
             Talk::Child(child) => vec![&child.code],
+            Talk::Asked(asked) => asked.code.iter().collect(),
             Talk::Send(_)
             | Talk::Glimpsed(_)
             | Talk::Receive(_)
             | Talk::Cancelled
             | Talk::Again
             | Talk::Panic
-            | Talk::Exposed => Vec::new(),
+            | Talk::Exposed
+            | Talk::Publish(_) => Vec::new(),
         }
     }
 }

@@ -7,7 +7,8 @@ use dacapo::store::{RunKey, RunState};
 
 use super::super::talk::{CHANNELS, KEYED, OF_A_RUN};
 use super::records::{
-    Asked, Cause, Entry, FailureKind, Mark, Note, Number, Record, Run, Submission,
+    Asked, Cause, Entry, FailureKind, Mark, Note, Number, Outcome, Record, Run, Submission,
+    readable,
 };
 
 pub(super) type Checked = Result<(), String>;
@@ -76,6 +77,17 @@ impl Run {
     }
 }
 
+/// Nothing of its own is added to the history of a run that is parked, behind `place`.
+pub(super) fn check_parked(run: &Run, place: usize) -> Checked {
+    let own = run.entries[place..].iter().find(|entry| !is_post(&entry.record));
+    match own {
+        Some(own) if run.row.state == RunState::Parked => {
+            Err(shown(run, &format!("it is parked, and holds {:?}", own.record)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where a record stands in its commit.
 fn part(record: &Record, before: Option<&Record>) -> u32 {
     match record {
@@ -141,6 +153,7 @@ fn check_history(run: &Run) -> Checked {
         return Err("its row and its history do not end alike".into());
     }
     check_operations(entries)?;
+    check_marks(entries)?;
     check_posts(entries)
 }
 
@@ -188,6 +201,7 @@ fn check_operations(entries: &[Entry]) -> Checked {
                     return Err(format!("{number:?} begins twice"));
                 }
             }
+            Record::Marked { mark: Mark::Published { .. } | Mark::Answered { .. }, .. } => {}
             Record::Marked { number, mark } => {
                 // It may have been made when the end was committed already.
                 let is_started = matches!(mark, Mark::ChildStarted { .. });
@@ -197,6 +211,28 @@ fn check_operations(entries: &[Entry]) -> Checked {
                 if !let_go.insert(*number) {
                     return Err(format!("{number:?} is let go twice"));
                 }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Each mark of these is made once, and each question is answered once, when it is there.
+fn check_marks(entries: &[Entry]) -> Checked {
+    let (mut marks, mut open) = (BTreeSet::new(), BTreeSet::new());
+    for (place, entry) in (0_u64..).zip(entries) {
+        match &entry.record {
+            Record::MessageArrived { is_question: true, .. } => {
+                open.insert(place);
+            }
+            Record::Marked { number, mark: Mark::Answered { seq, .. } }
+                if !marks.insert(*number) || !open.remove(seq) =>
+            {
+                return Err(format!("{seq} is answered that is no open question"));
+            }
+            Record::Marked { number, mark: Mark::Published { .. } } if !marks.insert(*number) => {
+                return Err(format!("{number:?} publishes twice"));
             }
             _ => {}
         }
@@ -337,6 +373,8 @@ fn check_passes(before: &Run, next: &Run) -> Checked {
     if distinct.len() != new.len() || !old.is_subset(&distinct) {
         return Err(format!("of the keys {old:?} went over {new:?}"));
     }
+    check_topics_over(before, submission)?;
+    check_answers_over(before, submission)?;
     // Messages go over once, and in their order.
     let messages = |entries: &[&Entry]| -> Vec<Record> {
         let messages =
@@ -352,6 +390,51 @@ fn check_passes(before: &Run, next: &Run) -> Checked {
             && !first_is_new(&record)
         {
             return Err(format!("{record:?} went over twice, or in another order"));
+        }
+    }
+    Ok(())
+}
+
+/// The next pass counts on from what was published, and knows what was last.
+fn check_topics_over(before: &Run, next: &Submission) -> Checked {
+    let mut topics: BTreeMap<&str, (u64, &[u8])> = BTreeMap::new();
+    for (topic, published, latest) in before.submission().iter().flat_map(|old| &old.topics) {
+        topics.insert(topic, (*published, latest));
+    }
+    for (topic, value) in before.entries.iter().filter_map(|entry| entry.record.published()) {
+        let series = topics.entry(topic).or_default();
+        *series = (series.0 + 1, value);
+    }
+    let over: BTreeMap<&str, (u64, &[u8])> =
+        next.topics.iter().map(|(topic, count, latest)| (&**topic, (*count, &**latest))).collect();
+    match topics == over {
+        true => Ok(()),
+        false => Err(format!("of the topics {topics:?} went over {over:?}")),
+    }
+}
+
+/// Questions with keys that were taken go over with their answers, or with that they have none.
+fn check_answers_over(before: &Run, next: &Submission) -> Checked {
+    for (channel, key, _, over) in next.keys.iter().filter(|key| key.3.is_some()) {
+        let at = before.entries.iter().position(|entry| {
+            matches!(&entry.record, Record::MessageArrived { channel: of, key: Some(with), .. }
+                if of == channel && with == key)
+        });
+        let known: Option<&Outcome> = match at {
+            Some(at) => before.answer(at),
+            None => before.submission().and_then(|old| {
+                let mut keys = old.keys.iter();
+                let old = keys.find(|(of, with, ..)| of == channel && with == key);
+                old.and_then(|(.., answer)| answer.as_ref())
+            }),
+        };
+        let fits = match (known, over) {
+            (Some(known), over) => Some(known) == over.as_ref(),
+            (None, Some(Err(none))) => none.kind == FailureKind::Ended,
+            (None, _) => false,
+        };
+        if !fits {
+            return Err(format!("of the answer {known:?} to {key:?} went over {over:?}"));
         }
     }
     Ok(())
@@ -391,7 +474,7 @@ fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known) -> C
                     halves.entry((entry.commit, to, channel)).or_default().0 += 1;
                 }
                 Record::MessageArrived { channel, payload, .. } => {
-                    let number: u64 = run.shapes.decode(payload).map_err(|why| why.to_string())?;
+                    let number = readable(&run.shapes, payload)?.unwrap_or_default();
                     if number & OF_A_RUN != 0 {
                         if carried(entry) {
                             from_before += 1;
@@ -429,7 +512,7 @@ fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known) -> C
 }
 
 /// Whether it comes to a run from elsewhere.
-pub(super) fn is_post(record: &Record) -> bool {
+fn is_post(record: &Record) -> bool {
     match record {
         Record::MessageArrived { .. }
         | Record::CancelRequested { .. }

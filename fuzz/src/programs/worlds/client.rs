@@ -6,8 +6,12 @@ use dacapo::{Error, Start};
 use futures::FutureExt;
 
 use super::super::decode::Decoder;
-use super::super::talk::{CHANNELS, IDS, KEYED, WORKFLOWS};
+use super::super::talk::{
+    CHANNELS, GARBAGE, GARBLED, GARBLED_QUESTION, IDS, INBOXES, KEYED, QUESTION, QUESTIONS, TOPICS,
+    WORKFLOWS,
+};
 use super::life::Process;
+use super::told::{Asker, Follower, series};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
@@ -35,6 +39,31 @@ pub(super) enum Action {
     Wake,
     Mend,
     Verify(Id),
+    Ask {
+        to: Id,
+        key: Option<u8>,
+    },
+    /// The same question twice in one commit.
+    AskTwice {
+        to: Id,
+        key: u8,
+    },
+    /// It sends what the run cannot read.
+    Garble {
+        to: Id,
+        inbox: usize,
+    },
+    /// All runs that are parked for a message that they cannot read.
+    ResumeSkipping,
+    Latest {
+        of: Id,
+        topic: usize,
+    },
+    Follow {
+        of: Id,
+        topic: usize,
+        from: u64,
+    },
 }
 
 /// A run, or a child of it.
@@ -55,6 +84,9 @@ impl Id {
 
 impl Decoder<'_> {
     pub(super) fn action(&mut self) -> Action {
+        if self.is_full && self.below(3) == 0 {
+            return self.ask_or_look();
+        }
         match self.below(32) {
             0..=4 => Action::Sleep([0, 1, 5, 20, 50, 1_000, 20_000][usize::from(self.below(7))]),
             5..=13 => self.start(),
@@ -72,6 +104,19 @@ impl Decoder<'_> {
             29 => Action::Mend,
             30 => Action::Verify(self.id()),
             _ => Action::Sleep(100_000),
+        }
+    }
+
+    fn ask_or_look(&mut self) -> Action {
+        let to = self.id();
+        match self.below(16) {
+            0..=2 => Action::Ask { to, key: None },
+            3..=5 => Action::Ask { to, key: Some(self.below(2)) },
+            6 => Action::AskTwice { to, key: self.below(2) },
+            7 | 8 => Action::Garble { to, inbox: usize::from(self.below(INBOXES.len() as u8)) },
+            9 | 10 => Action::ResumeSkipping,
+            11 | 12 => Action::Latest { of: to, topic: self.topic() },
+            _ => Action::Follow { of: to, topic: self.topic(), from: self.below(4).max(1).into() },
         }
     }
 
@@ -100,6 +145,7 @@ impl Process<'_> {
     pub(super) async fn act(&self, actions: &[Action]) {
         for action in actions {
             self.one(*action).await;
+            self.followers.borrow_mut().iter_mut().for_each(Follower::read);
         }
     }
 
@@ -153,7 +199,70 @@ impl Process<'_> {
                 self.untraced.borrow_mut().insert(id.text());
                 self.look_at(told);
             }
+            Action::Ask { to, key } => self.ask(to, key),
+            Action::AskTwice { to, key } => {
+                self.ask(to, Some(key));
+                self.ask(to, Some(key));
+            }
+            Action::Garble { to, inbox: QUESTIONS } => {
+                let id = to.text();
+                let mut asking = self.executor.ask(&id, GARBLED_QUESTION, GARBAGE.into());
+                let _ = (&mut asking).now_or_never();
+            }
+            Action::Garble { to, inbox } => {
+                let id = to.text();
+                let told = self.executor.send(&id, GARBLED[inbox], GARBAGE.into()).await;
+                self.look_at(told);
+            }
+            Action::ResumeSkipping => {
+                for run in self.executor.parked().unwrap_or_default() {
+                    let told = self.executor.resume_skipping(&run.id);
+                    self.look_at(told);
+                }
+            }
+            Action::Latest { of, topic } => self.look(of, topic),
+            Action::Follow { of, topic, from } => self.follow(of, topic, from - 1),
         }
+    }
+
+    /// It asks, and whoever is told of the answer is told later.
+    fn ask(&self, to: Id, key: Option<u8>) {
+        let (id, question) = (to.text(), self.next());
+        let asking = self.executor.ask(&id, QUESTION, question);
+        let asking = match key {
+            Some(key) => asking.key(key),
+            None => asking,
+        };
+        let mut asker = Asker { id, question, key, asking, told: None };
+        asker.poll();
+        self.askers.borrow_mut().push(asker);
+    }
+
+    /// What a run published last is what its history says.
+    fn look(&self, of: Id, topic: usize) {
+        let id = of.text();
+        let expected = self.runs().and_then(|runs| series(&runs, &id, topic));
+        let expected = expected.map(|series| series.last().copied());
+        match (self.executor.latest(&id, TOPICS[topic]), expected) {
+            (Ok(latest), Ok(expected)) if latest == expected => {}
+            (Err(error), Ok(None)) => self.look_at(Err(error)),
+            (Err(error), Ok(_)) if error.is_store() || error.is_closed() => {}
+            (latest, expected) => {
+                let topic = TOPICS[topic].name();
+                self.note_wrong(format!(
+                    "latest of {id:?} on {topic}: {latest:?}, not {expected:?}"
+                ));
+            }
+        }
+    }
+
+    fn follow(&self, of: Id, topic: usize, from: u64) {
+        let id = of.text();
+        let follow = self.executor.follow(&id, TOPICS[topic], from);
+        let values = Vec::new();
+        let mut follower = Follower { id, topic, from, follow, values, error: None };
+        follower.read();
+        self.followers.borrow_mut().push(follower);
     }
 
     pub(super) async fn sleep(&self, millis: u64) {
@@ -201,9 +310,16 @@ impl Process<'_> {
             || error.is_store()
             || error.is_closed()
             || error.is_parked()
-            || ["is parked", "not parked", "not registered", "is one of workflow", "has not ended"]
-                .iter()
-                .any(|known| message.contains(known));
+            || [
+                "is parked",
+                "not parked",
+                "not parked for a message",
+                "not registered",
+                "is one of workflow",
+                "has not ended",
+            ]
+            .iter()
+            .any(|known| message.contains(known));
         if !is_known {
             self.note_wrong(format!("somebody was told: {error:?}"));
         }

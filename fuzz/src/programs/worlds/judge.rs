@@ -1,24 +1,28 @@
 //! Runs of worlds held against the reference, which knows their histories and nothing else.
 
+use dacapo::Error;
 use dacapo::store::RunState;
 use dacapo_values::Shapes;
 
 use super::super::compare::compare;
 use super::super::language::Why;
 use super::super::live::Output;
-use super::super::reference::{Delivered, End, News, Own, Stand, carry_out, split_mix};
-use super::super::talk::{CHANNELS, WORKFLOWS};
-use super::Wrong;
-use super::life::Process;
-use super::records::{Asked, Cause, Entry, Failure, FailureKind, Note, Record, Run};
+use super::super::reference::{
+    Delivered, Did, End, Message, News, Number, Own, Stand, carry_out, split_mix,
+};
+use super::super::talk::{INBOXES, TOPICS, WORKFLOWS};
+use super::records::{
+    Asked, Cause, Entry, Failure, FailureKind, Mark, Note, Record, Run, readable,
+};
+use super::{World, Wrong};
 
-impl Process<'_> {
+impl World {
     /// Compares a replay with the reference: poll for poll, and where the run stands. `now` is the time
     /// when nothing is under way. Says whether the reference knows the program.
     pub(super) fn judge(
         &self,
         run: &Run,
-        replay: &[String],
+        (replay, verified): (&[String], &Result<(), Error>),
         now: Option<u64>,
     ) -> Result<bool, String> {
         let shown = |place: usize| {
@@ -31,22 +35,16 @@ impl Process<'_> {
         };
         compare("the run (first: the reference)", &stand.trace, replay)
             .map_err(|why| why.to_string())?;
-        match (&run.entries.last().expect("it has begun").record, stand.end) {
-            // It ended without its code.
-            (Record::Finished { .. }, _) if ended_from_outside(&run.entries) => {}
-            (Record::Finished { outcome: Ok(bytes), was_dropped: false }, Some(End::Returned)) => {
-                let output: Output = run.shapes.decode(bytes).map_err(|why| why.to_string())?;
-                if Some(&output) != stand.output.as_ref() {
-                    return Err(format!("expected is {:?}, not {output:?}", stand.output));
-                }
-            }
-            (Record::Finished { was_dropped: true, .. }, Some(End::Dropped)) => {}
-            (Record::Finished { .. }, end) => return Err(format!("it ended, and not by {end:?}")),
-            (_, Some(end)) if now.is_some() => return Err(format!("it does not end by {end:?}")),
-            _ => {}
+        let is_parked = stand.end == Some(End::Parked);
+        if verified.is_err() != is_parked {
+            return Err(format!("{verified:?}, and by the reference {:?}", stand.end));
         }
-        if now.is_some() && run.row.state == RunState::Running && !stand.overdue.is_empty() {
-            return Err(format!("nothing comes of {:?}", stand.overdue));
+        judge_stand(run, &stand, now.is_some())?;
+        if now.is_some() && run.row.state == RunState::Running {
+            let left = stand.overdue.iter().chain(&stand.unrecorded).collect::<Vec<_>>();
+            if !left.is_empty() {
+                return Err(format!("nothing comes of {left:?}"));
+            }
         }
         Ok(true)
     }
@@ -61,8 +59,9 @@ impl Process<'_> {
         let (Some(stand), Some(next)) = (stand, all.iter().find(is_next)) else {
             return Ok(false);
         };
-        if stand.end != Some(End::Again) {
-            return Err(wrong(format!("it does not go on, but {:?}", stand.end)));
+        if stand.end != Some(End::Again) || !stand.unrecorded.is_empty() {
+            let (end, left) = (stand.end, &stand.unrecorded);
+            return Err(wrong(format!("it does not go on, but {end:?}, and leaves {left:?}")));
         }
         let begun: Vec<_> = next.entries.iter().filter_map(message).collect();
         if !begun.starts_with(&stand.untaken) {
@@ -73,7 +72,7 @@ impl Process<'_> {
     }
 
     /// `None`: the reference does not know the program.
-    fn stand(
+    pub(super) fn stand(
         &self,
         run: &Run,
         now: u64,
@@ -81,7 +80,7 @@ impl Process<'_> {
     ) -> Result<Option<Stand>, String> {
         let is_own = |index: &usize| WORKFLOWS[*index].name() == run.row.workflow;
         let index = (0..WORKFLOWS.len()).find(is_own).ok_or("it is of no workflow")?;
-        let program = &self.world.programs[index];
+        let program = &self.programs[index];
         if !program.kind.has_reference() {
             return Ok(None);
         }
@@ -94,22 +93,96 @@ impl Process<'_> {
         let mut history = Vec::new();
         for (place, entry) in run.entries.iter().enumerate() {
             let news = news(&run.shapes, place, &entry.record)?;
-            history.push(Delivered { time: entry.time, shown: shown(place), news });
+            let did = did(&run.shapes, &entry.record)?;
+            history.push(Delivered { time: entry.time, shown: shown(place), news, did });
         }
-        let wakes = split_mix(self.world.seed, 77);
+        let wakes = split_mix(self.seed, 77);
         let own = Own { key: run.row.key.0, pass: run.row.pass, wakes };
         carry_out(program, x, own, (&history, now)).map(Some)
     }
 }
 
-fn message(entry: &Entry) -> Option<(usize, u64)> {
-    let Record::MessageArrived { channel, payload, .. } = &entry.record else { return None };
-    // A number needs no shape.
-    Some((channel_of(channel)?, Shapes::new().decode(payload).ok()?))
+/// Whether the history and the row of a run fit to where the reference has it stand.
+pub(super) fn judge_stand(run: &Run, stand: &Stand, is_quiet: bool) -> Result<(), String> {
+    judge_end(run, stand, is_quiet)?;
+    judge_row(run, stand)
 }
 
-fn channel_of(name: &str) -> Option<usize> {
-    CHANNELS.iter().position(|channel| channel.name() == name)
+/// How the history and the reference end a run.
+fn judge_end(run: &Run, stand: &Stand, is_quiet: bool) -> Result<(), String> {
+    match (&run.entries.last().expect("it has begun").record, stand.end) {
+        // It ended without its code.
+        (Record::Finished { .. }, _) if ended_from_outside(&run.entries) => return Ok(()),
+        (Record::Finished { outcome: Ok(bytes), was_dropped: false }, Some(End::Returned)) => {
+            let output: Output = run.shapes.decode(bytes).map_err(|why| why.to_string())?;
+            if Some(&output) != stand.output.as_ref() {
+                return Err(format!("expected is {:?}, not {output:?}", stand.output));
+            }
+        }
+        (Record::Finished { was_dropped: true, .. }, Some(End::Dropped)) => {}
+        (Record::Finished { .. }, end) => return Err(format!("it ended, and not by {end:?}")),
+        (_, Some(end)) if is_quiet => return Err(format!("it does not end by {end:?}")),
+        _ => return Ok(()),
+    }
+    match &stand.unrecorded[..] {
+        [] => Ok(()),
+        left => Err(format!("it ended, and nothing came of {left:?}")),
+    }
+}
+
+/// A row says when the run goes on by itself: so a run that is left where it is has nothing to do until
+/// then.
+fn judge_row(run: &Run, stand: &Stand) -> Result<(), String> {
+    let Some(wake_at) = run.row.wake_at else { return Ok(()) };
+    let deadline = run.row.deadline.filter(|_| !stand.is_asked);
+    let first = stand.first_deadline.into_iter().chain(deadline).min().unwrap_or(u64::MAX);
+    // For one that has many operations nobody looks which is the first: the next open replays it.
+    let is_right = [first, 0].contains(&wake_at);
+    if !is_right || stand.is_busy || !stand.unrecorded.is_empty() || stand.end.is_some() {
+        let busy = if stand.is_busy { "is busy" } else { "rests" };
+        let (end, left) = (stand.end, &stand.unrecorded);
+        return Err(format!(
+            "by its history it wakes at {first}, {busy}, {end:?}, leaves {left:?}"
+        ));
+    }
+    Ok(())
+}
+
+fn message(entry: &Entry) -> Option<(usize, Message)> {
+    let Record::MessageArrived { channel, payload, .. } = &entry.record else { return None };
+    // A number needs no shape.
+    Some((inbox_of(channel).ok()?, Shapes::new().decode(payload).ok()))
+}
+
+fn inbox_of(name: &str) -> Result<usize, String> {
+    INBOXES.iter().position(|inbox| *inbox == name).ok_or_else(|| "nobody receives it".into())
+}
+
+fn topic_of(name: &str) -> Result<usize, String> {
+    TOPICS.iter().position(|topic| topic.name() == name).ok_or_else(|| "it has no topic".into())
+}
+
+fn number(shapes: &Shapes, bytes: &[u8]) -> Result<u64, String> {
+    shapes.decode(bytes).map_err(|why| why.to_string())
+}
+
+/// What of all that the code does to others a record is.
+fn did(shapes: &Shapes, record: &Record) -> Result<Option<(Number, Did)>, String> {
+    Ok(match record {
+        Record::Marked { number: of, mark: Mark::Published { topic, value } } => {
+            let (topic, value) = (topic_of(topic)?, number(shapes, value)?);
+            Some((*of, Did::Published { topic, value }))
+        }
+        Record::Marked { number: of, mark: Mark::Answered { seq, outcome } } => {
+            let answer = outcome.as_ref().ok().map(|answer| number(shapes, answer)).transpose()?;
+            Some((*of, Did::Answered { seq: *seq, answer }))
+        }
+        Record::OperationEnded { number, asked: Asked::Send { .. }, .. }
+        | Record::OperationNoted { number, note: Note::ChildStarted { .. } } => {
+            Some((*number, Did::Request))
+        }
+        _ => None,
+    })
 }
 
 /// Whether it ended without its code.
@@ -134,23 +207,30 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
             };
             News::ChildEnded(*number, ended)
         }
-        Record::OperationEnded { number, asked, outcome, .. } => {
+        Record::OperationEnded { number, asked, outcome, spent, .. } => {
             let is_step = matches!(asked, Asked::Step { .. });
             let outcome = match outcome {
                 Ok(_) if !is_step => Ok(None),
                 Ok(bytes) => Ok(Some(shapes.decode(bytes).map_err(|why| why.to_string())?)),
                 Err(failure) => Err((why(failure), number_of(failure))),
             };
-            News::Ended(*number, outcome)
+            News::Ended(*number, outcome, spent.0)
         }
         Record::OperationNoted { number, note } => match note {
             Note::ChildStarted { .. } => News::ChildStarted(*number),
             Note::Begun | Note::Interrupted | Note::Left => News::Nothing,
         },
         Record::MessageArrived { channel, payload, .. } => News::Message {
-            channel: channel_of(channel).ok_or("it is on no channel")?,
+            inbox: inbox_of(channel)?,
             seq: place as u64,
-            number: shapes.decode(payload).map_err(|why| why.to_string())?,
+            message: readable(shapes, payload)?,
+        },
+        Record::MessageSkipped { seq } => News::Skipped(*seq),
+        Record::Reported { number: of, attempt, topic, value } => News::Reported {
+            number: *of,
+            attempt: *attempt,
+            topic: topic_of(topic)?,
+            value: number(shapes, value)?,
         },
         Record::CancelRequested { cause } => News::Cancel {
             cause: match cause {
@@ -160,12 +240,9 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
             },
             terminates: *cause == Cause::Terminated,
         },
-        Record::Submitted(_)
-        | Record::Finished { .. }
-        | Record::Marked { .. }
-        | Record::Reported { .. }
-        | Record::MessageSkipped { .. }
-        | Record::Again => News::Nothing,
+        Record::Submitted(_) | Record::Finished { .. } | Record::Marked { .. } | Record::Again => {
+            News::Nothing
+        }
     })
 }
 

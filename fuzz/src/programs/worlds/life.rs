@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use dacapo::sim::{Crash, Recorder, Sim, Snapshots, VirtualClock};
-use dacapo::store::{Filter, MemoryStore, RunState, Store};
+use dacapo::sim::{Recorder, Sim, VirtualClock};
+use dacapo::store::{Filter, RunState, Store};
 use dacapo::{Clock, Error, Executor, Handle, Timestamp, race};
 use futures::future::{join_all, pending};
 
@@ -18,6 +18,8 @@ use super::super::reference::split_mix;
 use super::super::talk::{Outside, WORKFLOWS};
 use super::assert::{Known, check};
 use super::records::{Record, Run, runs};
+use super::storage::{Kept, Storage};
+use super::told::{Asker, Follower};
 use super::{End, Life, Report, World, Wrong, check_commits};
 
 /// What a life leaves to the next one besides what is stored.
@@ -49,7 +51,10 @@ pub(super) struct Process<'a> {
     recorder: Recorder,
     pub(super) outside: Rc<Outside>,
     pub(super) left: RefCell<&'a mut Left>,
+    pub(super) storage: Storage,
     pub(super) handles: RefCell<Vec<(String, Handle<Output>)>>,
+    pub(super) followers: RefCell<Vec<Follower>>,
+    pub(super) askers: RefCell<Vec<Asker>>,
     pub(super) has_forgotten: Cell<bool>,
     /// The runs whose traces say something else: they were untraced beside the live ones, or woken from
     /// outside.
@@ -81,7 +86,7 @@ const LONG_MS: u64 = 1_000_000;
 fn open(
     world: &World,
     (life, outside): (Option<&Life>, &Rc<Outside>),
-    store: impl Store + 'static,
+    store: Box<dyn Store>,
     own_seed: u64,
     recorder: &Recorder,
 ) -> Result<(Executor, Sim), Error> {
@@ -89,6 +94,9 @@ fn open(
     let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
     let wakes = split_mix(world.seed, 77);
     let sim = Sim::with_wakes(own_seed, Some(wakes), clock.clone());
+    if let Some(bytes) = life.and_then(|life| life.commit_bytes) {
+        sim.set_commit_bytes(bytes);
+    }
     let mut builder = sim.apply(Executor::builder()).seed(world.seed).poll_budget(20_000);
     for (index, program) in world.programs.iter().enumerate() {
         if life.is_none_or(|life| life.missing != Some(index)) {
@@ -106,50 +114,63 @@ fn open(
 pub(super) fn live(
     world: &World,
     (index, life, is_last): (usize, &Life, bool),
-    stored: &MemoryStore,
+    kept: &Kept,
     (left, report): (&mut Left, &mut Report),
-) -> Result<MemoryStore, Wrong> {
-    let store = Snapshots::new(stored.snapshot());
-    match life.end {
-        End::CrashBefore(commit) => store.crash(Crash::Before(commit)),
-        End::CrashAfter(commit) => store.crash(Crash::After(commit)),
-        End::Shutdown { .. } | End::Quiet => {}
-    }
+) -> Result<Kept, Wrong> {
+    let storage = Storage::new(kept, life);
     let own_seed = split_mix(world.seed, index as u64);
     let (recorder, outside) = (Recorder::default(), Rc::<Outside>::default());
     outside.is_mended.set(life.is_mended);
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        open(world, (Some(life), &outside), store.clone(), own_seed, &recorder)
+        let store = storage.open().map_err(Error::new)?;
+        open(world, (Some(life), &outside), store, own_seed, &recorder)
     }));
     let opened = opened.map_err(|panic| Wrong::Lost(format!("opened: {}", message(&*panic))))?;
-    let (executor, sim) = opened.map_err(|error| Wrong::Lost(format!("opened: {error:?}")))?;
+    report.lives += 1;
+    let (executor, sim) = match opened {
+        Ok(opened) => opened,
+        Err(_) if storage.may_fail(life) => {
+            report.storage_faults += 1;
+            return Ok(storage.end(life).0);
+        }
+        Err(error) => return Err(Wrong::Lost(format!("opened: {error:?}"))),
+    };
     let had_forgotten = left.has_forgotten;
     let process = Process {
         world,
         executor,
         sim,
+        storage,
         recorder,
         outside,
         left: RefCell::new(left),
         handles: RefCell::default(),
+        followers: RefCell::default(),
+        askers: RefCell::default(),
         has_forgotten: Cell::new(had_forgotten),
         untraced: RefCell::default(),
         wrong: RefCell::default(),
     };
-    let driven = process.drive(life, is_last, &store, report);
+    let driven = process.drive(life, is_last, report);
     let has_forgotten = process.has_forgotten.get();
-    let commits = store.take();
-    report.lives += 1;
-    report.commits += commits.len() as u64;
+    report.commits += process.storage.commits();
+    report.cut += u64::from(life.commit_bytes.is_some());
     // What was wrong in the file is said first: the rest may follow from it.
+    let commits = process.storage.take();
     check_commits(&commits, Known { has_forgotten, is_quiet: false })?;
-    driven.map_err(|why| Wrong::Lost(format!("{why}\n{}", process.shown(&store.now()))))?;
-    let now = store.now();
-    process.check_left(&now)?;
-    process.note_delivered(&now)?;
-    process.check_replays(&now, life, report)?;
+    driven.map_err(|why| Wrong::Lost(format!("{why}\n{}", process.shown())))?;
+    let (kept, has_failed) = process.storage.end(life);
+    report.storage_faults += u64::from(has_failed);
+    let lost = |why: String| Wrong::Lost(format!("{why}\n{}", process.shown()));
+    let now = kept.copy().map_err(|error| lost(error.to_string()))?;
+    let all = runs(&*now).map_err(Wrong::Lost)?;
+    check(&all, Known { has_forgotten, is_quiet: false }).map_err(Wrong::Lost)?;
+    process.check_left(&all)?;
+    process.check_told(&all, life, report).map_err(lost)?;
+    process.note_delivered(&all);
+    process.check_replays((&all, now), life, report)?;
     process.left.borrow_mut().has_forgotten = has_forgotten;
-    Ok(now)
+    Ok(kept)
 }
 
 impl Process<'_> {
@@ -164,13 +185,7 @@ impl Process<'_> {
         self.wrong.borrow_mut().get_or_insert(what);
     }
 
-    fn drive(
-        &self,
-        life: &Life,
-        is_last: bool,
-        store: &Snapshots,
-        report: &mut Report,
-    ) -> Result<(), String> {
+    fn drive(&self, life: &Life, is_last: bool, report: &mut Report) -> Result<(), String> {
         let clients = join_all(life.clients.iter().map(|actions| self.act(actions)));
         let shut_down = async {
             if let End::Shutdown { after_ms, turns, grace_ms } = life.end {
@@ -184,22 +199,27 @@ impl Process<'_> {
         };
         let clients = async {
             clients.await;
-            self.rest(store).await;
+            self.rest().await;
             Ok(())
         };
         let main = async {
             race(clients, shut_down).await.map_err(|error| format!("shut down: {error:?}"))
         };
-        self.block_on(main)??;
+        let driven = self.block_on(main)?;
+        self.storage.heal();
         match life.end {
-            End::Shutdown { .. } => report.shutdowns += 1,
+            _ if driven.is_err() && self.has_stopped() => report.crashes += 1,
+            End::Shutdown { .. } => {
+                driven?;
+                report.shutdowns += 1;
+            }
             _ if self.has_stopped() => report.crashes += 1,
             _ => {
-                self.check_quiet(store, life)?;
+                self.check_quiet(life)?;
                 report.parked += self.executor.parked().map_or(0, |parked| parked.len() as u64);
                 if is_last {
-                    self.block_on(self.end_all(store))??;
-                    self.check_ended(store)?;
+                    self.block_on(self.end_all())??;
+                    self.check_ended()?;
                 }
             }
         }
@@ -207,11 +227,11 @@ impl Process<'_> {
     }
 
     /// Until nothing goes on by itself any more.
-    async fn rest(&self, store: &Snapshots) {
+    async fn rest(&self) {
         loop {
-            let before = store.now().last_commit();
+            let before = self.storage.commits();
             self.sleep(LONG_MS).await;
-            if store.now().last_commit() == before {
+            if self.storage.commits() == before {
                 return;
             }
         }
@@ -227,10 +247,9 @@ impl Process<'_> {
     }
 
     /// Nothing happens any more: each run has had delivered all that its history holds.
-    fn check_quiet(&self, store: &Snapshots, life: &Life) -> Result<(), String> {
-        let now = store.now();
+    fn check_quiet(&self, life: &Life) -> Result<(), String> {
         let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
-        let runs = runs(&now)?;
+        let runs = self.runs()?;
         check(&runs, known)?;
         for run in runs.iter().filter(|run| run.row.state == RunState::Running) {
             let is_missing =
@@ -247,7 +266,7 @@ impl Process<'_> {
     }
 
     /// All runs are asked to end, and terminated if they do not.
-    async fn end_all(&self, store: &Snapshots) -> Result<(), String> {
+    async fn end_all(&self) -> Result<(), String> {
         let unended = || -> Result<Vec<String>, String> {
             let states = Filter::new().states(&[RunState::Running, RunState::Parked]);
             let runs = self.executor.runs(&states).map_err(|error| error.to_string())?;
@@ -257,7 +276,7 @@ impl Process<'_> {
         for id in unended()? {
             let _ = self.executor.cancel(&id).await;
         }
-        self.rest(store).await;
+        self.rest().await;
         for _ in 0..100 {
             let left = unended()?;
             if left.is_empty() {
@@ -284,19 +303,28 @@ impl Process<'_> {
                 return Err(format!("{id:?} had ended with {before:?}, and now with {shown}"));
             }
         }
+        let askers = self.askers.take();
+        for mut asker in askers {
+            asker.wait().await;
+            self.askers.borrow_mut().push(asker);
+        }
         Ok(())
     }
 
-    fn check_ended(&self, store: &Snapshots) -> Result<(), String> {
+    /// What is stored now.
+    pub(super) fn runs(&self) -> Result<Vec<Run>, String> {
+        let store = self.storage.now().copy().map_err(|error| error.to_string())?;
+        runs(&*store)
+    }
+
+    fn check_ended(&self) -> Result<(), String> {
         let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
-        let runs = runs(&store.now())?;
-        check(&runs, known)
+        check(&self.runs()?, known)
     }
 
     /// What somebody was told is there.
-    fn check_left(&self, now: &MemoryStore) -> Result<(), Wrong> {
+    fn check_left(&self, runs: &[Run]) -> Result<(), Wrong> {
         let left = self.left.borrow();
-        let runs = runs(now).map_err(Wrong::Lost)?;
         for id in &left.accepted {
             if !runs.iter().any(|run| run.row.id == *id) && !self.has_forgotten.get() {
                 return Err(Wrong::Lost(format!("run {id:?} was accepted, and is not there")));
@@ -328,41 +356,65 @@ impl Process<'_> {
         Ok(())
     }
 
+    /// What somebody was told of topics and answers is what the file says.
+    fn check_told(&self, runs: &[Run], life: &Life, report: &mut Report) -> Result<(), String> {
+        let is_quiet = life.end == End::Quiet && !self.has_stopped();
+        for mut asker in self.askers.take() {
+            asker.poll();
+            report.told += u64::from(asker.told.as_ref().is_some_and(Result::is_ok));
+            if !self.has_forgotten.get() {
+                asker.check(runs)?;
+            }
+        }
+        for mut follower in self.followers.take() {
+            follower.read();
+            report.followed += follower.values.len() as u64;
+            if !self.has_forgotten.get() {
+                follower.check(runs, is_quiet)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What each run did in this life is what its history makes of it.
     fn check_replays(
         &self,
-        now: &MemoryStore,
+        (all, now): (&[Run], Box<dyn Store>),
         life: &Life,
         report: &mut Report,
     ) -> Result<(), Wrong> {
         let (recorder, outside) = (Recorder::default(), Rc::<Outside>::default());
         outside.is_mended.set(true);
-        let copy = Snapshots::new(now.snapshot());
-        let opened = open(self.world, (None, &outside), copy, 0, &recorder);
+        let opened = open(self.world, (None, &outside), now, 0, &recorder);
         let (executor, _sim) = opened.map_err(|error| Wrong::Lost(format!("{error:?}")))?;
         let is_cut_off = self.has_stopped() || matches!(life.end, End::Shutdown { .. });
-        let all = runs(now).map_err(Wrong::Lost)?;
-        for run in &all {
+        for run in all {
             let row = &run.row;
             if row.state == RunState::Continued {
-                let judged = self.judge_pass(run, &all)?;
+                let judged = self.world.judge_pass(run, all)?;
                 report.handed_over += u64::from(judged);
                 continue;
             }
+            check_places(&self.recorder.trace(&row.id))
+                .map_err(|why| Wrong::Duplicated(format!("{:?}: {why}", row.id)))?;
             if row.state == RunState::Parked {
                 continue;
             }
             let wrong = |why: String| {
                 Wrong::Diverged(super::assert::shown(run, &format!("replayed: {why}")))
             };
-            if let Err(error) = executor.verify(&row.id) {
+            let verified = executor.verify(&row.id);
+            if let Err(error) = &verified
+                && !error.to_string().contains("does not decode")
+            {
                 return Err(wrong(format!("{error:?}")));
             }
             report.replays += 1;
             let (did, mut replay) = (self.recorder.trace(&row.id), recorder.trace(&row.id));
             let may_wait = is_cut_off || self.is_away(row, life);
             let now = (!may_wait).then(|| self.sim.clock().now().as_nanos());
-            report.with_reference += u64::from(self.judge(run, &replay, now).map_err(wrong)?);
+            report.with_reference +=
+                u64::from(self.world.judge(run, (&replay, &verified), now).map_err(wrong)?);
             let has_other = self.untraced.borrow().contains(&row.id);
             let is_quiet =
                 !is_cut_off && row.state == RunState::Running && !self.is_away(row, life);
@@ -394,21 +446,20 @@ impl Process<'_> {
     }
 
     /// Notes what runs that were in memory know.
-    fn note_delivered(&self, now: &MemoryStore) -> Result<(), Wrong> {
+    fn note_delivered(&self, runs: &[Run]) {
         let mut left = self.left.borrow_mut();
-        for run in runs(now).map_err(Wrong::Lost)? {
-            let id = run.row.id;
-            if self.untraced.borrow().contains(&id) {
-                left.delivered.remove(&id);
+        for run in runs {
+            let id = &run.row.id;
+            if self.untraced.borrow().contains(id) {
+                left.delivered.remove(id);
                 continue;
             }
-            let trace = self.recorder.trace(&id);
+            let trace = self.recorder.trace(id);
             if let Some(first) = trace.first() {
                 let delivered = trace.iter().filter(|line| line.starts_with("deliver ")).count();
-                left.delivered.insert(id, (first.clone(), delivered));
+                left.delivered.insert(id.clone(), (first.clone(), delivered));
             }
         }
-        Ok(())
     }
 
     /// Whether the run was not in memory because nobody knew its code.
@@ -416,13 +467,24 @@ impl Process<'_> {
         life.missing.is_some_and(|missing| row.workflow == WORKFLOWS[missing].name())
     }
 
-    fn shown(&self, now: &MemoryStore) -> String {
-        let runs = runs(now).unwrap_or_default();
+    fn shown(&self) -> String {
+        let runs = self.runs().unwrap_or_default();
         let parked = self.executor.parked().unwrap_or_default();
         let shown = runs.iter().map(|run| super::assert::shown(run, ""));
         let shown = shown.chain(parked.into_iter().map(|parked| format!("{parked:?}")));
         shown.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Each record was delivered once, in the order of the history.
+pub(super) fn check_places(trace: &[String]) -> Result<(), String> {
+    let delivered = trace.iter().filter_map(|line| line.strip_prefix("deliver "));
+    for (place, line) in delivered.enumerate() {
+        if line.split(':').next() != Some(&place.to_string()) {
+            return Err(format!("{line} was delivered as record {place}"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether it was another pass, or another run with this id, that did it.

@@ -11,11 +11,16 @@
 //!   waits for one of them is told.
 
 mod assert;
+#[cfg(test)]
+mod broken;
 mod client;
 mod judge;
 mod life;
 mod records;
+mod storage;
+mod told;
 
+use dacapo::sim::{DiskFault, Loss};
 use dacapo::store::{MemoryStore, RunState, Store};
 
 use super::Wrong;
@@ -26,12 +31,15 @@ use super::talk::WORKFLOWS;
 use assert::Known;
 use client::Action;
 use life::Left;
+use storage::Kept;
 
 /// What is carried out.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) programs: Vec<Code>,
+    /// Whether it is stored on a disk, and not in memory.
+    on_disk: bool,
     lives: Vec<Life>,
 }
 
@@ -45,12 +53,18 @@ struct Life {
     resident_max: Option<usize>,
     is_mended: bool,
     clients: Vec<Vec<Action>>,
+    /// How large commits are at most.
+    commit_bytes: Option<usize>,
+    /// The read that is refused, of those of its process.
+    unreadable: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum End {
     CrashBefore(u64),
     CrashAfter(u64),
+    /// Of the disk.
+    Fault(Fault),
     Shutdown {
         after_ms: u64,
         turns: u64,
@@ -58,6 +72,14 @@ enum End {
     },
     /// Nothing goes on by itself any more.
     Quiet,
+}
+
+/// It happens at an operation of the disk, and how much of what was not synced is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Fault {
+    operation: u64,
+    fault: DiskFault,
+    loss: Loss,
 }
 
 /// What was covered.
@@ -74,6 +96,19 @@ pub(crate) struct Report {
     pub(crate) messages: u64,
     pub(crate) cancels: u64,
     pub(crate) parked: u64,
+    pub(crate) published: u64,
+    pub(crate) reported: u64,
+    pub(crate) questions: u64,
+    pub(crate) answers: u64,
+    /// Answers that somebody has.
+    pub(crate) told: u64,
+    /// Values that somebody who followed a topic has.
+    pub(crate) followed: u64,
+    pub(crate) skipped: u64,
+    /// Operations and reads that failed.
+    pub(crate) storage_faults: u64,
+    /// Lives with small commits.
+    pub(crate) cut: u64,
     pub(crate) replays: u64,
     /// Those of them that the reference was asked about.
     pub(crate) with_reference: u64,
@@ -95,6 +130,15 @@ impl Report {
         self.messages += other.messages;
         self.cancels += other.cancels;
         self.parked += other.parked;
+        self.published += other.published;
+        self.reported += other.reported;
+        self.questions += other.questions;
+        self.answers += other.answers;
+        self.told += other.told;
+        self.followed += other.followed;
+        self.skipped += other.skipped;
+        self.storage_faults += other.storage_faults;
+        self.cut += other.cut;
         self.replays += other.replays;
         self.with_reference += other.with_reference;
         self.handed_over += other.handed_over;
@@ -104,10 +148,15 @@ impl Report {
 
 /// Carries out the world that the bytes stand for.
 pub(crate) fn check(bytes: &[u8]) -> Result<Report, Wrong> {
-    let world = decode(bytes);
+    carry_out(&decode(bytes), |_| {})
+}
+
+/// Carries out a world, and shows what each life leaves.
+fn carry_out(world: &World, mut show: impl FnMut(&Kept)) -> Result<Report, Wrong> {
     let mut report = Report { worlds: 1, ..Report::default() };
     let mut left = Left::default();
-    let mut store = MemoryStore::new();
+    let lost = |error: dacapo::store::Error| Wrong::Lost(error.to_string());
+    let mut kept = Kept::nothing(world.on_disk).map_err(lost)?;
     for (index, life) in (0..).zip(&world.lives) {
         let within = |wrong| match wrong {
             Wrong::Diverged(why) => Wrong::Diverged(format!("life {index}: {why}")),
@@ -115,14 +164,15 @@ pub(crate) fn check(bytes: &[u8]) -> Result<Report, Wrong> {
             Wrong::Duplicated(why) => Wrong::Duplicated(format!("life {index}: {why}")),
         };
         let is_last = index + 1 == world.lives.len();
-        store = life::live(&world, (index, life, is_last), &store, (&mut left, &mut report))
+        kept = life::live(world, (index, life, is_last), &kept, (&mut left, &mut report))
             .map_err(within)?;
+        show(&kept);
     }
-    count(&store, &mut report)?;
+    count(&*kept.copy().map_err(lost)?, &mut report)?;
     Ok(report)
 }
 
-fn count(store: &MemoryStore, report: &mut Report) -> Result<(), Wrong> {
+fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
     use records::Record;
     let runs = records::runs(store).map_err(Wrong::Lost)?;
     report.runs += runs.len() as u64;
@@ -130,7 +180,12 @@ fn count(store: &MemoryStore, report: &mut Report) -> Result<(), Wrong> {
     for record in runs.iter().flat_map(|run| &run.entries).map(|entry| &entry.record) {
         report.records += 1;
         match record {
+            Record::MessageArrived { is_question: true, .. } => report.questions += 1,
             Record::MessageArrived { .. } => report.messages += 1,
+            Record::MessageSkipped { .. } => report.skipped += 1,
+            Record::Reported { .. } => report.reported += 1,
+            Record::Marked { mark: records::Mark::Published { .. }, .. } => report.published += 1,
+            Record::Marked { mark: records::Mark::Answered { .. }, .. } => report.answers += 1,
             Record::CancelRequested { .. } => report.cancels += 1,
             Record::OperationNoted { note: records::Note::ChildStarted { .. }, .. } => {
                 report.children += 1;
@@ -150,17 +205,9 @@ fn check_commits(commits: &[MemoryStore], known: Known) -> Result<(), Wrong> {
         };
         let runs = records::runs(store).map_err(within)?;
         assert::check(&runs, known).map_err(within)?;
-        // Nothing of its own is added to the history of a run that is parked.
         for run in runs {
-            let before = parked.remove(&run.row.key);
-            if let Some(place) = before
-                && run.row.state == RunState::Parked
-            {
-                let own = run.entries[place..].iter().find(|entry| !assert::is_post(&entry.record));
-                if let Some(own) = own {
-                    let why = format!("it is parked, and holds {:?}", own.record);
-                    return Err(within(assert::shown(&run, &why)));
-                }
+            if let Some(place) = parked.remove(&run.row.key) {
+                assert::check_parked(&run, place).map_err(within)?;
             }
             if run.row.state == RunState::Parked {
                 parked.insert(run.row.key, run.entries.len());
@@ -180,14 +227,17 @@ pub(crate) fn generate(seed: u64) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> World {
     let mut decoder = Decoder::new(bytes);
     let seed = decoder.seed();
-    let lives = 1 + decoder.below(4);
-    let lives = (0..lives).map(|index| decoder.life(index + 1 == lives)).collect();
+    let lives = decoder.byte();
+    decoder.is_full = lives > 3;
+    let on_disk = decoder.is_full && decoder.below(8) == 0;
+    let lives = 1 + lives % 4;
+    let lives = (0..lives).map(|index| decoder.life(on_disk, index + 1 == lives)).collect();
     let programs = (0..WORKFLOWS.len()).map(|own| decoder.talking(own)).collect();
-    World { seed, programs, lives }
+    World { seed, programs, on_disk, lives }
 }
 
 impl Decoder<'_> {
-    fn life(&mut self, is_last: bool) -> Life {
+    fn life(&mut self, on_disk: bool, is_last: bool) -> Life {
         let outage_ms = [0, 3, 40, 100_000][usize::from(self.below(4))];
         let end = match (is_last, self.below(8)) {
             (true, _) | (_, 7) => End::Quiet,
@@ -196,12 +246,22 @@ impl Decoder<'_> {
                 turns: self.below(16).into(),
                 grace_ms: [0, 0, 3, 40][usize::from(self.below(4))],
             },
+            (_, how) if on_disk => End::Fault(self.fault(how)),
             (_, how) if how % 2 == 0 => End::CrashBefore(1 + u64::from(self.below(32))),
             _ => End::CrashAfter(1 + u64::from(self.below(32))),
         };
         let missing = self.below(16);
         let clients = 1 + self.below(4);
+        let (commit_bytes, unreadable) = if self.is_full {
+            let read = u64::from(self.byte());
+            let bytes = [None, None, None, Some(0), Some(200)][usize::from(self.below(5))];
+            (bytes, (!is_last && read < 48).then_some(read))
+        } else {
+            (None, None)
+        };
         Life {
+            commit_bytes,
+            unreadable,
             outage_ms,
             end,
             missing: Some(usize::from(missing)).filter(|missing| *missing < 4 && !is_last),
@@ -215,5 +275,17 @@ impl Decoder<'_> {
                 })
                 .collect(),
         }
+    }
+
+    fn fault(&mut self, how: u8) -> Fault {
+        let fault = match how {
+            0 => DiskFault::ErrorOnce,
+            1 => DiskFault::ErrorFrom,
+            _ => DiskFault::Crash,
+        };
+        let operation = 1 + u64::from(self.byte());
+        let way = self.byte();
+        let loss = Loss::each(way.into())[usize::from(way % 4)];
+        Fault { operation, fault, loss }
     }
 }

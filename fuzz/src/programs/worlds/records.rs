@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use dacapo::store::{MemoryStore, RunRow, Store};
+use dacapo::store::{RunRow, Store};
 use dacapo_values::Shapes;
 use serde::Deserialize;
+
+use super::super::talk::GARBAGE;
 
 pub(super) type Number = (u32, u32);
 
@@ -21,6 +23,7 @@ pub(super) enum Record {
         asked: Asked,
         label: Option<String>,
         outcome: Outcome,
+        /// Its attempts, and times.
         spent: (u32, u64, u64),
     },
     OperationNoted {
@@ -144,7 +147,7 @@ pub(super) struct Entry {
 }
 
 /// A row with its history.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) row: RunRow,
     pub(super) entries: Vec<Entry>,
@@ -152,8 +155,39 @@ pub(super) struct Run {
     pub(super) shapes: Rc<Shapes>,
 }
 
+/// The number of a message. `None`: it is one that runs cannot read.
+pub(super) fn readable(shapes: &Shapes, payload: &[u8]) -> Result<Option<u64>, String> {
+    match shapes.decode::<String>(payload) {
+        Ok(text) if text == GARBAGE => Ok(None),
+        _ => shapes.decode(payload).map(Some).map_err(|why| why.to_string()),
+    }
+}
+
+impl Record {
+    /// The topic and the value, if it publishes one.
+    pub(super) fn published(&self) -> Option<(&str, &[u8])> {
+        match self {
+            Record::Marked { mark: Mark::Published { topic, value }, .. }
+            | Record::Reported { topic, value, .. } => Some((topic, value)),
+            _ => None,
+        }
+    }
+}
+
+impl Run {
+    /// The answer to the question that is recorded at this place.
+    pub(super) fn answer(&self, at: usize) -> Option<&Outcome> {
+        self.entries.iter().find_map(|entry| match &entry.record {
+            Record::Marked { mark: Mark::Answered { seq, outcome }, .. } if *seq == at as u64 => {
+                Some(outcome)
+            }
+            _ => None,
+        })
+    }
+}
+
 /// All that a store holds of runs, in the order of their keys.
-pub(super) fn runs(store: &MemoryStore) -> Result<Vec<Run>, String> {
+pub(super) fn runs(store: &dyn Store) -> Result<Vec<Run>, String> {
     let rows = store.list(&dacapo::store::Filter::new()).map_err(|error| error.to_string())?;
     let shapes = store.shapes().map_err(|error| error.to_string())?;
     let shapes = shapes.iter().map(|shape| shape.as_deref().expect("memory is not damaged"));
