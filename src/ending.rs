@@ -87,6 +87,11 @@ impl Ending {
         }
     }
 
+    /// The executor has stopped: there is no next commit that anything could wait for.
+    pub(crate) fn expect_no_commit(&self) {
+        self.note.set(NoteChange::None);
+    }
+
     /// Nothing begins any more.
     pub(crate) fn begin_closing(&self) {
         self.is_closing.set(true);

@@ -234,6 +234,10 @@ impl Operation {
         self.details.get()?.failed.borrow().clone()
     }
 
+    pub(crate) fn has_failed(&self) -> bool {
+        self.details.get().is_some_and(|details| details.failed.borrow().is_some())
+    }
+
     /// An attempt has failed, and the next one is waited for; or it begins.
     pub(crate) fn set_failed(&self, failed: Option<FailedAttempt>) {
         if failed.is_some() || self.details.get().is_some() {

@@ -208,8 +208,8 @@ impl Job {
         random::mix(!self.instance.seed.get(), index)
     }
 
-    /// An attempt has failed: how long to wait for the next one. If there is none, that is the outcome.
-    fn fail(&self, failure: Failure, attempts: u32) -> Option<Duration> {
+    /// An attempt has failed: whether there is another. If not, that is the outcome.
+    fn fail(&self, failure: Failure, attempts: u32) -> bool {
         let operation = &self.operation;
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
@@ -219,7 +219,7 @@ impl Job {
             Some(delay) => self.note_failed(attempts, failure, delay),
             None => self.give_up(explain(failure, operation, attempts)),
         }
-        delay
+        delay.is_some()
     }
 
     /// The last attempt has failed: that is the outcome, or the run is parked.
@@ -251,12 +251,11 @@ impl Job {
         }
     }
 
-    /// Waits for the next attempt, if an earlier process made one that failed.
-    async fn wait_on(&self) {
-        if let Some(failed) = self.operation.failed() {
-            let delay = failed.next_at.since(self.instance.world.timers.present());
-            self.wait(delay).await;
-        }
+    /// What waits until the next attempt after one that failed, in this process or an earlier one.
+    fn timer(&self) -> BodyTimer {
+        let timers = &self.instance.world.timers;
+        let left = self.operation.failed().map(|failed| failed.next_at.since(timers.present()));
+        timers.sleep(left.unwrap_or_default())
     }
 
     /// Asks the step whether an error is worth the next attempt, if there is to be one.
@@ -270,10 +269,10 @@ impl Job {
         }
     }
 
-    async fn wait(&self, delay: Duration) {
+    async fn wait(&self) {
         // At least one turn for the others, also if there is nothing to wait for.
         yield_now().await;
-        self.instance.world.timers.sleep(delay).await;
+        self.timer().await;
     }
 }
 
@@ -289,8 +288,10 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
     async move {
         let started_at = job.instance.world.timers.now();
         let mut attempts = job.operation.attempts();
-        job.wait_on().await;
         loop {
+            if job.operation.has_failed() {
+                job.wait().await;
+            }
             if job.instance.world.ending.is_closing() {
                 // It is dropped soon, and the next process makes this attempt.
                 return core::future::pending().await;
@@ -298,8 +299,9 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
             attempts += 1;
             job.operation.set_failed(None);
             let Err(failure) = Trial::new(&job, body(&job, attempts)).await else { break };
-            let Some(delay) = job.fail(failure, attempts) else { break };
-            job.wait(delay).await;
+            if !job.fail(failure, attempts) {
+                break;
+            }
         }
         let Job { instance, operation } = job;
         // It is here, at its end: nothing is left to be ended by the delivery.

@@ -17,7 +17,7 @@ impl Writer<'_> {
         self.push(ledger, |bytes| Record::Again.append(bytes));
         let (id, workflow) = (Rc::from(&*run.id), run.workflow());
         let Passing { input, idle_passes } = passing;
-        let keys_since = self.now.minus(self.engine.keep_keys);
+        let keys_since = self.now.minus(self.engine.limits.keep_keys);
         let (carried, messages) = run.leave(*idle_passes, keys_since);
         let submitted = run.submitted();
         let options = submitted.map(|submitted| submitted.options.clone()).unwrap_or_default();

@@ -4,6 +4,8 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use dacapo_store::RunKey;
+
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
@@ -185,9 +187,27 @@ impl Engine {
     fn end(&self, run: &Rc<Instance>) {
         run.close();
         self.ledgers.remove(run);
+        self.note_ended(run.key());
         if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {
             self.notify_ended(&run.id, outcome);
             run.ledger.end(Ok(Outcome::clone(outcome)));
+        }
+    }
+
+    /// A run has ended: the one that ended first of those that are kept is forgotten, if they are too many.
+    fn note_ended(&self, run: RunKey) {
+        if self.limits.ended_max == usize::MAX {
+            return;
+        }
+        let mut ended = self.ended.borrow_mut();
+        ended.push_back(run);
+        if ended.len() > self.limits.ended_max
+            && let Some(oldest) = ended.pop_front()
+            // It may be deleted by now, or have been taken up again.
+            && let Ok(Some(row)) = self.row(oldest)
+            && row.state.has_ended()
+        {
+            let _watch = self.delete(&row);
         }
     }
 

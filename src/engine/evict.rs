@@ -1,5 +1,6 @@
 //! Runs that leave memory while nothing happens to them, and stay in their ledgers.
 
+use alloc::rc::Rc;
 use core::time::Duration;
 
 use super::Engine;
@@ -10,7 +11,10 @@ impl Engine {
     /// How many runs may be in memory before one that is due has to wait until it may come back:
     /// many may be due at one time.
     pub(super) fn room(&self) -> usize {
-        self.resident_max.saturating_add(Self::BACK_AT_ONCE).max(self.ledgers.residents() + 1)
+        self.limits
+            .resident_max
+            .saturating_add(Self::BACK_AT_ONCE)
+            .max(self.ledgers.residents() + 1)
     }
 
     /// So many may come back with one commit.
@@ -37,7 +41,7 @@ impl Engine {
         }
         let wake_at = first.unwrap_or_default();
         run.ledger.set_wake_at(Some(wake_at));
-        if self.resident_max < usize::MAX {
+        if self.limits.resident_max < usize::MAX {
             self.ledgers.idle.borrow_mut().insert((wake_at, run.key()));
         }
     }
@@ -60,7 +64,7 @@ impl Engine {
     #[inline]
     pub(crate) fn evict_surplus(&self) {
         // When it closes, one would have to come back, and all of them leave soon.
-        if self.ledgers.residents() > self.resident_max && !self.world.ending.is_closing() {
+        if self.ledgers.residents() > self.limits.resident_max && !self.world.ending.is_closing() {
             self.evict_last();
         }
     }
@@ -68,13 +72,38 @@ impl Engine {
     fn evict_last(&self) {
         // A foreign wake parks its run before it could leave: to the run that is back it would mean
         // nothing.
-        while self.ledgers.residents() > self.resident_max && !self.world.gate.has_foreign_wakes() {
-            let Some((_, run)) = self.ledgers.idle.borrow_mut().pop_last() else { return };
-            let run = self.ledgers.resident(run).expect("what is idle is in memory");
+        let are_too_many = || self.ledgers.residents() > self.limits.resident_max;
+        while are_too_many() && !self.world.gate.has_foreign_wakes() {
+            let Some(run) = self.next_to_leave() else { return };
             assert!(run.is_idle() && !run.ledger.has_pending(), "nothing happens to what is idle");
             self.evict(&run);
         }
     }
+
+    /// Takes the one that goes on last of those that are worth it: a run with a long history that wakes
+    /// often would be replayed for most of the time.
+    fn next_to_leave(&self) -> Option<Rc<Instance>> {
+        let mut idle = self.ledgers.idle.borrow_mut();
+        let resident = |run| self.ledgers.resident(run).expect("what is idle is in memory");
+        let mut last = idle.iter().rev().take(Self::LOOKED_AT);
+        let found = last.find(|(_, run)| self.may_leave(&resident(*run))).copied()?;
+        idle.remove(&found);
+        Some(resident(found.1))
+    }
+
+    fn may_leave(&self, run: &Instance) -> bool {
+        let records = u32::try_from(run.delivered.get()).unwrap_or(u32::MAX);
+        // A simulation has them come and go as much as it can.
+        self.world.setup.choices.is_some()
+            || wake_at(run).since(self.world.timers.now()) >= Self::WORTH_A_RECORD * records
+    }
+
+    /// A replay takes some microseconds a record: a run that waits so long for each has at most one
+    /// hundredth of the time used for its replays.
+    const WORTH_A_RECORD: Duration = Duration::from_micros(500);
+
+    /// So many are looked at for one that may leave.
+    const LOOKED_AT: usize = 64;
 
     fn evict(&self, run: &Instance) {
         let wake_at = wake_at(run);

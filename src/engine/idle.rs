@@ -51,7 +51,7 @@ impl Engine {
 
     /// When there is something to do that no run asked for, in monotonic time.
     fn next_of_its_own(&self) -> Option<Duration> {
-        self.next_rest().into_iter().chain(self.closes_at.get()).min()
+        self.next_rest().into_iter().chain(self.closes_at()).min()
     }
 
     fn next_rest(&self) -> Option<Duration> {

@@ -22,11 +22,12 @@ mod waiters;
 mod write;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::time::Duration;
 
-use dacapo_store::{Batch, Store};
+use dacapo_store::{Batch, RunKey, Store};
 use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
@@ -44,6 +45,17 @@ pub(crate) use reload::deliver_history;
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 
+/// What an engine keeps at most, or for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// So many runs may be in memory before those that are idle have to leave it.
+    pub(crate) resident_max: usize,
+    /// So long the next pass of a run knows the keys of messages that were taken.
+    pub(crate) keep_keys: Duration,
+    /// So many of the runs that ended in this process are kept.
+    pub(crate) ended_max: usize,
+}
+
 /// Everything behind an `Executor`.
 pub(crate) struct Engine {
     pub(crate) world: Rc<World>,
@@ -54,10 +66,9 @@ pub(crate) struct Engine {
     guard: Guard,
     followers: Followers,
     askers: Askers,
-    /// So many runs may be in memory before those that are idle have to leave it.
-    resident_max: usize,
-    /// So long the next pass of a run knows the keys of messages that were taken.
-    keep_keys: Duration,
+    limits: Limits,
+    /// Those that have ended in this process, the oldest first, if not all of them are kept.
+    ended: RefCell<VecDeque<RunKey>>,
     next_run: Cell<u64>,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
@@ -100,22 +111,21 @@ impl Engine {
         registry: Registry,
         seed: u64,
         store: Box<dyn Store>,
-        resident_max: Option<usize>,
-        keep_keys: Duration,
+        limits: Limits,
         guard: Guard,
     ) -> Self {
         Self {
             world,
             registry,
             seed,
-            keep_keys,
+            limits,
+            ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
             ledgers: Ledgers::default(),
             guard,
             followers: Followers::default(),
             askers: Askers::default(),
-            resident_max: resident_max.unwrap_or(usize::MAX),
             has_stale: Cell::default(),
             taken: RefCell::default(),
             batch: RefCell::default(),
@@ -217,6 +227,7 @@ impl Engine {
 
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
+        self.world.ending.expect_no_commit();
         let mut pending = self.world.pending.take();
         let Others { posts, rows, .. } = pending.others_mut();
         for post in posts.drain(..) {

@@ -20,6 +20,11 @@ impl Engine {
         self.world.bodies.raw().notify();
     }
 
+    /// When that is, in monotonic time. If it has stopped by then nobody waits for it.
+    pub(super) fn closes_at(&self) -> Option<Duration> {
+        self.closes_at.get().filter(|_| self.failure.get().is_none())
+    }
+
     /// Stops in order if it is time. Called in each turn, behind its commit, which had something to
     /// write or not.
     ///
@@ -27,7 +32,7 @@ impl Engine {
     ///
     /// If the store refuses.
     pub(crate) fn end_in_order(&self, has_committed: bool) -> Result<()> {
-        let Some(at) = self.closes_at.get() else { return Ok(()) };
+        let Some(at) = self.closes_at() else { return Ok(()) };
         let is_over = at <= self.world.timers.monotonic();
         if !is_over && (has_committed || self.world.ending.has_attempts()) {
             return Ok(());

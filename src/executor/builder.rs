@@ -11,7 +11,7 @@ use super::Executor;
 use crate::choices::Choices;
 use crate::clock::{Clock, Timestamp};
 use crate::context::Ctx;
-use crate::engine::{Engine, Guard};
+use crate::engine::{Engine, Guard, Limits};
 use crate::error::{BoxError, Error, Result};
 use crate::instance::{Setup, World};
 use crate::name::Workflow;
@@ -31,6 +31,7 @@ pub struct Builder {
     observer: Option<Rc<dyn Observer>>,
     choices: Option<Rc<dyn Choices>>,
     resident_max: Option<usize>,
+    ended_max: Option<usize>,
     keep_keys: Duration,
     guard: Guard,
     value_max: usize,
@@ -48,6 +49,7 @@ impl Executor {
             observer: None,
             choices: None,
             resident_max: None,
+            ended_max: None,
             guard: Guard::default(),
             keep_keys: Duration::from_secs(24 * 60 * 60),
             value_max: 64 << 20,
@@ -243,6 +245,10 @@ impl Builder {
     /// sleep longest leave it, and are replayed when their time has come. Without this all
     /// unfinished runs stay in memory, but for those that sleep when the store is opened.
     ///
+    /// A run stays all the same if its replay would be long for the time that it sleeps: it leaves if it
+    /// sleeps for 0.5 ms or more for each record of its history, so that at most a hundredth of the time goes
+    /// into replays.
+    ///
     /// It changes nothing but memory and time. A run that has left takes some 100 bytes instead of
     /// some 700. Runs whose steps are under way always stay; those that await more than 8 sleeps at
     /// once leave last.
@@ -268,6 +274,29 @@ impl Builder {
         Self { resident_max: Some(runs), ..self }
     }
 
+    /// Keeps `runs` of the runs that end in this process, and deletes the one that ended first when there is
+    /// one more: with [`in_memory`](Self::in_memory) 10,000 by default, else all. Those that earlier
+    /// processes left stay.
+    ///
+    /// A handle that was there before has its end; the id is free, and nobody finds the run any more.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).ended_max(2).in_memory();
+    /// for n in 0..5 {
+    ///     executor.block_on(executor.start(ECHO, &n.to_string(), n)?)?;
+    /// }
+    /// executor.block_on(dacapo::yield_now());
+    /// assert!(executor.attach(ECHO, "0").unwrap_err().is_not_found());
+    /// assert_eq!(executor.block_on(executor.attach(ECHO, "4")?)?, 4);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn ended_max(self, runs: usize) -> Self {
+        Self { ended_max: Some(runs), ..self }
+    }
+
     /// How long the next pass of a run ([`Ctx::again`]) knows the keys of messages that were taken in
     /// those before: a day by default. Within a pass keys are known as long as it lasts.
     ///
@@ -282,7 +311,7 @@ impl Builder {
     }
 
     /// How many bytes a value may take: an input, an outcome, an output, a message, what is published.
-    /// By default 64 MiB (67,108,864 bytes). A larger one is refused where it is to be recorded: by
+    /// By default 64 MiB (67,108,864 bytes), and 1 GiB at most. A larger one is refused where it is to be recorded: by
     /// [`start`](Executor::start) with an error, of a step as a permanent failure.
     ///
     /// ```
@@ -300,7 +329,7 @@ impl Builder {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn value_max(self, bytes: usize) -> Self {
-        Self { value_max: bytes, ..self }
+        Self { value_max: bytes.min(1 << 30), ..self }
     }
 
     /// Shows `observer` what happens to every run.
@@ -397,26 +426,25 @@ impl Builder {
         };
         let world = World::new(timers, values, setup);
         let seed = self.seed.unwrap_or_else(random_seed);
-        let engine = Engine::new(
-            world,
-            self.registry,
-            seed,
-            Box::new(store),
-            self.resident_max,
-            self.keep_keys,
-            self.guard,
-        );
+        let limits = Limits {
+            resident_max: self.resident_max.unwrap_or(usize::MAX),
+            keep_keys: self.keep_keys,
+            ended_max: self.ended_max.unwrap_or(usize::MAX),
+        };
+        let engine = Engine::new(world, self.registry, seed, Box::new(store), limits, self.guard);
         engine.recover()?;
         Ok(Executor::over(engine))
     }
 
-    /// The same over memory: for tests, and for runs that need not outlive the process.
+    /// The same over memory: for tests, and for runs that need not outlive the process. Of those that have
+    /// ended the last 10,000 are kept; see [`ended_max`](Self::ended_max).
     ///
     /// # Panics
     ///
     /// Panics without `std` if there is no [`clock`](Self::clock).
     #[must_use]
-    pub fn in_memory(self) -> Executor {
+    pub fn in_memory(mut self) -> Executor {
+        self.ended_max.get_or_insert(10_000);
         self.open_with(MemoryStore::new()).expect("an empty memory can be read")
     }
 }

@@ -1,6 +1,7 @@
 //! Runs that leave memory while they sleep: nothing but memory and time may tell.
 
 mod asleep;
+mod cost;
 mod pending;
 mod same;
 mod trouble;

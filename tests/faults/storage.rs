@@ -235,3 +235,53 @@ fn outcomes_that_do_not_fit_into_one_commit() {
     executor.verify("race").expect("it replays");
     assert_eq!(history(&store.now(), "race").len(), 3);
 }
+
+/// After an end in order the bodies of the next process wait for its first commit. If the executor stops
+/// before that, since a history cannot be read, the main future has its turn all the same.
+#[test]
+fn the_main_future_goes_on_after_a_read_that_is_refused() {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use dacapo::Timestamp;
+    use dacapo::store::Operation;
+
+    const REST: Workflow<bool, u32> = Workflow::new("rest");
+    let stored = MemoryStore::new();
+    let open = |clock: &VirtualClock, refuses: &Rc<Cell<bool>>| {
+        let refuses = refuses.clone();
+        let store = Hooked::new(stored.shared(), move |operation: &Operation<'_>| {
+            match (operation, refuses.get()) {
+                (Operation::History(_), true) => {
+                    Err(dacapo::store::Error::refused("the disk does not answer"))
+                }
+                _ => Ok(()),
+            }
+        });
+        let rest = async |ctx: &Ctx, sleeps: bool| {
+            if sleeps {
+                ctx.sleep(Duration::from_secs(60)).await;
+            }
+            ctx.step("never", std::future::pending::<Result<u32>>).await
+        };
+        Executor::builder().workflow(REST, rest).clock(clock.clone()).open_with(store)
+    };
+    let (clock, refuses) = (VirtualClock::default(), Rc::<Cell<bool>>::default());
+    let executor = open(&clock, &refuses).expect("memory");
+    let runs = [("asleep", true), ("awake", false)];
+    let runs = runs.map(|(id, sleeps)| executor.start(REST, id, sleeps).expect("new"));
+    executor.block_on(async {
+        for run in &runs {
+            run.accepted().await.expect("it is committed");
+        }
+        clock.sleep(Duration::from_secs(2)).await;
+        executor.shutdown(Duration::ZERO).await.expect("it ends in order");
+    });
+    drop((runs, executor));
+    let executor = open(&clock, &refuses).expect("memory");
+    refuses.set(true);
+    clock.set(Timestamp::default() + Duration::from_secs(70));
+    assert_eq!(executor.block_on(async { 7 }), 7);
+    let error = executor.start(REST, "another", false).expect_err("it has stopped");
+    assert!(error.to_string().contains("the disk does not answer"), "{error}");
+}

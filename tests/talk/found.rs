@@ -256,8 +256,8 @@ fn a_run_that_ends_behind_a_full_commit() -> Result<()> {
         })
         .open_with(store.shared())?;
     executor.block_on(async {
-        let mut other = executor.start(ONE, "other", ())?;
-        let mut run = executor.start(ONE, "one", ())?;
+        let other = executor.start(ONE, "other", ())?;
+        let run = executor.start(ONE, "one", ())?;
         other.accepted().await?;
         run.accepted().await?;
         for word in [1, 2] {
