@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{
-    Attempt, Clock, Ctx, Error, Event, Executor, Notice, Observer, Result, Retry, Timestamp,
-    Workflow, race,
-};
+use dacapo::{Attempt, Clock, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow, race};
+
+use super::Told;
 
 const PAY: Workflow<(), u32> = Workflow::new("pay");
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,18 +16,6 @@ const PATIENT: Retry = Retry::exponential(SECOND).max_attempts(4);
 
 /// The attempts that were begun, with the virtual time in milliseconds.
 type Log = Rc<RefCell<Vec<(u32, u64)>>>;
-
-/// What observers are told.
-#[derive(Clone, Default)]
-struct Told(Rc<RefCell<Vec<String>>>);
-
-impl Observer for Told {
-    fn observe(&self, _: &str, _: Event<'_>) {}
-
-    fn notify(&self, notice: &Notice<'_>) {
-        self.0.borrow_mut().push(notice.to_string());
-    }
-}
 
 struct Shop {
     stored: MemoryStore,

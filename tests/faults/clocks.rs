@@ -12,6 +12,8 @@ use dacapo::{
     Clock, Ctx, Error, Event, Executor, Notice, Observer, Result, Retry, Timestamp, Workflow,
 };
 
+use super::Told;
+
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -22,18 +24,6 @@ async fn nap(ctx: &Ctx, millis: u64) -> Result<u64> {
     let before = ctx.now();
     ctx.sleep(Duration::from_millis(millis)).await;
     Ok(ctx.now().duration_since(before).expect("it never goes back").as_millis() as u64)
-}
-
-/// What an observer is told, as text.
-#[derive(Clone, Default)]
-struct Told(Rc<RefCell<Vec<String>>>);
-
-impl Observer for Told {
-    fn observe(&self, _: &str, _: Event<'_>) {}
-
-    fn notify(&self, notice: &Notice<'_>) {
-        self.0.borrow_mut().push(notice.to_string());
-    }
 }
 
 /// One commit was made while the clock was ten years ahead: runs go on, old ones and new ones, and the

@@ -17,9 +17,24 @@ mod retries;
 mod storage;
 mod wrapped;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{History, MemoryStore, Store};
-use dacapo::{Builder, Error, Executor, Timestamp};
+use dacapo::{Builder, Error, Event, Executor, Notice, Observer, Timestamp};
+
+/// What observers are told, as text.
+#[derive(Clone, Default)]
+struct Told(Rc<RefCell<Vec<String>>>);
+
+impl Observer for Told {
+    fn observe(&self, _: &str, _: Event<'_>) {}
+
+    fn notify(&self, notice: &Notice<'_>) {
+        self.0.borrow_mut().push(notice.to_string());
+    }
+}
 
 /// Opens an executor in virtual time over `stored`, and gives the store to look into.
 fn open(builder: Builder, stored: MemoryStore) -> (Executor, Snapshots) {
