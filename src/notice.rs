@@ -48,6 +48,16 @@ pub enum Notice<'a> {
         /// How long the next one waits; `None`: it was the last.
         next_in: Option<Duration>,
     },
+    /// A body kept the executor's thread to itself for 100 ms or longer: no other run went on meanwhile.
+    /// [`Ctx::step_blocking`](crate::Ctx::step_blocking) is for what blocks.
+    Blocked {
+        /// The run's id.
+        run: &'a str,
+        /// The step's number, name and label.
+        step: &'a str,
+        /// For so long, in one poll.
+        lasted: Duration,
+    },
     /// The store refused: nothing goes on any more, and all who wait have this error.
     Stopped {
         /// What the store said.
@@ -76,6 +86,11 @@ impl fmt::Display for Notice<'_> {
                     None => f.write_str("; it was the last"),
                 }
             }
+            Self::Blocked { run, step, lasted } => write!(
+                f,
+                "run {run:?}: {step} blocked the thread of all runs for {lasted:?}: see \
+                 Ctx::step_blocking"
+            ),
             Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
             Self::ClockBehind { by } => write!(
                 f,

@@ -29,22 +29,59 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     Ok(code())
 }
 
-/// Counts the panics of what an executor is given and calls beside its runs: clocks, observers, wakers.
-/// They are not the fault of any run.
+/// Whose code the engine is calling, so that it must not come back to the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Caller {
+    /// Nobody's: the main future and bodies are no part of a commit.
+    #[default]
+    Outside,
+    /// A workflow, rehearsed or dropped. One that is polled is known by its task.
+    Workflow,
+    /// An observer or a clock.
+    Observer,
+}
+
+/// What is known of the calls to what an executor was given: who is called, and the panics of what is
+/// called beside the runs (clocks, observers), which are not the fault of any run.
 #[derive(Default)]
-pub(crate) struct Caught(Cell<u64>);
+pub(crate) struct Caught {
+    count: Cell<u64>,
+    caller: Cell<Caller>,
+}
 
 impl Caught {
-    /// Calls `code`, or gives `otherwise` if it panics.
+    /// Calls `code` of a clock or an observer, or gives `otherwise` if it panics.
     pub(crate) fn or<T>(&self, otherwise: T, code: impl FnOnce() -> T) -> T {
-        catch(code).unwrap_or_else(|_| {
-            self.0.set(self.0.get() + 1);
+        catch(|| self.calling(Caller::Observer, code)).unwrap_or_else(|_| {
+            self.count.set(self.count.get() + 1);
             otherwise
         })
     }
 
+    /// Calls `code`, which is that of `caller`.
+    pub(crate) fn calling<T>(&self, caller: Caller, code: impl FnOnce() -> T) -> T {
+        let _called = Called { cell: &self.caller, before: self.caller.replace(caller) };
+        code()
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.get()
+    }
+
     pub(crate) fn count(&self) -> u64 {
-        self.0.get()
+        self.count.get()
+    }
+}
+
+/// A call, which a panic may end.
+struct Called<'a> {
+    cell: &'a Cell<Caller>,
+    before: Caller,
+}
+
+impl Drop for Called<'_> {
+    fn drop(&mut self) {
+        self.cell.set(self.before);
     }
 }
 

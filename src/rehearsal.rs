@@ -8,6 +8,7 @@ use crate::engine::{Engine, caught, deliver_history, parked_error};
 use crate::error::Result;
 use crate::instance::World;
 use crate::ledger::Ledger;
+use crate::panics::Caller;
 use crate::trace::Rehearsed;
 
 impl Engine {
@@ -24,6 +25,8 @@ impl Engine {
         let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        // Its code runs in another world than that of the live runs, and shall not reach theirs.
+        let replay = || self.world.setup.caught.calling(Caller::Workflow, replay);
         let rehearsed = self.guarded(row, replay);
         let rehearsed = rehearsed.and_then(|()| run.check_end(row.state.has_ended()));
         run.close();

@@ -21,8 +21,14 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// All tests there are, as text.
 fn test_code() -> String {
-    let folders =
-        ["tests", "store/tests", "executor/tests", "executor/models/src", "fuzz/src/programs"];
+    let folders = [
+        "tests",
+        "store/src",
+        "store/tests",
+        "executor/tests",
+        "executor/models/src",
+        "fuzz/src/programs",
+    ];
     let files = folders.iter().flat_map(|folder| sources(folder));
     files.map(|file| fs::read_to_string(file).expect("the file can be read")).collect()
 }

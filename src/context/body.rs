@@ -30,6 +30,9 @@ use crate::timer::BodyTimer;
 use crate::topics::Report;
 use crate::values::{FarValue, Value};
 
+/// A body that is polled for so long is told of.
+const BLOCKS_FROM: Duration = Duration::from_millis(100);
+
 /// What a body is told about the attempt that it is.
 ///
 /// It is `Send`, so that it can go with blocking work to another thread.
@@ -251,6 +254,22 @@ impl Job {
         }
     }
 
+    /// When a poll of the body begins, if anybody wants to know how long it takes.
+    fn poll_begins(&self) -> Option<Duration> {
+        let world = &self.instance.world;
+        world.setup.observer.is_some().then(|| world.timers.monotonic())
+    }
+
+    /// Tells of a poll that took long.
+    fn poll_ends(&self, begun: Option<Duration>) {
+        let world = &self.instance.world;
+        let lasted = begun.map(|begun| world.timers.monotonic().saturating_sub(begun));
+        if let Some(lasted) = lasted.filter(|lasted| *lasted >= BLOCKS_FROM) {
+            let (run, step) = (&*self.instance.id, &*self.operation.to_string());
+            world.notify(&Notice::Blocked { run, step, lasted });
+        }
+    }
+
     /// What waits until the next attempt after one that failed, in this process or an earlier one.
     fn timer(&self) -> BodyTimer {
         let timers = &self.instance.world.timers;
@@ -350,12 +369,14 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut this = self.project();
+        let begun = this.job.poll_begins();
         let polled = panics::catch(|| {
             let attempt = this.attempt.as_mut().as_pin_mut();
             let ended = ready!(attempt.expect("it is dropped when it is ready").poll(cx));
             this.attempt.set(None);
             Poll::Ready(encode(ended, this.job))
         });
+        this.job.poll_ends(begun);
         let failure = match polled {
             Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
             Ok(Poll::Pending) => ready!(poll_timer(this.timer, cx)),
@@ -393,7 +414,19 @@ fn poll_timer(
 }
 
 fn panicked(message: &str) -> Failure {
-    Error::of(Kind::Panicked, format_args!("panicked: {message}")).into_failure()
+    let hint = hint(message);
+    Error::of(Kind::Panicked, format_args!("panicked: {message}{hint}")).into_failure()
+}
+
+/// What to do about a panic that many meet once: tokio's own message does not know of us.
+fn hint(message: &str) -> &'static str {
+    match message.contains("no reactor running") || message.contains("of a Tokio") {
+        true => {
+            "; have a tokio runtime of more than one thread, and put `let _entered = \
+             runtime.enter();` before Executor::block_on, or await Executor::run inside tokio"
+        }
+        false => "",
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,9 @@ use crate::values::Value;
 /// # Cancel safety
 ///
 /// Dropping a step drops its body, wherever it is; an outcome that was not recorded by then never
-/// is. A body that must come to its end is awaited in a detached task of its own.
+/// is. A body that must come to its end although the step may be dropped is awaited in a detached task
+/// of its own ([`Ctx::spawn`]): that saves it from a race or a timeout, and not from the end of the run,
+/// which cuts it off. What must be done is awaited before the workflow returns.
 #[must_use = "a step does nothing unless it is awaited"]
 pub struct Step<T> {
     awaited: Awaited,

@@ -29,8 +29,8 @@ impl Engine {
         self.park_what_cannot_go_on();
         self.check()?;
         self.gather()?;
-        // Workflow code that runs below may start runs and attach to them; it may neither resume nor
-        // delete, so it does not come back here, and the borrow is safe to hold.
+        // Workflow code and observers that are called below are not let in by the executor, so nobody
+        // comes back here, and the borrow is safe to hold.
         let taken = &mut *self.taken.borrow_mut();
         self.world.pending.borrow_mut().move_to(taken);
         // Nearly never, and it looks at everything: between the deliveries of one commit and the next

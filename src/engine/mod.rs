@@ -35,6 +35,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, Others, Pending, Phase, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
+use crate::panics::Caller;
 use crate::registry::Registry;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
@@ -78,8 +79,6 @@ pub(crate) struct Engine {
     batch: RefCell<Batch>,
     /// Whether time has passed since the last turn.
     pub(crate) has_waited: Cell<bool>,
-    /// Whether a run is leaving memory right now.
-    is_evicting: Cell<bool>,
     /// Since when there is nothing to do, in monotonic time.
     idle_since: Cell<Option<Duration>>,
     /// Whether all is done that is done at such a time.
@@ -130,7 +129,6 @@ impl Engine {
             taken: RefCell::default(),
             batch: RefCell::default(),
             has_waited: Cell::new(true),
-            is_evicting: Cell::default(),
             idle_since: Cell::default(),
             has_rested: Cell::default(),
             flushes: Cell::default(),
@@ -141,9 +139,12 @@ impl Engine {
         }
     }
 
-    /// Whether the caller is a workflow, or what it owns and drops.
-    pub(crate) fn is_called_by_a_workflow(&self) -> bool {
-        self.world.tasks.raw().current().is_some() || self.is_evicting.get()
+    /// Whose code is running.
+    pub(crate) fn caller(&self) -> Caller {
+        match self.world.setup.caught.caller() {
+            Caller::Outside if self.world.tasks.raw().current().is_some() => Caller::Workflow,
+            caller => caller,
+        }
     }
 
     /// Has the next commit change the row of a run.

@@ -9,9 +9,9 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::Executor;
 use super::posted::Posted;
 use super::unread::unread;
+use super::{Executor, admit};
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
@@ -98,6 +98,7 @@ impl Executor {
         key: Option<String>,
     ) -> Result<Rc<Watch>> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("run {to:?} cannot be asked"))?;
         let message = encode(&self.shared.engine, to, question, asked)?;
         let message = Message { key: key.map(Rc::from), ..message };
         Ok(self.shared.engine.post(to, PostWhat::Message(message)))

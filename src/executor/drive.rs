@@ -10,6 +10,7 @@ use dacapo_executor::raw::Guest;
 
 use super::Executor;
 use crate::engine::Engine;
+use crate::panics::Caller;
 
 /// What came of a turn.
 enum Turn {
@@ -30,7 +31,8 @@ impl Executor {
     ///
     /// `main` is a task like any other: it has its turn among the bodies. What bodies have
     /// brought forth by the time it is ready is committed before this returns; the runs go on
-    /// with the next call.
+    /// with the next call. If the store fails, `main` goes on, and no run does: see
+    /// [`failed`](Self::failed).
     ///
     /// # Panics
     ///
@@ -42,7 +44,7 @@ impl Executor {
     /// ```
     #[cfg(feature = "std")]
     pub fn block_on<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.shared.is_driven);
+        let _driven = self.begin_to_drive();
         let mut main = pin!(main);
         let guest = self.shared.engine.world.bodies.raw().guest();
         let parker = dacapo_executor::raw::Parker::new();
@@ -65,7 +67,8 @@ impl Executor {
         }
     }
 
-    /// Drives all runs inside any other runtime until `main` is ready.
+    /// Drives all runs inside any other runtime until `main` is ready. If the store fails, `main` goes
+    /// on, and no run does: see [`failed`](Self::failed).
     ///
     /// It gives the runtime a turn after each of its own. With `std` a thread that sleeps most of
     /// its life wakes it for timers; without, see [`next_wait`](Self::next_wait). Inside
@@ -86,7 +89,7 @@ impl Executor {
     /// assert_eq!(futures::executor::block_on(main), 7);
     /// ```
     pub async fn run<T>(&self, main: impl Future<Output = T>) -> T {
-        let _driven = Driven::begin(&self.shared.is_driven);
+        let _driven = self.begin_to_drive();
         let mut main = pin!(main);
         let guest = self.shared.engine.world.bodies.raw().guest();
         #[cfg(feature = "std")]
@@ -145,6 +148,20 @@ impl Executor {
         }
     }
 
+    fn begin_to_drive(&self) -> Driven<'_> {
+        assert!(
+            !self.shared.is_driven.get(),
+            "the executor is driven already: await handles in its main future"
+        );
+        // A run is resumed or rehearsed, and what it calls would be polled in the midst of that.
+        assert!(
+            self.shared.engine.caller() == Caller::Outside,
+            "the executor is not driven by a workflow, an observer or a clock"
+        );
+        self.shared.is_driven.set(true);
+        Driven(&self.shared.is_driven)
+    }
+
     /// Does what other threads asked for by now; whether there was anything. What they ask for
     /// meanwhile waits for the next turn, or they could keep the runs from theirs.
     pub(super) fn carry_out_commands(&self) -> bool {
@@ -170,16 +187,6 @@ impl Executor {
 
 /// The mark of a loop that drives the executor.
 struct Driven<'a>(&'a Cell<bool>);
-
-impl<'a> Driven<'a> {
-    fn begin(mark: &'a Cell<bool>) -> Self {
-        assert!(
-            !mark.replace(true),
-            "the executor is driven already: await handles in its main future"
-        );
-        Self(mark)
-    }
-}
 
 impl Drop for Driven<'_> {
     fn drop(&mut self) {

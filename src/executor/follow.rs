@@ -14,7 +14,7 @@ use futures::Stream;
 use futures::channel::oneshot;
 
 use super::unread::unread;
-use super::{Executor, Shared, refuse_workflows};
+use super::{Executor, Shared, admit};
 use crate::bytes::Bytes;
 use crate::engine::{Page, Reader, Then};
 use crate::error::{Error, Kind, Result};
@@ -81,7 +81,7 @@ impl Executor {
     }
 
     pub(crate) fn latest_bytes(&self, id: &str, topic: &str) -> Result<Option<Bytes<'static>>> {
-        refuse_workflows(&self.shared.engine, id, "read")?;
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be read"))?;
         self.shared.engine.latest(id, topic)
     }
 
@@ -134,7 +134,7 @@ impl Executor {
 
     /// A look at what is committed.
     pub(crate) fn read_topic(&self, reader: Reader) -> Result<Page> {
-        refuse_workflows(&self.shared.engine, &reader.id, "followed")?;
+        admit(&self.shared.engine, format_args!("run {:?} cannot be followed", reader.id))?;
         self.shared.engine.read_topic(reader)
     }
 }

@@ -21,6 +21,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
+use core::future::Future;
 use core::time::Duration;
 
 use dacapo_store::RunState;
@@ -45,6 +46,7 @@ use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregi
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
+use crate::panics::Caller;
 use crate::start::Start;
 use crate::values::{Value, Values};
 use crate::watch::Watch;
@@ -170,6 +172,7 @@ impl Executor {
         input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
     ) -> Result<(bool, Found)> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be started"))?;
         if let Some(found) = self.find(workflow, id)? {
             return Ok((false, found));
         }
@@ -209,6 +212,7 @@ impl Executor {
 
     pub(crate) fn find_existing(&self, workflow: &str, id: &str) -> Result<Found> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be attached to"))?;
         self.find(workflow, id)?.ok_or_else(|| no_such_run(id))
     }
 
@@ -236,6 +240,38 @@ impl Executor {
             }
         };
         Ok(Some((id.into(), watch)))
+    }
+
+    /// Ready, with the reason, when the executor has stopped: the store failed (a full disk, a file that
+    /// was removed), or it was shut down or dropped.
+    ///
+    /// [`block_on`](Self::block_on) and [`run`](Self::run) go on with their main future then, since it may
+    /// have something to put in order; but no run goes on, and each call is an error. A main future that
+    /// serves awaits this beside what it does, and ends with it.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow, store::MemoryStore};
+    /// use dacapo::{Either, select};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    ///
+    /// let store = MemoryStore::new();
+    /// store.fail_after(0); // As a disk that is full.
+    /// let executor = Executor::builder().workflow(ECHO, echo).open_with(store)?;
+    /// let run = executor.start(ECHO, "one", 1)?;
+    /// let serve = std::future::pending::<()>(); // Whatever a service waits for.
+    /// match executor.block_on(select(serve, executor.failed())) {
+    ///     Either::Left(()) => unreachable!(),
+    ///     Either::Right(why) => assert!(why.is_store()),
+    /// }
+    /// # drop(run);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn failed(&self) -> impl Future<Output = Error> + use<> {
+        let (teller, told) = oneshot::channel();
+        self.tell_when_stopped(teller);
+        let dropped = |_| Error::of(Kind::Closed, "the executor was dropped");
+        async move { told.await.map_or_else(dropped, |stopped| stopped.why) }
     }
 
     /// Tells `waiter` why it has stopped, as soon as it has.
@@ -322,16 +358,19 @@ impl fmt::Debug for Executor {
     }
 }
 
+/// Lets in who may call: nobody whose code the engine itself is calling, for a replay or a commit is
+/// under way then. `what` is what cannot be done.
+///
 /// # Errors
 ///
-/// If the caller is a workflow: its polls, and its drops, are not to be mixed with a replay or a
-/// commit.
-fn refuse_workflows(engine: &Engine, id: &str, what: &str) -> Result<()> {
-    if !engine.is_called_by_a_workflow() {
-        return Ok(());
-    }
-    let message = format_args!("run {id:?} cannot be {what} by a workflow: use a body");
-    Err(Error::of(Kind::Usage, message))
+/// If the caller is a workflow, also one that is rehearsed or dropped, an observer or a clock.
+fn admit(engine: &Engine, what: fmt::Arguments<'_>) -> Result<()> {
+    let instead = match engine.caller() {
+        Caller::Outside => return Ok(()),
+        Caller::Workflow => "by a workflow: use what Ctx has, or a body",
+        Caller::Observer => "by an observer or a clock: post it with a Remote",
+    };
+    Err(Error::of(Kind::Usage, format_args!("{what} {instead}")))
 }
 
 pub(crate) fn unfit_input(id: &str, why: &dacapo_values::Error) -> Error {

@@ -4,8 +4,8 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::fmt::Display;
 
-use super::Executor;
 use super::posted::Posted;
+use super::{Executor, admit};
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
@@ -65,6 +65,7 @@ impl Executor {
         key: Option<String>,
     ) -> Result<Rc<Watch>> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("run {to:?} cannot be sent to"))?;
         let message = encode(&self.shared.engine, to, channel, message)?;
         let message = Message { key: key.map(Rc::from), ..message };
         Ok(self.shared.engine.post(to, PostWhat::Message(message)))
@@ -73,6 +74,7 @@ impl Executor {
     /// A request to end, posted at once.
     pub(crate) fn post_cancel(&self, id: &str, cause: CancelCause) -> Result<Rc<Watch>> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be asked to end"))?;
         Ok(self.shared.engine.post(id, PostWhat::Cancel(cause)))
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunRow, RunState};
 
-use super::{Executor, refuse_workflows};
+use super::{Executor, admit};
 use crate::engine::{fault_of, no_such_run, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -59,6 +59,7 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn parked(&self) -> Result<Vec<ParkedRun>> {
+        admit(&self.shared.engine, format_args!("parked runs cannot be listed"))?;
         let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Parked]))?;
         let mut parked: Vec<_> = rows
             .into_iter()
@@ -86,6 +87,7 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
+        admit(&self.shared.engine, format_args!("unregistered runs cannot be listed"))?;
         let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Running]))?;
         let unknown = |row: &RunRow| self.shared.engine.registry.find(&row.workflow).is_none();
         let rows = rows.into_iter().filter(unknown);
@@ -109,6 +111,45 @@ impl Executor {
     pub fn resume(&self, id: &str) -> Result<()> {
         let row = self.parked_row(id)?;
         self.shared.engine.resume(&row)
+    }
+
+    /// Takes up all runs that are parked for this reason, such as those that a bad deployment has parked,
+    /// and gives the ids of those that go on. Those that are parked again, or whose workflow is not
+    /// registered, are left.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// # use std::{cell::Cell, rc::Rc};
+    /// # use dacapo::{Ctx, Error, Executor, ParkReason, Workflow};
+    /// const GREET: Workflow<(), ()> = Workflow::new("greet");
+    /// let is_broken = Rc::new(Cell::new(true));
+    /// let held = is_broken.clone();
+    /// let greet = async move |_: &Ctx, ()| {
+    ///     assert!(!held.get(), "a bug");
+    ///     Ok::<_, Error>(())
+    /// };
+    /// let executor = Executor::builder().workflow(GREET, greet).in_memory();
+    /// for id in ["a", "b"] {
+    ///     executor.block_on(executor.start(GREET, id, ())?).unwrap_err();
+    /// }
+    /// assert!(executor.resume_all(ParkReason::Panicked)?.is_empty());
+    /// is_broken.set(false);
+    /// assert_eq!(executor.resume_all(ParkReason::Panicked)?, ["a", "b"]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn resume_all(&self, reason: ParkReason) -> Result<Vec<String>> {
+        let mut resumed = Vec::new();
+        for run in self.parked()?.into_iter().filter(|run| run.reason == reason) {
+            match self.resume(&run.id) {
+                Ok(()) => resumed.push(run.id),
+                // It was that run's. If it was the store's, no other goes on either.
+                Err(_) => self.shared.engine.check()?,
+            }
+        }
+        Ok(resumed)
     }
 
     /// Takes up a run that has failed or was cancelled, from what it had achieved.
@@ -162,7 +203,7 @@ impl Executor {
     fn failed_row(&self, id: &str) -> Result<RunRow> {
         let engine = &self.shared.engine;
         engine.check()?;
-        refuse_workflows(engine, id, "retried")?;
+        admit(engine, format_args!("run {id:?} cannot be retried"))?;
         if engine.ledgers.with_id(id).is_some() {
             // Its end may be about to be committed.
             engine.commit()?;
@@ -232,7 +273,7 @@ impl Executor {
     /// The row of a run that is parked.
     fn parked_row(&self, id: &str) -> Result<RunRow> {
         self.shared.engine.check()?;
-        refuse_workflows(&self.shared.engine, id, "resumed")?;
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be resumed"))?;
         let is_not_parked = || {
             let message = format_args!("run {id:?} is not parked, so it cannot be resumed");
             Error::of(Kind::Usage, message)
@@ -283,6 +324,7 @@ impl Executor {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn verify(&self, id: &str) -> Result<()> {
+        admit(&self.shared.engine, format_args!("run {id:?} cannot be verified"))?;
         match self.shared.engine.find(id)? {
             Some(row) => self.shared.engine.rehearse(&row),
             // Nothing of it is committed, so nothing can differ.

@@ -6,7 +6,7 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::Shared;
+use super::{Shared, admit};
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::instance::PostWhat;
@@ -92,7 +92,16 @@ impl Posted {
         };
         let watch = match mem::replace(&mut self.0, State::Refused) {
             State::Unposted(weak, post) => post(&shared(weak)?.engine)?,
-            State::ToRun(weak, to, what) => shared(weak)?.engine.post(to, what),
+            State::ToRun(weak, to, what) => {
+                let shared = shared(weak)?;
+                let done = match &what {
+                    PostWhat::Message(message) if message.is_question => "asked",
+                    PostWhat::Message(_) => "sent to",
+                    PostWhat::Cancel(_) | PostWhat::Skip(_) => "asked to end",
+                };
+                admit(&shared.engine, format_args!("run {to:?} cannot be {done}"))?;
+                shared.engine.post(to, what)
+            }
             State::Unfit(error) => return Err(error),
             State::Waiting(_) | State::Refused => panic!("it was polled after it was ready"),
         };

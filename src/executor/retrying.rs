@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Executor;
+use super::{Executor, admit};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
@@ -56,6 +56,7 @@ impl Executor {
     /// ```
     pub fn retrying(&self) -> Result<Vec<RetryingStep>> {
         self.shared.engine.check()?;
+        admit(&self.shared.engine, format_args!("steps cannot be listed"))?;
         let mut retrying = Vec::new();
         for run in self.shared.engine.ledgers.all_residents() {
             let steps = run.operations.borrow().retrying();

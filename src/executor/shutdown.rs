@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use futures::channel::oneshot;
 
-use super::Executor;
+use super::{Executor, admit};
 use crate::engine::Stopped;
 use crate::error::Result;
 
@@ -71,6 +71,7 @@ impl Executor {
     /// # Ok::<(), Error>(())
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> Result<()> {
+        admit(&self.shared.engine, format_args!("the executor cannot be shut down"))?;
         let (teller, told) = oneshot::channel();
         self.begin_shutdown(grace, teller);
         told.await.map_or_else(|_| self.shared.engine.check(), Stopped::into_result)

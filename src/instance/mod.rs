@@ -347,6 +347,10 @@ impl Instance {
     /// Drops the tasks in spawn order, and with them their operations and bodies. If some panic,
     /// the rest are dropped as well, and the last message is the answer.
     fn drop_tasks(&self) -> Result<(), String> {
+        self.world.setup.caught.calling(panics::Caller::Workflow, || self.drop_all())
+    }
+
+    fn drop_all(&self) -> Result<(), String> {
         let drop_task = |(_, task)| {
             panics::catch(|| self.world.gate.shut(|| self.world.tasks.raw().abort(task)))
         };

@@ -13,6 +13,7 @@ use futures::channel::oneshot;
 use super::{Remote, gone};
 use crate::error::Result;
 use crate::executor::{ParkedRun, RetryingStep, RunInfo, UnregisteredRun};
+use crate::fault::ParkReason;
 use crate::record::CancelCause;
 
 impl Remote {
@@ -100,6 +101,46 @@ impl Remote {
     pub fn resume(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.resume(&id))
+    }
+
+    /// Takes up all runs that are parked for a reason; see
+    /// [`Executor::resume_all`](crate::Executor::resume_all).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let remote = executor.remote();
+    /// let resumed = executor.block_on(remote.resume_all(dacapo::ParkReason::Panicked))?;
+    /// assert!(resumed.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn resume_all(
+        &self,
+        reason: ParkReason,
+    ) -> impl Future<Output = Result<Vec<String>>> + Send + use<> {
+        self.call(move |executor| executor.resume_all(reason))
+    }
+
+    /// Copies the file; see [`Executor::backup`](crate::Executor::backup).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// executor.block_on(executor.remote().backup("monday")).unwrap_err(); // It is no file.
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn backup<P: Into<std::path::PathBuf>>(
+        &self,
+        path: P,
+    ) -> impl Future<Output = Result<()>> + Send + use<P> {
+        let path = path.into();
+        self.call(move |executor| executor.backup(path))
     }
 
     /// Takes up a run that has failed; see [`Executor::retry`](crate::Executor::retry).

@@ -228,6 +228,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
         self.store.next_run()
     }
 
+    fn backup(&self, to: &str) -> Result<()> {
+        self.store.backup(to)
+    }
+
     fn marker(&self) -> Vec<u8> {
         self.store.marker()
     }

@@ -167,6 +167,16 @@ pub trait Store {
     /// If the storage refuses, after which it is as with [`commit`](Store::commit).
     fn fold(&mut self) -> Result<bool>;
 
+    /// Makes a copy that holds what is committed: a file with the path `to`, where there must be none. A
+    /// store need not be able to.
+    ///
+    /// # Errors
+    /// If there is a file, if it cannot be written, or if this store is no file. The store goes on.
+    fn backup(&self, to: &str) -> Result<()> {
+        let _ = to;
+        Err(crate::Error::other("this store is no file, and cannot be copied"))
+    }
+
     /// What the last [`set_marker`](Store::set_marker) left, of this process or the one before; empty if
     /// there is none. A store need not have one.
     fn marker(&self) -> Vec<u8> {
@@ -234,6 +244,7 @@ macro_rules! forward_store {
             note(key: &[u8]) -> $crate::Result<Option<$crate::macros::Vec<u8>>>;
             notes(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> $crate::Result<()>;
             shapes() -> $crate::Result<$crate::macros::Vec<Option<$crate::macros::Vec<u8>>>>;
+            backup(to: &str) -> $crate::Result<()>;
             marker() -> $crate::macros::Vec<u8>;
             set_marker(marker: &[u8]) -> ();
             next_run() -> $crate::RunKey;

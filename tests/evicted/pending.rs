@@ -210,8 +210,8 @@ fn a_workflow_that_attaches_to_itself_when_it_is_dropped() {
         fn drop(&mut self) {
             if let Some(executor) = self.0.take() {
                 // A panic here is kept from the test.
-                let attached = u32::from(executor.attach(NAP, "run").is_ok());
-                self.1.set(self.1.get() + attached);
+                let refused = u32::from(executor.attach(NAP, "run").is_err());
+                self.1.set(self.1.get() + refused);
                 self.0.set(Some(executor));
             }
         }

@@ -67,7 +67,7 @@ fn the_executor_goes_while_somebody_waits() {
     assert!(error.to_string().contains("the executor was dropped"), "{error}");
 }
 
-/// Attaching to a run that has left memory replays nothing, so a workflow may do it, too.
+/// A workflow may not attach to a run, and nothing is brought back by that.
 #[test]
 fn a_workflow_that_attaches() {
     let alive = Alive::default();
@@ -79,7 +79,8 @@ fn a_workflow_that_attaches() {
         builder
             .workflow(CURIOUS, async move |_: &Ctx, ()| -> Result<()> {
                 let executor = held.take().expect("it is set");
-                assert_eq!(executor.attach(NAP, "run").expect("it is there").id(), "run");
+                let error = executor.attach(NAP, "run").expect_err("it is refused");
+                assert!(error.to_string().contains("by a workflow"), "{error}");
                 Ok(())
             })
             .in_memory(),

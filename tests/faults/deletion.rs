@@ -195,7 +195,7 @@ fn a_workflow_deletes_nothing() {
     *weak.borrow_mut() = Some(executor.weak());
     let parked = executor.start(PANICS, "run", 1).expect("new");
     let refused = executor.start(DELETES, "deletes", ()).expect("new");
-    let message = r#"run "run" cannot be deleted by a workflow: use a body"#;
+    let message = r#"run "run" cannot be deleted by a workflow: use what Ctx has, or a body"#;
     assert_eq!(executor.block_on(refused).expect("it ends"), message);
     assert!(executor.block_on(parked).expect_err("it panics").is_parked());
     assert!(store.find("run").expect("readable").is_some());

@@ -2,6 +2,8 @@
 //! message.
 
 mod attempts;
+mod attended;
+mod callers;
 mod clocks;
 mod commits;
 mod deletion;

@@ -3,8 +3,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound::Unbounded;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,32 +27,93 @@ const MARK_BYTES: usize = 9;
 /// was faster, theirs stays.
 pub(super) fn create(path: &Path, semantics: u32) -> Result<(), DiskError> {
     let image = image(semantics)?;
-    let Some(draft) = draft(path) else {
-        return Err(io::Error::from(io::ErrorKind::InvalidFilename).into());
-    };
-    let result = publish(&image, &draft, path);
-    // It may be gone: `clear` of another process can be at work if this one slept in between.
-    let _ = fs::remove_file(&draft);
-    Ok(result?)
+    make(path, |file| file.write_all(&image))?;
+    Ok(())
 }
 
-fn publish(image: &[u8], draft: &Path, path: &Path) -> io::Result<()> {
+/// Copies a store between two of its commits. `false`: there is a file at `path`.
+pub(super) fn copy(mut store: &File, path: &Path) -> io::Result<bool> {
+    make(path, |file| {
+        store.rewind()?;
+        io::copy(&mut store, file).map(drop)
+    })
+}
+
+/// Makes a file that is whole when it has its name. `false`: somebody else's has it.
+fn make(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<bool> {
+    let draft = draft(path).ok_or(io::ErrorKind::InvalidFilename)?;
+    let result = publish(&draft, path, write);
+    // It may be gone: `clear` of another process can be at work if this one slept in between.
+    let _ = fs::remove_file(&draft);
+    result
+}
+
+fn publish(
+    draft: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<bool> {
     let mut file = File::create_new(draft)?;
     // So that `clear` of another process lets it be, however long the disk takes. Where files
     // cannot be locked its age has to do.
     let _ = file.try_lock();
-    file.write_all(image)?;
+    write(&mut file)?;
     file.sync_all()?;
+    unlock(&file);
     drop(file);
     match fs::hard_link(draft, path) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
         // A file system without links. A rename would take the place of another process's file if
         // that came between these two lines.
         Err(_) if !path.exists() => fs::rename(draft, path)?,
         Err(error) => return Err(error),
     }
-    sync_directory(path)
+    sync_directory(path)?;
+    Ok(true)
+}
+
+/// Makes a store of a file that is empty, as a bind mount makes one, or was being made one of when the
+/// process ended: nothing is in it but zeros and the beginning of a store, which has no mark yet. Any
+/// other is left as it is.
+pub(super) fn fill(path: &Path, data: &fs::Metadata, semantics: u32) -> Result<(), DiskError> {
+    if data.len() >= MARK_BYTES as u64 {
+        let mut mark = [0; MARK_BYTES];
+        File::open(path)?.read_exact(&mut mark)?;
+        if mark != [0; MARK_BYTES] {
+            return Ok(());
+        }
+    }
+    let mut file = File::options().read(true).write(true).open(path)?;
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(redb::Error::DatabaseAlreadyOpen.into());
+    }
+    let image = image(semantics)?;
+    let mut bytes = Vec::new();
+    (&file).take(image.len() as u64 + 1).read_to_end(&mut bytes)?;
+    let is_ours = |(byte, of_image): (&u8, &u8)| [0, *of_image].contains(byte);
+    let is_unmade = bytes.len() <= image.len()
+        && bytes.iter().take(MARK_BYTES).all(|byte| *byte == 0)
+        && bytes.iter().zip(&image).all(is_ours);
+    if is_unmade {
+        // The mark comes last: what has it is whole.
+        let (mark, rest) = image.split_at(MARK_BYTES);
+        file.seek(SeekFrom::Start(MARK_BYTES as u64))?;
+        file.write_all(rest)?;
+        file.sync_all()?;
+        file.rewind()?;
+        file.write_all(mark)?;
+        file.sync_all()?;
+    }
+    unlock(&file);
+    Ok(())
+}
+
+/// Lets go of a lock. Closing the file is not enough: a child process that another thread is about to
+/// begin holds it as well, from its fork on until it executes its program.
+fn unlock(file: &File) {
+    // If there is no lock, or it cannot be let go of, closing has to do.
+    let _ = file.unlock();
 }
 
 /// The new name is on the disk only when its directory is.
@@ -137,6 +198,7 @@ fn remove_draft(entry: &fs::DirEntry, path: &Path, semantics: u32) -> Result<(),
     if matches!(backend.try_lock_range(Unbounded, Unbounded), Ok(true)) {
         fs::remove_file(draft)?;
     }
+    backend.close()?;
     Ok(())
 }
 

@@ -18,6 +18,11 @@ pub(super) enum DiskError {
     NewerFormat(u32),
     NewerSemantics(u32),
     NotAStore(&'static str),
+    /// It was opened by the process with this number, which has forked this one.
+    Forked(u32),
+    /// What became of the file while it was open.
+    Gone(&'static str),
+    ReadOnly,
 }
 
 macro_rules! from_redb {
@@ -31,6 +36,12 @@ macro_rules! from_redb {
 }
 
 from_redb!(CommitError DatabaseError StorageError TableError TransactionError);
+
+impl From<redb::Error> for DiskError {
+    fn from(error: redb::Error) -> DiskError {
+        DiskError::Redb(error)
+    }
+}
 
 impl From<io::Error> for DiskError {
     fn from(error: io::Error) -> DiskError {
@@ -48,6 +59,24 @@ impl DiskError {
                 Kind::NotAStore,
                 format!(
                     "{name} is not a dacapo store: {why}; it was left as it is, choose another path"
+                ),
+            ),
+            DiskError::Forked(process) => (
+                Kind::Refused,
+                format!(
+                    "{name} was opened by process {process}, which has forked this one: a child process must not write to it; have the parent write, or open the store after the fork"
+                ),
+            ),
+            DiskError::Gone(how) => (
+                Kind::Refused,
+                format!(
+                    "{name} was {how} while it was open: what is written now would be lost; put the file back, or restore it from a backup, and open the store again"
+                ),
+            ),
+            DiskError::ReadOnly => (
+                Kind::Refused,
+                format!(
+                    "{name} was opened to be looked at only: open it without Options::read_only to write"
                 ),
             ),
             DiskError::NewerFormat(format) => (
@@ -123,6 +152,11 @@ impl Handle {
 
     pub(super) fn is_open(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Leaves it open as long as the process lasts.
+    pub(super) fn forget(&mut self) {
+        core::mem::forget(self.0.take());
     }
 
     pub(super) fn close(&mut self) -> Result<(), DiskError> {

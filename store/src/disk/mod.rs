@@ -8,7 +8,9 @@ mod marker;
 mod notes;
 mod scan;
 mod options;
+mod origin;
 mod read;
+mod read_only;
 mod runs;
 mod shapes;
 mod tables;
@@ -17,9 +19,12 @@ mod user;
 mod write;
 mod error;
 mod pending;
+#[cfg(test)]
+mod tests;
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -32,6 +37,7 @@ use error::{DiskError, Handle, guarded};
 use marker::Marker;
 use notes::Notes;
 pub use options::Options;
+use origin::Origin;
 use shapes::Shapes;
 use tables::USER;
 use tail::Tail;
@@ -92,6 +98,8 @@ pub struct RedbStore {
     notes: Notes,
     shapes: Shapes,
     marker: Marker,
+    origin: Origin,
+    is_read_only: bool,
     /// The time of the last commit.
     time: u64,
     next_run: u64,
@@ -246,6 +254,20 @@ impl Store for RedbStore {
         Ok(true)
     }
 
+    fn backup(&self, to: &str) -> Result<()> {
+        let copied = self.read(|| match self.origin.file() {
+            Some(file) => Ok(Some(create::copy(file, Path::new(to)))),
+            None => Ok(None),
+        })?;
+        let why = match copied {
+            Some(Ok(true)) => return Ok(()),
+            Some(Ok(false)) => String::from("there is a file already"),
+            Some(Err(error)) => error.to_string(),
+            None => String::from("it is no file"),
+        };
+        Err(Error::other(format!("cannot copy {} to {to}: {why}", self.name)))
+    }
+
     fn marker(&self) -> Vec<u8> {
         self.marker.read()
     }
@@ -269,6 +291,11 @@ impl Store for RedbStore {
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
+        if !self.origin.is_own() {
+            // To close it would write to it, and let go of the locks, which are the parent's too.
+            self.db.forget();
+            return;
+        }
         // After a panic redb closes nothing either, and the next open checks every page.
         if self.db.is_open() && !std::thread::panicking() {
             // Nobody is left who could be told.

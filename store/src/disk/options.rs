@@ -12,6 +12,8 @@ use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
 use super::marker::Marker;
 use super::notes::Notes;
+use super::origin::Origin;
+use super::read_only::ReadOnly;
 use super::shapes::Shapes;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
@@ -40,6 +42,7 @@ pub struct Options {
     fold_bytes: usize,
     semantics_version: u32,
     checks_pages: bool,
+    is_read_only: bool,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             fold_bytes: 32 << 20,
             semantics_version: 1,
             checks_pages: false,
+            is_read_only: false,
         }
     }
 }
@@ -92,24 +96,66 @@ impl Options {
         self
     }
 
-    /// Opens the store at `path`, or makes one if there is nothing.
+    /// Opens a store that is there to be looked at, also where nothing can be written: every commit is
+    /// an error. Several may look at a file at once, and nobody has it open to write meanwhile.
+    ///
+    /// ```
+    /// use dacapo_store::{Batch, Options, RunKey, Store};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("dacapo-looked-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory).unwrap();
+    /// let path = directory.join("runs.dacapo");
+    /// drop(Options::new().open(&path)?);
+    /// let mut store = Options::new().read_only().open(&path)?;
+    /// let mut batch = Batch::new();
+    /// batch.push(RunKey(0), 0, |bytes| bytes.push(7));
+    /// assert!(store.commit(&batch).unwrap_err().is_refused());
+    /// # drop(store);
+    /// # std::fs::remove_dir_all(&directory).unwrap();
+    /// # Ok::<(), dacapo_store::Error>(())
+    /// ```
+    pub fn read_only(mut self) -> Options {
+        self.is_read_only = true;
+        self
+    }
+
+    /// Opens the store at `path`, or makes one if there is nothing, or an empty file.
     ///
     /// # Errors
     /// See [`RedbStore::open`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<RedbStore> {
         let path = path.as_ref();
         let name = path.display().to_string();
+        if self.is_read_only {
+            return self.look(path, &name).map_err(|error| error.about(&name));
+        }
         self.prepare(path, &name)?;
         let mut store = guarded(|| {
             let file = File::options().read(true).write(true).open(path)?;
+            let origin = Origin::of(path, &file)?;
             let buffered = Buffered::new(FileBackend::new(file)?);
             let db = self.builder().create_with_backend(buffered.clone())?;
-            self.load(db, buffered, &name)
+            let mut store = self.load(db, buffered, &name)?;
+            store.origin = origin;
+            Ok(store)
         })
         .map_err(|error| error.about(&name))?;
         create::clear(path, self.semantics_version);
         store.marker = Marker::beside(path);
         Ok(store)
+    }
+
+    /// Opens what is there. Whatever redb writes to it stays in memory.
+    fn look(&self, path: &Path, name: &str) -> Result<RedbStore, DiskError> {
+        guarded(|| {
+            let file = File::open(path)?;
+            let origin = Origin::of(path, &file)?;
+            let buffered = Buffered::new(ReadOnly(FileBackend::new(file)?));
+            let db = self.builder().create_with_backend(buffered.clone())?;
+            let mut store = self.load(db, buffered, name)?;
+            (store.origin, store.is_read_only) = (origin, true);
+            Ok(store)
+        })
     }
 
     /// Opens the store in a backend of your own, or makes one if it is empty. A crash while it is
@@ -145,10 +191,10 @@ impl Options {
             Ok(data) if !data.is_file() => {
                 return Err(DiskError::NotAStore("it is not a regular file").about(name));
             }
-            Ok(data) if data.len() == 0 => {
-                return Err(DiskError::NotAStore("it is empty").about(name));
+            Ok(data) => {
+                let filled = create::fill(path, &data, self.semantics_version);
+                return filled.map_err(|error| error.about(name));
             }
-            Ok(_) => return Ok(()),
             Err(error) => error,
         };
         if let Ok(target) = fs::read_link(path) {
@@ -210,6 +256,8 @@ impl Options {
             time: header.time,
             next_run: header.next_run,
             marker: Marker::default(),
+            origin: Origin::nowhere(),
+            is_read_only: false,
             refused: None,
         };
         for item in txn.open_table(JOURNAL)?.range::<u64>(..)? {

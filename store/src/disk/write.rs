@@ -38,6 +38,10 @@ impl RedbStore {
             return Err(error.clone());
         }
         let result = guarded(|| {
+            self.origin.check_process()?;
+            if self.is_read_only {
+                return Err(DiskError::ReadOnly);
+            }
             if let Some(flush) = self.flush.take() {
                 flush()?;
             }
@@ -73,6 +77,7 @@ impl RedbStore {
         let (commit, row) = self.tail.push(batch, deleted);
         txn.open_table(JOURNAL)?.insert(commit, row)?;
         txn.commit()?;
+        self.origin.check_file()?;
         self.time = batch.time();
         self.next_run = self.next_run.max(batch.next_run().0);
         self.notes.apply(batch);

@@ -11,3 +11,4 @@ mod large;
 mod memory;
 mod open;
 mod place;
+mod surroundings;

@@ -1,0 +1,88 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use super::error::DiskError;
+
+/// Where a store came from: what has to stay as it was for a commit to mean something.
+pub(super) struct Origin {
+    /// A forked child inherits the file with its locks, and would write over what the parent writes.
+    process: u32,
+    /// A store without a path has none.
+    file: Option<OpenFile>,
+}
+
+struct OpenFile {
+    path: PathBuf,
+    /// Held as long as the store: on some systems to close one handle of a file unlocks the others.
+    file: File,
+    identity: Identity,
+}
+
+impl Origin {
+    /// That of a store which is no file.
+    pub(super) fn nowhere() -> Origin {
+        Origin { process: process::id(), file: None }
+    }
+
+    /// That of the file which is open at `path`.
+    pub(super) fn of(path: &Path, file: &File) -> io::Result<Origin> {
+        let (path, file) = (std::path::absolute(path)?, file.try_clone()?);
+        let identity = Identity::of(&file.metadata()?);
+        let file = Some(OpenFile { path, file, identity });
+        Ok(Origin { process: process::id(), file })
+    }
+
+    /// Whether this is the process that opened it.
+    pub(super) fn is_own(&self) -> bool {
+        self.process == process::id()
+    }
+
+    /// Before something is written.
+    pub(super) fn check_process(&self) -> Result<(), DiskError> {
+        if self.is_own() { Ok(()) } else { Err(DiskError::Forked(self.process)) }
+    }
+
+    /// Before it is said that something was written: what is in a file that nobody finds is lost.
+    pub(super) fn check_file(&self) -> Result<(), DiskError> {
+        let Some(open) = &self.file else { return Ok(()) };
+        match fs::metadata(&open.path) {
+            Ok(data) if Identity::of(&data) != open.identity => Err(DiskError::Gone("replaced")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DiskError::Gone("removed"))
+            }
+            // Whatever else keeps it from being looked at says nothing about it.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// As in a child process.
+    #[cfg(test)]
+    pub(super) fn fork(&mut self) {
+        self.process = self.process.wrapping_add(1);
+    }
+
+    /// The open file, if it is one.
+    pub(super) fn file(&self) -> Option<&File> {
+        self.file.as_ref().map(|open| &open.file)
+    }
+}
+
+/// What tells files apart, whatever their names.
+#[derive(PartialEq, Eq)]
+struct Identity(Option<(u64, u64)>);
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(data: &fs::Metadata) -> Identity {
+        use std::os::unix::fs::MetadataExt;
+        Identity(Some((data.dev(), data.ino())))
+    }
+
+    /// Elsewhere it is not known: then a file that was replaced is not noticed.
+    #[cfg(not(unix))]
+    fn of(_data: &fs::Metadata) -> Identity {
+        Identity(None)
+    }
+}

@@ -1,0 +1,148 @@
+//! What the system does around a file: children that are forked, files that are empty, removed, only to
+//! be read, and copied.
+
+use std::fs::{self, File};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use dacapo_store::{Batch, MemoryStore, Options, RedbStore, RunKey, Store};
+
+use crate::place::Place;
+
+/// Commits the next record of a run.
+fn commit(store: &mut impl Store, seq: u64) -> dacapo_store::Result<u64> {
+    let mut batch = Batch::new();
+    batch.push(RunKey(0), seq, |bytes| bytes.extend(seq.to_le_bytes()));
+    store.commit(&batch)
+}
+
+fn length(store: &impl Store) -> usize {
+    store.history(RunKey(0)).unwrap().len()
+}
+
+/// Between its fork and its program a child holds whatever its parent has open.
+#[test]
+fn new_stores_beside_a_thread_that_runs_commands() {
+    let place = Place::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                Command::new("true").status().expect("it runs");
+            }
+        });
+        let refused = (0..300).filter_map(|n| RedbStore::open(place.join(&n.to_string())).err());
+        let refused: Vec<_> = refused.collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(refused.is_empty(), "{} of 300: {}", refused.len(), refused[0]);
+    });
+}
+
+#[test]
+fn an_empty_file_is_a_new_store() {
+    let place = Place::new();
+    let path = place.join("runs");
+    File::create(&path).unwrap();
+    let mut store = RedbStore::open(&path).unwrap();
+    commit(&mut store, 0).unwrap();
+    assert!(RedbStore::open(&path).unwrap_err().is_in_use());
+    drop(store);
+    assert_eq!(length(&RedbStore::open(&path).unwrap()), 1);
+    assert_eq!(place.files(), ["runs"]);
+}
+
+/// Whatever of it was on the disk when the process ended: either nothing is a store yet, or all of it.
+#[test]
+fn a_file_that_was_being_filled() {
+    let place = Place::new();
+    let path = place.join("runs");
+    drop(RedbStore::open(&path).unwrap());
+    let whole = fs::read(&path).unwrap();
+    let unmarked = [&[0; 9], &whole[9..]].concat();
+    let holes: Vec<_> =
+        (0..).zip(&unmarked).map(|(at, byte)| if at / 512 % 2 == 0 { *byte } else { 0 }).collect();
+    let cut = |length: usize| unmarked[..length].to_vec();
+    for left in [cut(1), cut(9), cut(4_096), cut(4_097), holes, unmarked.clone()] {
+        fs::write(&path, left).unwrap();
+        commit(&mut RedbStore::open(&path).unwrap(), 0).unwrap();
+        assert_eq!(length(&RedbStore::open(&path).unwrap()), 1);
+    }
+    for other in [b"x".to_vec(), [&[0; 9], "somebody's file".as_bytes()].concat()] {
+        fs::write(&path, &other).unwrap();
+        RedbStore::open(&path).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), other);
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced() {
+    let place = Place::new();
+    let (path, other) = (place.join("runs"), place.join("other"));
+    for (how, word) in [("removed", "removed"), ("moved", "removed"), ("replaced", "replaced")] {
+        let mut store = RedbStore::open(&path).unwrap();
+        commit(&mut store, 0).unwrap();
+        match how {
+            "removed" => fs::remove_file(&path).unwrap(),
+            "moved" => fs::rename(&path, &other).unwrap(),
+            _ => {
+                fs::copy(&path, &other).unwrap();
+                fs::rename(&other, &path).unwrap();
+            }
+        }
+        let error = commit(&mut store, 1).unwrap_err();
+        assert!(error.is_refused(), "{error}");
+        assert!(error.to_string().contains(&format!("was {word} while it was open")), "{error}");
+        assert_eq!(commit(&mut store, 1).unwrap_err().to_string(), error.to_string());
+        drop(store);
+        let _ = fs::remove_file(&path);
+    }
+}
+
+/// Closed, or as a process left it that was killed; in a directory where nothing can be written.
+#[test]
+fn a_file_that_is_only_looked_at() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let mut store = RedbStore::open(&path).unwrap();
+    commit(&mut store, 0).unwrap();
+    let in_use = Options::new().read_only().open(&path).unwrap_err();
+    assert!(in_use.is_in_use(), "{in_use}");
+    let killed = fs::read(&path).unwrap();
+    drop(store);
+    for bytes in [fs::read(&path).unwrap(), killed] {
+        fs::write(&path, &bytes).unwrap();
+        let look = || Options::new().read_only().open(&path).unwrap();
+        let (mut one, other) = (look(), look());
+        assert_eq!((length(&one), length(&other)), (1, 1));
+        assert!(RedbStore::open(&path).unwrap_err().is_in_use());
+        let error = commit(&mut one, 1).unwrap_err();
+        assert!(error.is_refused() && error.to_string().contains("looked at only"), "{error}");
+        one.set_marker(b"replaying");
+        drop((one, other));
+        assert!(fs::read(&path).unwrap() == bytes, "it was changed");
+        assert_eq!(place.files(), ["runs"]);
+    }
+    Options::new().read_only().open(place.join("none")).unwrap_err();
+    assert_eq!(place.files(), ["runs"], "nothing is made");
+}
+
+/// Each copy holds what was committed before it.
+#[test]
+fn copies_of_a_store_that_goes_on() {
+    let place = Place::new();
+    let mut store = Options::new().fold_bytes(256).open(place.join("runs")).unwrap();
+    for seq in 0..20 {
+        commit(&mut store, seq).unwrap();
+        let copy = place.join(&format!("copy-{seq}"));
+        store.backup(copy.to_str().unwrap()).unwrap();
+        assert_eq!(length(&RedbStore::open(&copy).unwrap()) as u64, seq + 1);
+        let error = store.backup(copy.to_str().unwrap()).unwrap_err();
+        assert!(error.to_string().ends_with("there is a file already"), "{error}");
+    }
+    assert_eq!(place.files().len(), 21, "no draft is left");
+    let error = store.backup(place.join("none/copy").to_str().unwrap()).unwrap_err();
+    assert!(!error.is_refused(), "{error}");
+    commit(&mut store, 20).unwrap();
+    MemoryStore::new().backup("copy").unwrap_err();
+}
