@@ -15,7 +15,7 @@ const ASK: Workflow<SocketAddr, Vec<u8>> = Workflow::new("ask");
 
 /// Sends 50 bytes over 50 connections, all at once.
 async fn ask(ctx: &Ctx, server: SocketAddr) -> Result<Vec<u8>> {
-    let steps = (0..50).map(|n| ctx.step("ask", async move || double(server, n).await).label(n));
+    let steps = (0..50).map(|n| ctx.step("ask", async move || double(server, n).await).of(&n));
     try_join_all(steps).await
 }
 

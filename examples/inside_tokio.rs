@@ -24,7 +24,7 @@ async fn squares(ctx: &Ctx, connections: &Rc<Semaphore>, count: u64) -> Result<u
             sleep(Duration::from_millis(n % 5)).await;
             tokio::spawn(async move { n * n }).await.map_err(Error::new)
         };
-        ctx.step("square", square).label(n)
+        ctx.step("square", square).of(&n)
     });
     let squares: Vec<u64> = try_join_all(steps).await?;
     ctx.sleep(Duration::from_millis(50)).await;

@@ -87,6 +87,7 @@ mod fault;
 mod error;
 mod name;
 mod random;
+mod fingerprint;
 mod retry;
 mod clock;
 mod record;

@@ -14,6 +14,7 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::{Error, Failure};
+use crate::fingerprint::Fingerprint;
 use crate::message::{Arrived, Outgoing, Parcel};
 use crate::record::{Asked, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
@@ -58,6 +59,8 @@ enum Kind {
 struct Details {
     kind: Kind,
     label: OnceCell<Box<str>>,
+    /// What a step is about.
+    of: Cell<Option<Fingerprint>>,
     policy: Cell<Policy>,
     /// Of a step: whether an error is worth another attempt.
     retry_if: OnceCell<Box<RetryIf>>,
@@ -167,6 +170,11 @@ impl Operation {
         };
         let (what, details) = match asked {
             Asked::Step { name } => (Named::Name(name), OnceCell::new()),
+            Asked::StepOf { name, of } => {
+                let details = detailed(Kind::Step);
+                details.get().expect("they were made").of.set(Some(of));
+                (Named::Name(name), details)
+            }
             Asked::Sleep { until } => (Named::Until(until), OnceCell::new()),
             Asked::Send { channel } => (Named::Name(channel), detailed(Kind::Send)),
             Asked::Receive { channel, is_question: false } => {
@@ -191,7 +199,12 @@ impl Operation {
     pub(crate) fn asked(&self) -> Asked<'static> {
         match (self.what, self.details.get().map_or(Kind::Step, |details| details.kind)) {
             (Named::Until(until), _) => Asked::Sleep { until },
-            (Named::Name(name), Kind::Step) => Asked::Step { name },
+            (Named::Name(name), Kind::Step) => {
+                match self.details.get().and_then(|details| details.of.get()) {
+                    None => Asked::Step { name },
+                    Some(of) => Asked::StepOf { name, of },
+                }
+            }
             (Named::Name(channel), Kind::Send) => Asked::Send { channel },
             (Named::Name(channel), Kind::Receive) => Asked::Receive { channel, is_question: false },
             (Named::Name(channel), Kind::Question) => Asked::Receive { channel, is_question: true },
@@ -278,6 +291,16 @@ impl Operation {
     pub(crate) fn set_label(&self, label: String) {
         let label = self.details().label.set(label.into());
         label.unwrap_or_else(|_| panic!("the label of {self} is set twice"));
+    }
+
+    /// Says of a step what it is about.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it was said before.
+    pub(crate) fn set_of(&self, of: Fingerprint) {
+        let before = self.details().of.replace(Some(of));
+        assert!(before.is_none(), "what {self} is about is said twice");
     }
 
     /// What a request hands over.
@@ -469,6 +492,7 @@ impl Operation {
         match self.asked() {
             Asked::Sleep { until } => Some(until),
             Asked::Step { .. }
+            | Asked::StepOf { .. }
             | Asked::Send { .. }
             | Asked::Receive { .. }
             | Asked::Child { .. } => None,

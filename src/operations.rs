@@ -63,7 +63,9 @@ impl Operations {
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let (number, asked) = (operation.number, operation.asked());
         match asked {
-            Asked::Step { .. } | Asked::Sleep { .. } => self.ask_again(number),
+            Asked::Step { .. } | Asked::StepOf { .. } | Asked::Sleep { .. } => {
+                self.ask_again(number);
+            }
             // A request has an order of its own; what waits for what comes has nothing done for it.
             Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
         }

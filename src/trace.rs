@@ -28,7 +28,10 @@ impl<'a> Recorded<'a> {
     #[must_use]
     pub fn finished_step(self) -> Option<&'a str> {
         match self.0 {
-            Record::OperationEnded { asked: Asked::Step { name }, .. } => Some(name),
+            Record::OperationEnded {
+                asked: Asked::Step { name } | Asked::StepOf { name, .. },
+                ..
+            } => Some(name),
             Record::OperationEnded {
                 asked:
                     Asked::Sleep { .. }

@@ -59,6 +59,23 @@ fn every_test_that_the_documents_name_exists() {
     }
 }
 
+/// What is said of the primitives of other crates was seen.
+#[test]
+fn every_primitive_has_its_tests() {
+    let code = test_code();
+    let primitives = rows("determinism.md").into_iter().filter(|row| row.len() == 4);
+    let mut named = 0;
+    for row in primitives.skip(1).filter(|row| row[0] != "---") {
+        let tests: Vec<_> = quoted(&row[3]).collect();
+        assert!(!tests.is_empty(), "a row without a test: {row:?}");
+        for test in tests {
+            assert!(code.contains(&format!("#[test]\nfn {test}()")), "there is no test {test:?}");
+            named += 1;
+        }
+    }
+    assert!(named >= 30, "the rows are found: {named} tests");
+}
+
 /// Comments refer to hazards and checks by number: H1, C1.
 #[test]
 fn every_number_that_the_tests_refer_to_is_explained() {

@@ -1,13 +1,15 @@
 //! The simulation as its users see it: what it covers, and what it says.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::sim::{self, Check, Report, Sim};
-use dacapo::{Attempt, Builder, Ctx, Error, Executor, Result, Retry, Value, Workflow, join};
+use dacapo::{
+    Attempt, Builder, Ctx, Error, Executor, Result, Retry, Value, Workflow, join, try_join,
+};
 
 const SUM: Workflow<u64, u64> = Workflow::new("sum");
 
@@ -180,4 +182,70 @@ fn a_run_that_ends_with_an_error_or_goes_on_and_on() {
     }
     let shown = failure(sim::check(LOOP).start("l", ()), build(LOOP, forever), |()| ());
     assert!(shown.contains("the runs go on and on, and do not end"), "{}", &shown[..200]);
+}
+
+const TURNS: Workflow<(), Vec<String>> = Workflow::new("turns");
+
+/// Two branches take a lock in turns, one of them four times, with a step of two milliseconds under it.
+macro_rules! turns {
+    ($ctx:ident, $sim:ident, $lock:expr) => {{
+        let (lock, order) = ($lock, RefCell::new(Vec::new()));
+        let branch = async |who: &'static str, times: u32| -> Result<()> {
+            for n in 0..times {
+                let _held = lock.lock().await;
+                let clock = $sim.clock().clone();
+                let turn = async move || -> Result<String> {
+                    clock.sleep(Duration::from_millis(2)).await;
+                    Ok(format!("{who}{n}"))
+                };
+                let turn = $ctx.step("turn", turn).await?;
+                order.borrow_mut().push(turn);
+            }
+            Ok(())
+        };
+        try_join(branch("a", 4), branch("b", 1)).await?;
+        Ok(order.into_inner())
+    }};
+}
+
+/// The mistake: the lock lets those go first who have waited for more than half a millisecond.
+#[test]
+fn what_a_clock_decides_is_found_in_every_check() {
+    async fn turns(ctx: &Ctx, sim: &Sim, (): ()) -> Result<Vec<String>> {
+        turns!(ctx, sim, async_lock::Mutex::new(()))
+    }
+    for seed in 0..5 {
+        let check = sim::check(TURNS).start("t", ()).seeds(seed..seed + 1);
+        let shown = failure(check, build(TURNS, turns), |_| ());
+        assert!(shown.contains("This is decided by a clock"), "{shown}");
+        assert!(shown.contains("async_lock::Mutex"), "{shown}");
+    }
+}
+
+#[test]
+fn locks_that_look_at_no_clock_are_the_same_at_every_pace() {
+    async fn of_tokio(ctx: &Ctx, sim: &Sim, (): ()) -> Result<Vec<String>> {
+        turns!(ctx, sim, tokio::sync::Mutex::new(()))
+    }
+    async fn of_futures(ctx: &Ctx, sim: &Sim, (): ()) -> Result<Vec<String>> {
+        turns!(ctx, sim, futures::lock::Mutex::new(()))
+    }
+    let check = || sim::check(TURNS).start("t", ());
+    check().run(build(TURNS, of_tokio), |turns| assert_eq!(turns.len(), 5));
+    check().run(build(TURNS, of_futures), |turns| assert_eq!(turns.len(), 5));
+}
+
+/// The mistake: a workflow measures how long something took.
+#[test]
+fn a_clock_that_is_read_by_the_workflow_is_found() {
+    const WATCH: Workflow<(), bool> = Workflow::new("watch");
+    async fn watch(ctx: &Ctx, _sim: &Sim, (): ()) -> Result<bool> {
+        let begin = std::time::Instant::now();
+        ctx.step("work", async || Ok::<_, Error>(())).await?;
+        let was_slow = begin.elapsed() > Duration::from_millis(1);
+        ctx.step(if was_slow { "complain" } else { "praise" }, async || Ok::<_, Error>(())).await?;
+        Ok(was_slow)
+    }
+    let shown = failure(sim::check(WATCH).start("w", ()), build(WATCH, watch), |_| ());
+    assert!(shown.contains("This is decided by a clock"), "{shown}");
 }

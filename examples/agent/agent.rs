@@ -37,7 +37,7 @@ pub(crate) async fn run(ctx: &Ctx, model: &Rc<Model>, mut chat: Chat) -> Result<
     for _ in 0..ROUNDS_PER_PASS {
         let (model, told) = (model.clone(), chat.clone());
         let ask = async move |attempt: Attempt| model.ask(&attempt, &told).await;
-        match ctx.step_with("model", ask).retry(PATIENT).label(chat.steps).await? {
+        match ctx.step_with("model", ask).retry(PATIENT).of(&chat.steps).await? {
             Reply::Use(tool) => {
                 chat.now = use_tool(ctx, &tool, chat.now).await?;
                 chat.largest = chat.largest.max(chat.now);

@@ -94,7 +94,8 @@ impl Ctx {
     /// The arguments are cloned for each attempt, so nothing needs a closure, nor a `clone` of its own
     /// for one: this is the shortest way to a body that owns what it uses. What is shared, such as a
     /// client, goes in as an `Rc`. A body that wants to know its [`Attempt`](super::Attempt) is a closure:
-    /// see [`step_with`](Self::step_with). Everything else is as with [`step`](Self::step).
+    /// see [`step_with`](Self::step_with). In a loop, [`Step::of`] says which of the arguments the step is
+    /// about. Everything else is as with [`step`](Self::step).
     ///
     /// ```
     /// use std::rc::Rc;

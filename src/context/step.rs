@@ -7,11 +7,14 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
+use serde::Serialize;
+
 use super::Ctx;
 use super::awaited::Awaited;
 use super::body::{self, Attempt, Job, perform};
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
+use crate::fingerprint::Fingerprint;
 use crate::operation::{Effort, Operation, Policy};
 use crate::record::Asked;
 use crate::retry::Retry;
@@ -195,6 +198,48 @@ impl<T> Step<T> {
     pub fn label(self, label: impl Display) -> Self {
         self.awaited.assert_unpolled("the label");
         self.awaited.operation.set_label(label.to_string());
+        self
+    }
+
+    /// Says what the step is about, which a replay is held against: so steps of one name that change places
+    /// are found, in a loop or under a lock, and the run is parked rather than given the outcome of the
+    /// other.
+    ///
+    /// Recorded are four bytes, a fingerprint of `value`; use a [`label`](Self::label) where people are to
+    /// read what it is. Two values have the same one if they are the same as JSON, so numbers may become
+    /// wider, and fields change places. Say what never changes: an index, an id, a name; not a set whose
+    /// order is another one each time.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the value refuses to be serialized, if the step was told what it is about before, or was
+    /// polled.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, try_join_all};
+    /// const RESERVE: Workflow<Vec<String>, u32> = Workflow::new("reserve");
+    ///
+    /// async fn count(item: String) -> Result<u32> {
+    ///     Ok(item.len() as u32)
+    /// }
+    ///
+    /// async fn reserve(ctx: &Ctx, items: Vec<String>) -> Result<u32> {
+    ///     let steps = items.iter().map(|item| ctx.call("count", count, item.clone()).of(item));
+    ///     Ok(try_join_all(steps).await?.iter().sum())
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(RESERVE, reserve).in_memory();
+    /// let run = executor.start(RESERVE, "order-1", vec!["tea".into(), "cups".into()])?;
+    /// assert_eq!(executor.block_on(run)?, 7);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn of(self, value: &(impl Serialize + ?Sized)) -> Self {
+        self.awaited.assert_unpolled("what it is about");
+        let operation = &self.awaited.operation;
+        match Fingerprint::of(value) {
+            Ok(of) => operation.set_of(of),
+            Err(why) => panic!("what {operation} is about cannot be serialized: {why}"),
+        }
         self
     }
 

@@ -19,6 +19,7 @@ impl Instance {
     pub(crate) fn step_under_way(&self, number: Number) -> Option<Rc<Operation>> {
         let operations = self.operations.borrow();
         let waiting = operations.get(number).filter(|_| self.is_running())?;
-        matches!(waiting.asked(), Asked::Step { .. }).then(|| waiting.clone())
+        matches!(waiting.asked(), Asked::Step { .. } | Asked::StepOf { .. })
+            .then(|| waiting.clone())
     }
 }

@@ -80,7 +80,9 @@ impl Instance {
                 self.drop_receive(from, operation.order(), in_hand);
             }
             Asked::Child { .. } if asked => self.drop_child(operation),
-            Asked::Step { .. } | Asked::Sleep { .. } => self.end_effort(operation),
+            Asked::Step { .. } | Asked::StepOf { .. } | Asked::Sleep { .. } => {
+                self.end_effort(operation);
+            }
             Asked::Send { .. } | Asked::Child { .. } => {}
         }
     }

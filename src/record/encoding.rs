@@ -8,6 +8,7 @@ use core::str;
 use super::{Asked, Number, Record, Spent};
 use crate::bytes::Bytes;
 use crate::codec;
+use crate::fingerprint::Fingerprint;
 
 impl<'a> Record<'a> {
     /// Appends the record's encoding, which is postcard's.
@@ -25,9 +26,10 @@ impl<'a> Record<'a> {
         let Self::OperationEnded { number, asked, label, outcome: Ok(bytes), spent } = self else {
             return codec::append(self, out);
         };
-        let (kind, name) = match asked {
-            Asked::Step { name } => (Self::STEP, name),
-            Asked::Send { channel } => (Self::SEND, channel),
+        let (kind, name, of) = match asked {
+            Asked::Step { name } => (Self::STEP, name, &[][..]),
+            Asked::StepOf { name, of } => (Self::STEP_OF, name, &of.0[..]),
+            Asked::Send { channel } => (Self::SEND, channel, &[][..]),
             Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => {
                 return codec::append(self, out);
             }
@@ -37,6 +39,7 @@ impl<'a> Record<'a> {
         varint(out, number.local.into());
         out.push(kind);
         with_length(out, name.as_bytes());
+        out.extend_from_slice(of);
         option(out, *label);
         out.push(Self::OK);
         with_length(out, bytes.as_slice());
@@ -57,8 +60,15 @@ impl<'a> Record<'a> {
     pub(crate) fn read_outcome(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes.strip_prefix(&[Self::ENDED])?;
         let number = Number { task: take_u32(&mut rest)?, local: take_u32(&mut rest)? };
-        rest = rest.strip_prefix(&[Self::STEP])?;
-        let asked = Asked::Step { name: str::from_utf8(take_bytes(&mut rest)?).ok()? };
+        let kind = take(&mut rest).filter(|kind| [Self::STEP, Self::STEP_OF].contains(kind))?;
+        let name = str::from_utf8(take_bytes(&mut rest)?).ok()?;
+        let asked = if kind == Self::STEP {
+            Asked::Step { name }
+        } else {
+            let (of, behind) = rest.split_first_chunk()?;
+            rest = behind;
+            Asked::StepOf { name, of: Fingerprint(*of) }
+        };
         let label = match take(&mut rest)? {
             0 => None,
             1 => Some(str::from_utf8(take_bytes(&mut rest)?).ok()?),
@@ -102,12 +112,13 @@ impl<'a> Record<'a> {
     const SKIPPED: u8 = 10;
     const RETRIED: u8 = 12;
 
-    /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`
-    /// and `Ok` among the others.
+    /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`,
+    /// `Asked::StepOf` and `Ok` among the others.
     const ENDED: u8 = 1;
     const ARRIVED: u8 = 4;
     const STEP: u8 = 0;
     const SEND: u8 = 2;
+    const STEP_OF: u8 = 5;
     const OK: u8 = 0;
 }
 
@@ -208,8 +219,9 @@ mod tests {
             };
             let ended = Record::OperationEnded {
                 number: Number { task: random(0) as u32, local: random(1) as u32 },
-                asked: match random(12) % 2 {
+                asked: match random(12) % 3 {
                     0 => Asked::Step { name },
+                    1 => Asked::StepOf { name, of: Fingerprint((random(14) as u32).to_le_bytes()) },
                     _ => Asked::Send { channel: name },
                 },
                 label,

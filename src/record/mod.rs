@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
+use crate::fingerprint::Fingerprint;
 pub(crate) use shown::{Shown, ShownMark};
 pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
@@ -197,6 +198,11 @@ pub(crate) enum Asked<'a> {
     Child {
         workflow: &'a str,
     },
+    /// A step that says what it is about.
+    StepOf {
+        name: &'a str,
+        of: Fingerprint,
+    },
 }
 
 /// What an outcome took; all zero where there is no body.
@@ -229,7 +235,7 @@ impl<'a> Asked<'a> {
     /// The name that a user gave it, or nothing.
     pub(crate) fn name(&self) -> &'a str {
         match self {
-            Self::Step { name } => name,
+            Self::Step { name } | Self::StepOf { name, .. } => name,
             Self::Sleep { .. } => "",
             Self::Send { channel } | Self::Receive { channel, .. } => channel,
             Self::Child { workflow } => workflow,
@@ -240,7 +246,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn takes(&self, note: &Note<'_>) -> bool {
         match note {
             Note::Begun | Note::Interrupted | Note::AttemptFailed { .. } => {
-                matches!(self, Self::Step { .. })
+                matches!(self, Self::Step { .. } | Self::StepOf { .. })
             }
             Note::ChildStarted { workflow: started, .. } => {
                 matches!(self, Self::Child { workflow } if workflow == started)
@@ -253,16 +259,20 @@ impl<'a> Asked<'a> {
     pub(crate) fn is_request(&self) -> bool {
         match self {
             Self::Send { .. } | Self::Child { .. } => true,
-            Self::Step { .. } | Self::Sleep { .. } | Self::Receive { .. } => false,
+            Self::Step { .. } | Self::StepOf { .. } | Self::Sleep { .. } | Self::Receive { .. } => {
+                false
+            }
         }
     }
 
     /// What of it a message shows only where it differs: it would be noise elsewhere.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Step { .. } | Self::Send { .. } | Self::Receive { .. } | Self::Child { .. } => {
-                String::new()
-            }
+            Self::Step { .. }
+            | Self::StepOf { .. }
+            | Self::Send { .. }
+            | Self::Receive { .. }
+            | Self::Child { .. } => String::new(),
             Self::Sleep { until } => alloc::format!(", due at {until}"),
         }
     }
@@ -270,7 +280,7 @@ impl<'a> Asked<'a> {
     /// Whether the label is compared, too.
     pub(crate) fn compares_labels(&self) -> bool {
         match self {
-            Self::Step { .. } | Self::Sleep { .. } => true,
+            Self::Step { .. } | Self::StepOf { .. } | Self::Sleep { .. } => true,
             Self::Send { .. } | Self::Receive { .. } | Self::Child { .. } => false,
         }
     }
@@ -278,7 +288,7 @@ impl<'a> Asked<'a> {
     /// Whether the run must be in memory until it has its outcome, because something is done for it.
     pub(crate) fn is_worked_on(&self) -> bool {
         match self {
-            Self::Step { .. } | Self::Send { .. } => true,
+            Self::Step { .. } | Self::StepOf { .. } | Self::Send { .. } => true,
             Self::Sleep { .. } | Self::Receive { .. } | Self::Child { .. } => false,
         }
     }
@@ -290,7 +300,7 @@ impl<'a> Asked<'a> {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Step { .. } => "step",
+            Self::Step { .. } | Self::StepOf { .. } => "step",
             Self::Sleep { .. } => "sleep",
             Self::Send { .. } => "send",
             Self::Receive { .. } => "receive",
@@ -361,6 +371,13 @@ mod tests {
         Record::OperationEnded { number: NUMBER, asked, label, outcome, spent }
     }
 
+    fn ended_of() -> Record<'static> {
+        let asked = Asked::StepOf { name: "reserve", of: Fingerprint([0x1f, 0x3a, 0, 7]) };
+        let (label, outcome) = (Some("tea"), Ok(Bytes::Borrowed(&[1])));
+        let spent = Spent::default();
+        Record::OperationEnded { number: NUMBER, asked, label, outcome, spent }
+    }
+
     fn slept() -> Record<'static> {
         let asked = Asked::Sleep { until: Timestamp::from_nanos(7) };
         let (outcome, spent) = (Ok(Bytes::EMPTY), Spent::default());
@@ -407,6 +424,7 @@ mod tests {
             ended(Ok(bytes())),
             ended(Err(failure.clone())),
             slept(),
+            ended_of(),
             Record::OperationNoted { number: NUMBER, note: Note::Interrupted },
             Record::Finished { outcome: Err(failure), was_dropped: true },
             Record::MessageArrived {
@@ -452,6 +470,7 @@ mod tests {
     fn messages_show_number_name_and_label() {
         let shown = ended(Ok(Bytes::Borrowed(&[]))).to_string();
         assert_eq!(shown, r#"outcome of step 3.1 "reserve" [tea]"#);
+        assert_eq!(ended_of().to_string(), r#"outcome of step 3.1 "reserve" [tea] #1f3a0007"#);
         assert_eq!(slept().to_string(), "end of sleep 3.1");
     }
 }

@@ -31,7 +31,10 @@ impl fmt::Display for Record<'_> {
             Record::Started { workflow, .. } => write!(f, "start of workflow {workflow:?}"),
             Record::OperationEnded { number, asked, label, .. } => {
                 let what = match asked {
-                    Asked::Step { .. } | Asked::Send { .. } | Asked::Receive { .. } => "outcome",
+                    Asked::Step { .. }
+                    | Asked::StepOf { .. }
+                    | Asked::Send { .. }
+                    | Asked::Receive { .. } => "outcome",
                     Asked::Sleep { .. } | Asked::Child { .. } => "end",
                 };
                 write!(f, "{what} of {}", Shown(asked, *number, *label))
@@ -80,7 +83,8 @@ impl fmt::Display for Record<'_> {
     }
 }
 
-/// An operation as messages show it: `step 3.1 "reserve" [tea]`.
+/// An operation as messages show it: `step 3.1 "reserve" [tea]`, and behind that the fingerprint of what it
+/// is about.
 pub(crate) struct Shown<'a>(
     pub(crate) &'a Asked<'a>,
     pub(crate) Number,
@@ -94,6 +98,16 @@ impl fmt::Display for Shown<'_> {
         if !asked.name().is_empty() {
             write!(f, " {:?}", asked.name())?;
         }
-        label.map_or(Ok(()), |label| write!(f, " [{label}]"))
+        if let Some(label) = label {
+            write!(f, " [{label}]")?;
+        }
+        match asked {
+            Asked::StepOf { of, .. } => write!(f, " {of}"),
+            Asked::Step { .. }
+            | Asked::Sleep { .. }
+            | Asked::Send { .. }
+            | Asked::Receive { .. }
+            | Asked::Child { .. } => Ok(()),
+        }
     }
 }

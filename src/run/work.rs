@@ -104,12 +104,13 @@ impl Instance {
     fn begin(self: &Rc<Self>, operation: &Rc<Operation>) {
         match operation.asked() {
             // The next process begins it.
-            Asked::Sleep { .. } | Asked::Step { .. } if self.world.ending.is_closing() => {}
+            Asked::Sleep { .. } | Asked::Step { .. } | Asked::StepOf { .. }
+                if self.world.ending.is_closing() => {}
             Asked::Sleep { .. } => {
                 let timer = self.timer(operation).expect("a sleep waits for a time");
                 self.world.timers.add(timer);
             }
-            Asked::Step { .. } => {
+            Asked::Step { .. } | Asked::StepOf { .. } => {
                 if operation.policy().at_most_once && !operation.has_begun() {
                     self.draft_note(operation.number, Note::Begun);
                 } else {
@@ -129,7 +130,7 @@ impl Instance {
             | Asked::Send { .. }
             | Asked::Receive { .. }
             | Asked::Child { .. } => self.begin(operation),
-            Asked::Step { .. } => self.recover_step(operation),
+            Asked::Step { .. } | Asked::StepOf { .. } => self.recover_step(operation),
         }
     }
 

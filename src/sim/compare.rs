@@ -9,19 +9,20 @@ use crate::error::Error;
 pub(super) type Lines = Vec<String>;
 
 /// Why a run that was replayed is another one.
-const NOT_RECORDED: &str = "\
+pub(super) const NOT_RECORDED: &str = "\
 Something that is not in the history decides here. Most often it is
 - `tokio::select!` without `biased;` or `futures::select!`, with two branches that are ready at once:
   use `dacapo::race` or `select_biased!`
 - a random number, or the system's clock: use `ctx.random()` and `ctx.now()`
-- the order of a `HashMap`: use a `BTreeMap`, and give the steps labels
+- the order of a `HashMap`: use a `BTreeMap`, and say what steps are about with `.of(..)`
+- a lock that looks at the clock, as `async_lock::Mutex` does: use tokio's or that of futures
 - a value that the body of a step changed: return it from the step";
 
 /// Why an output is not the expected one, in a run that did not fail and was not yet replayed in whole.
 pub(super) const UNEXPECTED: &str = "\
 What is expected does not hold in this order of events, or with this crash. Often
 - a body ran more than once, after a failure or a crash: give `Attempt::key` to what lies outside
-- two steps of one name changed places, in a loop over a `HashMap` or so: give them labels
+- two steps of one name changed places, in a loop over a `HashMap` or so: say `.of(..)` what they are about
 - something that is not in the history decides: the system's clock, a random number, what a body changed";
 
 /// Why a run that is polled more often is another one.
@@ -29,6 +30,53 @@ const POLLS_COUNT: &str = "\
 Only how often tasks are polled was different. Replays make the same polls, so this goes well until
 another version of a library polls otherwise. Something counts its polls, or takes turns (streams
 that merge others do). If it is meant to, say so with `.may_count_polls()`";
+
+/// Why a run that is replayed slowly is another one.
+pub(super) const CLOCK_DECIDES: &str = "\
+This is decided by a clock: a replay as fast as it can is another run than one with a pause of some
+milliseconds before each delivery. Most often it is
+- `async_lock::Mutex`, or what has one inside (the locks of smol and async-std): who has waited for more
+  than half a millisecond goes first. Use `tokio::sync::Mutex`, or `futures::lock::Mutex`
+- `Instant::now()` or `SystemTime::now()`: use `ctx.now()`, `ctx.sleep` and `ctx.timeout`";
+
+/// What a replay of a whole history is to show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replay {
+    /// It is the same run again, poll for poll.
+    Same,
+    /// With other spurious wakes it is the same but for the polls.
+    OtherPolls,
+    /// It is the same run again when real time passes between deliveries.
+    Slow,
+}
+
+impl Replay {
+    /// For a message.
+    pub(super) fn how(self) -> &'static str {
+        match self {
+            Self::Same => "",
+            Self::OtherPolls => " with other polls",
+            Self::Slow => " slowly",
+        }
+    }
+
+    /// Why it is another run.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Same => NOT_RECORDED,
+            Self::OtherPolls => POLLS_COUNT,
+            Self::Slow => CLOCK_DECIDES,
+        }
+    }
+
+    fn compare(self, run: &[String], replay: &[String]) -> Result<(), String> {
+        let lines = |trace: &[String]| match self {
+            Self::Same | Self::Slow => asked_in_order(trace),
+            Self::OtherPolls => asked_in_order(&without_polls(trace)),
+        };
+        difference(&lines(run), &lines(replay))
+    }
+}
 
 /// What is wrong with a run that was replayed, and what to change.
 pub(super) fn explained(error: &Error) -> String {
@@ -42,23 +90,16 @@ pub(super) fn explained(error: &Error) -> String {
 /// What a replay came to, and how its trace compares: the second shows where it went wrong. If only
 /// the outputs differ the traces are the same, and one of them is shown.
 pub(super) fn judged(
-    verified: crate::error::Result<()>,
-    compared: Result<(), String>,
-    replay: &[String],
+    verified: Result<(), String>,
+    run: &[String],
+    replayed: &[String],
+    replay: Replay,
 ) -> Result<(), String> {
-    match (verified, compared) {
+    match (verified, replay.compare(run, replayed)) {
         (Ok(()), compared) => compared,
-        (Err(error), Ok(())) => {
-            let did = tail(replay);
-            Err(format!("{}\n\nBoth did\n  {did}", explained(&error)))
-        }
-        (Err(error), Err(difference)) => Err(format!("{error:?};\n{difference}")),
+        (Err(error), Ok(())) => Err(format!("{error}\n\nBoth did\n  {}", tail(replayed))),
+        (Err(error), Err(difference)) => Err(format!("{error};\n{difference}")),
     }
-}
-
-/// A replay must be the same run again, poll for poll.
-pub(super) fn compare(run: &[String], replay: &[String]) -> Result<(), String> {
-    difference(&asked_in_order(run), &asked_in_order(replay), NOT_RECORDED)
 }
 
 /// What a process replays at its start must begin with all that the one before did.
@@ -68,7 +109,7 @@ pub(super) fn compare_start(run: &[String], replay: &[String]) -> Result<(), Str
     }
     let (run, mut replay) = (asked_in_order(run), asked_in_order(replay));
     replay.truncate(run.len());
-    difference(&run, &replay, NOT_RECORDED)
+    difference(&run, &replay).map_err(|difference| format!("{difference}\n\n{NOT_RECORDED}"))
 }
 
 /// Whether the run has gone on in another pass since.
@@ -77,17 +118,11 @@ fn is_later_pass(run: &[String], replay: &[String]) -> bool {
     first.is_some() && first != run.first()
 }
 
-/// A replay with other spurious wakes must be the same but for the polls.
-pub(super) fn compare_but_for_polls(run: &[String], replay: &[String]) -> Result<(), String> {
-    let without_polls = |trace: &[String]| {
-        let is_poll = |line: &&String| line.starts_with("poll ");
-        let lines: Lines = trace.iter().filter(|line| !is_poll(line)).cloned().collect();
-        asked_in_order(&lines)
-    };
-    difference(&without_polls(run), &without_polls(replay), POLLS_COUNT)
+fn without_polls(trace: &[String]) -> Lines {
+    trace.iter().filter(|line| !line.starts_with("poll ")).cloned().collect()
 }
 
-fn difference(run: &[String], replay: &[String], why: &str) -> Result<(), String> {
+fn difference(run: &[String], replay: &[String]) -> Result<(), String> {
     let same = run.iter().zip(replay).take_while(|(run, replay)| run == replay).count();
     if same == run.len() && same == replay.len() {
         return Ok(());
@@ -95,7 +130,7 @@ fn difference(run: &[String], replay: &[String], why: &str) -> Result<(), String
     let line = |trace: &[String]| trace.get(same).cloned().unwrap_or("nothing more".into());
     Err(format!(
         "a replay must repeat the run exactly, but after\n  {}\nthe run did\n  {}\nand the \
-         replay\n  {}\n\n{why}",
+         replay\n  {}",
         tail(&run[..same]),
         line(run),
         line(replay),
@@ -137,9 +172,10 @@ mod tests {
 
     #[test]
     fn what_one_poll_asks_for_has_no_order() {
-        assert_eq!(compare(&lines("poll 0, ask b, ask a"), &lines("poll 0, ask a, ask b")), Ok(()));
+        let [one, other] = ["poll 0, ask b, ask a", "poll 0, ask a, ask b"].map(lines);
+        assert_eq!(Replay::Same.compare(&one, &other), Ok(()));
         let moved = lines("ask a, poll 0, ask b");
-        assert!(compare(&moved, &lines("ask b, poll 0, ask a")).is_err());
+        assert!(Replay::Same.compare(&moved, &lines("ask b, poll 0, ask a")).is_err());
     }
 
     #[test]
@@ -154,7 +190,8 @@ mod tests {
     fn polls_may_be_left_out() {
         let (often, rarely) =
             (lines("poll 0, ask b, poll 0, ask a"), lines("poll 0, ask a, ask b"));
-        assert_eq!(compare_but_for_polls(&often, &rarely), Ok(()));
-        assert!(compare(&often, &rarely).is_err());
+        assert_eq!(Replay::OtherPolls.compare(&often, &rarely), Ok(()));
+        assert!(Replay::Same.compare(&often, &rarely).is_err());
+        assert!(Replay::Slow.compare(&often, &rarely).is_err());
     }
 }

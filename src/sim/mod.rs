@@ -50,6 +50,7 @@ mod disk;
 mod disk_faults;
 mod ends;
 mod outside;
+mod pace;
 mod plan;
 mod process;
 mod recorder;

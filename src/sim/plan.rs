@@ -20,6 +20,9 @@ use crate::values::Value;
 /// How long nothing runs after a crash: timers are due then, or not.
 const OUTAGES_MS: [u64; 4] = [0, 3, 40, 100_000];
 
+/// How many seeds of a check have slow replays, too: these take real time.
+const SLOW_SEEDS: u64 = 3;
+
 /// Draws what shutdowns are like apart from all else.
 const SHUTDOWNS: u64 = 0x5707;
 
@@ -70,6 +73,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
     fn whole(&self) -> Result<u64, String> {
         let store = Snapshots::forgetful(MemoryStore::new());
         let mut story = Story::new(self, Storage::Memory(store.clone()));
+        story.is_slow_too = self.seed - self.check.seeds.start < SLOW_SEEDS;
         self.finish(&mut story, self.seed, Duration::ZERO)?;
         let runs = self.check.runs.iter();
         let records: u64 = runs.clone().map(|(id, _)| records(&store.now(), id)).sum();

@@ -27,7 +27,7 @@ pub(super) struct Process<'a, I, O> {
     plan: &'a Plan<'a, I, O>,
     pub(super) executor: Executor,
     pub(super) sim: Sim,
-    recorder: Recorder,
+    pub(super) recorder: Recorder,
 }
 
 /// When a process is shut down.

@@ -3,8 +3,9 @@ use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
+use super::pace::Pace;
 use crate::record::Record;
 use crate::trace::{Event, Observer, Recorded};
 
@@ -41,12 +42,18 @@ use crate::trace::{Event, Observer, Recorded};
 pub struct Recorder {
     traces: Rc<RefCell<BTreeMap<String, Vec<String>>>>,
     shows_attempts: bool,
+    pace: Rc<Cell<Pace>>,
 }
 
 impl Recorder {
     /// One whose outcomes say after how many attempts they came, if there were several.
     pub(super) fn with_attempts() -> Self {
         Self { shows_attempts: true, ..Self::default() }
+    }
+
+    /// From now on what is delivered is shown at this pace. An event comes before the polls that follow from it.
+    pub(super) fn set_pace(&self, pace: Pace) {
+        self.pace.set(pace);
     }
 
     /// All events of a run so far, one line each, since it was started or last replayed: a replay
@@ -63,6 +70,9 @@ impl Observer for Recorder {
     }
 
     fn observe(&self, run: &str, event: Event<'_>) {
+        if let Event::Delivered(seq, _) = event {
+            self.pace.get().pause(seq);
+        }
         let mut traces = self.traces.borrow_mut();
         let trace = traces.entry(run.into()).or_default();
         if matches!(event, Event::Delivered(0, _)) {

@@ -12,9 +12,10 @@ use dacapo_values::{Comparison, Shapes};
 
 use super::Ends;
 use super::compare::{
-    Lines, UNEXPECTED, compare, compare_but_for_polls, compare_start, judged, tail,
+    CLOCK_DECIDES, Lines, NOT_RECORDED, Replay, UNEXPECTED, compare_start, judged, tail,
 };
 use super::outside::Outside;
+use super::pace::Pace;
 use super::plan::Plan;
 use super::process::{Process, Shutdown, Told};
 use super::storage::Storage;
@@ -27,6 +28,8 @@ pub(super) struct Story<'a, I, O> {
     pub(super) storage: Storage,
     /// When the next process is shut down, if it is.
     pub(super) shutdown: Option<Shutdown>,
+    /// Whether the whole histories are replayed at a slow pace, too.
+    pub(super) is_slow_too: bool,
     /// What each run had done when it was last in memory.
     left: BTreeMap<String, Lines>,
     /// What somebody was told of runs that ended.
@@ -39,7 +42,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     pub(super) fn new(plan: &'a Plan<'a, I, O>, storage: Storage) -> Self {
         let (left, told) = (BTreeMap::new(), BTreeMap::new());
         let (outside, shapes) = (Rc::default(), Shapes::new().max_bytes(usize::MAX));
-        Self { plan, outside, storage, shutdown: None, left, told, shapes }
+        let (shutdown, is_slow_too) = (None, false);
+        Self { plan, outside, storage, shutdown, is_slow_too, left, told, shapes }
     }
 
     /// One process. `false`: it crashed.
@@ -136,44 +140,88 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         }
     }
 
-    /// The whole histories again, poll for poll; and with other spurious wakes.
+    /// The whole histories again, poll for poll; with other spurious wakes; and slowly.
     fn compare_replays(&self, traces: &BTreeMap<String, Lines>) -> Result<(), String> {
-        let wakes = self.plan.wakes();
-        self.compare_replay(traces, wakes, compare)?;
-        if !self.plan.check.may_count_polls {
-            self.compare_replay(traces, !wakes, compare_but_for_polls).or_else(|why| {
-                // Where something is random, the first replay may have come out the same by chance, and
-                // then the number of polls is not to blame.
-                (0..16).try_for_each(|_| self.compare_replay(traces, wakes, compare))?;
-                Err(why)
-            })?;
+        let polls = (!self.plan.check.may_count_polls).then_some(Replay::OtherPolls);
+        let slow = self.is_slow_too.then_some(Replay::Slow);
+        for replay in [Some(Replay::Same), polls, slow].into_iter().flatten() {
+            let compared = self.compare_replay(traces, replay);
+            compared.map_err(|difference| self.explain(traces, replay, &difference))?;
         }
         let hashes = traces.values().filter(|trace| !trace.is_empty()).map(hash);
         self.plan.traces.borrow_mut().extend(hashes);
         Ok(())
     }
 
+    fn explain(
+        &self,
+        traces: &BTreeMap<String, Lines>,
+        replay: Replay,
+        difference: &str,
+    ) -> String {
+        if self.is_slow_too && self.is_decided_by_a_clock(traces) {
+            return format!("{difference}\n\n{CLOCK_DECIDES}");
+        }
+        // Where something is random, the first replay may have come out the same by chance, and
+        // then the number of polls, or the time, is not to blame.
+        let again = (0..16).try_for_each(|_| self.compare_replay(traces, Replay::Same));
+        match again {
+            Err(random) if replay != Replay::Same => format!("{random}\n\n{NOT_RECORDED}"),
+            _ => format!("{difference}\n\n{}", replay.why()),
+        }
+    }
+
+    /// Whether slow replays are all one run, and fast ones seldom that one: other programs may take
+    /// processor time from them.
+    fn is_decided_by_a_clock(&self, traces: &BTreeMap<String, Lines>) -> bool {
+        const TRIES: usize = 8;
+        let replays = |replay| (0..TRIES).map(move |_| self.replayed(traces, replay));
+        let Some(slow) = replays(Replay::Slow).next() else { return false };
+        let fast = replays(Replay::Same).filter(|fast| *fast != slow).count();
+        fast >= TRIES - 2 && replays(Replay::Slow).all(|again| again == slow)
+    }
+
     /// Runs that the process found at their ends have no trace to be compared with.
     fn compare_replay(
         &self,
         traces: &BTreeMap<String, Lines>,
-        wakes: u64,
-        compare: fn(&[String], &[String]) -> Result<(), String>,
+        replay: Replay,
     ) -> Result<(), String> {
-        let store = self.storage.copy().map_err(|error| error.to_string())?;
-        let (outside, seeds) = (Rc::default(), (!self.plan.seed, wakes));
-        let process = Process::open(self.plan, store, outside, seeds, Duration::ZERO);
-        let process = process.map_err(|error| error.to_string())?;
-        for (id, trace) in traces.iter().filter(|(_, trace)| !trace.is_empty()) {
-            let verified = process.executor.verify(id);
-            let replay = &process.traces()[id];
-            let compared = judged(verified, compare(trace, replay), replay);
-            compared.map_err(|why| format!("run {id:?}, replayed: {why}"))?;
+        for (id, (verified, replayed)) in self.replayed(traces, replay)? {
+            let compared = judged(verified, &traces[&id], &replayed, replay);
+            compared.map_err(|why| format!("run {id:?}, replayed{}: {why}", replay.how()))?;
             self.plan.count(|report| report.replays += 1);
         }
         Ok(())
     }
+
+    /// What each run comes to in a replay, and does.
+    fn replayed(
+        &self,
+        traces: &BTreeMap<String, Lines>,
+        replay: Replay,
+    ) -> Result<Replayed, String> {
+        let store = self.storage.copy().map_err(|error| error.to_string())?;
+        let wakes = self.plan.wakes();
+        let wakes = if replay == Replay::OtherPolls { !wakes } else { wakes };
+        let (outside, seeds) = (Rc::default(), (!self.plan.seed, wakes));
+        let process = Process::open(self.plan, store, outside, seeds, Duration::ZERO);
+        let process = process.map_err(|error| error.to_string())?;
+        if replay == Replay::Slow {
+            let records = traces.values().flatten().filter(|line| line.starts_with("deliver "));
+            process.recorder.set_pace(Pace::slow(records.count()));
+        }
+        let ids = traces.iter().filter(|(_, trace)| !trace.is_empty()).map(|(id, _)| id);
+        let verify = |id: &String| {
+            let verified = process.executor.verify(id).map_err(|error| format!("{error:?}"));
+            (id.clone(), (verified, process.traces().remove(id).unwrap_or_default()))
+        };
+        Ok(ids.map(verify).collect())
+    }
 }
+
+/// What runs come to in replays, or why not, and what they do.
+type Replayed = BTreeMap<String, (Result<(), String>, Lines)>;
 
 /// What runs did, for a message.
 fn shown(traces: &BTreeMap<String, Lines>) -> String {

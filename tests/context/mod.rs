@@ -1,5 +1,6 @@
 //! What a workflow calls, one file for each: what it gives, and what can go wrong with it.
 
+mod about;
 mod blocking;
 mod call;
 mod keys;

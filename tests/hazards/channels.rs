@@ -5,11 +5,13 @@
 
 use std::rc::Rc;
 
-use async_lock::{Barrier, Mutex, RwLock, Semaphore};
+use async_lock::{Barrier, Semaphore};
 use dacapo::sim::Sim;
 use dacapo::{Ctx, Result, Task, yield_now};
 use futures::channel::{mpsc, oneshot};
+use futures::lock::Mutex;
 use futures::{SinkExt, StreamExt};
+use tokio::sync::RwLock;
 
 use super::common::{Lines, Log, check, named, slow};
 
@@ -97,7 +99,7 @@ fn requests_with_oneshot_answers_over_an_unbounded_channel() {
     });
 }
 
-/// Async-lock's mutex hands over to whom it likes (barging, fairness after a while): with one
+/// The mutex of futures hands over to whom it likes: who comes may be before those who wait. With one
 /// thread and exact polls even that is the same in every replay.
 #[test]
 fn a_mutex_held_across_steps() {
@@ -129,7 +131,7 @@ fn a_mutex_held_across_steps() {
 fn the_mutex_of_futures() {
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<Lines> {
         let log = Log::default();
-        let turns = Rc::new(futures::lock::Mutex::new(Vec::new()));
+        let turns = Rc::new(Mutex::new(Vec::new()));
         let tasks = (0..4).map(|n| {
             let turns = turns.clone();
             spawn(ctx, sim, &log, async move |ctx, sim, log| {

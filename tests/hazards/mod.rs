@@ -15,6 +15,7 @@ mod leaked;
 mod many;
 mod orders;
 mod panics;
+mod primitives;
 mod race;
 mod random;
 mod restarts;

@@ -116,6 +116,25 @@ fn steps_without_labels_that_change_places_are_found_by_the_simulation_alone() {
     assert!(found(program).contains("ends here with another output"));
 }
 
+/// What they are about tells them apart.
+#[test]
+fn steps_that_say_what_they_are_about_and_change_places() {
+    async fn program(ctx: &Ctx, sim: &Sim) -> Result<()> {
+        let mut towns = TOWNS;
+        towns.rotate_left(other_each_time() as usize % 2);
+        for town in towns {
+            visit(ctx, sim, town).of(&town).await?;
+        }
+        Ok(())
+    }
+    let message = parked_after_a_restart(program);
+    let both = r#"record 1 of the history holds outcome of step 1 "visit" #"#;
+    assert!(message.contains(both), "{message}");
+    let mut fingerprints = message.split(" \"visit\" #").skip(1).map(|behind| &behind[..8]);
+    assert_ne!(fingerprints.next(), fingerprints.next(), "{message}");
+    assert!(found(program).contains("ask step 1 \"visit\" #"));
+}
+
 #[test]
 fn two_branches_of_an_unbiased_select_that_are_ready_at_once() {
     async fn program(ctx: &Ctx, sim: &Sim) -> Result<String> {

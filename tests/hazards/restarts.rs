@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use async_lock::{Mutex, Semaphore};
+use async_lock::Semaphore;
 use dacapo::sim::{self, Check, Report, Sim};
 use dacapo::{Attempt, Builder, Ctx, Error, Executor, Result, Step, Workflow, join, race};
 use futures::StreamExt;
+use futures::lock::Mutex;
 use futures::stream::FuturesUnordered;
 
 use super::common::{Lines, Log, cover, ms, slow, two_steps};

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use async_lock::Mutex;
 use dacapo::sim::{Sim, VirtualClock};
 use dacapo::{Attempt, Ctx, Elapsed, Result, Step, Timestamp, join, join_all};
 use futures::StreamExt;
 use futures::channel::mpsc;
+use futures::lock::Mutex;
 
 use crate::coverage;
 

@@ -46,7 +46,7 @@ async fn golden(ctx: &Ctx, clock: &VirtualClock, n: u32) -> Result<Vec<u32>> {
         ctx.step("spawned", async || Ok::<_, Error>(12)).await
     });
     let mut found = vec![a?, b?, first, once, u32::from(refused.is_err()), ctx.random() as u32];
-    found.extend(try_join_all((0..3).map(|n| step("all", n, 3 - u64::from(n)))).await?);
+    found.extend(try_join_all((0..3).map(|n| step("all", n, 3 - u64::from(n)).of(&n))).await?);
     let mut loops: FuturesUnordered<_> =
         (0..3).map(|n| step("loop", n, u64::from(7 - n))).collect();
     while let Some(n) = loops.next().await {

@@ -1,6 +1,6 @@
 //! The programs as workflows: what each part is in ordinary async Rust.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -68,7 +68,8 @@ struct State {
     seen: RefCell<Vec<(u16, u64)>>,
     futures: [futures::lock::Mutex<u64>; LOCKS],
     tokio: [tokio::sync::Mutex<u64>; LOCKS],
-    async_lock: [async_lock::Mutex<u64>; LOCKS],
+    /// Its mutex looks at the clock, so two replays may differ; its semaphore does not.
+    async_lock: [(async_lock::Semaphore, Cell<u64>); LOCKS],
 }
 
 impl Shared {
@@ -80,7 +81,7 @@ impl Shared {
             seen: RefCell::default(),
             futures: Default::default(),
             tokio: Default::default(),
-            async_lock: Default::default(),
+            async_lock: std::array::from_fn(|_| (async_lock::Semaphore::new(1), Cell::default())),
         }))
     }
 
@@ -458,7 +459,13 @@ async fn locked(shared: &Shared, ctx: &Ctx, lib: Lib, lock: usize, code: &Code, 
     }
     match lib {
         Lib::Tokio => hold!(shared.0.tokio),
-        Lib::AsyncLock => hold!(shared.0.async_lock),
+        Lib::AsyncLock => {
+            let (permits, held) = &shared.0.async_lock[lock];
+            let _permit = permits.acquire().await;
+            let value = flat(eval(shared, ctx, code, mix(x, held.get())).await);
+            held.set(mix(held.get(), value));
+            Ok(held.get())
+        }
         _ => hold!(shared.0.futures),
     }
 }

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use async_lock::Mutex;
 use dacapo::sim::Sim;
 use dacapo::{Ctx, Result, Task, race, yield_now};
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
+use futures::lock::Mutex;
 use futures::stream::{self, FuturesUnordered};
 use futures::{SinkExt, StreamExt};
 
