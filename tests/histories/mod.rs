@@ -67,7 +67,7 @@ fn write(path: &Path) {
     let executor = build(&clock).open(path).expect("it is created");
     let finished = executor.start(W, "finished", 1).expect("new");
     executor.block_on(finished).expect("it ends");
-    executor.start(W, "waiting", 2).expect("new");
+    drop(executor.start(W, "waiting", 2).expect("new"));
     // Half an hour later nothing is left but its limit.
     executor.block_on(clock.sleep(HOUR / 2));
 }
