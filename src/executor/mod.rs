@@ -266,8 +266,8 @@ impl Executor {
     /// let run = executor.start(ECHO, "one", 1)?;
     /// let serve = std::future::pending::<()>(); // Whatever a service waits for.
     /// match executor.block_on(select(serve, executor.failed())) {
-    ///     Either::Left(()) => unreachable!(),
-    ///     Either::Right(why) => assert!(why.is_store()),
+    ///     Either::First(()) => unreachable!(),
+    ///     Either::Second(why) => assert!(why.is_store()),
     /// }
     /// # drop(run);
     /// # Ok::<(), Error>(())
