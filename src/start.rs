@@ -35,6 +35,7 @@ pub struct Start {
     deadline: Option<Timestamp>,
     timeout: Option<Duration>,
     attributes: Vec<(String, String)>,
+    pub(crate) is_same_input: bool,
 }
 
 impl Start {
@@ -58,6 +59,29 @@ impl Start {
     /// The same, so long after the run is submitted.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
+    }
+
+    /// If there is a run with this id, and it was started with another input, the start is an error: a
+    /// client has used an id twice, perhaps. By default it attaches to that run, and the input is ignored.
+    ///
+    /// Inputs are compared by what they hold, with the one of the run's first pass; that one is read from the
+    /// run's history. Children do not attach, so it changes nothing for them.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Executor, Result, Start, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// let executor = Executor::builder()
+    ///     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n))
+    ///     .in_memory();
+    /// let same = || Start::new().same_input();
+    /// assert!(executor.start_with(ECHO, "one", 1, same())?.is_new());
+    /// assert!(!executor.start_with(ECHO, "one", 1, same())?.is_new());
+    /// let error = executor.start_with(ECHO, "one", 2, same()).unwrap_err();
+    /// assert!(error.to_string().starts_with(r#"run "one" was started with another input"#));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn same_input(self) -> Self {
+        Self { is_same_input: true, ..self }
     }
 
     /// A name and a value by which the run is found; they are in its row. A name that was given before

@@ -30,7 +30,7 @@ fn a_sleeping_run_is_small() {
     let executor = executor.expect("nothing is read");
     let region = Region::new(ALLOCATOR);
     for run in 0..RUNS {
-        executor.start(SLEEPER, &format!("{run:05}"), ()).expect("it is new");
+        drop(executor.start(SLEEPER, &format!("{run:05}"), ()).expect("it is new"));
         if run % 1024 == 1023 {
             executor.block_on(async {});
         }

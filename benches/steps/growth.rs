@@ -88,7 +88,7 @@ fn bytes_per_sleeper(options: &Options) -> f64 {
     let executor = build().open_with(Forgetful::default()).expect("nothing is read");
     let before = resident_bytes();
     for run in 0..runs {
-        executor.start(SLEEPER, &run.to_string(), 0).expect("new");
+        drop(executor.start(SLEEPER, &run.to_string(), 0).expect("new"));
         // A thousand starts are committed together and fall asleep: the memory of a commit as large
         // as all of them would be counted as theirs.
         if run % 1_000 == 999 {

@@ -36,7 +36,7 @@ use crate::values::Value;
 /// }
 ///
 /// let executor = Executor::builder().workflow(SHOP, shop).in_memory();
-/// executor.start(SHOP, "shop-1", 250)?;
+/// let _run = executor.start(SHOP, "shop-1", 250)?;
 /// assert_eq!(executor.block_on(executor.ask("shop-1", PRICE, "tea".into()))?, 253);
 /// let dropped = executor.block_on(executor.ask("shop-1", PRICE, String::new())).unwrap_err();
 /// assert_eq!(dropped.to_string(), "the question was dropped without an answer");

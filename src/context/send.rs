@@ -49,7 +49,7 @@ impl Ctx {
     ///     .workflow(PONG, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.receive(BALL).await))
     ///     .in_memory();
     /// let pong = executor.start(PONG, "pong-1", ())?;
-    /// executor.start(PING, "ping-1", "pong-1".into())?;
+    /// let _run = executor.start(PING, "ping-1", "pong-1".into())?;
     /// assert_eq!(executor.block_on(pong)?, 7);
     /// let lost = executor.start(PING, "ping-2", "pong-2".into())?;
     /// assert!(executor.block_on(lost).unwrap_err().is_not_found());

@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunKey, RunRow, RunState};
+use dacapo_values::Comparison;
 
 use super::{Engine, Guard, unregistered};
 use crate::bytes::Bytes;
@@ -71,6 +72,40 @@ impl Engine {
         }
         self.world.bodies.raw().notify();
         Ok(run)
+    }
+
+    /// # Errors
+    ///
+    /// If the run with this id was started with another input, or that cannot be read.
+    pub(crate) fn expect_input(&self, id: &str, input: &Bytes<'_>) -> Result<()> {
+        if self.ledgers.with_id(id).is_some() {
+            // Its start may be about to be committed.
+            self.commit()?;
+        }
+        let Some(row) = self.find(id)? else { return Ok(()) };
+        let first = self.passes_before(row.key)?.pop().unwrap_or(row.key);
+        let first = self.store.borrow().entries(first, 0..1);
+        let first = first.map_err(|error| Error::store(&error))?;
+        let was = match first.get(0).map(|entry| Record::read(entry.record)) {
+            Some(Ok(Record::Started { input, .. })) => input,
+            Some(Ok(Record::Submitted(submission))) => submission.input,
+            Some(_) | None => {
+                let message = format_args!("the history of run {id:?} is damaged at its beginning");
+                return Err(Error::of(Kind::Store, message));
+            }
+        };
+        let compared = self.world.values.compare(was.as_slice(), input.as_slice());
+        match compared.map_err(|why| Error::of(Kind::Store, format_args!("{why}")))? {
+            // A set has its elements in any order.
+            Comparison::Same | Comparison::Reordered => Ok(()),
+            Comparison::Different => {
+                let message = format_args!(
+                    "run {id:?} was started with another input: give this one an id of its own, or \
+                     attach to that run"
+                );
+                Err(Error::of(Kind::Usage, message))
+            }
+        }
     }
 
     /// Has the next commit forget a run that has ended or is parked, with the passes before, and gives

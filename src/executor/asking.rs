@@ -68,7 +68,7 @@ impl Executor {
     /// }
     ///
     /// let executor = Executor::builder().workflow(COUNTER, counter).in_memory();
-    /// executor.start(COUNTER, "counter-1", 0)?;
+    /// let _run = executor.start(COUNTER, "counter-1", 0)?;
     /// let add = |n, key| executor.block_on(executor.ask("counter-1", ADD, n).key(key));
     /// assert_eq!(add(4, "a")?, 4);
     /// assert_eq!(add(7, "b")?, 11);

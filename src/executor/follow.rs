@@ -114,7 +114,7 @@ impl Executor {
     /// }
     ///
     /// let executor = Executor::builder().workflow(COUNT, count).in_memory();
-    /// executor.start(COUNT, "count-1", 4)?;
+    /// let _run = executor.start(COUNT, "count-1", 4)?;
     /// let values = executor.follow("count-1", AT, 1).map(|value| value.unwrap());
     /// let values = executor.block_on(values.collect::<Vec<_>>());
     /// assert_eq!(values, [(1, 10), (2, 20), (3, 30)]);

@@ -28,6 +28,7 @@ use crate::watch::{Waiting, Watch};
 /// # Cancel safety
 ///
 /// Dropping and attaching again loses nothing.
+#[must_use = "a start is certain when its commit is: await the handle, or its `accepted`, or drop it"]
 pub struct Handle<O> {
     id: Arc<str>,
     waiting: Waiting,

@@ -104,7 +104,8 @@ impl Executor {
     /// It takes effect at once, and its commit follows with the next batch while the executor is
     /// driven: see [`Handle::accepted`]. If there is a run of this workflow with this id, running,
     /// parked or ended, the handle is one of that run and `input` is ignored; so starting the same
-    /// id twice runs it once, also across restarts.
+    /// id twice runs it once, also across restarts. [`Handle::is_new`] tells which it was, and with
+    /// [`Start::same_input`] another input is an error.
     ///
     /// # Errors
     ///
@@ -174,6 +175,10 @@ impl Executor {
         self.shared.engine.check()?;
         admit(&self.shared.engine, format_args!("run {id:?} cannot be started"))?;
         if let Some(found) = self.find(workflow, id)? {
+            if options.is_same_input {
+                let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
+                self.shared.engine.expect_input(id, &input)?;
+            }
             return Ok((false, found));
         }
         if id.is_empty() {
@@ -261,8 +266,8 @@ impl Executor {
     /// let run = executor.start(ECHO, "one", 1)?;
     /// let serve = std::future::pending::<()>(); // Whatever a service waits for.
     /// match executor.block_on(select(serve, executor.failed())) {
-    ///     Either::Left(()) => unreachable!(),
-    ///     Either::Right(why) => assert!(why.is_store()),
+    ///     Either::First(()) => unreachable!(),
+    ///     Either::Second(why) => assert!(why.is_store()),
     /// }
     /// # drop(run);
     /// # Ok::<(), Error>(())

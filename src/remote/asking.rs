@@ -49,7 +49,7 @@ impl Remote {
     ///     Ok::<_, Error>(asked.answer(ctx, double))
     /// };
     /// let executor = Executor::builder().workflow(DOUBLE, double).in_memory();
-    /// executor.start(DOUBLE, "double-1", ())?;
+    /// let _run = executor.start(DOUBLE, "double-1", ())?;
     /// let asking = executor.remote().ask("double-1", OF, 7).key("request-1");
     /// assert_eq!(executor.block_on(asking)?, 14);
     /// # Ok::<(), Error>(())

@@ -84,7 +84,7 @@ impl Remote {
     /// let executor = Executor::builder()
     ///     .workflow(ORDER, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.publish(STATUS, "sent".into())))
     ///     .in_memory();
-    /// executor.start(ORDER, "order-1", ())?;
+    /// let _run = executor.start(ORDER, "order-1", ())?;
     /// let mut follow = executor.remote().follow("order-1", STATUS, 0);
     /// let first = executor.block_on(follow.next()).expect("there is one")?;
     /// assert_eq!(first, (0, "sent".into()));

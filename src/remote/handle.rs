@@ -32,6 +32,7 @@ use crate::watch::{Far, FarEnd, Watch};
 /// # Cancel safety
 ///
 /// Dropping and attaching again loses nothing.
+#[must_use = "a start is certain when its commit is: await the handle, or its `accepted`, or drop it"]
 pub struct RemoteHandle<O> {
     id: String,
     accepted: Shared<oneshot::Receiver<Result<()>>>,

@@ -43,7 +43,7 @@ fn a_run_that_was_just_resumed() {
 
     executor.resume("run").expect("it is mended");
     let run = executor.attach(NAP, "run").expect("it runs");
-    executor.attach(NAP, "other").expect("which makes too many");
+    drop(executor.attach(NAP, "other").expect("which makes too many"));
     let again = executor.attach(NAP, "run").expect("it runs");
     clock.set(Timestamp::from_nanos(50_000_000));
     assert_eq!(executor.block_on(run).expect("it ends"), 30);
@@ -89,11 +89,11 @@ fn a_timer_that_a_split_commit_puts_off() {
         .workflow(BUSY, async move |ctx: &Ctx, _: u64| busy(ctx).await.map(drop))
         .in_memory();
     let charged = executor.start(NAP, "charged", 7).expect("new");
-    executor.start(BIG, "big", 1).expect("new");
+    drop(executor.start(BIG, "big", 1).expect("new"));
     let main = async {
         clock.sleep(ms(600)).await;
-        executor.start(BUSY, "one", 1).expect("new");
-        executor.start(BUSY, "two", 1).expect("new");
+        drop(executor.start(BUSY, "one", 1).expect("new"));
+        drop(executor.start(BUSY, "two", 1).expect("new"));
         charged.await
     };
     assert_eq!(executor.block_on(main).expect("it is charged"), 7);
@@ -171,7 +171,7 @@ fn a_crowd_with_one_deadline() {
     let alive = Alive::default();
     let executor = build(&alive).resident_max(10).in_memory();
     for n in 0..5_000 {
-        executor.start(NAP, &n.to_string(), 500).expect("new");
+        drop(executor.start(NAP, &n.to_string(), 500).expect("new"));
         if n % 100 == 0 {
             executor.block_on(yield_now());
         }

@@ -124,7 +124,7 @@ fn a_thousand_sleepers_with_ten_in_memory() {
     let (store, alive) = (MemoryStore::new(), Alive::default());
     let executor = build(&alive).resident_max(10).open_with(store.shared()).expect("it opens");
     for n in 0..1_000 {
-        executor.start(NAP, &format!("nap-{n}"), 1 + n % 100).expect("new");
+        drop(executor.start(NAP, &format!("nap-{n}"), 1 + n % 100).expect("new"));
         if n % 50 == 0 {
             executor.block_on(dacapo_executor::yield_now());
         }
@@ -154,7 +154,7 @@ fn three_thousand_that_sleep_for_long() {
     let executor = build(&alive).resident_max(10).open_with(store.shared()).expect("it opens");
     let first = executor.start(NAP, "nap-0", 60_000).expect("new");
     for n in 1..3_000 {
-        executor.start(NAP, &format!("nap-{n}"), 60_000 + n % 100).expect("new");
+        drop(executor.start(NAP, &format!("nap-{n}"), 60_000 + n % 100).expect("new"));
         if n % 50 == 0 {
             executor.block_on(dacapo_executor::yield_now());
         }
@@ -196,7 +196,7 @@ fn who_sleeps_longest_leaves() {
         })
         .in_memory();
     let short = executor.start(NAP, "short", 100).expect("new");
-    executor.start(NAP, "long", 0).expect("new");
+    drop(executor.start(NAP, "long", 0).expect("new"));
     executor.block_on(short).expect("it ends");
     assert_eq!(started.get(), 2, "the short sleeper never left");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Ctx, Error, Executor, Result, Workflow};
+use dacapo::{Builder, Ctx, Error, Executor, Result, Start, Workflow};
 
 use super::open;
 
@@ -75,6 +75,43 @@ fn an_id_that_is_used_again() {
         (3, 1),
         "only the first start was one, and the deletion"
     );
+}
+
+/// Whoever wants the same input is told if it is another: before the start is committed, while the run
+/// goes on, in a later pass, when it has ended, and after a restart.
+#[test]
+fn an_id_that_is_used_again_for_another_input() {
+    const AGAIN: Workflow<u32, u32> = Workflow::new("again");
+    let build = || {
+        build().workflow(AGAIN, async |ctx: &Ctx, n: u32| -> Result<u32> {
+            match n {
+                7 => ctx.again(AGAIN, 8).await,
+                _ => Ok(n),
+            }
+        })
+    };
+    let same = || Start::new().same_input();
+    let check = |executor: &Executor| {
+        for (workflow, id) in [(W, "a"), (AGAIN, "b")] {
+            let found = executor.start_with(workflow, id, 7, same()).expect("the same input");
+            assert!(!found.is_new());
+            let message = format!(
+                "run {id:?} was started with another input: give this one an id of its own, or attach \
+                 to that run"
+            );
+            refused(executor.start_with(workflow, id, 8, same()), &message);
+            assert!(executor.start(workflow, id, 8).is_ok(), "by default it is ignored");
+        }
+    };
+    let (executor, store) = open(build(), MemoryStore::new());
+    let first = executor.start_with(W, "a", 7, same()).expect("new");
+    let second = executor.start_with(AGAIN, "b", 7, same()).expect("new");
+    check(&executor);
+    executor.block_on(dacapo::try_join(first, second)).expect("they end");
+    check(&executor);
+    drop(executor);
+    let (executor, _) = open(build(), store.now());
+    check(&executor);
 }
 
 #[test]

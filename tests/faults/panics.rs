@@ -160,7 +160,7 @@ fn of_a_body_that_is_retried_without_a_wait() {
         ctx.step("again", body).retry(Retry::exponential(Duration::ZERO)).await
     });
     let (executor, _) = open_at(with_other(builder), MemoryStore::new(), clock);
-    executor.start(W, "run", ()).expect("new");
+    drop(executor.start(W, "run", ()).expect("new"));
     let other = executor.start(OTHER, "other", ()).expect("new");
     assert_eq!(executor.block_on(other).expect("it has its turns"), 1);
     assert!(seen.get() < 100, "{} attempts", seen.get());

@@ -179,7 +179,7 @@ fn wide() -> (Builder, &'static str, &'static str) {
 #[test]
 fn an_input_of_another_type() {
     let (executor, store) = open(with_other(mended()), MemoryStore::new());
-    executor.start(W, "run", 300).expect("new");
+    drop(executor.start(W, "run", 300).expect("new"));
     executor.block_on(async {});
     drop(executor);
     const NARROW: Workflow<bool, u32> = Workflow::new("w");

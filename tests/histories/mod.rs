@@ -125,7 +125,7 @@ fn write(path: &Path) {
     executor.retry("talks").expect("it goes on");
     let talks = executor.attach(TALKS, "talks").expect("it is there");
     executor.block_on(talks).expect("it ends");
-    executor.start(W, "waiting", 2).expect("new");
+    drop(executor.start(W, "waiting", 2).expect("new"));
     // Half an hour later nothing is left but its limit.
     executor.block_on(clock.sleep(HOUR / 2));
 }

@@ -260,7 +260,7 @@ fn keys_of_passes_before_are_known_without_the_code() -> Result<()> {
         builder.open_with(store.shared())
     };
     let executor = open(true)?;
-    executor.start(COUNT, "run", Sum { seen: Vec::new(), expected: 2 })?;
+    drop(executor.start(COUNT, "run", Sum { seen: Vec::new(), expected: 2 })?);
     executor.block_on(async {
         executor.send("run", MORE, 1).key("a").await?;
         // The pass has gone by when this is told.

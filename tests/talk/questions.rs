@@ -96,7 +96,7 @@ fn a_question_is_answered_once() {
 fn who_asks_and_goes_loses_the_answer() -> Result<()> {
     let sim = Sim::new(1, VirtualClock::default());
     let executor = build(&sim, false).clock(sim.clock().clone()).in_memory();
-    executor.start(DESK, "run", (0, 0))?;
+    drop(executor.start(DESK, "run", (0, 0))?);
     let run = executor.attach(DESK, "run")?;
     executor.block_on(async {
         let mut gone = executor.ask("run", ADD, 4);
@@ -175,7 +175,7 @@ fn who_is_asked() -> Result<()> {
     assert!(ask("nobody", 1, "k").unwrap_err().is_not_found());
 
     // Out of memory for long.
-    executor.start(HOLD, "run", 0)?;
+    drop(executor.start(HOLD, "run", 0)?);
     executor.block_on(clock.sleep(Duration::from_secs(60)));
     assert_eq!(ask("run", 4, "a")?, 8);
     assert_eq!(ask("run", 5, "a")?, 8, "the key says that it is the same");
@@ -190,7 +190,7 @@ fn who_is_asked() -> Result<()> {
     assert_eq!(both.0?, both.1?);
 
     // Parked: the question is there when it goes on.
-    executor.start(HOLD, "parked", 1)?;
+    drop(executor.start(HOLD, "parked", 1)?);
     executor.block_on(executor.attach(HOLD, "parked")?).unwrap_err();
     let mut waits = executor.ask("parked", ADD, 3).key("k");
     executor.block_on(async {
@@ -263,7 +263,7 @@ fn asked_again_in_the_commit_of_the_answer() -> Result<()> {
                 Ok::<_, Error>(())
             })
             .in_memory();
-        executor.start(ONE, "run", sleeps)?;
+        drop(executor.start(ONE, "run", sleeps)?);
         executor.block_on(async {
             let first = executor.ask("run", ADD, 1).key("k");
             let second = async {
@@ -303,7 +303,7 @@ fn a_later_build_must_answer_the_same() -> Result<()> {
     };
     let store = MemoryStore::new();
     let executor = original().open_with(store.shared())?;
-    executor.start(TWO, "run", ())?;
+    drop(executor.start(TWO, "run", ())?);
     executor.block_on(async {
         let (a, b) = join(executor.ask("run", ADD, 1), executor.ask("run", ADD, 2)).await;
         assert_eq!((a?, b?), (1, 2));

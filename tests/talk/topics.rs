@@ -186,7 +186,7 @@ fn a_later_build_must_publish_the_same() -> Result<()> {
         || Executor::builder().workflow(WORK, async |ctx: &Ctx, _| rest(ctx).await);
     let store = MemoryStore::new();
     let executor = original().open_with(store.shared())?;
-    executor.start(WORK, "run", 0)?;
+    drop(executor.start(WORK, "run", 0)?);
     executor.block_on(async {
         let mut follow = executor.follow("run", STATUS, 0);
         follow.next().await.expect("it publishes")
@@ -253,7 +253,7 @@ fn who_is_read_and_followed() -> Result<()> {
     assert!(first.unwrap_err().is_not_found());
     assert!(executor.block_on(nobody.next()).is_none());
 
-    executor.start(WORK, "run", 3)?;
+    drop(executor.start(WORK, "run", 3)?);
     assert_eq!(executor.latest("run", LINES)?, None, "nothing is committed");
     // It leaves memory, and is read all the same.
     let mut follow = executor.follow("run", LINES, 1);
@@ -292,7 +292,7 @@ fn who_is_read_and_followed() -> Result<()> {
     let texts: Vec<_> = executor.block_on(executor.follow("run", TEXT, 0).collect());
     assert!(texts.len() == 4 && texts[3].is_err(), "{texts:?}");
     // One that is ended, and deleted before anybody looked.
-    executor.start(WORK, "parked", 1)?;
+    drop(executor.start(WORK, "parked", 1)?);
     let mut follow = executor.follow("parked", LINES, 1);
     executor.block_on(async {
         assert!(poll_immediate(follow.next()).await.is_none());
@@ -362,7 +362,7 @@ fn bodies_that_block_publish_too() -> Result<()> {
         })
         .in_memory();
     let remote = executor.remote();
-    executor.start(WORK, "run", 50)?;
+    drop(executor.start(WORK, "run", 50)?);
     let mut follow = remote.follow("run", LINES, 0);
     let values = std::thread::spawn(move || {
         futures::executor::block_on(async {

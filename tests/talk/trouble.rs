@@ -232,7 +232,7 @@ fn a_message_that_does_not_decode_is_skipped() -> Result<()> {
     let store = MemoryStore::new();
     let open = || Executor::builder().workflow(CHILD, sum).open_with(store.shared());
     let executor = open()?;
-    executor.start(CHILD, "sum", ())?;
+    drop(executor.start(CHILD, "sum", ())?);
     let refused = executor.resume_skipping("sum").unwrap_err().to_string();
     assert!(refused.contains("not parked"), "{refused}");
     let send = |executor: &Executor, n| executor.block_on(executor.send("sum", CENTS, n));

@@ -75,7 +75,7 @@ fn build(value_max: usize) -> Builder {
 fn waits(what: u32, value_max: usize) -> Result<MemoryStore> {
     let store = MemoryStore::new();
     let executor = build(value_max).open_with(store.shared())?;
-    executor.start(READ, "reader", Note { text: "a".into(), from: 0 })?;
+    drop(executor.start(READ, "reader", Note { text: "a".into(), from: 0 })?);
     let run = executor.start(DO, "run", what)?;
     executor.block_on(async {
         run.accepted().await?;

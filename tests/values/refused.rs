@@ -126,7 +126,7 @@ fn what_runs_say() -> Result<()> {
     let error = refused(end("code", 3), &format!("publish 1 on \"news\", a {kind},"));
     assert_eq!(error.park_reason(), Some(ParkReason::Misused));
 
-    executor.start(TALK, "ask", 4)?;
+    drop(executor.start(TALK, "ask", 4)?);
     let asking = executor.ask("ask", ASK, bad());
     refused(executor.block_on(asking), &format!("the question \"ask\" for run \"ask\", a {kind},"));
     let asking = executor.remote().ask("ask", ASK, bad());
