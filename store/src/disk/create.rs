@@ -74,8 +74,8 @@ fn publish(
 }
 
 /// Makes a store of a file that is empty, as a bind mount makes one, or was being made one of when the
-/// process ended: nothing is in it but zeros and the beginning of a store, which has no mark yet. Any
-/// other is left as it is.
+/// process ended: nothing is in it but zeros and parts of the beginning of a store, which has no mark yet.
+/// Any other is left as it is, zeros alone too: a disk may have left those of a file that was whole.
 pub(super) fn fill(path: &Path, data: &fs::Metadata, semantics: u32) -> Result<(), DiskError> {
     if data.len() >= MARK_BYTES as u64 {
         let mut mark = [0; MARK_BYTES];
@@ -93,6 +93,7 @@ pub(super) fn fill(path: &Path, data: &fs::Metadata, semantics: u32) -> Result<(
     (&file).take(image.len() as u64 + 1).read_to_end(&mut bytes)?;
     let is_ours = |(byte, of_image): (&u8, &u8)| [0, *of_image].contains(byte);
     let is_unmade = bytes.len() <= image.len()
+        && (bytes.is_empty() || bytes.iter().any(|byte| *byte != 0))
         && bytes.iter().take(MARK_BYTES).all(|byte| *byte == 0)
         && bytes.iter().zip(&image).all(is_ours);
     if is_unmade {

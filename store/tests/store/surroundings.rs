@@ -63,12 +63,19 @@ fn a_file_that_was_being_filled() {
     let holes: Vec<_> =
         (0..).zip(&unmarked).map(|(at, byte)| if at / 512 % 2 == 0 { *byte } else { 0 }).collect();
     let cut = |length: usize| unmarked[..length].to_vec();
-    for left in [cut(1), cut(9), cut(4_096), cut(4_097), holes, unmarked.clone()] {
+    for left in [cut(0), cut(64), cut(4_096), cut(4_097), holes, unmarked.clone()] {
         fs::write(&path, left).unwrap();
         commit(&mut RedbStore::open(&path).unwrap(), 0).unwrap();
         assert_eq!(length(&RedbStore::open(&path).unwrap()), 1);
     }
-    for other in [b"x".to_vec(), [&[0; 9], "somebody's file".as_bytes()].concat()] {
+    let others = [
+        b"x".to_vec(),
+        [&[0; 9], "somebody's file".as_bytes()].concat(),
+        vec![0],
+        vec![0; 9],
+        vec![0; 8_192],
+    ];
+    for other in others {
         fs::write(&path, &other).unwrap();
         RedbStore::open(&path).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), other);
