@@ -8,10 +8,10 @@ use core::cell::{Cell, RefCell};
 use dacapo_store::RunKey;
 use slab::Slab;
 
-use super::named::Named;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
 use crate::ledger::Ledger;
+use crate::random;
 
 /// Parked and ended runs are here until that is committed.
 #[derive(Default)]
@@ -19,8 +19,12 @@ pub(crate) struct Ledgers {
     by_key: RefCell<BTreeMap<RunKey, Rc<Ledger>>>,
     /// The runs in memory; their ledgers say where.
     residents: RefCell<Slab<Rc<Instance>>>,
-    /// Of the runs in memory. Another is found by its row.
-    by_id: RefCell<Named>,
+    /// Where the runs in memory are, behind a number of the id of each: in the order of the ids themselves
+    /// some twenty texts would be compared before one is found, and each lies elsewhere in memory. Another
+    /// run is found by its row.
+    by_id: RefCell<BTreeSet<(u32, u32)>>,
+    /// Of the numbers, so that nobody can make up ids that all have the same. Their order is never seen.
+    seed: u64,
     /// When there are so many ledgers, it is looked which may be forgotten.
     sweep_at: Cell<usize>,
     /// The runs in memory that may leave it, by when they go on by themselves.
@@ -35,13 +39,24 @@ pub(super) enum Sweep {
 }
 
 impl Ledgers {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
     /// A run is in memory from now on.
     pub(super) fn enter(&self, run: &Rc<Instance>) {
         let slot = self.residents.borrow_mut().insert(run.clone());
         let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
-        run.ledger.slot.set(slot.expect("fewer than 2^32 runs fit into memory"));
+        let slot = slot.expect("fewer than 2^32 runs fit into memory");
+        run.ledger.slot.set(slot);
         // Of two passes the later one has the id.
-        self.by_id.borrow_mut().insert(run.clone());
+        let before = self.slot(&run.id);
+        let mut by_id = self.by_id.borrow_mut();
+        if let Some(before) = before {
+            by_id.remove(&(self.number(&run.id), before));
+        }
+        by_id.insert((self.number(&run.id), slot));
+        drop(by_id);
         self.add(&run.ledger);
     }
 
@@ -53,9 +68,7 @@ impl Ledgers {
     /// A run is no longer in memory.
     pub(super) fn leave(&self, run: &Instance) {
         let slot = run.ledger.slot.replace(Ledger::AWAY);
-        if self.with_id(&run.id).is_some_and(|with_id| with_id.key() == run.key()) {
-            self.by_id.borrow_mut().remove(&run.id);
-        }
+        self.by_id.borrow_mut().remove(&(self.number(&run.id), slot));
         let _run = self.residents.borrow_mut().try_remove(slot as usize);
     }
 
@@ -96,7 +109,8 @@ impl Ledgers {
 
     /// The run with this id, if it is in memory.
     pub(crate) fn with_id(&self, id: &str) -> Option<Rc<Instance>> {
-        self.by_id.borrow().get(id).cloned()
+        let slot = self.slot(id)?;
+        self.residents.borrow().get(slot as usize).cloned()
     }
 
     /// The runs in memory, in the order of their ids.
@@ -109,7 +123,19 @@ impl Ledgers {
 
     /// Whether the run with this id is in memory.
     pub(super) fn has_id(&self, id: &str) -> bool {
-        self.by_id.borrow().get(id).is_some()
+        self.slot(id).is_some()
+    }
+
+    /// Where the run with this id is in memory.
+    fn slot(&self, id: &str) -> Option<u32> {
+        let (number, residents) = (self.number(id), self.residents.borrow());
+        let by_id = self.by_id.borrow();
+        let mut slots = by_id.range((number, 0)..=(number, u32::MAX)).map(|&(_, slot)| slot);
+        slots.find(|&slot| residents.get(slot as usize).is_some_and(|run| *run.id == *id))
+    }
+
+    fn number(&self, id: &str) -> u32 {
+        random::words(id).fold(random::mix(self.seed, id.len() as u64), random::mix) as u32
     }
 
     /// How many runs are in memory.

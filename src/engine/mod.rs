@@ -9,7 +9,6 @@ mod evict;
 mod guard;
 mod idle;
 mod ledgers;
-mod named;
 mod notices;
 mod open;
 mod posts;
@@ -121,7 +120,7 @@ impl Engine {
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
             store: RefCell::new(store),
-            ledgers: Ledgers::default(),
+            ledgers: Ledgers::new(seed),
             guard,
             followers: Followers::default(),
             askers: Askers::default(),
