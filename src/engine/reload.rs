@@ -112,6 +112,8 @@ impl Engine {
         self.world.pending.borrow_mut().others_mut().rows.push(draft);
         // It is recorded first: the run may well fail again in its replay.
         self.commit()?;
+        // It ends anew, and is kept from then on.
+        self.ended.borrow_mut().retain(|ended| *ended != row.key);
         self.take_up(row, TakenUp::Retried)
     }
 

@@ -98,6 +98,9 @@ fn a_run_that_is_retried_is_not_forgotten() -> Result<()> {
     }
     is_mended.set(true);
     executor.retry("0")?;
+    assert_eq!(executor.block_on(executor.attach(FAILS, "0")?)?, 0);
+    executor.block_on(dacapo::yield_now());
+    assert_eq!(executor.block_on(executor.attach(FAILS, "0")?)?, 0, "it has ended just now");
     for n in 2..6 {
         executor.block_on(executor.start(FAILS, &n.to_string(), n)?)?;
     }
