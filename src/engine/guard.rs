@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 
 use dacapo_store::{RunKey, RunRow, Store};
 
@@ -27,8 +27,8 @@ pub(crate) struct Guard {
     pub(crate) watchdog: Option<Watchdog>,
     /// In how many processes in a row, up to the last one, these were being replayed at the end.
     suspects: RefCell<BTreeMap<RunKey, u32>>,
-    /// Whether the mark stands for several runs, until all of them were replayed.
-    has_group: Cell<bool>,
+    /// The mark of several runs, until all of them were replayed; empty if there is none.
+    group: RefCell<Vec<u8>>,
 }
 
 /// The store of an engine, which is not held while user code runs.
@@ -36,6 +36,13 @@ type Stored = RefCell<Box<dyn Store>>;
 
 /// A run and the number of processes in a row, as the mark holds them.
 type Marked = (u64, u32);
+
+/// A mark: the number of the last commit, and who is being replayed. A replay commits nothing, so that of a
+/// process that ended in the midst of one has the last number of the file; any other is of another file, or
+/// was overtaken.
+fn mark(store: &Stored, marked: Vec<Marked>) -> Vec<u8> {
+    codec::encode(&(store.borrow().last_commit(), marked))
+}
 
 impl Guard {
     /// After so many such ends, a run is parked.
@@ -46,8 +53,10 @@ impl Guard {
 
     /// Reads the mark of the process before.
     pub(super) fn look_back(&self, store: &Stored) {
-        let marked: Vec<Marked> = codec::decode(&store.borrow().marker()).unwrap_or_default();
-        let suspects = marked.into_iter().map(|(run, ends)| (RunKey(run), ends));
+        let (mark, last_commit) = (store.borrow().marker(), store.borrow().last_commit());
+        let (commit, marked): (u64, Vec<Marked>) = codec::decode(&mark).unwrap_or_default();
+        let suspects = marked.into_iter().filter(|_| commit == last_commit);
+        let suspects = suspects.map(|(run, ends)| (RunKey(run), ends));
         *self.suspects.borrow_mut() = suspects.collect();
     }
 
@@ -73,13 +82,13 @@ impl Guard {
     pub(super) fn begin_group(&self, store: &Stored, runs: &[RunRow]) {
         let suspects = self.suspects.borrow();
         let runs = runs.iter().map(|row| row.key).filter(|run| !suspects.contains_key(run));
-        let group: Vec<Marked> = runs.map(|run| (run.0, 1)).collect();
-        self.has_group.set(true);
-        store.borrow().set_marker(&codec::encode(&group));
+        let group = mark(store, runs.map(|run| (run.0, 1)).collect());
+        store.borrow().set_marker(&group);
+        *self.group.borrow_mut() = group;
     }
 
     pub(super) fn end_group(&self, store: &Stored) {
-        self.has_group.set(false);
+        self.group.take();
         store.borrow().set_marker(&[]);
     }
 
@@ -87,10 +96,10 @@ impl Guard {
     pub(super) fn watch<T>(&self, store: &Stored, row: &RunRow, replay: impl FnOnce() -> T) -> T {
         let ends = self.suspects.borrow().get(&row.key).copied();
         // A suspect stands alone.
-        let is_marked = ends.is_some() || !self.has_group.get();
+        let is_marked = ends.is_some() || self.group.borrow().is_empty();
         if is_marked {
-            let marked: Vec<Marked> = [(row.key.0, ends.unwrap_or_default() + 1)].into();
-            store.borrow().set_marker(&codec::encode(&marked));
+            let marked = mark(store, [(row.key.0, ends.unwrap_or_default() + 1)].into());
+            store.borrow().set_marker(&marked);
         }
         #[cfg(feature = "std")]
         let watched = self.watchdog.as_ref().map(|watchdog| watchdog.watch(&row.id));
@@ -98,7 +107,7 @@ impl Guard {
         #[cfg(feature = "std")]
         drop(watched);
         if is_marked {
-            store.borrow().set_marker(&[]);
+            store.borrow().set_marker(&self.group.borrow());
             self.suspects.borrow_mut().remove(&row.key);
         }
         replayed

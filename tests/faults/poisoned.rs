@@ -107,6 +107,25 @@ fn only_ends_in_a_row_count() {
     assert!(executor.parked().expect("memory").is_empty());
 }
 
+/// A mark that was left beside another store, as when somebody deletes the file and begins anew.
+#[test]
+fn a_mark_of_another_store_means_nothing() {
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    for _ in 0..3 {
+        stored = state_at_the_end(&stored, |harm| build(Some(harm)));
+    }
+    let other = MemoryStore::new();
+    start(other.shared());
+    let executor = build(None).open_with(other.shared()).expect("it opens");
+    executor.block_on(executor.send("run-1", GO_ON, 1)).expect("it runs");
+    drop(executor);
+    assert!(!stored.marker().is_empty());
+    other.set_marker(&stored.marker());
+    let executor = build(None).open_with(other).expect("it opens");
+    assert!(executor.parked().expect("memory").is_empty());
+}
+
 /// A run that is held is not replayed, whatever it would do.
 #[test]
 fn a_run_that_is_held() {

@@ -38,12 +38,12 @@ impl Marker {
 
     /// Writes over what was there.
     pub(super) fn write(&self, body: &[u8]) {
+        // To say that there is nothing needs no file.
+        if body.is_empty() && self.file.get().is_none() {
+            return self.remove();
+        }
         let file = self.file.get_or_init(|| {
             let path = self.path.as_ref()?;
-            // To say that there is nothing needs no file.
-            if body.is_empty() && !path.exists() {
-                return None;
-            }
             File::options().create(true).truncate(false).write(true).open(path).ok()
         });
         let Some(mut file) = file.as_ref() else { return };
@@ -53,7 +53,7 @@ impl Marker {
         let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes));
     }
 
-    /// The process ends in order: nothing outlives it.
+    /// Nothing is to outlive the process.
     pub(super) fn remove(&self) {
         if let Some(path) = &self.path
             && (self.file.get().is_some() || path.exists())
