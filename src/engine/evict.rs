@@ -86,16 +86,19 @@ impl Engine {
         let mut idle = self.ledgers.idle.borrow_mut();
         let resident = |run| self.ledgers.resident(run).expect("what is idle is in memory");
         let mut last = idle.iter().rev().take(Self::LOOKED_AT);
-        let found = last.find(|(_, run)| self.may_leave(&resident(*run))).copied()?;
+        let found = last.find(|(at, run)| self.may_leave(*at, &resident(*run))).copied()?;
         idle.remove(&found);
         Some(resident(found.1))
     }
 
-    fn may_leave(&self, run: &Instance) -> bool {
+    /// Whether it is worth it; of one with many timers it is not known when the first is due.
+    fn may_leave(&self, at: Timestamp, run: &Instance) -> bool {
         let records = u32::try_from(run.delivered.get()).unwrap_or(u32::MAX);
+        let has_many = at == Timestamp::default();
         // A simulation has them come and go as much as it can.
-        self.world.setup.choices.is_some()
-            || wake_at(run).since(self.world.timers.now()) >= Self::WORTH_A_RECORD * records
+        has_many
+            || self.world.setup.choices.is_some()
+            || at.since(self.world.timers.now()) >= Self::WORTH_A_RECORD * records
     }
 
     /// A replay takes some microseconds a record: a run that waits so long for each has at most one
