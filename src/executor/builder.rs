@@ -15,6 +15,7 @@ use crate::engine::{Engine, Guard, Limits};
 use crate::error::{BoxError, Error, Result};
 use crate::instance::{Setup, World};
 use crate::name::Workflow;
+use crate::panics::Caught;
 use crate::registry::Registry;
 use crate::timer::Timers;
 use crate::trace::Observer;
@@ -311,8 +312,8 @@ impl Builder {
     }
 
     /// How many bytes a value may take: an input, an outcome, an output, a message, what is published.
-    /// By default 64 MiB (67,108,864 bytes), and 1 GiB at most. A larger one is refused where it is to be recorded: by
-    /// [`start`](Executor::start) with an error, of a step as a permanent failure.
+    /// By default 64 MiB (67,108,864 bytes), and 1 GiB at most. A larger one is refused where it is to be
+    /// recorded: by [`start`](Executor::start) with an error, of a step as a permanent failure.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Workflow};
@@ -412,7 +413,7 @@ impl Builder {
     /// Panics without `std` if there is no [`clock`](Self::clock).
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
-        let caught = Rc::<crate::panics::Caught>::default();
+        let caught = Rc::<Caught>::default();
         let last_commit = Timestamp::from_nanos(store.time());
         let timers = Timers::new(clock, last_commit, caught.clone());
         let shapes = store.shapes().map_err(|error| Error::store(&error))?;

@@ -3,6 +3,7 @@
 mod asking;
 mod builder;
 mod drive;
+mod failed;
 mod follow;
 mod handle;
 mod outside;
