@@ -326,6 +326,8 @@ fn kinds_that_hold_the_same() {
     becomes('x', "x".to_string());
     becomes("x".to_string(), 'x');
     fails::<_, (u8,)>((1u8, 2u8), "1 more elements were recorded than are asked for");
+    fails::<_, (u8,)>(vec![1u8, 2], "1 more elements were recorded than are asked for");
+    fails::<_, [u8; 2]>(vec![1u8, 2, 3, 4], "2 more elements were recorded than are asked for");
     fails::<_, (u8, u8, u8)>((1u8, 2u8), "invalid length 2, expected a tuple of size 3");
 }
 
