@@ -35,8 +35,7 @@ use crate::replay::{Delivery, claim, claim_mark, diverged};
 use crate::trace::{Event, Recorded};
 
 /// What code does that lets a body run at most once which may have run before.
-const SINCE_AT_MOST_ONCE: &str = "wants it to run at most once, and did not when it began: give such a step a \
-    new name";
+const SINCE_AT_MOST_ONCE: &str = "wants it to run at most once, and did not when it began";
 
 impl Instance {
     /// Delivers one record and polls to quiescence. An error parks the run.

@@ -283,8 +283,7 @@ fn a_step_that_began_before_it_was_to_run_at_most_once() {
     let (executor, store) = open(build(true), commits.swap_remove(1));
     let error = executor.block_on(executor.attach(W, "run").expect("there")).expect_err("it began");
     assert_eq!(error.park_reason(), Some(ParkReason::Diverged), "{error}");
-    let told = "but the code wants it to run at most once, and did not when it began: give such a \
-        step a new name";
+    let told = "but the code wants it to run at most once, and did not when it began";
     assert!(error.to_string().contains(told), "{error}");
     assert!(executor.verify("run").expect_err("it diverges").is_parked());
     assert_eq!(ran.get(), 0);
