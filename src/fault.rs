@@ -1,9 +1,13 @@
 //! Why a run stops without having ended.
 
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::codec;
 
 /// The reasons for which a run is parked. The order is part of the format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -35,6 +39,22 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
+    /// Whether another build may well go on where one could not.
+    fn is_of_the_build(self) -> bool {
+        match self {
+            Self::Diverged | Self::Undecodable => true,
+            Self::ForeignWake
+            | Self::Stalled
+            | Self::LiveLock
+            | Self::Panicked
+            | Self::Damaged
+            | Self::Misused
+            | Self::GaveUp
+            | Self::EndedProcess
+            | Self::OnRequest => false,
+        }
+    }
+
     /// That of a value that cannot be read.
     pub(crate) fn of_unread(why: &dacapo_values::Error) -> Self {
         if why.is_damaged() { Self::Damaged } else { Self::Undecodable }
@@ -89,22 +109,67 @@ pub(crate) struct Fault {
     detail: String,
     /// The seq of the message that does not decode, if that is the reason.
     pub(crate) message: Option<u64>,
+    /// The id of the build that parked the run, if it has one. It stands behind the rest.
+    #[serde(skip)]
+    build: Option<Rc<str>>,
 }
 
 impl Fault {
     pub(crate) fn new(reason: ParkReason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), message: None }
+        Self { reason, detail: detail.to_string(), message: None, build: None }
     }
 
     /// The message at `seq` does not decode.
     pub(crate) fn message(seq: u64, reason: ParkReason, detail: impl fmt::Display) -> Self {
         Self { message: Some(seq), ..Self::new(reason, detail) }
     }
+
+    /// The same of a build.
+    pub(crate) fn by(self, build: Option<Rc<str>>) -> Self {
+        Self { build, ..self }
+    }
+
+    /// The id of the build that parked the run.
+    pub(crate) fn build(&self) -> Option<&str> {
+        self.build.as_deref()
+    }
+
+    /// What the row of a parked run has. Builds without an id write what they always did.
+    pub(crate) fn to_note(&self) -> Vec<u8> {
+        let mut note = codec::encode(self);
+        if let Some(build) = &self.build {
+            codec::append(&**build, &mut note);
+        }
+        note
+    }
+
+    pub(crate) fn of_note(note: &[u8]) -> Self {
+        let without = || codec::decode::<Self>(note);
+        let with = || {
+            let (fault, build) = codec::decode::<(Self, &str)>(note)?;
+            Ok(Self { build: Some(build.into()), ..fault })
+        };
+        without().or_else(|_| with()).unwrap_or_else(|why: String| {
+            Self::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
+        })
+    }
+
+    /// Whether the build with this id tries by itself: it is another one, and so may be its code and its
+    /// types.
+    pub(crate) fn may_be_mended_by(&self, build: &str) -> bool {
+        self.reason.is_of_the_build() && self.build.as_deref() != Some(build)
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.reason, self.detail, self.reason.remedy())?;
+        if let Some(build) = self.build.as_ref().filter(|_| self.reason.is_of_the_build()) {
+            write!(
+                f,
+                "; parked by build {build:?}: one with another `Builder::build_id` tries by itself"
+            )?;
+        }
         match self.message {
             Some(_) => f.write_str("; `Executor::resume_skipping` goes on without the message"),
             None => Ok(()),

@@ -91,6 +91,7 @@ mod fingerprint;
 mod retry;
 mod clock;
 mod record;
+mod store_id;
 mod start;
 mod panics;
 mod notice;
@@ -140,8 +141,8 @@ pub use dacapo_executor::{
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RetryingStep, RunInfo,
-    UnregisteredRun, WeakExecutor,
+    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RehearsedRuns, RetryingStep,
+    RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use name::{Channel, Question, Topic, Workflow};

@@ -35,6 +35,12 @@ pub enum Notice<'a> {
         /// Why it failed, if it did.
         error: Option<&'a Error>,
     },
+    /// A call from outside was refused: to start a run, to send it a message or a question, to have it end.
+    /// The caller has the same error. That the executor has stopped is told once, by `Stopped`.
+    Refused {
+        /// Why; it names the run.
+        error: &'a Error,
+    },
     /// An attempt of a step failed.
     AttemptFailed {
         /// The run's id.
@@ -79,6 +85,7 @@ impl fmt::Display for Notice<'_> {
             Self::Resumed { run } => write!(f, "run {run:?} is resumed"),
             Self::Ended { run, error: None } => write!(f, "run {run:?} has ended"),
             Self::Ended { run, error: Some(error) } => write!(f, "run {run:?} has failed: {error}"),
+            Self::Refused { error } => write!(f, "a call was refused: {error}"),
             Self::AttemptFailed { run, step, attempt, error, next_in } => {
                 write!(f, "run {run:?}: attempt {attempt} of {step} failed: {error}")?;
                 match next_in {

@@ -4,8 +4,9 @@ use alloc::rc::Rc;
 
 use dacapo_store::RunRow;
 
-use crate::engine::{Engine, caught, deliver_history, parked_error};
+use crate::engine::{Engine, caught, deliver_history};
 use crate::error::Result;
+use crate::fault::Fault;
 use crate::instance::World;
 use crate::ledger::Ledger;
 use crate::panics::Caller;
@@ -14,10 +15,12 @@ use crate::trace::Rehearsed;
 impl Engine {
     /// Replays a run by itself against the code of this build, and forgets it.
     ///
+    /// Within: what it would be parked for.
+    ///
     /// # Errors
     ///
-    /// What it would be parked for; if its workflow is not registered, or the store cannot be read.
-    pub(crate) fn rehearse(&self, row: &RunRow) -> Result<()> {
+    /// If its workflow is not registered, or the store cannot be read.
+    pub(crate) fn rehearse(&self, row: &RunRow) -> Result<Result<(), Fault>> {
         let history = self.history(row)?;
         let World { timers, values, setup, .. } = &*self.world;
         let mut setup = setup.clone();
@@ -30,6 +33,6 @@ impl Engine {
         let rehearsed = self.guarded(row, replay);
         let rehearsed = rehearsed.and_then(|()| run.check_end(row.state.has_ended()));
         run.close();
-        rehearsed.map_err(|fault| parked_error(&row.id, &fault))
+        Ok(rehearsed)
     }
 }

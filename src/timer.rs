@@ -228,11 +228,17 @@ pub(crate) struct BodyTimer {
     key: (Duration, u64),
 }
 
+impl BodyTimer {
+    pub(crate) fn is_due(&self) -> bool {
+        self.key.0 <= self.timers.monotonic()
+    }
+}
+
 impl Future for BodyTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.key.0 <= self.timers.monotonic() {
+        if self.is_due() {
             return Poll::Ready(());
         }
         let _replaced = self.timers.bodies.borrow_mut().insert(self.key, cx.waker().clone());

@@ -14,6 +14,7 @@ use core::time::Duration;
 use dacapo_executor::yield_now;
 use dacapo_store::RunKey;
 
+use super::key::Keyed;
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -44,6 +45,8 @@ pub struct Attempt {
     name: &'static str,
     number: u32,
     run: RunKey,
+    /// The number of the store.
+    store: u64,
     /// Where what it publishes goes.
     reports: Arc<Mailbox<Report>>,
     value_max: usize,
@@ -62,6 +65,7 @@ impl Attempt {
             name: operation.asked().name(),
             number,
             run: instance.key(),
+            store: instance.world.setup.store_id.number,
             reports: instance.world.reports.clone(),
             value_max: instance.world.values.value_max(),
             #[cfg(feature = "sim")]
@@ -102,11 +106,13 @@ impl Attempt {
         self.number
     }
 
-    /// The step's idempotency key: the same in every attempt and after every restart, and
-    /// different for any two steps of one store.
+    /// The step's idempotency key: the same in every attempt and after every restart, and another one for
+    /// each other step, of this store and of any other, also of a run whose id was used before.
     ///
-    /// It is made of the run's id (in which `%` and `/` are escaped as in a URL), the step's
-    /// number and its name.
+    /// It is made of the run's id, the step's number, its name, a random number that the store got when it
+    /// was made, and the number of the run in the store: `order-7/1/charge/5f0c2b19d6a7e843-12`. It has at
+    /// most 200 characters, all of them visible ASCII, so that it can stand in a header of HTTP: what else
+    /// is in id and name is escaped as in a URL, and what is too long is cut.
     ///
     /// ```
     /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Retry, Workflow};
@@ -127,12 +133,19 @@ impl Attempt {
     ///
     /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
     /// executor.block_on(executor.start(PAY, "order/7", ())?)?;
-    /// assert_eq!(*charged.borrow(), BTreeSet::from(["order%2F7/1/charge".to_owned()]));
+    /// let charged = charged.borrow();
+    /// let key = charged.first().expect("the bank was asked");
+    /// assert!(key.starts_with("order%2F7/1/charge/"));
+    /// assert_eq!(charged.len(), 1);
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]
     pub fn key(&self) -> &str {
-        self.key.get_or_init(|| key(&self.run_id, self.pass, self.step, self.name))
+        self.key.get_or_init(|| {
+            let (id, number) = (&*self.run_id, self.step);
+            let Self { store, run, pass, name, .. } = *self;
+            Keyed { store, run, id, pass, number, name }.key()
+        })
     }
 
     /// Something was published, and is to be recorded.
@@ -169,16 +182,6 @@ impl Attempt {
     #[must_use]
     pub fn run_id(&self) -> &str {
         &self.run_id
-    }
-}
-
-/// The idempotency key of a step.
-pub(super) fn key(run_id: &str, pass: u32, step: Number, name: &str) -> String {
-    let id = run_id.replace('%', "%25").replace('/', "%2F");
-    match pass {
-        1 => alloc::format!("{id}/{step}/{name}"),
-        // No number of a first pass looks like this.
-        pass => alloc::format!("{id}/{pass}:{step}/{name}"),
     }
 }
 
@@ -370,11 +373,17 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut this = self.project();
         let begun = this.job.poll_begins();
+        let timer = this.timer.as_deref();
+        // One that others kept waiting is ready in time.
+        let limit = timer.filter(|(_, timer)| !timer.is_due());
         let polled = panics::catch(|| {
             let attempt = this.attempt.as_mut().as_pin_mut();
             let ended = ready!(attempt.expect("it is dropped when it is ready").poll(cx));
             this.attempt.set(None);
-            Poll::Ready(encode(ended, this.job))
+            Poll::Ready(match limit {
+                Some(&(limit, ref timer)) if ended.is_ok() && timer.is_due() => Err(elapsed(limit)),
+                Some(_) | None => encode(ended, this.job),
+            })
         });
         this.job.poll_ends(begun);
         let failure = match polled {
@@ -408,9 +417,11 @@ fn poll_timer(
     cx: &mut Context<'_>,
 ) -> Poll<Failure> {
     let Some((limit, timer)) = timer.as_deref_mut() else { return Poll::Pending };
-    Pin::new(timer).poll(cx).map(|()| {
-        Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
-    })
+    Pin::new(timer).poll(cx).map(|()| elapsed(*limit))
+}
+
+fn elapsed(limit: Duration) -> Failure {
+    Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
 }
 
 fn panicked(message: &str) -> Failure {

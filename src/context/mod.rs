@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod cancel;
 mod child;
+mod key;
 mod publish;
 mod question;
 mod receive;

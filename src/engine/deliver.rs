@@ -56,11 +56,21 @@ impl Engine {
                             receipt,
                         });
                     }
-                    None => receipt.tell(told),
+                    None => {
+                        if let Err(error) = &told {
+                            self.notify_refused(error);
+                        }
+                        receipt.tell(told);
+                    }
                 },
                 Arrival::Question(ref draft, _) => self.deliver_draft(draft, committed),
                 Arrival::Asks(run, seq, asker) => self.await_answer(run, seq.get(), asker),
-                Arrival::Answered(asker, answer) => asker.end(*answer),
+                Arrival::Answered(asker, answer) => {
+                    if let Err(error) = &*answer {
+                        self.notify_refused(error);
+                    }
+                    asker.end(*answer);
+                }
                 Arrival::Passed { from, to, seqs } => self.askers.pass_on(from, to, seqs),
                 Arrival::ChildEnds(..) | Arrival::Nothing => {}
             }

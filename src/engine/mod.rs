@@ -156,7 +156,7 @@ impl Engine {
 
     /// Stops a run without ending it. Its history stays as it is.
     pub(crate) fn park(&self, run: &Instance, fault: Fault) {
-        self.draft_row(run, What::Park(fault.into()));
+        self.draft_row(run, What::Park(self.world.stamped(fault).into()));
         run.close();
         self.has_stale.set(true);
     }

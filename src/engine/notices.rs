@@ -16,6 +16,13 @@ impl Engine {
         }
     }
 
+    /// A call was refused, unless nothing goes on any more.
+    pub(crate) fn notify_refused(&self, error: &Error) {
+        if !error.is_store() && !error.is_closed() {
+            self.world.notify(&Notice::Refused { error });
+        }
+    }
+
     pub(super) fn notify_ended(&self, run: &str, outcome: &Outcome<'_>) {
         if self.world.setup.observer.is_some() {
             let error = outcome.as_ref().err().cloned().map(Error::from);

@@ -9,11 +9,10 @@ use dacapo_values::Comparison;
 use super::{Engine, Guard, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
-use crate::codec;
 use crate::ending::Ending;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{Fault, ParkReason};
-use crate::instance::Instance;
+use crate::fault::Fault;
+use crate::instance::{Instance, TakenUp};
 use crate::ledger::{Draft, Ledger, What};
 use crate::random;
 use crate::record::{Carried, Options, Outcome, Record, SEMANTICS_VERSION, Submission};
@@ -175,7 +174,29 @@ impl Engine {
         let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
         self.guard.look_back(&self.store);
         self.world.advance();
-        self.world.ending.recover(note.is_some(), || self.take_up_unfinished())
+        self.world.ending.recover(note.is_some(), || self.take_up_unfinished())?;
+        self.take_up_what_others_parked()
+    }
+
+    /// Resumes the runs that another build parked, for what may be otherwise in this one.
+    fn take_up_what_others_parked(&self) -> Result<()> {
+        let Some(build) = &self.world.setup.build_id else { return Ok(()) };
+        let mut rows = self.list(&Filter::new().states(&[RunState::Parked]))?;
+        rows.retain(|row| {
+            let is_held = self.guard.held.contains(&row.id);
+            let has_code = self.registry.find(&row.workflow).is_some();
+            has_code && !is_held && fault_of(row).may_be_mended_by(build)
+        });
+        for row in rows {
+            // One that cannot go on here either is parked anew, by this build.
+            match self.take_up(&row, TakenUp::Resumed) {
+                Ok(()) => {}
+                Err(error) if error.is_parked() => {}
+                Err(error) => return Err(error),
+            }
+            self.evict_surplus();
+        }
+        Ok(())
     }
 
     fn take_up_unfinished(&self) -> Result<()> {
@@ -214,7 +235,5 @@ impl Engine {
 
 /// The reason in a parked run's row.
 pub(crate) fn fault_of(row: &RunRow) -> Fault {
-    codec::decode(&row.note).unwrap_or_else(|why| {
-        Fault::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
-    })
+    Fault::of_note(&row.note)
 }

@@ -92,6 +92,7 @@ impl Engine {
     ///
     /// As [`reload`](Self::reload), and if it is parked again.
     pub(crate) fn resume(&self, row: &RunRow) -> Result<()> {
+        self.guard.forgive(row.key);
         self.take_up(row, TakenUp::Resumed)
     }
 
@@ -114,12 +115,12 @@ impl Engine {
         self.commit()?;
         // It ends anew, and is kept from then on.
         self.ended.borrow_mut().retain(|ended| *ended != row.key);
+        self.guard.forgive(row.key);
         self.take_up(row, TakenUp::Retried)
     }
 
-    fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
+    pub(super) fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
         self.world.advance();
-        self.guard.forgive(row.key);
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
         run.extra().taken_up.set(taken_up);
         self.ledgers.enter(&run);
@@ -137,7 +138,7 @@ impl Engine {
                 Err(fault)
             }
         };
-        result.map_err(|fault| parked_error(&row.id, &fault))
+        result.map_err(|fault| parked_error(&row.id, &self.world.stamped(fault)))
     }
 
     /// A run with all delivered that was committed of it, or with what is wrong with that.

@@ -12,7 +12,6 @@ use dacapo_store::{Batch, RunKey, RunRow, RunState};
 use super::Engine;
 use super::deliver::Committed;
 use crate::clock::Timestamp;
-use crate::codec;
 use crate::fault::Fault;
 use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
 use crate::ledger::{Draft, Ledger, Retrial, What};
@@ -48,6 +47,7 @@ impl Engine {
         self.world.ending.write(writer.batch);
         if !writer.batch.is_empty() {
             self.world.values.write_new(writer.batch);
+            self.world.setup.store_id.write(writer.batch);
         }
         let is_full = writer.is_full;
         let refused = writer.elsewhere.and_then(|elsewhere| {
@@ -294,7 +294,7 @@ impl<'a> Writer<'a> {
         row.link = row.link.filter(|_| !state.has_ended());
         row.changed_at = self.now.as_nanos();
         if let Some(fault) = fault {
-            row.note = codec::encode(fault);
+            row.note = fault.to_note();
         }
         ledger.row_has_wake_at.set(false);
         self.batch.put_row(row);

@@ -17,6 +17,7 @@ use crate::instance::{Setup, World};
 use crate::name::Workflow;
 use crate::panics::Caught;
 use crate::registry::Registry;
+use crate::store_id::StoreId;
 use crate::timer::Timers;
 use crate::trace::Observer;
 use crate::values::{Value, Values};
@@ -36,6 +37,7 @@ pub struct Builder {
     keep_keys: Duration,
     guard: Guard,
     value_max: usize,
+    build_id: Option<Rc<str>>,
 }
 
 impl Executor {
@@ -54,6 +56,7 @@ impl Executor {
             guard: Guard::default(),
             keep_keys: Duration::from_secs(24 * 60 * 60),
             value_max: 64 << 20,
+            build_id: None,
         }
     }
 }
@@ -174,6 +177,52 @@ impl Builder {
     pub fn hold(mut self, id: &str) -> Self {
         self.guard.held.insert(id.into());
         self
+    }
+
+    /// Says which build of your program this is: a version, or the hash of a commit.
+    ///
+    /// When a store is opened, runs that another build parked since they diverged or a recorded value did not
+    /// decode are tried again by themselves; what this build parks, it does not try again. So a rollback
+    /// takes up what a bad deployment has parked. Runs that were parked by a build that did not say which it
+    /// is are tried, too. Without an id nobody is: see [`Executor::resume_all`].
+    ///
+    /// ```
+    /// use dacapo::store::MemoryStore;
+    /// use dacapo::{Channel, Ctx, Error, Executor, Result, Workflow};
+    ///
+    /// const ORDER: Workflow<(), u8> = Workflow::new("order");
+    /// const CENTS: Channel<u8> = Channel::new("cents");
+    /// let good = async |ctx: &Ctx, ()| -> Result<u8> {
+    ///     ctx.step("pay", async || Ok::<_, Error>(())).await?;
+    ///     Ok(ctx.receive(CENTS).await)
+    /// };
+    /// let bad = async |ctx: &Ctx, ()| -> Result<u8> {
+    ///     ctx.step("charge", async || Ok::<_, Error>(())).await?;
+    ///     Ok(ctx.receive(CENTS).await)
+    /// };
+    /// let store = MemoryStore::new();
+    /// let open = |builder: dacapo::Builder| builder.open_with(store.shared());
+    /// let executor = open(Executor::builder().build_id("1.0").workflow(ORDER, good))?;
+    /// let run = executor.start(ORDER, "order-7", ())?;
+    /// executor.block_on(async {
+    ///     run.accepted().await?;
+    ///     dacapo::yield_now().await; // The step's body, and its outcome.
+    ///     dacapo::yield_now().await;
+    ///     Ok::<_, Error>(())
+    /// })?;
+    /// drop(executor);
+    ///
+    /// let executor = open(Executor::builder().build_id("1.1").workflow(ORDER, bad))?;
+    /// assert!(executor.parked()?[0].message.contains(r#"parked by build "1.1""#));
+    /// executor.block_on(dacapo::yield_now());
+    /// drop(executor);
+    ///
+    /// let executor = open(Executor::builder().build_id("1.0").workflow(ORDER, good))?;
+    /// assert!(executor.parked()?.is_empty());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn build_id(self, id: &str) -> Self {
+        Self { build_id: Some(id.into()), ..self }
     }
 
     /// Has `tell` called, on a thread of its own, with a line that names the run, whenever a replay takes
@@ -396,10 +445,7 @@ impl Builder {
     /// ```
     #[cfg(feature = "redb")]
     pub fn open(self, path: impl AsRef<Path>) -> Result<Executor> {
-        let version = crate::record::SEMANTICS_VERSION;
-        let options = dacapo_store::Options::new().semantics_version(version);
-        let store = options.open(path).map_err(|error| Error::store(&error))?;
-        self.open_with(store)
+        self.open_with(options().open(path).map_err(|error| Error::store(&error))?)
     }
 
     /// The same over any store.
@@ -412,29 +458,36 @@ impl Builder {
     ///
     /// Panics without `std` if there is no [`clock`](Self::clock).
     pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
+        let engine = self.over(store)?;
+        engine.recover()?;
+        Ok(Executor::over(engine))
+    }
+
+    /// Before any run is taken up.
+    pub(super) fn over(self, store: impl Store + 'static) -> Result<Engine> {
         let clock = self.clock.or_else(system_clock).expect("without std a clock must be set");
         let caught = Rc::<Caught>::default();
         let last_commit = Timestamp::from_nanos(store.time());
         let timers = Timers::new(clock, last_commit, caught.clone());
         let shapes = store.shapes().map_err(|error| Error::store(&error))?;
         let values = Values::new(&shapes, self.value_max, self.choices.is_some());
+        let seed = self.seed.unwrap_or_else(random_seed);
         let setup = Setup {
             poll_budget: self.poll_budget,
             retries_from: self.retries_from,
             observer: self.observer,
+            store_id: StoreId::of(&store, seed)?,
+            build_id: self.build_id,
             choices: self.choices,
             caught,
         };
         let world = World::new(timers, values, setup);
-        let seed = self.seed.unwrap_or_else(random_seed);
         let limits = Limits {
             resident_max: self.resident_max.unwrap_or(usize::MAX),
             keep_keys: self.keep_keys,
             ended_max: self.ended_max.unwrap_or(usize::MAX),
         };
-        let engine = Engine::new(world, self.registry, seed, Box::new(store), limits, self.guard);
-        engine.recover()?;
-        Ok(Executor::over(engine))
+        Ok(Engine::new(world, self.registry, seed, Box::new(store), limits, self.guard))
     }
 
     /// The same over memory: for tests, and for runs that need not outlive the process. Of those that have
@@ -454,6 +507,12 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").finish_non_exhaustive()
     }
+}
+
+/// How files are opened.
+#[cfg(feature = "redb")]
+pub(super) fn options() -> dacapo_store::Options {
+    dacapo_store::Options::new().semantics_version(crate::record::SEMANTICS_VERSION)
 }
 
 fn system_clock() -> Option<Rc<dyn Clock>> {

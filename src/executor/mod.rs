@@ -8,6 +8,7 @@ mod follow;
 mod handle;
 mod outside;
 mod parked;
+mod rehearsed;
 mod retrying;
 mod posted;
 mod runs;
@@ -38,6 +39,7 @@ pub use handle::Handle;
 pub(crate) use handle::unread_output;
 pub use parked::{ParkedRun, UnregisteredRun};
 pub use posted::Posted;
+pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use weak::WeakExecutor;
@@ -175,6 +177,17 @@ impl Executor {
     ) -> Result<(bool, Found)> {
         self.shared.engine.check()?;
         admit(&self.shared.engine, format_args!("run {id:?} cannot be started"))?;
+        let started = self.find_or_start(workflow, id, options, input);
+        started.inspect_err(|error| self.shared.engine.notify_refused(error))
+    }
+
+    fn find_or_start(
+        &self,
+        workflow: &'static str,
+        id: &str,
+        options: Start,
+        input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
+    ) -> Result<(bool, Found)> {
         if let Some(found) = self.find(workflow, id)? {
             if options.is_same_input {
                 let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use dacapo_store::{Filter, RunRow, RunState};
 
 use super::{Executor, admit};
-use crate::engine::{fault_of, no_such_run, unregistered};
+use crate::engine::{fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Phase, PostWhat};
@@ -24,6 +24,8 @@ pub struct ParkedRun {
     pub reason: ParkReason,
     /// Why in particular, and what to do about it.
     pub message: String,
+    /// The [id](crate::Builder::build_id) of the build that parked it, if it had one.
+    pub build: Option<String>,
 }
 
 /// An unfinished run whose workflow this build does not have; see [`Executor::unregistered`].
@@ -61,15 +63,17 @@ impl Executor {
     pub fn parked(&self) -> Result<Vec<ParkedRun>> {
         admit(&self.shared.engine, format_args!("parked runs cannot be listed"))?;
         let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Parked]))?;
+        // One that is in memory was taken up again, and that is not committed yet.
+        let is_away = |row: &RunRow| self.shared.engine.ledgers.resident(row.key).is_none();
         let mut parked: Vec<_> = rows
             .into_iter()
+            .filter(is_away)
             .map(|row| (row.key, ParkedRun::new(&row.id, &row.workflow, &fault_of(&row))))
             .collect();
         let mut pending = Vec::new();
         self.shared.engine.pending_parks(|run, fault| {
             pending.push((run.key(), ParkedRun::new(&run.id, run.workflow(), fault)));
         });
-        parked.retain(|(key, _)| !pending.iter().any(|(parked, _)| parked == key));
         parked.extend(pending);
         parked.sort_by_key(|&(key, _)| key);
         Ok(parked.into_iter().map(|(_, parked)| parked).collect())
@@ -90,8 +94,7 @@ impl Executor {
         admit(&self.shared.engine, format_args!("unregistered runs cannot be listed"))?;
         let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Running]))?;
         let unknown = |row: &RunRow| self.shared.engine.registry.find(&row.workflow).is_none();
-        let rows = rows.into_iter().filter(unknown);
-        Ok(rows.map(|row| UnregisteredRun { id: row.id, workflow: row.workflow }).collect())
+        Ok(rows.into_iter().filter(unknown).map(UnregisteredRun::from).collect())
     }
 
     /// Takes a parked run up again: replays it from its start, with the code of this build.
@@ -252,7 +255,10 @@ impl Executor {
     pub fn verify(&self, id: &str) -> Result<()> {
         admit(&self.shared.engine, format_args!("run {id:?} cannot be verified"))?;
         match self.shared.engine.find(id)? {
-            Some(row) => self.shared.engine.rehearse(&row),
+            Some(row) => {
+                let rehearsed = self.shared.engine.rehearse(&row)?;
+                rehearsed.map_err(|fault| parked_error(&row.id, &fault))
+            }
             // Nothing of it is committed, so nothing can differ.
             None if self.shared.engine.ledgers.with_id(id).is_some() => Ok(()),
             None => Err(no_such_run(id)),
@@ -308,9 +314,17 @@ fn has_ended(id: &str) -> Error {
     Error::of(Kind::Ended, message)
 }
 
+impl From<RunRow> for UnregisteredRun {
+    fn from(row: RunRow) -> Self {
+        Self { id: row.id, workflow: row.workflow }
+    }
+}
+
 impl ParkedRun {
-    fn new(id: &str, workflow: &str, fault: &Fault) -> Self {
+    pub(super) fn new(id: &str, workflow: &str, fault: &Fault) -> Self {
         let message = alloc::format!("{}", fault);
-        Self { id: id.to_owned(), workflow: workflow.to_owned(), reason: fault.reason, message }
+        let (id, workflow) = (id.to_owned(), workflow.to_owned());
+        let build = fault.build().map(ToOwned::to_owned);
+        Self { id, workflow, reason: fault.reason, message, build }
     }
 }

@@ -21,6 +21,7 @@ use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
 use crate::panics::{self, Caught};
+use crate::store_id::StoreId;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
@@ -65,6 +66,10 @@ pub(crate) struct Setup {
     /// An attempt that failed is recorded if the next one waits for so long.
     pub(crate) retries_from: Duration,
     pub(crate) observer: Option<Rc<dyn Observer>>,
+    /// What the keys of its steps have, and those of no other store.
+    pub(crate) store_id: Rc<StoreId>,
+    /// What tells this build from others, if somebody said so.
+    pub(crate) build_id: Option<Rc<str>>,
     /// The panics of what is called beside the runs.
     pub(crate) caught: Rc<Caught>,
     /// `None` outside of simulations.
@@ -97,6 +102,11 @@ impl World {
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })
+    }
+
+    /// A fault that this build parks a run for.
+    pub(crate) fn stamped(&self, fault: Fault) -> Fault {
+        fault.by(self.setup.build_id.clone())
     }
 
     /// Moves the time forward.

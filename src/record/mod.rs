@@ -231,6 +231,16 @@ pub(crate) enum Note<'a> {
     AttemptFailed { attempt: u32, failure: Failure, next_at: Timestamp },
 }
 
+impl Note<'_> {
+    /// Whether it says that a body had begun, and may begin again.
+    pub(crate) fn is_of_an_attempt(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::AttemptFailed { .. } => true,
+            Self::Begun | Self::ChildStarted { .. } | Self::Left => false,
+        }
+    }
+}
+
 impl<'a> Asked<'a> {
     /// The name that a user gave it, or nothing.
     pub(crate) fn name(&self) -> &'a str {

@@ -34,6 +34,9 @@ use crate::record::{Asked, CancelCause, Mark, Note, Number, Outcome, Record, SEM
 use crate::replay::{Delivery, claim, claim_mark, diverged};
 use crate::trace::{Event, Recorded};
 
+/// What code does that lets a body run at most once which may have run before.
+const SINCE_AT_MOST_ONCE: &str = "wants it to run at most once, and did not when it began";
+
 impl Instance {
     /// Delivers one record and polls to quiescence. An error parks the run.
     pub(crate) fn deliver(
@@ -76,6 +79,13 @@ impl Instance {
             }
             Record::OperationNoted { number, note } => {
                 let operation = claim(self, record, *number)?;
+                if let Some(step) = &operation
+                    && note.is_of_an_attempt()
+                    && step.policy().at_most_once
+                    && !step.has_begun()
+                {
+                    return Err(diverged(self, record, SINCE_AT_MOST_ONCE));
+                }
                 self.note(*number, operation.as_ref(), note);
             }
             Record::Marked { number, mark } => {

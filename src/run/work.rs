@@ -51,7 +51,12 @@ impl Instance {
             Phase::Replaying if has_ended => {
                 Err(Fault::new(ParkReason::Damaged, "the end of the history is missing"))
             }
-            Phase::Replaying => self.check_stall(),
+            Phase::Replaying => {
+                if let Some(extra) = self.has_extra() {
+                    drop(self.take_asks(extra)?);
+                }
+                self.check_stall()
+            }
             Phase::Live | Phase::Ended | Phase::Closed => Ok(()),
         }
     }

@@ -146,11 +146,14 @@ impl Sim {
         *self.shared.noted.borrow_mut().entry(attempt.key().into()).or_default() += 1;
     }
 
-    /// How often each step's body noted its effect in all processes of the simulation, by idempotency
-    /// key: once, unless one of them ended after the effect and before its outcome was committed.
+    /// How often each step's body noted its effect in all processes of the simulation: once, unless one of
+    /// them ended after the effect and before its outcome was committed.
+    ///
+    /// They are found by the beginnings of their idempotency keys, such as `order-7/1/charge`: the last part,
+    /// behind the name, is left out.
     #[must_use]
     pub fn effects(&self) -> BTreeMap<String, u32> {
-        self.shared.outside.effects()
+        by_place(self.shared.outside.effects())
     }
 
     /// The one `T` that lies outside of the processes of a simulation, and outlives them: a bank, a
@@ -195,11 +198,21 @@ impl Sim {
         self.shared.outside.end_in_order();
     }
 
-    /// How often each step's body noted its effect in this process, by idempotency key.
+    /// The same [effects](Self::effects) in this process alone.
     #[must_use]
     pub fn noted(&self) -> BTreeMap<String, u32> {
-        self.shared.noted.borrow().clone()
+        by_place(self.shared.noted.borrow().clone())
     }
+}
+
+/// What was counted by idempotency keys, without the part of these that is another one in each store.
+fn by_place(counted: BTreeMap<String, u32>) -> BTreeMap<String, u32> {
+    let mut by_place = BTreeMap::new();
+    for (key, times) in counted {
+        let place = key.rsplit_once('/').map_or(&*key, |(place, _)| place);
+        *by_place.entry(place.into()).or_default() += times;
+    }
+    by_place
 }
 
 impl core::fmt::Debug for Sim {

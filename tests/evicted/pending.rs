@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Ctx, Executor, Result, Timestamp, Workflow, join, yield_now};
+use dacapo::{Builder, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow, join, yield_now};
 use futures::FutureExt;
 
 use super::{Alive, NAP, build};
@@ -283,4 +283,70 @@ fn a_step_that_was_interrupted_and_may_not_run_again() {
     }
     assert_eq!(format!("{executor:?}"), "Executor { runs: 0, .. }", "it sleeps, and has left");
     assert_eq!(executor.block_on(executor.attach(NAP, "run").unwrap()).unwrap(), 1_000);
+}
+
+/// Steps that come to no outcome of their own, as a workflow that asks for one.
+type Cut = for<'a> fn(&'a Ctx) -> futures::future::LocalBoxFuture<'a, Result<u64>>;
+
+async fn endless() -> Result<u64> {
+    std::future::pending().await
+}
+
+fn gives_up(ctx: &Ctx) -> futures::future::LocalBoxFuture<'_, Result<u64>> {
+    let fails = async || Err(Error::new("no answer"));
+    Box::pin(ctx.step("pay", fails).retry(Retry::exponential(ms(1)).max_attempts(3)))
+}
+
+fn gives_up_what_runs_once(ctx: &Ctx) -> futures::future::LocalBoxFuture<'_, Result<u64>> {
+    let fails = async || Err(Error::new("no answer"));
+    Box::pin(ctx.step("pay", fails).at_most_once())
+}
+
+fn takes_too_long(ctx: &Ctx) -> futures::future::LocalBoxFuture<'_, Result<u64>> {
+    Box::pin(ctx.step("pay", endless).timeout(ms(5)).at_most_once())
+}
+
+fn is_dropped(ctx: &Ctx) -> futures::future::LocalBoxFuture<'_, Result<u64>> {
+    let step = ctx.step("pay", endless).at_most_once();
+    Box::pin(async move { ctx.timeout(ms(5), step).await? })
+}
+
+fn ends_processes(ctx: &Ctx) -> futures::future::LocalBoxFuture<'_, Result<u64>> {
+    Box::pin(ctx.step("pay", endless).retry(Retry::exponential(ms(1)).max_attempts(2)))
+}
+
+/// What was done for it counts no longer when it is over: the run sleeps behind it, and leaves.
+#[test]
+fn steps_that_were_given_up() {
+    let cuts: [(Cut, usize); 5] = [
+        (gives_up, 0),
+        (gives_up_what_runs_once, 0),
+        (takes_too_long, 0),
+        (is_dropped, 0),
+        (ends_processes, 2),
+    ];
+    for (at, (cut, ends)) in cuts.into_iter().enumerate() {
+        let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+        let open = || {
+            let builder = Executor::builder().clock(clock.clone()).resident_max(0);
+            let program = async move |ctx: &Ctx, n: u64| -> Result<u64> {
+                cut(ctx).await.expect_err("it comes to nothing");
+                ctx.sleep(Duration::from_secs(n)).await;
+                Ok(n)
+            };
+            builder.workflow(NAP, program).open_with(store.shared()).expect("it opens")
+        };
+        let mut executor = open();
+        let _run = executor.start(NAP, "run", 1_000).expect("new");
+        for _ in 0..ends {
+            (0..9).for_each(|_| executor.block_on(dacapo::yield_now()));
+            drop(executor);
+            executor = open();
+        }
+        executor.block_on(clock.sleep(ms(50)));
+        let shown = format!("{executor:?}");
+        assert_eq!(shown, "Executor { runs: 0, .. }", "case {at}: it sleeps, and has left");
+        let run = executor.attach(NAP, "run").expect("it is there");
+        assert_eq!(executor.block_on(run).expect("it ends"), 1_000);
+    }
 }

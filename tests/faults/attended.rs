@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use dacapo::store::MemoryStore;
 use dacapo::{
-    Clock, Ctx, Error, Event, Executor, Notice, Observer, ParkReason, Result, Timestamp, Workflow,
+    Channel, Clock, Ctx, Error, Event, Executor, Notice, Observer, ParkReason, Question, Result,
+    Retry, Start, Timestamp, Workflow,
 };
 use futures::FutureExt;
 
 const WORK: Workflow<u64, ()> = Workflow::new("work");
+const ASK: Question<u64, u64> = Question::new("ask");
 
 /// What observers are told of bodies that block.
 #[derive(Clone, Default)]
@@ -63,6 +65,42 @@ fn a_body_that_blocks_the_thread() {
     }
     let blocked = r#"run "long": step 1 "grind" blocked the thread of all runs for 100ms: "#;
     assert_eq!(*told.0.borrow(), [format!("{blocked}see Ctx::step_blocking")]);
+}
+
+/// It cannot be stopped, and so comes to its end; but it took too long, and a longer limit is not what its
+/// caller asked for. One that another body kept waiting was ready in time.
+#[test]
+fn a_limit_that_passes_while_a_body_blocks_the_thread() {
+    let ticks = Ticks::default();
+    let (clock, limit) = (ticks.clone(), Duration::from_millis(100));
+    let executor = Executor::builder()
+        .clock(clock)
+        .workflow(WORK, async move |ctx: &Ctx, millis: u64| -> Result<()> {
+            let (blocks, waits) = (ticks.clone(), async || {
+                dacapo::yield_now().await;
+                Ok::<_, Error>(())
+            });
+            let body = async move |attempt: dacapo::Attempt| {
+                blocks.0.set(blocks.0.get() + millis / u64::from(attempt.number()));
+                Ok::<_, Error>(())
+            };
+            let twice = Retry::exponential(Duration::ZERO).max_attempts(2);
+            let waiting = ctx.step("wait", waits).timeout(limit);
+            let blocking = ctx.step_with("grind", body).timeout(limit).retry(twice);
+            let (waiting, blocking) = dacapo::join(waiting, blocking).await;
+            waiting.expect("it was ready");
+            blocking
+        })
+        .in_memory();
+    let end = |id, millis| {
+        let run = executor.start(WORK, id, millis).expect("new");
+        executor.block_on(run)
+    };
+    end("in time", 99).expect("it is shorter");
+    end("once more", 199).expect("the second attempt takes half of it");
+    let error = end("too long", 300).expect_err("both take longer");
+    let message = r#"step 2 "grind" failed, after 2 attempts: not ready within 100ms"#;
+    assert!(error.is_elapsed() && error.to_string() == message, "{error}");
 }
 
 #[test]
@@ -130,4 +168,40 @@ fn all_runs_that_are_parked_for_one_reason() {
     let parked: Vec<_> = parked.map(|run| (run.id, run.reason)).collect();
     let left = [("run-0", ParkReason::Stalled), ("run-1", ParkReason::Panicked)];
     assert_eq!(parked, left.map(|(id, reason)| (id.to_owned(), reason)));
+}
+
+/// Each once, in the words that the caller has; not what ended as it was asked to, nor what was late.
+#[test]
+fn calls_that_are_refused_are_told() {
+    const TEXT: Channel<String> = Channel::new("text");
+    const OTHER: Workflow<u64, ()> = Workflow::new("other");
+    let told = super::Told::default();
+    let executor = Executor::builder()
+        .observer(told.clone())
+        .workflow(WORK, async |ctx: &Ctx, _: u64| {
+            ctx.receive(TEXT).await;
+            Ok::<_, Error>(())
+        })
+        .in_memory();
+    let run = executor.start(WORK, "run", 1).expect("new");
+    executor.block_on(run.accepted()).expect("it is committed");
+    assert!(told.0.take().is_empty());
+
+    let same = Start::new().same_input();
+    let mut refused = vec![
+        executor.start(OTHER, "run", 1).expect_err("it is of another workflow"),
+        executor.start(OTHER, "new", 1).expect_err("there is no such workflow"),
+        executor.start_with(WORK, "run", 2, same).expect_err("it has another input"),
+        executor.block_on(executor.send("none", TEXT, "a".into())).expect_err("it is not there"),
+        executor.block_on(executor.cancel("none")).expect_err("it is not there"),
+        executor.block_on(executor.ask("none", ASK, 1)).expect_err("it is not there"),
+    ];
+    executor.block_on(executor.send("run", TEXT, "a".into())).expect("it waits");
+    executor.block_on(run).expect("it ends");
+    executor.block_on(executor.cancel("run")).expect("it has what it wants");
+    refused.push(executor.block_on(executor.send("run", TEXT, "b".into())).expect_err("late"));
+    let mut expected: Vec<_> =
+        refused.iter().map(|error| format!("a call was refused: {error}")).collect();
+    expected.insert(6, r#"run "run" has ended"#.into());
+    assert_eq!(told.0.take(), expected);
 }

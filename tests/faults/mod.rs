@@ -3,6 +3,7 @@
 
 mod attempts;
 mod attended;
+mod builds;
 mod callers;
 mod clocks;
 mod commits;
@@ -14,6 +15,7 @@ mod misuse;
 mod panics;
 mod parking;
 mod poisoned;
+mod rehearsed;
 mod retried;
 mod retries;
 mod storage;

@@ -40,7 +40,8 @@ fn seen(effects: &[(&str, u32)]) -> Vec<(String, u32)> {
 fn step(ctx: &Ctx, world: &Rc<World>, name: &'static str, needs_world: bool) -> dacapo::Step<u32> {
     let world = world.clone();
     ctx.step_with(name, async move |attempt: Attempt| {
-        *world.effects.borrow_mut().entry(attempt.key().to_owned()).or_default() += 1;
+        let (place, _) = attempt.key().rsplit_once('/').expect("the store's number is last");
+        *world.effects.borrow_mut().entry(place.to_owned()).or_default() += 1;
         if world.is_up.get() || !needs_world { Ok(1) } else { Err(Error::new("it is down")) }
     })
 }
@@ -353,4 +354,34 @@ fn a_body_that_ends_processes_parks_its_run() {
     let run = executor.attach(ORDER, "order-7").expect("it is there");
     assert_eq!(executor.block_on(run).expect("it is mended"), 1);
     assert!(records >= 10);
+}
+
+/// `println!` panics when nothing can be written. What an outside reason ended is no failure of the run.
+#[test]
+fn a_println_into_a_full_disk() {
+    let (is_full, ran) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(0)));
+    let (full, runs) = (is_full.clone(), ran.clone());
+    let build = Executor::builder().workflow(ORDER, async move |ctx: &Ctx, _| {
+        let (full, runs) = (full.clone(), runs.clone());
+        let body = async move || -> Result<u32> {
+            runs.set(runs.get() + 1);
+            if full.get() {
+                panic!("failed printing to stdout: No space left on device (os error 28)");
+            }
+            Ok(7)
+        };
+        ctx.step("print", body).or_park().await
+    });
+    let (executor, _) = open(build, MemoryStore::new());
+    let error =
+        executor.block_on(executor.start(ORDER, "run", 7).expect("new")).expect_err("it is full");
+    assert_eq!(error.park_reason(), Some(ParkReason::GaveUp), "{error}");
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    is_full.set(false);
+    executor.resume("run").expect("there is room");
+    assert_eq!(
+        executor.block_on(executor.attach(ORDER, "run").expect("there")).expect("it ends"),
+        7
+    );
+    assert_eq!(ran.get(), 2);
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{Attempt, Builder, Ctx, Error, Executor, Result, Retry, Timestamp, Workflow};
+use dacapo::{
+    Attempt, Builder, Ctx, Error, Executor, ParkReason, Result, Retry, Timestamp, Workflow,
+};
 
 use super::{history, open, open_at};
 
@@ -252,4 +254,43 @@ fn a_body_that_did_not_begin_may_begin() {
         executor.verify("run").expect("it replays");
         assert!(store.find("run").expect("readable").expect("there").state.has_ended());
     }
+}
+
+/// It was interrupted before: at most once would be a second time.
+#[test]
+fn a_step_that_began_before_it_was_to_run_at_most_once() {
+    let ran = Rc::new(Cell::new(0));
+    let build = |is_once: bool| {
+        let ran = ran.clone();
+        Executor::builder().record_retries(Duration::ZERO).workflow(
+            W,
+            async move |ctx: &Ctx, ()| -> Result<u32> {
+                let ran = ran.clone();
+                let body = async move || -> Result<u32> {
+                    ran.set(ran.get() + 1);
+                    if ran.get() == 1 { Err(Error::new("no answer")) } else { Ok(1) }
+                };
+                let step = ctx.step("pay", body).retry(Retry::exponential(Duration::from_secs(9)));
+                if is_once { step.at_most_once().await } else { step.await }
+            },
+        )
+    };
+    let (executor, store) = open(build(false), MemoryStore::new());
+    executor.block_on(executor.start(W, "run", ()).expect("new")).expect("it ends");
+    let mut commits = store.take();
+    ran.set(0);
+    // After the record of the first attempt.
+    let (executor, store) = open(build(true), commits.swap_remove(1));
+    let error = executor.block_on(executor.attach(W, "run").expect("there")).expect_err("it began");
+    assert_eq!(error.park_reason(), Some(ParkReason::Diverged), "{error}");
+    let told = "but the code wants it to run at most once, and did not when it began";
+    assert!(error.to_string().contains(told), "{error}");
+    assert!(executor.verify("run").expect_err("it diverges").is_parked());
+    assert_eq!(ran.get(), 0);
+    drop(executor);
+    // The build before goes on.
+    ran.set(1);
+    let (executor, _) = open(build(false), store.now());
+    executor.resume("run").expect("it did so before");
+    assert_eq!(executor.block_on(executor.attach(W, "run").expect("there")).expect("it ends"), 1);
 }

@@ -29,14 +29,15 @@ enum Change {
 const CHANGES: [Change; 5] =
     [Change::Nothing, Change::Yields, Change::IdleTask, Change::FurtherStep, Change::OtherAwaits];
 
-/// A step whose outcome is its own idempotency key: it shows its number.
+/// A step whose outcome is a part of its own idempotency key: its number and name.
 fn keyed(ctx: &Ctx, sim: &Sim, name: &'static str) -> Step<String> {
     let sim = sim.clone();
     ctx.step_with(name, async move |attempt: Attempt| -> Result<String> {
         sim.note(&attempt);
         sim.latency().await;
-        let (_, number_and_name) = attempt.key().split_once('/').expect("the run's id is first");
-        Ok(number_and_name.to_owned())
+        let parts: Vec<_> = attempt.key().split('/').collect();
+        let [_, number, name, _] = parts[..] else { panic!("a key of another form") };
+        Ok(format!("{number}/{name}"))
     })
 }
 

@@ -54,14 +54,14 @@ impl Site {
         fs::read_to_string(self.path("results")).unwrap()
     }
 
-    /// The keys in the whole lines of the ledger, in their order.
+    /// The keys in the whole lines of the ledger, in their order, but for what all of a store and run have.
     pub(super) fn ledger(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("ledger")).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |last| &text[..last]);
         whole.lines().map(key_of).collect()
     }
 
-    /// The keys of the steps whose outcomes are committed, read from a copy of the file: the next
+    /// The same of the steps whose outcomes are committed, read from a copy of the file: the next
     /// process must find it as the last one left it.
     pub(super) fn committed(&self) -> BTreeSet<String> {
         let copy = self.path("copy");
@@ -101,8 +101,11 @@ impl Drop for Site {
 fn key_of(line: &str) -> String {
     let fields: Vec<_> = line.split('\t').collect();
     let [order, step, key] = fields[..] else { panic!("a line of another form: {line:?}") };
-    assert!(key.starts_with(&format!("{order}/")) && key.ends_with(&format!("/{step}")), "{line}");
-    key.to_owned()
+    let (place, _) = key.rsplit_once('/').expect("the store's number is last");
+    assert!(place.starts_with(&format!("{order}/")), "{line}");
+    let place = place.replace("%20", " ");
+    assert!(place.ends_with(&format!("/{step}")), "{line}");
+    place
 }
 
 /// Reads the start of a record, as format 1 has it: the outcome of an operation is variant 1, with

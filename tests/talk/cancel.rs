@@ -131,7 +131,7 @@ fn what_is_shielded_is_done() {
     check.seeds(0..40).run_all(build, |ends| {
         assert!(ends.of("run").as_ref().unwrap_err().is_cancelled());
         let effects = ends.sim().effects();
-        let is_done = |n| effects.contains_key(&format!("run/{n}/clean up"));
+        let is_done = |n| effects.contains_key(&format!("run/{n}/clean%20up"));
         assert!(is_done(1) && is_done(2), "{effects:?}");
     });
 }

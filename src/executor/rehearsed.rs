@@ -1,0 +1,100 @@
+//! What a build would park of a store at rest, said before it is deployed.
+
+use alloc::vec::Vec;
+#[cfg(feature = "redb")]
+use std::path::Path;
+
+use dacapo_store::{Filter, RunState, Store};
+
+use super::builder::Builder;
+#[cfg(feature = "redb")]
+use super::builder::options;
+use super::parked::{ParkedRun, UnregisteredRun};
+#[cfg(feature = "redb")]
+use crate::error::Error;
+use crate::error::Result;
+
+/// How the runs of a store fare with a build; see [`Builder::rehearse`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct RehearsedRuns {
+    /// So many were tried: all that have not ended, are not parked, and whose workflow this build has.
+    pub tried: usize,
+    /// Those of them that it would park, with what for, in the order in which they were started.
+    pub parked: Vec<ParkedRun>,
+    /// Those whose workflow it does not have: it would leave them as they are.
+    pub unregistered: Vec<UnregisteredRun>,
+}
+
+impl Builder {
+    /// Says what this build would park of the runs in the file at `path`: replays all that have not ended, as
+    /// [`Executor::verify`](super::Executor::verify) does, without starting any body and without changing
+    /// anything. For a test before a deployment.
+    ///
+    /// The file is a copy, such as [`Executor::backup`](super::Executor::backup) makes, or at rest: nobody
+    /// has it open. It is only read, so it may lie where nothing can be written. Runs that are parked already
+    /// are left out.
+    ///
+    /// # Errors
+    ///
+    /// If there is no file, if it is in use, is not a store or is damaged, or if it cannot be read. What is
+    /// wrong with a single run is in the list.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, ParkReason, Result, Workflow};
+    /// # use std::time::Duration;
+    /// const REMIND: Workflow<(), ()> = Workflow::new("remind");
+    /// # let directory = std::env::temp_dir().join(format!("dacapo-ahead-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory).expect("it is made");
+    /// # let path = directory.join("runs");
+    /// let today = Executor::builder().workflow(REMIND, async |ctx: &Ctx, ()| {
+    ///     ctx.step("mail", async || Ok::<_, Error>(())).await?;
+    ///     ctx.sleep(Duration::from_secs(86_400)).await;
+    ///     Ok::<_, Error>(())
+    /// });
+    /// let executor = today.open(&path)?;
+    /// executor.block_on(executor.start(REMIND, "ada", ())?.accepted())?;
+    /// # executor.block_on(async { for _ in 0..9 { dacapo::yield_now().await } });
+    /// drop(executor);
+    ///
+    /// let tomorrow = Executor::builder().workflow(REMIND, async |ctx: &Ctx, ()| {
+    ///     ctx.step("letter", async || Ok::<_, Error>(())).await
+    /// });
+    /// let rehearsed = tomorrow.rehearse(&path)?;
+    /// assert_eq!((rehearsed.tried, rehearsed.parked.len()), (1, 1));
+    /// assert_eq!(rehearsed.parked[0].id, "ada");
+    /// assert_eq!(rehearsed.parked[0].reason, ParkReason::Diverged);
+    /// # std::fs::remove_dir_all(&directory).expect("it is there");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "redb")]
+    pub fn rehearse(self, path: impl AsRef<Path>) -> Result<RehearsedRuns> {
+        let store = options().read_only().open(path).map_err(|error| Error::store(&error))?;
+        self.rehearse_with(store)
+    }
+
+    /// The same over any store.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// Panics without `std` if there is no [`clock`](Self::clock).
+    pub fn rehearse_with(self, store: impl Store + 'static) -> Result<RehearsedRuns> {
+        let engine = self.over(store)?;
+        let (mut tried, mut parked, mut unregistered) = (0, Vec::new(), Vec::new());
+        for row in engine.list(&Filter::new().states(&[RunState::Running]))? {
+            if engine.registry.find(&row.workflow).is_none() {
+                unregistered.push(row.into());
+                continue;
+            }
+            tried += 1;
+            if let Err(fault) = engine.rehearse(&row)? {
+                parked.push(ParkedRun::new(&row.id, &row.workflow, &fault));
+            }
+        }
+        Ok(RehearsedRuns { tried, parked, unregistered })
+    }
+}
