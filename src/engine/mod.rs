@@ -8,6 +8,7 @@ mod deliver;
 mod evict;
 mod guard;
 mod idle;
+mod interrupted;
 mod ledgers;
 mod notices;
 mod open;
@@ -228,6 +229,7 @@ impl Engine {
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
         self.world.ending.expect_no_commit();
+        drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
         let Others { posts, rows, .. } = pending.others_mut();
         for post in posts.drain(..) {

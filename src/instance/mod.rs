@@ -2,6 +2,7 @@
 
 mod again;
 mod children;
+mod interrupted;
 mod marks;
 mod pending;
 mod submitted;
@@ -40,6 +41,7 @@ use crate::topics::Topics;
 use crate::trace::Event;
 use children::Children;
 use marks::Asks;
+pub(crate) use interrupted::Interrupted;
 pub(crate) use pending::{
     Arrival, BodyEnd, Others, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
 };

@@ -229,6 +229,8 @@ pub(crate) enum Note<'a> {
     Left,
     /// This attempt of a body failed, and the next one is made at `next_at`.
     AttemptFailed { attempt: u32, failure: Failure, next_at: Timestamp },
+    /// The body does not begin before an `Interrupted` behind this says that it may have.
+    Deferred,
 }
 
 impl<'a> Asked<'a> {
@@ -245,7 +247,7 @@ impl<'a> Asked<'a> {
     /// Whether a history can hold `note` of it.
     pub(crate) fn takes(&self, note: &Note<'_>) -> bool {
         match note {
-            Note::Begun | Note::Interrupted | Note::AttemptFailed { .. } => {
+            Note::Begun | Note::Interrupted | Note::Deferred | Note::AttemptFailed { .. } => {
                 matches!(self, Self::Step { .. } | Self::StepOf { .. })
             }
             Note::ChildStarted { workflow: started, .. } => {
@@ -450,6 +452,7 @@ mod tests {
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },
             },
             Record::OperationNoted { number: NUMBER, note: Note::Left },
+            Record::OperationNoted { number: NUMBER, note: Note::Deferred },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::AttemptFailed {

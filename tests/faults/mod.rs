@@ -15,6 +15,7 @@ mod panics;
 mod parking;
 mod poisoned;
 mod retried;
+mod queued;
 mod retries;
 mod storage;
 mod wrapped;
