@@ -35,7 +35,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, Others, Pending, Phase, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
-use crate::panics::Caller;
+use crate::panics::{Caller, Theirs};
 use crate::registry::Registry;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
@@ -88,7 +88,7 @@ pub(crate) struct Engine {
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
     /// Those who wait for that.
-    stop_waiters: Crowd<oneshot::Sender<Stopped>>,
+    stop_waiters: Crowd<Theirs<oneshot::Sender<Stopped>>>,
     /// When it is shut down whatever is under way, in monotonic time.
     closes_at: Cell<Option<Duration>>,
     has_ended_in_order: Cell<bool>,
@@ -250,15 +250,19 @@ impl Engine {
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
         for waiter in self.stop_waiters.take() {
-            let _ = waiter.send(self.stopped(why));
+            waiter.give(|waiter| drop(waiter.send(self.stopped(why))));
         }
     }
 
     /// Tells `waiter` why the executor has stopped, as soon as it has.
     pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
+        let waiter = Theirs::new(waiter);
         match self.failure.get() {
-            Some(why) => drop(waiter.send(self.stopped(why))),
-            None => self.stop_waiters.add(waiter, oneshot::Sender::is_canceled),
+            Some(why) => waiter.give(|waiter| drop(waiter.send(self.stopped(why)))),
+            None => {
+                let is_gone = |waiter: &Theirs<_>| waiter.is(oneshot::Sender::is_canceled);
+                self.stop_waiters.add(waiter, is_gone);
+            }
         }
     }
 

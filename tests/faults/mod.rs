@@ -1,6 +1,7 @@
 //! What happens when things go wrong: each row of the table in docs/semantics.md, with its
 //! message.
 
+mod aside;
 mod attempts;
 mod attended;
 mod callers;
@@ -14,8 +15,8 @@ mod misuse;
 mod panics;
 mod parking;
 mod poisoned;
-mod retried;
 mod queued;
+mod retried;
 mod retries;
 mod storage;
 mod wrapped;
