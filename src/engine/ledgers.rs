@@ -8,6 +8,7 @@ use core::cell::{Cell, RefCell};
 use dacapo_store::RunKey;
 use slab::Slab;
 
+use super::by_id::ById;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
 use crate::ledger::Ledger;
@@ -19,11 +20,9 @@ pub(crate) struct Ledgers {
     by_key: RefCell<BTreeMap<RunKey, Rc<Ledger>>>,
     /// The runs in memory; their ledgers say where.
     residents: RefCell<Slab<Rc<Instance>>>,
-    /// Where the runs in memory are, behind a number of the id of each: in the order of the ids themselves
-    /// some twenty texts would be compared before one is found, and each lies elsewhere in memory. Another
-    /// run is found by its row.
-    by_id: RefCell<BTreeSet<(u32, u32)>>,
-    /// Of the numbers, so that nobody can make up ids that all have the same. Their order is never seen.
+    /// Where the runs in memory are; another one is found by its row.
+    by_id: RefCell<ById>,
+    /// Of the numbers of ids, so that nobody can make up ids that all have the same.
     seed: u64,
     /// When there are so many ledgers, it is looked which may be forgotten.
     sweep_at: Cell<usize>,
@@ -53,9 +52,9 @@ impl Ledgers {
         let before = self.slot(&run.id);
         let mut by_id = self.by_id.borrow_mut();
         if let Some(before) = before {
-            by_id.remove(&(self.number(&run.id), before));
+            by_id.remove(self.number(&run.id), before);
         }
-        by_id.insert((self.number(&run.id), slot));
+        by_id.insert(self.number(&run.id), slot);
         drop(by_id);
         self.add(&run.ledger);
     }
@@ -68,7 +67,7 @@ impl Ledgers {
     /// A run is no longer in memory.
     pub(super) fn leave(&self, run: &Instance) {
         let slot = run.ledger.slot.replace(Ledger::AWAY);
-        self.by_id.borrow_mut().remove(&(self.number(&run.id), slot));
+        self.by_id.borrow_mut().remove(self.number(&run.id), slot);
         let _run = self.residents.borrow_mut().try_remove(slot as usize);
     }
 
@@ -129,9 +128,8 @@ impl Ledgers {
     /// Where the run with this id is in memory.
     fn slot(&self, id: &str) -> Option<u32> {
         let (number, residents) = (self.number(id), self.residents.borrow());
-        let by_id = self.by_id.borrow();
-        let mut slots = by_id.range((number, 0)..=(number, u32::MAX)).map(|&(_, slot)| slot);
-        slots.find(|&slot| residents.get(slot as usize).is_some_and(|run| *run.id == *id))
+        let is_it = |slot| residents.get(slot as usize).is_some_and(|run| *run.id == *id);
+        self.by_id.borrow().find(number, is_it)
     }
 
     fn number(&self, id: &str) -> u32 {

@@ -1,6 +1,7 @@
 //! All runs of one executor, and the commit that they share.
 
 mod again;
+mod by_id;
 mod cancels;
 mod children;
 mod commit;

@@ -157,6 +157,44 @@ fn children_end_with_their_parents_and_those_let_go_do_not() -> Result<()> {
     Ok(())
 }
 
+/// A message and the start of a child are one commit, and what comes of the message lets the child go.
+#[test]
+fn a_child_that_is_let_go_by_what_stands_before_its_start() -> Result<()> {
+    let sleeps = async |ctx: &Ctx, n: u64| {
+        ctx.sleep(Duration::from_secs(n)).await;
+        Ok::<_, Error>(n)
+    };
+    for (plan, expected) in [(Plan::Drops, RunState::Cancelled), (Plan::LetsGo, RunState::Running)]
+    {
+        let executor = Executor::builder()
+            .workflow(PARENT, async |ctx: &Ctx, plan| {
+                let mut sent = ctx.send("aside", WORD, 7);
+                let mut child = Box::pin(ctx.child(LONG, 3600).id("long"));
+                assert!(futures::poll!(&mut sent).is_pending());
+                assert!(futures::poll!(&mut child).is_pending());
+                sent.await?;
+                match plan {
+                    Plan::LetsGo => (*std::pin::Pin::into_inner(child)).detach(),
+                    _ => drop(child),
+                }
+                // Both were let go before it ended.
+                ctx.sleep(Duration::from_millis(1)).await;
+                Ok::<_, Error>(String::new())
+            })
+            .workflow(LONG, sleeps)
+            .workflow(ASIDE, sleeps)
+            .in_memory();
+        let aside = executor.start(ASIDE, "aside", 3600)?;
+        executor.block_on(aside.accepted())?;
+        executor.block_on(executor.start(PARENT, "run", plan)?)?;
+        executor.verify("run")?;
+        let runs = executor.runs(&Default::default())?;
+        let long = runs.into_iter().find(|run| run.id == "long").expect("it was started");
+        assert_eq!(long.state, expected, "{plan:?}");
+    }
+    Ok(())
+}
+
 /// Of a deadline: the parent's counts for its children, and comes first.
 #[test]
 fn a_deadline_is_inherited() -> Result<()> {

@@ -18,6 +18,7 @@ struct OpenFile {
     /// Held as long as the store: on some systems to close one handle of a file unlocks the others.
     file: File,
     identity: Identity,
+    name: OpenName,
 }
 
 impl Origin {
@@ -29,8 +30,8 @@ impl Origin {
     /// That of the file which is open at `path`.
     pub(super) fn of(path: &Path, file: &File) -> io::Result<Origin> {
         let (path, file) = (std::path::absolute(path)?, file.try_clone()?);
-        let identity = Identity::of(&file.metadata()?);
-        let file = Some(OpenFile { path, file, identity });
+        let (identity, name) = (Identity::of(&file.metadata()?), OpenName::of(&path, &file));
+        let file = Some(OpenFile { path, file, identity, name });
         Ok(Origin { process: process::id(), file })
     }
 
@@ -47,6 +48,9 @@ impl Origin {
     /// Before it is said that something was written: what is in a file that nobody finds is lost.
     pub(super) fn check_file(&self) -> Result<(), DiskError> {
         let Some(open) = &self.file else { return Ok(()) };
+        if open.name.is(&open.path) {
+            return Ok(());
+        }
         match fs::metadata(&open.path) {
             Ok(data) if Identity::of(&data) != open.identity => Err(DiskError::Gone("replaced")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -84,5 +88,43 @@ impl Identity {
     #[cfg(not(unix))]
     fn of(_data: &fs::Metadata) -> Identity {
         Identity(None)
+    }
+}
+
+/// The name that the kernel has for an open file.
+///
+/// Whoever asks a file for its times makes its next change cost more: Linux from 6.13 on gives each change that
+/// somebody has seen a time of its own, which is written to the disk. To look at a path asks for all
+/// there is to know of the file, and did so in each commit. The name says as much, and costs nothing.
+struct OpenName {
+    /// Where to read it, if it was the path. Otherwise there is a link on the way that may be turned
+    /// elsewhere, or no /proc: then the path is looked at.
+    #[cfg(target_os = "linux")]
+    link: Option<PathBuf>,
+}
+
+impl OpenName {
+    #[cfg(target_os = "linux")]
+    fn of(path: &Path, file: &File) -> OpenName {
+        use std::os::fd::AsRawFd;
+        let link = PathBuf::from(alloc::format!("/proc/self/fd/{}", file.as_raw_fd()));
+        OpenName { link: fs::read_link(&link).is_ok_and(|name| name == path).then_some(link) }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is(&self, path: &Path) -> bool {
+        let read = self.link.as_ref().map(fs::read_link);
+        read.is_some_and(|name| name.is_ok_and(|name| name == path))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn of(_path: &Path, _file: &File) -> OpenName {
+        OpenName {}
+    }
+
+    /// Elsewhere it is not known.
+    #[cfg(not(target_os = "linux"))]
+    fn is(&self, _path: &Path) -> bool {
+        false
     }
 }

@@ -2,6 +2,8 @@
 //! be read, and copied.
 
 use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -85,25 +87,46 @@ fn a_file_that_was_being_filled() {
 #[test]
 fn a_file_that_is_removed_or_replaced() {
     let place = Place::new();
-    let (path, other) = (place.join("runs"), place.join("other"));
-    for (how, word) in [("removed", "removed"), ("moved", "removed"), ("replaced", "replaced")] {
-        let mut store = RedbStore::open(&path).unwrap();
-        commit(&mut store, 0).unwrap();
-        match how {
-            "removed" => fs::remove_file(&path).unwrap(),
-            "moved" => fs::rename(&path, &other).unwrap(),
-            _ => {
-                fs::copy(&path, &other).unwrap();
-                fs::rename(&other, &path).unwrap();
-            }
+    let (path, other, link) = (place.join("runs"), place.join("other"), place.join("link"));
+    let ways = ["removed", "moved", "replaced", "another at the same path", "behind a link"];
+    for how in ways {
+        fs::remove_file(&path).or_else(is_not_there).unwrap();
+        drop(RedbStore::open(&path).unwrap());
+        let opened = if how == "behind a link" { &link } else { &path };
+        if how == "behind a link" {
+            point(&path, &link).unwrap();
         }
+        let mut store = RedbStore::open(opened).unwrap();
+        commit(&mut store, 0).unwrap();
+        let word = match how {
+            "removed" => fs::remove_file(&path).map(|()| "removed"),
+            "moved" => fs::rename(&path, &other).map(|()| "removed"),
+            "replaced" => {
+                fs::copy(&path, &other).and_then(|_| fs::rename(&other, &path)).map(|()| "replaced")
+            }
+            "behind a link" => fs::copy(&path, &other)
+                .and_then(|_| fs::remove_file(&link))
+                .and_then(|()| point(&other, &link))
+                .map(|()| "replaced"),
+            _ => {
+                fs::rename(&path, &other).and_then(|()| fs::copy(&other, &path)).map(|_| "replaced")
+            }
+        };
         let error = commit(&mut store, 1).unwrap_err();
-        assert!(error.is_refused(), "{error}");
-        assert!(error.to_string().contains(&format!("was {word} while it was open")), "{error}");
+        assert!(error.is_refused(), "{how}: {error}");
+        let expected = format!("was {} while it was open", word.unwrap());
+        assert!(error.to_string().contains(&expected), "{how}: {error}");
         assert_eq!(commit(&mut store, 1).unwrap_err().to_string(), error.to_string());
-        drop(store);
-        let _ = fs::remove_file(&path);
     }
+}
+
+/// Makes `link` a link to `path`.
+fn point(path: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(path, link)
+}
+
+fn is_not_there(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Closed, or as a process left it that was killed; in a directory where nothing can be written.

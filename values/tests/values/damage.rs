@@ -42,6 +42,21 @@ fn damage(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
+/// Seven bits a byte: the tenth byte has one left.
+#[test]
+fn a_number_of_more_than_64_bits() {
+    let shapes = Shapes::new();
+    let largest = encode(&shapes, &u64::MAX).expect("it is recorded");
+    assert_eq!(largest[10], 1, "the last byte of ten, behind that of the shape");
+    assert_eq!(shapes.decode::<u64>(&largest), Ok(u64::MAX));
+    for last in [2, 3, 0x7f, 0x81] {
+        let mut larger = largest.clone();
+        larger[10] = last;
+        assert!(shapes.decode::<u64>(&larger).is_err_and(|why| why.is_damaged()), "{last}");
+        assert!(dacapo_values::number_of(&larger[1..]).is_err(), "{last}");
+    }
+}
+
 #[test]
 fn flips_and_cuts() {
     let start = Instant::now();

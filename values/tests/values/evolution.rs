@@ -326,6 +326,8 @@ fn kinds_that_hold_the_same() {
     becomes('x', "x".to_string());
     becomes("x".to_string(), 'x');
     fails::<_, (u8,)>((1u8, 2u8), "1 more elements were recorded than are asked for");
+    fails::<_, (u8,)>(vec![1u8, 2], "1 more elements were recorded than are asked for");
+    fails::<_, [u8; 2]>(vec![1u8, 2, 3, 4], "2 more elements were recorded than are asked for");
     fails::<_, (u8, u8, u8)>((1u8, 2u8), "invalid length 2, expected a tuple of size 3");
 }
 
@@ -343,4 +345,44 @@ fn what_nobody_asks_for_is_told() {
     assert_eq!(read, Few { last: v1() });
     let expected = ["choice", "fields", "list", "option", "pair"];
     assert_eq!(unread, expected.map(|field| format!("Nested.{field}")));
+}
+
+/// A field that is read is not told, whatever of it is passed over.
+#[test]
+fn what_is_read_in_part_is_not_told() {
+    #[derive(Serialize, Deserialize)]
+    struct Recorded {
+        list: Vec<u8>,
+        left: u8,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Wanted {
+        list: First,
+    }
+    #[derive(Debug, PartialEq)]
+    struct First(u8);
+    impl<'de> Deserialize<'de> for First {
+        fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            struct Visit;
+            impl<'de> serde::de::Visitor<'de> for Visit {
+                type Value = First;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a list")
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                    self,
+                    mut list: A,
+                ) -> Result<First, A::Error> {
+                    let first = list.next_element()?.unwrap_or_default();
+                    while list.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+                    Ok(First(first))
+                }
+            }
+            d.deserialize_seq(Visit)
+        }
+    }
+    let shapes = Shapes::new();
+    let bytes = encode(&shapes, &Recorded { list: vec![1, 2, 3], left: 4 });
+    let read = shapes.decode_and_unread::<Wanted>(&bytes.expect("it is recorded"));
+    assert_eq!(read, Ok((Wanted { list: First(1) }, vec!["Recorded.left".to_string()])));
 }

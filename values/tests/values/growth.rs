@@ -149,6 +149,64 @@ fn a_type_that_lost_a_field_is_loose_from_then_on() {
     }
 }
 
+#[test]
+fn a_type_that_lost_its_last_field_is_loose_from_then_on() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Item {
+        price: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        discount: Option<u8>,
+    }
+    let shapes = Shapes::new();
+    round(&shapes, Item { price: 2, discount: Some(1) });
+    let bytes = round(&shapes, Item { price: 2, discount: None });
+    assert_eq!(described(&shapes, &bytes), "Item { price?: u8, discount?: Option<u8> }");
+    round(&shapes, vec![Item { price: 2, discount: Some(1) }, Item { price: 3, discount: None }]);
+}
+
+/// Its fields are found by their names, wherever its own code puts them.
+#[test]
+fn a_type_whose_fields_change_places() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Turned {
+        first: u8,
+        second: u8,
+    }
+    impl Serialize for Turned {
+        fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeStruct;
+            let mut fields = [("first", self.first), ("second", self.second)];
+            fields.sort_by_key(|(_, value)| *value);
+            let mut written = s.serialize_struct("Turned", 2)?;
+            fields.iter().try_for_each(|(key, value)| written.serialize_field(key, value))?;
+            written.end()
+        }
+    }
+    for both in [[(1, 2), (2, 1)], [(2, 1), (1, 2)]] {
+        let shapes = Shapes::new();
+        for (first, second) in both {
+            round(&shapes, Turned { first, second });
+        }
+        round(&shapes, both.map(|(first, second)| Turned { first, second }));
+    }
+}
+
+/// So they are found at once when all of them are known.
+#[test]
+fn variants_stand_in_the_order_of_their_type() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Order {
+        Placed,
+        Paid,
+        Sent,
+    }
+    let shapes = Shapes::new();
+    round(&shapes, Order::Sent);
+    round(&shapes, Order::Placed);
+    let bytes = round(&shapes, Order::Paid);
+    assert_eq!(described(&shapes, &bytes), "enum Order { Placed, Paid, Sent }");
+}
+
 /// A number that was given and not committed is given again, and to another shape.
 #[test]
 fn numbers_that_were_not_committed_are_given_again() {

@@ -61,6 +61,20 @@ fn the_deepest_value() {
     round(&shapes, tree(128));
 }
 
+/// Bytes that nobody wrote may say so; no thread could read what they say.
+#[test]
+fn bytes_that_nest_deeper_than_any_value() {
+    let shapes = Shapes::new();
+    round(&shapes, json(0));
+    round(&shapes, serde_json::json!("of another kind, so anything may stand there"));
+    let deepest = round(&shapes, json(128));
+    assert_eq!(deepest[1..3], deepest[3..5], "a list of one");
+    let deeper = [&deepest[..3], &deepest[1..]].concat();
+    let read = shapes.decode::<serde_json::Value>(&deeper);
+    assert!(read.as_ref().is_err_and(|why| why.is_damaged()), "{read:?}");
+    assert!(shapes.view(&deeper).is_err() && shapes.compare(&deeper, &deeper).is_err());
+}
+
 /// Variants with fields take two levels, in writing and in reading.
 #[test]
 fn a_variant_with_parts_takes_two_levels() {
@@ -117,6 +131,17 @@ fn the_largest_value() {
     let map: BTreeMap<u64, String> = (0..100).map(|n| (n, "x".repeat(9))).collect();
     assert_eq!(refused(&shapes, &map), large(1_101));
     round(&shapes, vec![vec![7u16; 300]; 3]);
+}
+
+/// What is too large is counted to its end, and not held.
+#[test]
+fn a_value_that_is_too_large_takes_no_memory() {
+    let shapes = Shapes::new().max_bytes(1_000);
+    let large = vec![vec![7u16; 300]; 300];
+    round(&shapes, large[..2].to_vec());
+    let mut bytes = Vec::new();
+    shapes.encode(&large, &mut bytes).unwrap_err();
+    assert!(bytes.capacity() < 4_000, "{}", bytes.capacity());
 }
 
 /// One that does not know its length puts it in afterwards, wherever the bytes are by then.

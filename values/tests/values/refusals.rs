@@ -33,6 +33,37 @@ fn a_value_that_cannot_be_read_back() {
     assert_eq!(shapes.len(), 1, "a value that is refused leaves no shape");
 }
 
+/// Where anything may stand, a shape says nothing of what is next: each value is looked at.
+#[test]
+fn a_value_of_any_kind_that_cannot_be_read_back() {
+    #[derive(Debug, PartialEq, Serialize)]
+    #[serde(untagged)]
+    enum Small {
+        Number(u64),
+        Text(String),
+    }
+    impl<'de> Deserialize<'de> for Small {
+        fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            match serde_json::Value::deserialize(d)? {
+                serde_json::Value::String(text) => Ok(Small::Text(text)),
+                number => match number.as_u64() {
+                    Some(number) if number < 10 => Ok(Small::Number(number)),
+                    _ => Err(serde::de::Error::custom("it is not small")),
+                },
+            }
+        }
+    }
+    let shapes = Shapes::new();
+    round(&shapes, Small::Number(1));
+    let bytes = round(&shapes, Small::Text("one".into()));
+    assert_eq!(described(&shapes, &bytes), "any");
+    for _ in 0..2 {
+        let why = refused(&shapes, &Small::Number(10));
+        assert!(why.starts_with("it can be written and not read back: it is not small"), "{why}");
+        round(&shapes, Small::Number(9));
+    }
+}
+
 /// Calls a serializer by hand, and miscounts.
 #[derive(Clone, Copy, Debug)]
 enum Miscount {

@@ -19,6 +19,14 @@ pub(crate) enum Did {
         seq: u64,
         answer: Option<u64>,
     },
+    /// It let a child go that was started: it is asked to end.
+    ChildDropped,
+    /// The same, and it goes on.
+    ChildDetached,
+    /// It let a child go that was not started.
+    ChildStarted {
+        workflow: usize,
+    },
 }
 
 /// Of one run.
@@ -34,16 +42,28 @@ impl Order {
         self.done.push((number, did));
     }
 
-    /// The history holds what was done.
-    pub(super) fn take_up(&mut self, did: &Option<(Number, Did)>) -> Result<(), String> {
+    /// A child was started of whose future the code had let go by then: so it is let go once more.
+    pub(super) fn let_go_again(&mut self, number: Number) {
+        let is_start =
+            |(of, did): &(Number, Did)| *of == number && matches!(did, Did::ChildStarted { .. });
+        let at = self.done[self.taken_up..].iter().position(is_start);
+        let at = at.map(|at| self.done.remove(self.taken_up + at));
+        self.add(number, if at.is_some() { Did::ChildDetached } else { Did::ChildDropped });
+    }
+
+    /// The history holds what was done, by a run that may have ended since.
+    pub(super) fn take_up(
+        &mut self,
+        did: &Option<(Number, Did)>,
+        has_ended: bool,
+    ) -> Result<(), String> {
         let Some(did) = did else { return Ok(()) };
         while let Some(next) = self.done.get(self.taken_up) {
             self.taken_up += 1;
             if next == did {
                 return Ok(());
             }
-            // Requests that were dropped in time are void, and marks never.
-            if next.1 != Did::Request {
+            if !next.1.may_be_void(has_ended) {
                 return Err(format!("{next:?} comes before {did:?}"));
             }
         }
@@ -51,9 +71,24 @@ impl Order {
     }
 
     /// The marks that the history does not hold.
-    pub(super) fn unrecorded(&self) -> Vec<String> {
+    pub(super) fn unrecorded(&self, has_ended: bool) -> Vec<String> {
         let left = self.done[self.taken_up..].iter();
-        left.filter(|(_, did)| *did != Did::Request).map(|did| format!("{did:?}")).collect()
+        left.filter(|(_, did)| !did.may_be_void(has_ended)).map(|did| format!("{did:?}")).collect()
+    }
+}
+
+impl Did {
+    /// Requests that were dropped in time are void, and marks never: but all children that a run waited
+    /// for come to an end with it.
+    fn may_be_void(self, has_ended: bool) -> bool {
+        match self {
+            Did::Request => true,
+            Did::ChildDropped => has_ended,
+            Did::Published { .. }
+            | Did::Answered { .. }
+            | Did::ChildDetached
+            | Did::ChildStarted { .. } => false,
+        }
     }
 }
 

@@ -178,7 +178,8 @@ pub(crate) fn carry_out(
             break;
         }
         model.trace.push(format!("deliver {place}: {}", delivered.shown));
-        let told = model.talks.order.take_up(&delivered.did);
+        let has_ended = model.talks.end.is_some();
+        let told = model.talks.order.take_up(&delivered.did, has_ended);
         let told = told.and_then(|()| model.tell(delivered, (program, x)));
         told.map_err(|why| format!("at {place}, {}: {why}", delivered.shown))?;
         if model.talks.end.is_none() {
@@ -251,7 +252,7 @@ impl Model {
             first_deadline,
             is_busy,
             is_asked: self.talks.cause.is_some(),
-            unrecorded: self.talks.order.unrecorded(),
+            unrecorded: self.talks.order.unrecorded(self.talks.end.is_some()),
         }
     }
 
@@ -264,8 +265,13 @@ impl Model {
 
     fn tell(&mut self, delivered: &Delivered, (program, x): (&Code, u64)) -> Result<(), String> {
         if self.talks.end.is_some() {
-            if let News::Message { inbox, seq, message } = delivered.news {
-                self.talks.arrived[inbox].insert(seq, message);
+            match delivered.news {
+                News::Message { inbox, seq, message } => {
+                    self.talks.arrived[inbox].insert(seq, message);
+                }
+                // Its future went with all others, or before.
+                News::ChildStarted(number) => self.talks.order.let_go_again(number),
+                _ => {}
             }
             return Ok(());
         }
@@ -292,11 +298,13 @@ impl Model {
                 self.hand_over(*number, Ok(0));
             }
             News::ChildStarted(number) => {
-                if let Some(child) = self.talks.children.get_mut(number) {
-                    child.is_begun = true;
-                    let waiter = child.waiter.take();
-                    waiter.into_iter().for_each(|waiter| self.wake(waiter));
-                }
+                let Some(child) = self.talks.children.get_mut(number) else {
+                    self.talks.order.let_go_again(*number);
+                    return Ok(());
+                };
+                child.is_begun = true;
+                let waiter = child.waiter.take();
+                waiter.into_iter().for_each(|waiter| self.wake(waiter));
             }
             News::ChildEnded(number, outcome) => self.hand_over(*number, *outcome),
             News::Message { inbox, seq, message } => self.arrive(*inbox, *seq, *message),

@@ -177,6 +177,12 @@ fn did(shapes: &Shapes, record: &Record) -> Result<Option<(Number, Did)>, String
             let answer = outcome.as_ref().ok().map(|answer| number(shapes, answer)).transpose()?;
             Some((*of, Did::Answered { seq: *seq, answer }))
         }
+        Record::Marked { number: of, mark: Mark::ChildDropped } => Some((*of, Did::ChildDropped)),
+        Record::Marked { number: of, mark: Mark::ChildDetached } => Some((*of, Did::ChildDetached)),
+        Record::Marked { number: of, mark: Mark::ChildStarted { workflow, .. } } => {
+            let index = WORKFLOWS.iter().position(|own| own.name() == workflow);
+            Some((*of, Did::ChildStarted { workflow: index.ok_or("it starts what is not there")? }))
+        }
         Record::OperationEnded { number, asked: Asked::Send { .. }, .. }
         | Record::OperationNoted { number, note: Note::ChildStarted { .. } } => {
             Some((*number, Did::Request))

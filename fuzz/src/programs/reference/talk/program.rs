@@ -178,7 +178,8 @@ impl Model {
                     self.talks.children.remove(number);
                     return Some(ended.map(|ended| mix(value, ended)));
                 }
-                self.forget(*number);
+                let detached = (child.then == Then::Detached).then_some(child.workflow);
+                self.let_go(*number, detached);
                 Some(Ok(value))
             }
             Talking::Asked { code, receive, x, seq, part } => {
@@ -198,6 +199,24 @@ impl Model {
                 Some(Ok(*x))
             }
         }
+    }
+
+    /// Nobody holds a child any more. One of this workflow, if it is to go on by itself.
+    fn let_go(&mut self, number: Number, detached: Option<usize>) {
+        let state = self.operations.get(&number).map(|operation| &operation.state);
+        let (is_built, is_waiting) =
+            (matches!(state, Some(Stands::Built)), matches!(state, Some(Stands::Waiting(_))));
+        let is_begun = self.talks.children.get(&number).is_some_and(|child| child.is_begun);
+        let did = match (detached, is_begun) {
+            (None, true) if is_waiting => Some(Did::ChildDropped),
+            (Some(_), true) if is_waiting => Some(Did::ChildDetached),
+            (Some(workflow), false) if is_waiting || is_built => {
+                Some(Did::ChildStarted { workflow })
+            }
+            _ => None,
+        };
+        self.forget(number);
+        did.into_iter().for_each(|did| self.do_to_others(number, did));
     }
 
     /// The code did something to others that it does not await.
@@ -317,9 +336,13 @@ impl Model {
                 self.drop_part(*part);
                 self.talks.shields -= 1;
             }
-            Talking::Hold { receive: number, part, .. } | Talking::Child { number, part, .. } => {
+            Talking::Hold { receive, part, .. } => {
                 part.into_iter().for_each(|part| self.drop_part(*part));
-                self.forget(number);
+                self.forget(receive);
+            }
+            Talking::Child { number, part, .. } => {
+                part.into_iter().for_each(|part| self.drop_part(*part));
+                self.let_go(number, None);
             }
             Talking::Asked { receive, seq, part, .. } => {
                 part.into_iter().for_each(|part| self.drop_part(*part));
