@@ -98,6 +98,35 @@ impl Causes {
     const MAX: usize = 32;
 }
 
+/// What an error says, as far as it is kept: some never come to an end.
+struct Text(String);
+
+impl Text {
+    /// So many bytes are kept.
+    const MAX: usize = 1 << 16;
+
+    fn of(error: &(impl fmt::Display + ?Sized)) -> String {
+        let mut text = Self(String::new());
+        // An error that cannot say what it is has said something by then.
+        let _ = fmt::write(&mut text, format_args!("{error}"));
+        text.0
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = Self::MAX.saturating_sub(self.0.len());
+        if more.len() <= room {
+            self.0.push_str(more);
+            return Ok(());
+        }
+        let kept = (0..=room).rev().find(|&at| more.is_char_boundary(at)).unwrap_or_default();
+        self.0.push_str(&more[..kept]);
+        self.0.push_str(" (cut off)");
+        Err(fmt::Error)
+    }
+}
+
 impl From<Vec<String>> for Causes {
     fn from(messages: Vec<String>) -> Self {
         let nearest = messages.into_iter().take(Self::MAX);
@@ -327,8 +356,8 @@ impl Failure {
         }
         let failure = Self::from_chain(error);
         // What wraps one of ours says what that said.
-        let mut chain = core::iter::successors(Some(error), |error| error.source());
-        match chain.find_map(Told::of) {
+        let chain = core::iter::successors(Some(error), |error| error.source());
+        match chain.take(1 + Causes::MAX).find_map(Told::of) {
             Some(Told { kind, permanent }) => failure.with(|parts| {
                 parts.kind = kind;
                 parts.permanent = permanent;
@@ -339,8 +368,8 @@ impl Failure {
 
     fn from_chain(error: &(dyn core::error::Error + 'static)) -> Self {
         let chain = core::iter::successors(error.source(), |cause| cause.source());
-        let causes: Vec<_> = chain.take(Causes::MAX).map(ToString::to_string).collect();
-        let message = error.to_string();
+        let causes: Vec<_> = chain.take(Causes::MAX).map(Text::of).collect();
+        let message = Text::of(error);
         Parts { kind: Kind::Failed, message, causes: causes.into(), permanent: false }.into()
     }
 

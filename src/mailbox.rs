@@ -6,6 +6,8 @@ use core::task::Waker;
 use crossbeam_queue::SegQueue;
 use futures::task::AtomicWaker;
 
+use crate::panics;
+
 /// A queue that any thread may add to without waiting, and whose owner is woken.
 pub(crate) struct Mailbox<T> {
     queue: SegQueue<T>,
@@ -25,7 +27,8 @@ impl<T> Mailbox<T> {
         if self.is_closed.load(Ordering::SeqCst) {
             self.empty();
         }
-        self.owner.wake();
+        // It may be that of any runtime, and whoever posts is not to blame for it.
+        panics::aside(|| self.owner.wake());
     }
 
     /// Has `waker` woken by the next [`post`](Self::post). Look once more before you wait.
@@ -56,7 +59,7 @@ impl<T> Mailbox<T> {
 
     fn empty(&self) {
         while let Some(letter) = self.queue.pop() {
-            drop(letter);
+            panics::aside(|| drop(letter));
         }
     }
 }

@@ -64,6 +64,14 @@ pub enum Notice<'a> {
         /// For so long, in one poll.
         lasted: Duration,
     },
+    /// A run left memory, parked or to come back, and what its code owned panicked when it was dropped. The
+    /// run is as it was: mend the destructor.
+    DropPanicked {
+        /// The run's id.
+        run: &'a str,
+        /// What the panic said.
+        message: &'a str,
+    },
     /// The store refused: nothing goes on any more, and all who wait have this error.
     Stopped {
         /// What the store said.
@@ -98,6 +106,12 @@ impl fmt::Display for Notice<'_> {
                 "run {run:?}: {step} blocked the thread of all runs for {lasted:?}: see \
                  Ctx::step_blocking"
             ),
+            Self::DropPanicked { run, message } => {
+                write!(
+                    f,
+                    "run {run:?} left memory, and its code panicked when it was dropped: {message}"
+                )
+            }
             Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
             Self::ClockBehind { by } => write!(
                 f,

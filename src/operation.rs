@@ -71,6 +71,8 @@ struct Details {
     /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
     /// that a request has left.
     begun: Cell<bool>,
+    /// Whether the history says that the body of a step has not begun since its process ended.
+    deferred: Cell<bool>,
     /// Of a request.
     outgoing: RefCell<Option<Outgoing>>,
     /// Of a child: who waits for its start alone.
@@ -233,7 +235,17 @@ impl Operation {
     pub(crate) fn note_interrupted(&self) {
         let details = self.details();
         details.attempts.set(details.attempts.get() + 1);
+        details.deferred.set(false);
         details.failed.take();
+    }
+
+    /// Whether the history says that it has not begun since a process ended that may have interrupted it.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.details.get().is_some_and(|details| details.deferred.get())
+    }
+
+    pub(crate) fn note_deferred(&self) {
+        self.details().deferred.set(true);
     }
 
     /// The history tells of all up to one that failed.

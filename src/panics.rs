@@ -43,10 +43,17 @@ pub(crate) enum Caller {
 
 /// What is known of the calls to what an executor was given: who is called, and the panics of what is
 /// called beside the runs (clocks, observers), which are not the fault of any run.
-#[derive(Default)]
 pub(crate) struct Caught {
     count: Cell<u64>,
+    /// What was caught on this thread before.
+    before: u64,
     caller: Cell<Caller>,
+}
+
+impl Default for Caught {
+    fn default() -> Self {
+        Self { count: Cell::default(), before: caught_aside(), caller: Cell::default() }
+    }
 }
 
 impl Caught {
@@ -69,7 +76,7 @@ impl Caught {
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.count.get()
+        self.count.get() + caught_aside() - self.before
     }
 }
 
@@ -82,6 +89,57 @@ struct Called<'a> {
 impl Drop for Called<'_> {
     fn drop(&mut self) {
         self.cell.set(self.before);
+    }
+}
+
+/// Calls code of whoever waits for us, in this thread or another: what wakes them, and what drops what they
+/// left here. A panic of it is their own affair. It is counted on this thread, and changes nothing here.
+pub(crate) fn aside(code: impl FnOnce()) {
+    if catch(code).is_err() {
+        #[cfg(feature = "std")]
+        ASIDE.with(|count| count.set(count.get() + 1));
+    }
+}
+
+#[cfg(feature = "std")]
+std::thread_local! {
+    static ASIDE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many panics of such code were caught on this thread.
+fn caught_aside() -> u64 {
+    #[cfg(feature = "std")]
+    return ASIDE.with(Cell::get);
+    #[cfg(not(feature = "std"))]
+    return 0;
+}
+
+/// What is kept for somebody who waits, and whose code it calls: it is given or dropped [`aside`].
+pub(crate) struct Theirs<T>(Option<T>);
+
+impl<T> Theirs<T> {
+    pub(crate) fn new(theirs: T) -> Self {
+        Self(Some(theirs))
+    }
+
+    /// Calls `give` with it.
+    pub(crate) fn give(mut self, give: impl FnOnce(T)) {
+        if let Some(theirs) = self.0.take() {
+            aside(|| give(theirs));
+        }
+    }
+
+    /// Whether `is_gone` says so of it.
+    pub(crate) fn is(&self, is_gone: impl FnOnce(&T) -> bool) -> bool {
+        self.0.as_ref().is_some_and(is_gone)
+    }
+}
+
+impl<T> Drop for Theirs<T> {
+    fn drop(&mut self) {
+        if let Some(theirs) = self.0.take() {
+            aside(|| drop(theirs));
+        }
     }
 }
 

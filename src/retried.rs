@@ -33,7 +33,10 @@ fn fate(record: &Record<'_>) -> Fate {
         Record::OperationEnded { outcome: Err(_), .. } | Record::CancelRequested { .. } => {
             Fate::Failure
         }
-        Record::OperationNoted { note: Note::Interrupted | Note::AttemptFailed { .. }, .. }
+        Record::OperationNoted {
+            note: Note::Interrupted | Note::Deferred | Note::AttemptFailed { .. },
+            ..
+        }
         | Record::Finished { .. } => Fate::Void,
         // What may run at most once does not run again, whoever asks for it.
         Record::OperationNoted {

@@ -10,6 +10,7 @@ use dacapo_values::Detached;
 use futures::channel::oneshot;
 
 use crate::error::{Error, Failure, Kind, Result};
+use crate::panics::{self, Theirs};
 use crate::record::Outcome;
 use crate::table::Table;
 use crate::values::Values;
@@ -21,7 +22,7 @@ pub(crate) struct Watch {
     accepted: OnceCell<Result<()>>,
     ended: OnceCell<Result<Outcome<'static>>>,
     /// By the number of the future that waits.
-    waiting: RefCell<Table<u64, Waker>>,
+    waiting: RefCell<Table<u64, Theirs<Waker>>>,
     next: Cell<u64>,
     /// Those who wait in other threads. Most watches have none.
     far: OnceCell<Box<Crowd<Near>>>,
@@ -88,10 +89,12 @@ impl Watch {
     }
 
     fn wake(&self) {
-        self.waiting.take().into_values().for_each(Waker::wake);
+        self.waiting.take().into_values().for_each(|waker| waker.give(Waker::wake));
         // Wakers may be anybody's, so nothing is borrowed while they are called.
         let far = self.far.get().map(|far| far.take());
-        far.into_iter().flatten().for_each(|near| self.tell_far(near.far, &near.values));
+        for near in far.into_iter().flatten() {
+            panics::aside(|| self.tell_far(near.far, &near.values));
+        }
     }
 
     /// Tells one who waits in another thread what is known, and the rest as soon as it is.
@@ -195,7 +198,7 @@ impl Waiting {
             return Poll::Ready(value.clone());
         }
         // Foreign wakers are cloned and dropped while nothing is borrowed.
-        let waker = cx.waker().clone();
+        let waker = Theirs::new(cx.waker().clone());
         let _before = self.watch.waiting.borrow_mut().replace(self.number, waker);
         Poll::Pending
     }

@@ -113,7 +113,7 @@ impl ById {
 mod tests {
     use alloc::collections::BTreeSet;
 
-    use super::ById;
+    use super::*;
     use crate::random;
 
     /// Numbers that meet, also at the end of the places, put in and taken out again and again.

@@ -80,6 +80,8 @@ impl Engine {
                 self.world.pending.borrow_mut().others_mut().timers.push(draft);
             }
         }
+        // Last: what came back by now is among them.
+        self.begin_interrupted();
         Ok(())
     }
 

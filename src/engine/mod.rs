@@ -9,6 +9,7 @@ mod deliver;
 mod evict;
 mod guard;
 mod idle;
+mod interrupted;
 mod ledgers;
 mod notices;
 mod open;
@@ -35,7 +36,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, Others, Pending, Phase, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
-use crate::panics::Caller;
+use crate::panics::{Caller, Theirs};
 use crate::registry::Registry;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
@@ -88,7 +89,7 @@ pub(crate) struct Engine {
     /// Why nothing goes on any more.
     failure: OnceCell<Error>,
     /// Those who wait for that.
-    stop_waiters: Crowd<oneshot::Sender<Stopped>>,
+    stop_waiters: Crowd<Theirs<oneshot::Sender<Stopped>>>,
     /// When it is shut down whatever is under way, in monotonic time.
     closes_at: Cell<Option<Duration>>,
     has_ended_in_order: Cell<bool>,
@@ -229,6 +230,7 @@ impl Engine {
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
         self.world.ending.expect_no_commit();
+        drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
         let Others { posts, rows, .. } = pending.others_mut();
         for post in posts.drain(..) {
@@ -249,15 +251,19 @@ impl Engine {
         // Those of runs that are not in memory are left.
         self.world.timers.forget_runs();
         for waiter in self.stop_waiters.take() {
-            let _ = waiter.send(self.stopped(why));
+            waiter.give(|waiter| drop(waiter.send(self.stopped(why))));
         }
     }
 
     /// Tells `waiter` why the executor has stopped, as soon as it has.
     pub(crate) fn tell_when_stopped(&self, waiter: oneshot::Sender<Stopped>) {
+        let waiter = Theirs::new(waiter);
         match self.failure.get() {
-            Some(why) => drop(waiter.send(self.stopped(why))),
-            None => self.stop_waiters.add(waiter, oneshot::Sender::is_canceled),
+            Some(why) => waiter.give(|waiter| drop(waiter.send(self.stopped(why)))),
+            None => {
+                let is_gone = |waiter: &Theirs<_>| waiter.is(oneshot::Sender::is_canceled);
+                self.stop_waiters.add(waiter, is_gone);
+            }
         }
     }
 

@@ -10,11 +10,12 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind};
 use crate::inbox::UNANSWERED;
+use crate::panics::Theirs;
 use crate::record::Outcome;
 use crate::watch::{Crowd, Watch};
 
 /// Those who wait for one run.
-pub(super) type Followed = Crowd<oneshot::Sender<()>>;
+pub(super) type Followed = Crowd<Theirs<oneshot::Sender<()>>>;
 
 /// Those who wait for more of a run. They are told that there is something, and look for it.
 #[derive(Default)]
@@ -31,7 +32,9 @@ impl Followers {
     pub(super) fn add(&self, run: RunKey) -> oneshot::Receiver<()> {
         let (teller, told) = oneshot::channel();
         let all = &mut *self.0.borrow_mut();
-        all.entry(run).or_default().add(teller, oneshot::Sender::is_canceled);
+        all.entry(run)
+            .or_default()
+            .add(Theirs::new(teller), |teller| teller.is(oneshot::Sender::is_canceled));
         told
     }
 

@@ -10,7 +10,7 @@ use dacapo_executor::raw::Guest;
 
 use super::Executor;
 use crate::engine::Engine;
-use crate::panics::Caller;
+use crate::panics::{self, Caller};
 
 /// What came of a turn.
 enum Turn {
@@ -167,7 +167,9 @@ impl Executor {
     pub(super) fn carry_out_commands(&self) -> bool {
         let commands = &self.shared.commands;
         let asked = if commands.is_empty() { 0 } else { commands.len() };
-        (0..asked).map_while(|_| commands.take()).for_each(|command| command(self));
+        (0..asked)
+            .map_while(|_| commands.take())
+            .for_each(|command| panics::aside(|| command(self)));
         asked > 0
     }
 

@@ -330,8 +330,9 @@ impl Executor {
         self.shared.engine.wait()
     }
 
-    /// How often a clock, an observer or a waker that this executor was given has panicked. Such
-    /// panics are caught (with `std`), and change nothing for the runs.
+    /// How often what this executor was given has panicked: a clock, an observer, the waker of somebody who
+    /// waits for it, or what it dropped for them. Such panics are caught (with `std`), and change nothing for
+    /// the runs. Those of wakers and drops are counted for all executors of a thread together.
     ///
     /// ```
     /// # use dacapo::{Ctx, Error, Event, Executor, Observer, Workflow};

@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use crate::panics;
+
 /// Wakes a task after a while. Its thread begins with the first call that needs it, and ends when
 /// this is dropped.
 #[derive(Default)]
@@ -87,7 +89,8 @@ impl Shared {
             state = match state.next.take_if(|(deadline, _)| *deadline <= now) {
                 Some((_, waker)) => {
                     drop(state);
-                    waker.wake();
+                    // Other timers need this thread.
+                    panics::aside(|| waker.wake());
                     self.state.lock().unwrap_or_else(PoisonError::into_inner)
                 }
                 None => self.wait(state, now),

@@ -2,6 +2,7 @@
 
 mod again;
 mod children;
+mod interrupted;
 mod marks;
 mod pending;
 mod submitted;
@@ -31,6 +32,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::inbox::Channels;
 use crate::ledger::Ledger;
 use crate::list::List;
+use crate::notice::Notice;
 use crate::operation::Operation;
 use crate::operations::Operations;
 use crate::panics;
@@ -39,6 +41,7 @@ use crate::timer::RunTimer;
 use crate::topics::Topics;
 use crate::trace::Event;
 use children::Children;
+pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
     Arrival, BodyEnd, Others, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
@@ -337,11 +340,14 @@ impl Instance {
         }
     }
 
-    /// The run leaves memory. What its code says about that no longer matters.
+    /// The run leaves memory. That its code panics then is told, and changes nothing: all that matters of it is
+    /// in its history.
     pub(crate) fn close(&self) {
         self.forget_deadline();
         self.phase.set(Phase::Closed);
-        let _ = self.drop_tasks();
+        if let Err(message) = self.drop_tasks() {
+            self.world.notify(&Notice::DropPanicked { run: &self.id, message: &message });
+        }
     }
 
     /// Drops the tasks in spawn order, and with them their operations and bodies. If some panic,

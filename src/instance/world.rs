@@ -16,7 +16,7 @@ use crate::choices::{Choices, hesitant};
 use crate::ending::Ending;
 use crate::fault::Fault;
 use crate::gate::Gate;
-use crate::instance::{Instance, Pending, Reported};
+use crate::instance::{Instance, Interrupted, Pending, Reported};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) ending: Ending,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
+    /// The steps that the end of a process interrupted, or may have, until they begin again.
+    pub(crate) interrupted: RefCell<Interrupted>,
     /// Runs that are to be parked, since a step gave up.
     pub(crate) given_up: RefCell<Vec<(Rc<Instance>, Fault)>>,
     /// What bodies published, on whatever thread.
@@ -96,6 +98,7 @@ impl World {
             threads: Threads::default(),
             ending: Ending::default(),
             pending: RefCell::default(),
+            interrupted: RefCell::default(),
             given_up: RefCell::default(),
             reports: Arc::new(Mailbox::new()),
             setup,

@@ -229,13 +229,15 @@ pub(crate) enum Note<'a> {
     Left,
     /// This attempt of a body failed, and the next one is made at `next_at`.
     AttemptFailed { attempt: u32, failure: Failure, next_at: Timestamp },
+    /// The body does not begin before an `Interrupted` behind this says that it may have.
+    Deferred,
 }
 
 impl Note<'_> {
-    /// Whether it says that a body had begun, and may begin again.
+    /// Whether it says that a body had begun, or may have, and may begin again.
     pub(crate) fn is_of_an_attempt(&self) -> bool {
         match self {
-            Self::Interrupted | Self::AttemptFailed { .. } => true,
+            Self::Interrupted | Self::Deferred | Self::AttemptFailed { .. } => true,
             Self::Begun | Self::ChildStarted { .. } | Self::Left => false,
         }
     }
@@ -255,7 +257,7 @@ impl<'a> Asked<'a> {
     /// Whether a history can hold `note` of it.
     pub(crate) fn takes(&self, note: &Note<'_>) -> bool {
         match note {
-            Note::Begun | Note::Interrupted | Note::AttemptFailed { .. } => {
+            Note::Begun | Note::Interrupted | Note::Deferred | Note::AttemptFailed { .. } => {
                 matches!(self, Self::Step { .. } | Self::StepOf { .. })
             }
             Note::ChildStarted { workflow: started, .. } => {
@@ -460,6 +462,7 @@ mod tests {
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },
             },
             Record::OperationNoted { number: NUMBER, note: Note::Left },
+            Record::OperationNoted { number: NUMBER, note: Note::Deferred },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::AttemptFailed {

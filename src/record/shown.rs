@@ -45,6 +45,9 @@ impl fmt::Display for Record<'_> {
             Record::OperationNoted { number, note: Note::Interrupted } => {
                 write!(f, "interruption of step {number}")
             }
+            Record::OperationNoted { number, note: Note::Deferred } => {
+                write!(f, "deferral of step {number}")
+            }
             Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } } => {
                 write!(f, "start of child {number} {workflow:?} [{id}]")
             }

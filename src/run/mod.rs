@@ -151,6 +151,7 @@ impl Instance {
                 step.note_interrupted();
                 self.operations.borrow_mut().ask_again(number);
             }
+            (Note::Deferred, Some(step)) => step.note_deferred(),
             (Note::Left, Some(request)) => request.note_begun(),
             (Note::AttemptFailed { attempt, failure, next_at }, Some(step)) => {
                 // Live, the body knows, and may be further by now.

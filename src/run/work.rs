@@ -148,6 +148,10 @@ impl Instance {
         let is_closing = self.world.ending.is_closing();
         let may_not_begin = policy.at_most_once && step.has_begun();
         let is_spared = || {
+            if step.is_deferred() {
+                // What interrupted it is not counted yet.
+                return false;
+            }
             // An attempt that is still waited for has not begun.
             let waits = step.failed().is_some_and(|it| it.next_at > self.world.timers.present());
             self.world.ending.spares_body() || waits || taken_up == TakenUp::Retried
@@ -159,7 +163,7 @@ impl Instance {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",
             // Somebody asked for one more.
-            (false, _) if taken_up == TakenUp::Resumed => {
+            (false, _) if taken_up != TakenUp::ByItself => {
                 return self.draft_note(number, Note::Interrupted);
             }
             (false, _) if attempts >= policy.retry.max_interrupted() => {
@@ -169,7 +173,9 @@ impl Instance {
                 }
                 "it was interrupted in the last of them"
             }
-            (false, _) => return self.draft_note(number, Note::Interrupted),
+            (false, _) => {
+                return self.world.interrupted.borrow_mut().add(self.clone(), step.clone());
+            }
         };
         let failure = Error::of(error::Kind::Interrupted, message).into_failure();
         step.set_failure(explain(failure, step, attempts));

@@ -1,12 +1,12 @@
 //! What goes wrong when a run comes back.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::MemoryStore;
-use dacapo::{Clock, Ctx, Executor, ParkReason, Result, Timestamp};
+use dacapo::{Clock, Ctx, Error, Event, Executor, Notice, Observer, ParkReason, Result, Timestamp};
 
 use super::{Alive, NAP, build};
 
@@ -53,6 +53,48 @@ fn a_run_that_has_left_is_not_parked_nor_started_twice() {
     assert_eq!(alive.now.get(), 0, "it has left again");
     assert_eq!(executor.block_on(second).expect("it ends"), 5);
     assert_eq!(executor.block_on(first).expect("it has ended"), 5);
+}
+
+/// What a run owns panics whenever it leaves: that is told with its name, and it comes back and ends.
+#[test]
+fn a_run_that_panics_when_it_leaves() {
+    struct Brittle(Rc<Cell<bool>>);
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            assert!(!self.0.get() || std::thread::panicking(), "it broke");
+        }
+    }
+    #[derive(Clone, Default)]
+    struct Told(Rc<RefCell<Vec<String>>>);
+    impl Observer for Told {
+        fn observe(&self, _: &str, _: Event<'_>) {}
+
+        fn notify(&self, notice: &Notice<'_>) {
+            self.0.borrow_mut().push(notice.to_string());
+        }
+    }
+    let (is_brittle, told) = (Rc::new(Cell::new(true)), Told::default());
+    let executor = Executor::builder()
+        .clock(VirtualClock::new(Timestamp::default()))
+        .resident_max(0)
+        .observer(told.clone())
+        .workflow(NAP, async move |ctx: &Ctx, n: u64| -> Result<u64> {
+            let _cup = Brittle(is_brittle.clone());
+            ctx.sleep(Duration::from_millis(n)).await;
+            ctx.sleep(Duration::from_millis(n)).await;
+            let breaks = is_brittle.clone();
+            ctx.step("mend", async move || {
+                breaks.set(false);
+                Ok::<_, Error>(n)
+            })
+            .await
+        })
+        .in_memory();
+    let run = executor.start(NAP, "run", 5).expect("new");
+    assert_eq!(executor.block_on(run).expect("it ends"), 5);
+    let line = r#"run "run" left memory, and its code panicked when it was dropped: it broke"#;
+    assert_eq!(told.0.borrow().iter().filter(|told| *told == line).count(), 2);
+    assert!(executor.parked().expect("readable").is_empty());
 }
 
 /// Those who wait for a run that has left are told when the executor goes.

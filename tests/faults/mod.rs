@@ -1,6 +1,7 @@
 //! What happens when things go wrong: each row of the table in docs/semantics.md, with its
 //! message.
 
+mod aside;
 mod attempts;
 mod attended;
 mod builds;
@@ -16,6 +17,7 @@ mod panics;
 mod parking;
 mod poisoned;
 mod rehearsed;
+mod queued;
 mod retried;
 mod retries;
 mod storage;

@@ -110,6 +110,47 @@ fn of_outcomes_errors_and_drops() {
     executor.verify("run").expect("it replays");
 }
 
+/// An error whose text or whose causes never end fails its step, as any other.
+#[test]
+fn of_errors_without_an_end() {
+    let builder = Executor::builder().workflow(W, async |ctx: &Ctx, ()| -> Result<u32> {
+        let endless = ctx.step("text", async || Err::<u32, _>(Endless { text: true })).await;
+        let endless = endless.expect_err("it fails").to_string();
+        assert!(endless.starts_with(r#"step 1 "text" failed: and so on, and so on, "#));
+        assert!(endless.ends_with(" (cut off)") && endless.len() < 70_000, "{}", endless.len());
+        let caused = ctx.step("causes", async || Err::<u32, _>(Endless { text: false })).await;
+        let caused = format!("{:?}", caused.expect_err("it fails"));
+        assert!(caused.starts_with(r#"step 2 "causes" failed: itself: itself: "#), "{caused}");
+        value(caused.len() as u32).await
+    });
+    let (executor, _) = open(builder, MemoryStore::new());
+    let length = executor.block_on(executor.start(W, "run", ()).expect("new")).expect("it ends");
+    assert!(length < 1_000);
+    executor.verify("run").expect("it replays");
+}
+
+#[derive(Debug)]
+struct Endless {
+    text: bool,
+}
+
+impl fmt::Display for Endless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.text {
+            return f.write_str("itself");
+        }
+        loop {
+            f.write_str("and so on, ")?;
+        }
+    }
+}
+
+impl std::error::Error for Endless {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        (!self.text).then_some(self as _)
+    }
+}
+
 #[derive(Debug)]
 struct Unshowable;
 

@@ -23,11 +23,12 @@ pub(super) fn event(line: &str) -> Option<Event> {
         (task.parse().expect("a task"), local.parse().expect("a place"))
     };
     type Make = fn((u32, u32)) -> Event;
-    let kinds: [(&str, Make); 4] = [
+    let kinds: [(&str, Make); 5] = [
         ("start of step ", Event::StepStarted),
         ("outcome of step ", Event::Finished),
         ("end of sleep ", Event::Fired),
         ("interruption of step ", Event::Interrupted),
+        ("deferral of step ", Event::Deferred),
     ];
     let found =
         kinds.iter().find_map(|(prefix, make)| Some(make(number(record.strip_prefix(prefix)?))));

@@ -19,6 +19,7 @@ pub(crate) enum Event {
     Finished(Number),
     Fired(Number),
     Interrupted(Number),
+    Deferred(Number),
     Ended,
 }
 
@@ -72,6 +73,7 @@ impl Model {
             return Vec::new();
         }
         let (mut events, mut outcomes) = (Vec::new(), Vec::new());
+        self.suspects.clear();
         for (number, operation) in &mut self.operations {
             operation.started = false;
             if operation.step.is_none() || !operation.is_waiting() {
@@ -81,7 +83,7 @@ impl Model {
             match (operation.is_once(), operation.begun) {
                 (true, false) => events.push(Event::StepStarted(*number)),
                 (false, _) if attempts < operation.cut_off_limit() => {
-                    events.push(Event::Interrupted(*number));
+                    self.suspects.insert((operation.suspicion(), *number));
                 }
                 _ => {
                     operation.interrupted = true;
@@ -90,8 +92,31 @@ impl Model {
             }
         }
         self.asked.clear();
+        events.extend(self.piece());
+        let is_new = |number: &Number| !self.operations[number].deferred;
+        let waiting = self.suspects.iter().map(|(_, number)| *number).filter(is_new);
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable();
+        events.extend(waiting.into_iter().map(Event::Deferred));
         events.extend(outcomes);
         events
+    }
+
+    /// The interrupted steps that begin with the next commit.
+    fn piece(&mut self) -> Vec<Event> {
+        self.suspects.retain(|(_, number)| {
+            self.operations.get(number).is_some_and(|operation| operation.is_waiting())
+        });
+        let Some(&(first, _)) = self.suspects.first() else { return Vec::new() };
+        let mut piece = Vec::new();
+        while let Some(&(suspicion, number)) = self.suspects.first()
+            && suspicion == first
+            && piece.len() < 256 >> (2 * first)
+        {
+            self.suspects.pop_first();
+            piece.push(Event::Interrupted(number));
+        }
+        piece
     }
 
     /// The timers that are due, in the order of firing.
@@ -124,8 +149,9 @@ impl Model {
             return equal(events, &[recovered, &self.due(time)].concat());
         }
         let once = |number: &&Number| self.operations.get(number).is_some_and(|o| o.is_once());
-        let asked: Vec<_> =
+        let mut asked: Vec<_> =
             self.asked.iter().filter(once).copied().map(Event::StepStarted).collect();
+        asked.extend(self.piece());
         let due = self.due(time);
         if events.len() < asked.len() + due.len() {
             return Err(format!("it begins with {asked:?} and ends with {due:?}"));
@@ -157,6 +183,7 @@ impl Model {
             Event::Finished(number) => format!("outcome of {}", shown(number)),
             Event::Fired(number) => format!("end of {}", shown(number)),
             Event::Interrupted(number) => format!("interruption of step {}", super::shown(number)),
+            Event::Deferred(number) => format!("deferral of step {}", super::shown(number)),
             Event::Ended => "end of the run with an output".into(),
         };
         self.trace.push(format!("deliver {place}: {text}"));
@@ -167,7 +194,15 @@ impl Model {
         match record.event {
             Event::Started => self.spawn_root(program, x),
             Event::StepStarted(number) => self.again(number, |operation| operation.begun = true),
-            Event::Interrupted(number) => self.again(number, |operation| operation.cut_off += 1),
+            Event::Interrupted(number) => self.again(number, |operation| {
+                operation.cut_off += 1;
+                operation.deferred = false;
+            }),
+            Event::Deferred(number) => {
+                if let Some(operation) = self.operations.get_mut(&number) {
+                    operation.deferred = true;
+                }
+            }
             Event::Finished(number) | Event::Fired(number) => self.finish(number),
             Event::Ended => {}
         }

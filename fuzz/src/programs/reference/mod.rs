@@ -19,7 +19,7 @@ mod set;
 mod shared;
 mod talk;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::language::{Code, LOCKS, Value};
 use super::process::KEY;
@@ -64,6 +64,8 @@ struct Model {
     shown: BTreeMap<Number, String>,
     /// Asked for, or asked again, since the last work.
     asked: Vec<Number>,
+    /// The steps that a restart interrupted, or may have, and that have not begun again.
+    suspects: BTreeSet<(u32, Number)>,
     output: Option<Value>,
     seen: Vec<(u16, u64)>,
     ran: BTreeMap<Number, u32>,
@@ -110,6 +112,7 @@ impl Model {
             operations: BTreeMap::new(),
             shown: BTreeMap::new(),
             asked: Vec::new(),
+            suspects: BTreeSet::new(),
             output: None,
             seen: Vec::new(),
             ran: BTreeMap::new(),

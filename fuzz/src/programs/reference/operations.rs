@@ -14,6 +14,8 @@ pub(super) struct Operation {
     /// An `at_most_once` step whose start is recorded.
     pub(super) begun: bool,
     pub(super) cut_off: u32,
+    /// It is recorded that it did not begin again since then.
+    pub(super) deferred: bool,
     /// A restart gave it up.
     pub(super) interrupted: bool,
 }
@@ -43,6 +45,11 @@ impl Operation {
     /// The attempts after which a restart gives it up.
     pub(super) fn cut_off_limit(&self) -> u32 {
         self.step.as_ref().and_then(|(step, _)| step.body.attempts()).unwrap_or(10)
+    }
+
+    /// How many others do not begin beside it after a restart.
+    pub(super) fn suspicion(&self) -> u32 {
+        if self.cut_off + 2 >= self.cut_off_limit() { 4 } else { self.cut_off.min(4) }
     }
 
     /// What its body gives, and how often it ran in this process.
@@ -87,6 +94,7 @@ impl Model {
             started: false,
             begun: false,
             cut_off: 0,
+            deferred: false,
             interrupted: false,
         };
         self.operations.insert(number, operation);

@@ -195,7 +195,10 @@ fn check_operations(entries: &[Entry]) -> Checked {
                 let is_new = match note {
                     Note::Begun => begun.insert(*number),
                     Note::ChildStarted { .. } => children.insert(*number),
-                    Note::Interrupted | Note::Left => true,
+                    Note::Interrupted
+                    | Note::Left
+                    | Note::AttemptFailed { .. }
+                    | Note::Deferred => true,
                 };
                 if !is_new {
                     return Err(format!("{number:?} begins twice"));

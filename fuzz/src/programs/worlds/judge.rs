@@ -224,7 +224,11 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
         }
         Record::OperationNoted { number, note } => match note {
             Note::ChildStarted { .. } => News::ChildStarted(*number),
-            Note::Begun | Note::Interrupted | Note::Left => News::Nothing,
+            Note::Begun
+            | Note::Interrupted
+            | Note::Left
+            | Note::AttemptFailed { .. }
+            | Note::Deferred => News::Nothing,
         },
         Record::MessageArrived { channel, payload, .. } => News::Message {
             inbox: inbox_of(channel)?,

@@ -105,6 +105,8 @@ pub(super) enum Note {
     Interrupted,
     ChildStarted { workflow: String, id: String },
     Left,
+    AttemptFailed { attempt: u32, failure: Failure, next_at: u64 },
+    Deferred,
 }
 
 #[derive(Clone, PartialEq, Debug, Deserialize)]

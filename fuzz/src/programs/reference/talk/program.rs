@@ -25,6 +25,7 @@ impl Model {
             started: false,
             begun: false,
             cut_off: 0,
+            deferred: false,
             interrupted: false,
         };
         self.operations.insert(number, operation);
