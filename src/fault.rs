@@ -63,41 +63,55 @@ impl ParkReason {
 
 /// What a person does about it before the run is resumed.
 impl ParkReason {
+    /// What to do about it.
     fn remedy(self) -> &'static str {
         match self {
             Self::Diverged => {
                 "restore the code that wrote this history (if it did not change, it is not \
-                 deterministic), then call `Executor::resume`"
+                 deterministic)"
             }
             Self::ForeignWake => {
                 "await sockets, timers and channels from outside of the run in a step (inside \
-                 tokio, run the executor under tokio::task::unconstrained), then call \
-                 `Executor::resume`"
+                 tokio, run the executor under tokio::task::unconstrained)"
             }
             Self::Stalled => {
                 "nothing can wake it: await sockets and timers of another runtime in a step \
-                 (inside tokio, run the executor under tokio::task::unconstrained), then call \
-                 `Executor::resume`"
+                 (inside tokio, run the executor under tokio::task::unconstrained)"
             }
             Self::LiveLock => {
                 "fix the loop that never waits, or raise `Builder::poll_budget` (inside tokio, run \
-                 the executor under tokio::task::unconstrained), then call `Executor::resume`"
+                 the executor under tokio::task::unconstrained)"
             }
-            Self::Panicked => "fix the workflow, then call `Executor::resume`",
+            Self::Panicked => "fix the workflow",
             Self::Damaged => "restore the file from a backup, then open it again",
-            Self::Misused => "correct the workflow, then call `Executor::resume`",
-            Self::GaveUp => {
-                "see to what the step needs, then call `Executor::resume`, and it is tried again"
-            }
+            Self::Misused => "correct the workflow",
+            Self::GaveUp => "see to what the step needs",
             Self::EndedProcess => {
-                "look for an abort, a stack overflow, memory that runs out or a loop that never ends, \
-                 then call `Executor::resume`, which tries once more, or `Executor::terminate`"
+                "look for an abort, a stack overflow, memory that runs out or a loop that never ends"
             }
             Self::OnRequest => "call `Executor::resume` when it is to go on",
             Self::Undecodable => {
                 "give what is new a #[serde(default)] and what is renamed an alias, or bring back \
-                 the type, then call `Executor::resume`"
+                 the type"
             }
+        }
+    }
+
+    /// What to do then with a run that is parked.
+    fn afterwards(self) -> &'static str {
+        match self {
+            Self::Diverged
+            | Self::ForeignWake
+            | Self::Stalled
+            | Self::LiveLock
+            | Self::Panicked
+            | Self::Misused
+            | Self::Undecodable => ", then call `Executor::resume`",
+            Self::GaveUp => ", then call `Executor::resume`, and it is tried again",
+            Self::EndedProcess => {
+                ", then call `Executor::resume`, which tries once more, or `Executor::terminate`"
+            }
+            Self::Damaged | Self::OnRequest => "",
         }
     }
 }
@@ -127,6 +141,11 @@ impl Fault {
     /// The same of a build.
     pub(crate) fn by(self, build: Option<Rc<str>>) -> Self {
         Self { build, ..self }
+    }
+
+    /// What is said of a run that is not parked for it so far.
+    pub(crate) fn ahead(&self) -> impl fmt::Display + use<> {
+        alloc::format!("{}: {}; {}", self.reason, self.detail, self.reason.remedy())
     }
 
     /// The id of the build that parked the run.
@@ -163,7 +182,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.reason, self.detail, self.reason.remedy())?;
+        write!(f, "{}{}", self.ahead(), self.reason.afterwards())?;
         if let Some(build) = self.build.as_ref().filter(|_| self.reason.is_of_the_build()) {
             write!(
                 f,

@@ -10,7 +10,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Registered, Root};
 use crate::name::Workflow;
 use crate::record::Outcome;
-use crate::values::Value;
+use crate::values::{Value, Values};
 
 /// All workflows that an executor can run.
 #[derive(Default)]
@@ -53,7 +53,8 @@ fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
         let task = ctx.task();
         Ok(Root::new(run, task, async move { ctx.end(recorded(&ctx, body(&ctx, input).await)) }))
     };
-    Rc::new(Registered { name, root: Box::new(root) })
+    let (input, output) = (Values::anew::<I>, Values::anew::<O>);
+    Rc::new(Registered { name, root: Box::new(root), input, output })
 }
 
 /// The form in which a run's result is recorded.

@@ -50,6 +50,9 @@ pub(crate) struct Values {
     unread: RefCell<BTreeSet<String>>,
 }
 
+/// Reads a recorded value as a type of this build, and writes it again.
+pub(crate) type Anew = fn(&Values, &[u8]) -> Result<Bytes<'static>, Error>;
+
 /// A buffer that was needed for a large value is not kept.
 const BUFFER_MAX: usize = 1 << 12;
 
@@ -128,6 +131,30 @@ impl Values {
     /// If one of them is damaged.
     pub(crate) fn compare(&self, one: &[u8], other: &[u8]) -> Result<Comparison, Error> {
         if one == other { Ok(Comparison::Same) } else { self.shapes.compare(one, other) }
+    }
+
+    /// The same of a value that was recorded, and one of its type in this build: `anew` writes the first as
+    /// this build would. So a field that was added with a default is no difference.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub(crate) fn compare_over_builds(
+        &self,
+        was: &[u8],
+        now: &[u8],
+        anew: Anew,
+    ) -> Result<Comparison, Error> {
+        match self.compare(was, now)? {
+            Comparison::Different => anew(self, was)
+                .map_or(Ok(Comparison::Different), |was| self.compare(was.as_slice(), now)),
+            same => Ok(same),
+        }
+    }
+
+    /// See [`Anew`].
+    pub(crate) fn anew<T: Value>(&self, bytes: &[u8]) -> Result<Bytes<'static>, Error> {
+        self.encode(&self.decode::<T>(bytes)?)
     }
 
     /// A value that is read on another thread.

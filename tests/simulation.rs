@@ -1,5 +1,7 @@
 //! The simulation as its users see it: what it covers, and what it says.
 
+mod others;
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

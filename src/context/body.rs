@@ -231,7 +231,9 @@ impl Job {
     /// The last attempt has failed: that is the outcome, or the run is parked.
     fn give_up(&self, failure: Failure) {
         let Self { instance, operation } = self;
-        match operation.policy().or_park {
+        let policy = operation.policy();
+        // What may run at most once is not tried again, so there is nothing to park for.
+        match policy.or_park && !policy.at_most_once {
             true => instance.give_up(Fault::new(ParkReason::GaveUp, failure.message())),
             false => operation.set_failure(failure),
         }

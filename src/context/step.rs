@@ -396,7 +396,9 @@ impl<T> Step<T> {
     /// [`Executor::resume`](crate::Executor::resume) has the step tried once more, with the same
     /// idempotency key.
     ///
-    /// An error that is permanent gives up at once, and so parks the run, too.
+    /// An error that is permanent gives up at once, and so parks the run, too. A step that runs
+    /// [at most once](Self::at_most_once) is never tried again: for it this changes nothing, and its error is
+    /// its outcome.
     ///
     /// ```
     /// # use dacapo::{Ctx, Error, Executor, ParkReason, Result, Workflow};

@@ -148,6 +148,7 @@ impl Engine {
             }
             (What::Park(fault), Some(run)) => {
                 self.ledgers.remove(run);
+                self.guard.settle(&self.store, run.key());
                 run.ledger.end(Err(parked_error(&run.id, fault)));
                 self.notify_parked(&run.id, fault);
             }

@@ -27,8 +27,8 @@ pub(crate) struct Guard {
     pub(crate) watchdog: Option<Watchdog>,
     /// In how many processes in a row, up to the last one, these were being replayed at the end.
     suspects: RefCell<BTreeMap<RunKey, u32>>,
-    /// The mark of several runs, until all of them were replayed; empty if there is none.
-    group: RefCell<Vec<u8>>,
+    /// Several runs that share a mark, until all of them were replayed; empty if there are none.
+    group: RefCell<Vec<RunKey>>,
 }
 
 /// The store of an engine, which is not held while user code runs.
@@ -36,13 +36,6 @@ type Stored = RefCell<Box<dyn Store>>;
 
 /// A run and the number of processes in a row, as the mark holds them.
 type Marked = (u64, u32);
-
-/// A mark: the number of the last commit, and who is being replayed. A replay commits nothing, so that of a
-/// process that ended in the midst of one has the last number of the file; any other is of another file, or
-/// was overtaken.
-fn mark(store: &Stored, marked: Vec<Marked>) -> Vec<u8> {
-    codec::encode(&(store.borrow().last_commit(), marked))
-}
 
 impl Guard {
     /// After so many such ends, a run is parked.
@@ -78,18 +71,46 @@ impl Guard {
         self.suspects.borrow_mut().remove(&run);
     }
 
+    /// That a run is parked is committed: the mark need not tell the next process any more.
+    pub(super) fn settle(&self, store: &Stored, run: RunKey) {
+        if self.suspects.borrow_mut().remove(&run).is_some() {
+            self.set_mark(store, None);
+        }
+    }
+
     /// The runs among these that nothing is said against are about to be replayed.
     pub(super) fn begin_group(&self, store: &Stored, runs: &[RunRow]) {
         let suspects = self.suspects.borrow();
         let runs = runs.iter().map(|row| row.key).filter(|run| !suspects.contains_key(run));
-        let group = mark(store, runs.map(|run| (run.0, 1)).collect());
-        store.borrow().set_marker(&group);
-        *self.group.borrow_mut() = group;
+        *self.group.borrow_mut() = runs.collect();
+        drop(suspects);
+        self.set_mark(store, None);
     }
 
     pub(super) fn end_group(&self, store: &Stored) {
         self.group.take();
-        store.borrow().set_marker(&[]);
+        self.set_mark(store, None);
+    }
+
+    /// Leaves the mark: the number of the last commit, and in how many processes in a row runs were being
+    /// replayed at the end, if this one ends now. All suspects are among them: of several that end the process,
+    /// each is counted until it is parked, and that is committed.
+    ///
+    /// A replay commits nothing, so the mark of a process that ended in the midst of one has the last number
+    /// of the file; any other is of another file, or was overtaken.
+    fn set_mark(&self, store: &Stored, replayed: Option<Marked>) {
+        let mut marked: BTreeMap<u64, u32> =
+            self.suspects.borrow().iter().map(|(run, ends)| (run.0, *ends)).collect();
+        match replayed {
+            Some((run, ends)) => drop(marked.insert(run, ends)),
+            None => marked.extend(self.group.borrow().iter().map(|run| (run.0, 1))),
+        }
+        if marked.is_empty() {
+            return store.borrow().set_marker(&[]);
+        }
+        let marked: Vec<Marked> = marked.into_iter().collect();
+        let mark = codec::encode(&(store.borrow().last_commit(), marked));
+        store.borrow().set_marker(&mark);
     }
 
     /// Calls `replay` of a run.
@@ -98,8 +119,7 @@ impl Guard {
         // A suspect stands alone.
         let is_marked = ends.is_some() || self.group.borrow().is_empty();
         if is_marked {
-            let marked = mark(store, [(row.key.0, ends.unwrap_or_default() + 1)].into());
-            store.borrow().set_marker(&marked);
+            self.set_mark(store, Some((row.key.0, ends.unwrap_or_default() + 1)));
         }
         #[cfg(feature = "std")]
         let watched = self.watchdog.as_ref().map(|watchdog| watchdog.watch(&row.id));
@@ -107,8 +127,8 @@ impl Guard {
         #[cfg(feature = "std")]
         drop(watched);
         if is_marked {
-            store.borrow().set_marker(&self.group.borrow());
             self.suspects.borrow_mut().remove(&row.key);
+            self.set_mark(store, None);
         }
         replayed
     }

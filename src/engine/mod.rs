@@ -219,8 +219,9 @@ impl Engine {
 
     /// The same with an error of ours.
     pub(crate) fn stop(&self, why: Error) -> Error {
+        let is_new = self.failure.get().is_none();
         let failure = self.failure.get_or_init(|| why).clone();
-        if !failure.is_closed() {
+        if is_new && !failure.is_closed() {
             self.world.notify(&Notice::Stopped { error: &failure });
         }
         self.close(&failure);

@@ -93,7 +93,13 @@ impl Engine {
                 return Err(Error::of(Kind::Store, message));
             }
         };
-        let compared = self.world.values.compare(was.as_slice(), input.as_slice());
+        let values = &self.world.values;
+        let compared = match self.registry.find(&row.workflow) {
+            Some(workflow) => {
+                values.compare_over_builds(was.as_slice(), input.as_slice(), workflow.input)
+            }
+            None => values.compare(was.as_slice(), input.as_slice()),
+        };
         match compared.map_err(|why| Error::of(Kind::Store, format_args!("{why}")))? {
             // A set has its elements in any order.
             Comparison::Same | Comparison::Reordered => Ok(()),

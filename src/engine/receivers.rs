@@ -40,8 +40,8 @@ impl Writer<'_> {
     }
 
     fn send(&mut self, to: &str, message: Message) -> Result<()> {
-        let receiver = self.find(to)?;
-        self.message(&receiver, message)
+        let found = self.find(to);
+        self.hand_over(to, found, message)
     }
 
     pub(super) fn write_posts(&mut self, posts: &[Post]) -> usize {
@@ -63,15 +63,16 @@ impl Writer<'_> {
                 self.ask(to, found, message, receipt);
                 continue;
             }
-            let written = found.and_then(|receiver| match what {
-                PostWhat::Message(message) => self.message(&receiver, message.clone()),
-                PostWhat::Cancel(cause) => self.cancel(&receiver, *cause),
-                PostWhat::Skip(seq) => {
+            let written = match what {
+                PostWhat::Message(message) => self.hand_over(to, found, message.clone()),
+                PostWhat::Cancel(cause) => {
+                    found.and_then(|receiver| self.cancel(&receiver, *cause))
+                }
+                PostWhat::Skip(seq) => found.map(|receiver| {
                     let record = Record::MessageSkipped { seq: *seq };
                     self.arrive(&receiver, What::Record(record.into()));
-                    Ok(())
-                }
-            });
+                }),
+            };
             // Who asks that something ends that has ended has what he wants.
             let is_late = matches!(what, PostWhat::Cancel(_));
             let told = written.or_else(|error| match is_late && error.is_ended() {
@@ -216,6 +217,29 @@ impl Writer<'_> {
             self.write_draft(draft);
         }
         self.elsewhere().arrivals = arrivals;
+    }
+
+    /// A message is for the run that was found, or not. One that has ended may have had it before: whoever
+    /// sends it once more, with its key, is told so.
+    fn hand_over(&mut self, to: &str, found: Result<Receiver>, message: Message) -> Result<()> {
+        match found {
+            Ok(receiver) => self.message(&receiver, message),
+            Err(error) if error.is_ended() && self.had_before(to, &message)? => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a run that has ended, or is about to with this batch, had a message with the key of this one.
+    fn had_before(&mut self, id: &str, message: &Message) -> Result<bool> {
+        let Some(key) = &message.key else { return Ok(false) };
+        if let Some(run) = self.engine.ledgers.with_id(id) {
+            return self.has_key(&Receiver::Resident(run), &message.channel, key);
+        }
+        let row = self.engine.store.borrow().find(id);
+        let row = row.map_err(|error| self.unreadable(id, error))?;
+        row.map_or(Ok(false), |row| {
+            self.history_has(row.key, id, |record| is_message(record, &message.channel, key))
+        })
     }
 
     /// A message is recorded with whom it is for, unless its key was before.

@@ -257,7 +257,7 @@ impl Executor {
         match self.shared.engine.find(id)? {
             Some(row) => {
                 let rehearsed = self.shared.engine.rehearse(&row)?;
-                rehearsed.map_err(|fault| parked_error(&row.id, &fault))
+                rehearsed.map_err(|fault| not_repeated(&row, &fault))
             }
             // Nothing of it is committed, so nothing can differ.
             None if self.shared.engine.ledgers.with_id(id).is_some() => Ok(()),
@@ -312,6 +312,19 @@ fn has_ended(id: &str) -> Error {
         "run {id:?} has ended, so it cannot be resumed: if it failed, see Executor::retry"
     );
     Error::of(Kind::Ended, message)
+}
+
+/// What is said of a run that a rehearsal could not repeat.
+fn not_repeated(row: &RunRow, fault: &Fault) -> Error {
+    let (id, state, why) = (&row.id, row.state, fault.ahead());
+    if state == RunState::Parked {
+        return parked_error(id, fault);
+    }
+    let kind = Kind::ParkedFor(fault.reason);
+    if state.has_ended() || state == RunState::Continued {
+        return Error::of(kind, format_args!("run {id:?} is not repeated by this build: {why}"));
+    }
+    Error::of(kind, format_args!("run {id:?} would be parked by this build: {why}"))
 }
 
 impl From<RunRow> for UnregisteredRun {

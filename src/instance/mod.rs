@@ -40,6 +40,7 @@ use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::topics::Topics;
 use crate::trace::Event;
+use crate::values::Anew;
 use children::Children;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
@@ -134,6 +135,8 @@ pub(crate) struct Registered {
     pub(crate) name: &'static str,
     /// The root of a run, from its encoded input; or why that is not what the function takes.
     pub(crate) root: Box<MakeRoot>,
+    pub(crate) input: Anew,
+    pub(crate) output: Anew,
 }
 
 type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, Fault>;
@@ -196,6 +199,11 @@ impl Instance {
     /// The name of its workflow.
     pub(crate) fn workflow(&self) -> &'static str {
         self.workflow.name
+    }
+
+    /// How its output is written by this build.
+    pub(crate) fn output_anew(&self) -> Anew {
+        self.workflow.output
     }
 
     /// Reads a little of it, so that its memory is in the processor's cache soon.

@@ -159,7 +159,8 @@ impl Instance {
         was: &Bytes<'_>,
         output: &Bytes<'_>,
     ) -> Result<(), Fault> {
-        let compared = self.world.values.compare(was.as_slice(), output.as_slice());
+        let (values, anew) = (&self.world.values, self.output_anew());
+        let compared = values.compare_over_builds(was.as_slice(), output.as_slice(), anew);
         let compared = compared.map_err(|why| Fault::new(ParkReason::of_unread(&why), why))?;
         let asked = match compared {
             Comparison::Same => return Ok(()),

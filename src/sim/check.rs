@@ -185,7 +185,8 @@ impl<I: Value + Clone, O: Value> Check<I, O> {
     }
 
     /// The same for workflows that may end with an error, and for looking at what the processes
-    /// did: `expect` is shown the ends of all runs each time that they have ended.
+    /// did: `expect` is shown the ends of all runs each time that they have ended. Children that were asked to
+    /// end may still clean up then: what has to be over by then must be waited for, by the parent or a client.
     ///
     /// # Panics
     ///

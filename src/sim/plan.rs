@@ -151,7 +151,7 @@ impl<I: Value + Clone, O: Value> Plan<'_, I, O> {
         let mut stored = MemoryStore::new();
         let mut story = Story::new(self, Storage::Memory(Snapshots::forgetful(MemoryStore::new())));
         for life in 0.. {
-            let commits = 2 + random::mix(!self.seed, life) % 3 + life / 8;
+            let commits = 2 + random::mix(!self.seed, life) % 3 + life * life / 8;
             let store = Snapshots::forgetful(stored);
             store.crash(match random::mix(!self.seed, life) % 8 {
                 0..4 => Crash::After(commits),

@@ -1,12 +1,15 @@
 //! One simulated process over a store, from its start to its end or until it crashes.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::future::pending;
+use core::future::{Future, pending, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use dacapo_executor::{join, join_all, race, yield_now};
@@ -64,10 +67,10 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         Ok(Self { plan, executor: builder.open_with(store)?, sim, recorder })
     }
 
-    /// What each run has done in this process, its replay first.
+    /// What each run has done in this process, its replay first: those that are started, their children,
+    /// and what clients start.
     pub(super) fn traces(&self) -> BTreeMap<String, Lines> {
-        let runs = self.plan.check.runs.iter();
-        runs.map(|(id, _)| (id.clone(), self.recorder.trace(id))).collect()
+        self.recorder.traces()
     }
 
     /// Which runs are parked, and why: the beginning of a message.
@@ -83,11 +86,15 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         told: &mut Told<O>,
         shutdown: Option<Shutdown>,
     ) -> Result<bool, String> {
-        let ended = RefCell::new(Told::new());
+        let (ended, clients) = (RefCell::new(Told::new()), Clients::default());
         let runs = (0..).zip(&self.plan.check.runs);
         let ends = join_all(runs.map(|(index, run)| self.run(index, run, &ended)));
-        let clients = self.plan.check.clients.iter();
-        let clients = join_all(clients.map(|client| client.call(&self.executor, &self.sim)));
+        let scripts = (1..).zip(&self.plan.check.clients);
+        let scripts =
+            join_all(scripts.map(|(number, client)| {
+                clients.watch(number, client.call(&self.executor, &self.sim))
+            }));
+        let all = clients.unless_one_fails(join(ends, scripts));
         let shut_down = async {
             if let Some(shutdown) = shutdown {
                 self.shut_down(shutdown).await;
@@ -95,10 +102,10 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
             // Those who wait for the runs are told.
             pending().await
         };
-        let driven = panics::catch(|| self.executor.block_on(race(join(ends, clients), shut_down)));
-        *told = ended.into_inner();
-        let (ends, clients) = driven?;
-        let errors = ends.into_iter().chain(clients).filter_map(Result::err);
+        let driven = panics::catch(|| self.executor.block_on(race(all, shut_down)));
+        *told = ended.take();
+        let (ends, scripts) = driven.map_err(|why| self.stuck(why, told, &clients))??;
+        let errors = ends.into_iter().chain(scripts).filter_map(Result::err);
         match errors.max_by_key(|error| !is_the_end(error)) {
             None => Ok(true),
             Some(error) if is_the_end(&error) => {
@@ -109,6 +116,19 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
             }
             Some(error) => Err(explained(&error)),
         }
+    }
+
+    /// Why it did not come to its end, with who it is that waits if nothing can happen any more.
+    fn stuck(&self, why: String, told: &Told<O>, clients: &Clients) -> String {
+        if !why.contains(STALLED) {
+            return why;
+        }
+        let runs = self.plan.check.runs.iter().filter(|(id, _)| !told.contains_key(id));
+        let runs = runs.map(|(id, _)| format!("run {id:?}"));
+        let clients = clients.left.borrow();
+        let clients = clients.iter().map(|number| format!("client {number}"));
+        let waiting: Vec<_> = runs.chain(clients).collect();
+        format!("{}{STALLED}: {}", self.parked(), waiting.join(", "))
     }
 
     async fn shut_down(&self, Shutdown { turns, after, grace }: Shutdown) {
@@ -155,6 +175,40 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
     }
 }
 
+const STALLED: &str = "nothing can happen any more, and these have not ended";
+
+/// The scripts of clients while they are carried out.
+#[derive(Default)]
+struct Clients {
+    /// The numbers of those that have not ended, from 1.
+    left: RefCell<BTreeSet<usize>>,
+    failed: RefCell<Option<String>>,
+}
+
+impl Clients {
+    async fn watch(&self, number: usize, script: impl Future<Output = Result<()>>) -> Result<()> {
+        self.left.borrow_mut().insert(number);
+        let end = script.await;
+        self.left.borrow_mut().remove(&number);
+        if let Some(error) = end.as_ref().err().filter(|error| !is_the_end(error)) {
+            let why = format!("client {number} ended with an error: {}", explained(error));
+            self.failed.borrow_mut().get_or_insert(why);
+        }
+        end
+    }
+
+    /// What comes of all; an error as soon as one of these has failed, since nobody may do then what the
+    /// others wait for.
+    async fn unless_one_fails<T>(&self, all: impl Future<Output = T>) -> Result<T, String> {
+        let mut all = pin!(all);
+        poll_fn(|cx| match (all.as_mut().poll(cx), self.failed.take()) {
+            (_, Some(why)) => Poll::Ready(Err(why)),
+            (polled, None) => polled.map(Ok),
+        })
+        .await
+    }
+}
+
 fn is_of_the_engine(error: &Error) -> bool {
     is_the_end(error) || error.is_parked()
 }
@@ -181,7 +235,7 @@ impl Clock for Awaited {
 
     fn skip(&self, wait: Option<Duration>) -> bool {
         let skips = self.clock.skip(wait);
-        assert!(skips || wait.is_some(), "nothing can happen any more, and runs have not ended");
+        assert!(skips || wait.is_some(), "{STALLED}");
         if let Some(jumps) = &self.jumps {
             jumps.at_times(&self.clock);
         }

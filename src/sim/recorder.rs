@@ -64,6 +64,13 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// The events of all runs.
+    pub(super) fn traces(&self) -> BTreeMap<String, Vec<String>> {
+        self.traces.borrow().clone()
+    }
+}
+
 impl Observer for Recorder {
     fn rehearse(&self, run: &str, event: Event<'_>) {
         self.observe(run, event);

@@ -59,8 +59,9 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let mut replayed = process.traces();
         self.compare_start(&replayed).map_err(|why| format!("{}{why}", process.parked()))?;
         self.compare_lost(&process)?;
-        let asleep: Vec<_> = self.left.iter().filter(|(id, _)| replayed[*id].is_empty()).collect();
-        replayed.extend(asleep.into_iter().map(|(id, trace)| (id.clone(), trace.clone())));
+        for (id, trace) in &self.left {
+            replayed.entry(id.clone()).or_insert_with(|| trace.clone());
+        }
         let mut told = Told::new();
         let driven = process.drive(&mut told, self.shutdown);
         let traces = process.traces();
@@ -71,7 +72,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         self.compare_start(&traces).map_err(shown)?;
         let ends = Ends { ends: told, sim: process.sim.clone() };
         self.compare_told(&ends).map_err(shown)?;
-        self.left.extend(traces.clone().into_iter().filter(|(_, trace)| !trace.is_empty()));
+        self.left.extend(traces.clone());
         drop(process);
         if is_at_its_end {
             let expected = panics::catch(|| (self.plan.expect)(&ends)).map_err(shown);
@@ -85,8 +86,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     /// later, or not at all if it had ended.
     fn compare_start(&self, replayed: &BTreeMap<String, Lines>) -> Result<(), String> {
         for (id, trace) in &self.left {
-            if !replayed[id].is_empty() {
-                let compared = compare_start(trace, &replayed[id]);
+            if let Some(replayed) = replayed.get(id) {
+                let compared = compare_start(trace, replayed);
                 compared.map_err(|why| format!("run {id:?}, taken up again: {why}"))?;
             }
         }
@@ -148,8 +149,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
             let compared = self.compare_replay(traces, replay);
             compared.map_err(|difference| self.explain(traces, replay, &difference))?;
         }
-        let hashes = traces.values().filter(|trace| !trace.is_empty()).map(hash);
-        self.plan.traces.borrow_mut().extend(hashes);
+        self.plan.traces.borrow_mut().extend(traces.values().map(hash));
         Ok(())
     }
 
@@ -211,12 +211,11 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
             let records = traces.values().flatten().filter(|line| line.starts_with("deliver "));
             process.recorder.set_pace(Pace::slow(records.count()));
         }
-        let ids = traces.iter().filter(|(_, trace)| !trace.is_empty()).map(|(id, _)| id);
         let verify = |id: &String| {
             let verified = process.executor.verify(id).map_err(|error| format!("{error:?}"));
-            (id.clone(), (verified, process.traces().remove(id).unwrap_or_default()))
+            (id.clone(), (verified, process.recorder.trace(id)))
         };
-        Ok(ids.map(verify).collect())
+        Ok(traces.keys().map(verify).collect())
     }
 }
 
@@ -226,8 +225,7 @@ type Replayed = BTreeMap<String, (Result<(), String>, Lines)>;
 /// What runs did, for a message.
 fn shown(traces: &BTreeMap<String, Lines>) -> String {
     let show = |(id, trace): (&String, &Lines)| format!("run {id:?} did\n  {}", tail(trace));
-    let shown: Vec<_> = traces.iter().filter(|(_, trace)| !trace.is_empty()).map(show).collect();
-    shown.join("\n")
+    traces.iter().map(show).collect::<Vec<_>>().join("\n")
 }
 
 fn hash(trace: &Lines) -> u64 {

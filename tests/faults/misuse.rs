@@ -114,6 +114,55 @@ fn an_id_that_is_used_again_for_another_input() {
     check(&executor);
 }
 
+/// What is the same is told over builds: fields that have come since are read with their defaults, in inputs
+/// and in outputs, and after a rollback they are as if nobody had written them.
+#[test]
+fn the_same_input_and_output_over_builds() {
+    mod today {
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        pub(super) struct Order {
+            pub(super) cents: u32,
+        }
+    }
+    mod tomorrow {
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        pub(super) struct Order {
+            pub(super) cents: u32,
+            #[serde(default)]
+            pub(super) gift: Option<String>,
+        }
+    }
+    use {today::Order as Old, tomorrow::Order as New};
+    const OLD: Workflow<Old, Old> = Workflow::new("order");
+    const NEW: Workflow<New, New> = Workflow::new("order");
+    let old = || Executor::builder().workflow(OLD, async |_: &Ctx, order| Ok::<_, Error>(order));
+    let new = || Executor::builder().workflow(NEW, async |_: &Ctx, order| Ok::<_, Error>(order));
+    let same = || Start::new().same_input();
+    let order = |gift: Option<&str>| New { cents: 7, gift: gift.map(Into::into) };
+
+    let (executor, store) = open(old(), MemoryStore::new());
+    let run = executor.start_with(OLD, "one", Old { cents: 7 }, same()).expect("new");
+    executor.block_on(run).expect("it ends");
+    drop(executor);
+
+    let (executor, store) = open(new(), store.now());
+    let again = executor.start_with(NEW, "one", order(None), same()).expect("the same");
+    assert!(!again.is_new());
+    executor.verify("one").expect("its output is the same, too");
+    let other = executor.start_with(NEW, "one", order(Some("a card")), same());
+    assert!(other.expect_err("it has a gift").to_string().contains("another input"));
+    let run = executor.start_with(NEW, "two", order(None), same()).expect("new");
+    executor.block_on(run).expect("it ends");
+    drop(executor);
+
+    let (executor, _) = open(old(), store.now());
+    let again = executor.start_with(OLD, "two", Old { cents: 7 }, same()).expect("the same");
+    assert!(!again.is_new());
+    executor.verify("two").expect("the same");
+    let other = executor.start_with(OLD, "two", Old { cents: 8 }, same());
+    assert!(other.expect_err("it costs more").to_string().contains("another input"));
+}
+
 #[test]
 #[should_panic(expected = r#"the workflow "w" is registered twice"#)]
 fn a_name_that_is_registered_twice() {

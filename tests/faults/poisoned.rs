@@ -28,10 +28,14 @@ fn build(harm: Option<Rc<dyn Fn()>>) -> Builder {
 }
 
 fn start(store: impl Store + 'static) {
+    start_with(store, &[POISONED]);
+}
+
+fn start_with(store: impl Store + 'static, poisoned: &[&str]) {
     let executor = build(None).open_with(store).expect("it opens");
     let runs = (0..RUNS).map(|n| {
         let id = format!("run-{n}");
-        executor.start(RUN, &id, id == POISONED).expect("new")
+        executor.start(RUN, &id, poisoned.contains(&&*id)).expect("new")
     });
     let runs: Vec<_> = runs.collect();
     executor.block_on(async {
@@ -57,12 +61,18 @@ fn state_at_the_end(
     stored: &MemoryStore,
     builder: impl Fn(Rc<dyn Fn()>) -> Builder,
 ) -> MemoryStore {
+    ended(stored, builder).expect("the run was replayed")
+}
+
+/// The same, if it does any.
+fn ended(stored: &MemoryStore, builder: impl Fn(Rc<dyn Fn()>) -> Builder) -> Option<MemoryStore> {
     let live = stored.snapshot();
     let (seen, state) = (live.shared(), Rc::new(Cell::new(None)));
     let kept = state.clone();
-    let harm = Rc::new(move || kept.set(Some(seen.snapshot())));
+    // That of the first harm: the process would not come to another.
+    let harm = Rc::new(move || kept.set(kept.take().or_else(|| Some(seen.snapshot()))));
     drop(builder(harm).open_with(live).expect("it opens"));
-    state.take().expect("the run was replayed")
+    state.take()
 }
 
 /// Three processes in a row end in the replay of one run: the fourth parks it, and all others go on. It
@@ -90,6 +100,29 @@ fn a_run_that_ends_the_process_is_parked() {
     executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
     let run = executor.attach(RUN, POISONED).expect("it is there");
     assert_eq!(executor.block_on(run).expect("it ends"), 2);
+}
+
+/// Each of several is parked after three ends of its own, and none is forgotten over the others.
+#[test]
+fn several_runs_that_end_the_process_are_parked() {
+    let poisoned = ["run-3", POISONED, "run-51", "run-99"];
+    let mut stored = MemoryStore::new();
+    start_with(stored.shared(), &poisoned);
+    let mut ends = 0;
+    while let Some(state) = ended(&stored, |harm| build(Some(harm))) {
+        (stored, ends) = (state, ends + 1);
+        assert!(ends <= 3 * poisoned.len(), "it never opens");
+    }
+    let harmless = Rc::new(Cell::new(0));
+    let harm = harmless.clone();
+    let executor = build(Some(Rc::new(move || harm.set(harm.get() + 1))));
+    let executor = executor.open_with(stored.shared()).expect("it opens");
+    let mut parked: Vec<_> =
+        executor.parked().expect("memory").into_iter().map(|it| it.id).collect();
+    parked.sort();
+    assert_eq!((harmless.get(), parked), (0, poisoned.map(String::from).to_vec()));
+    executor.block_on(executor.send("run-7", GO_ON, 1)).expect("others go on");
+    assert!(stored.marker().is_empty());
 }
 
 /// Two are not enough, and a replay between them that came to its end counts.

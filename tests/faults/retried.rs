@@ -385,3 +385,17 @@ fn a_println_into_a_full_disk() {
     );
     assert_eq!(ran.get(), 2);
 }
+
+/// What may run at most once is not tried again, so nobody parks its run with the advice to do so.
+#[test]
+fn a_step_that_runs_at_most_once_parks_nothing() {
+    let builder = Executor::builder().workflow(ORDER, async |ctx: &Ctx, _| {
+        let charge = ctx.step("charge", async || Err::<u32, _>(Error::new("the card is refused")));
+        charge.at_most_once().or_park().await
+    });
+    let executor = builder.in_memory();
+    let run = executor.start(ORDER, "order-7", 1).expect("new");
+    let error = executor.block_on(run).expect_err("it failed");
+    assert_eq!(error.park_reason(), None);
+    assert!(error.to_string().contains("the card is refused"), "{error}");
+}

@@ -2,7 +2,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use dacapo::sim::{self, Recorder, Sim, VirtualClock};
-use dacapo::store::{Filter, MemoryStore};
+use dacapo::store::{Filter, MemoryStore, RunKey, Store};
 use dacapo::{
     Builder, Channel, Clock, Ctx, Error, Executor, Result, Timestamp, Workflow, join, join_all,
     race,
@@ -232,6 +232,33 @@ fn a_message_with_a_key_arrives_once() {
     check.seeds(0..30).run_all(evicting, |ends| {
         assert_eq!(*ends.of("a").as_ref().expect("it ends"), [0, 1, 100, 101]);
     });
+}
+
+/// A webhook that repeats itself is told that its message is there, also when the run has ended since: in
+/// memory, and after a restart. What is new comes too late.
+#[test]
+fn a_message_with_a_key_that_comes_again_after_the_end() {
+    let store = MemoryStore::new();
+    let open = || {
+        let build = Executor::builder()
+            .workflow(TALK, async |ctx: &Ctx, _| Ok::<_, Error>(vec![ctx.receive(NUMBERS).await]));
+        build.open_with(store.shared()).expect("it opens")
+    };
+    let send = |executor: &Executor, key: &str| {
+        executor.block_on(executor.send("run", NUMBERS, 1).key(key))
+    };
+    let executor = open();
+    let run = executor.start(TALK, "run", Role::Alone).expect("new");
+    send(&executor, "webhook").expect("it is recorded");
+    executor.block_on(run).expect("it ends");
+    for executor in [executor, open()] {
+        let records = store.history(RunKey(0)).expect("it is there").len();
+        send(&executor, "webhook").expect("it is there");
+        assert!(send(&executor, "another").unwrap_err().is_ended());
+        assert!(executor.block_on(executor.send("run", OTHERS, 1).key("webhook")).is_err());
+        let same = store.history(RunKey(0)).expect("it is there").len();
+        assert_eq!(same, records, "nothing is recorded of it");
+    }
 }
 
 /// Which run it was meant for, and what can be done.

@@ -1,0 +1,72 @@
+//! What the simulation holds children and clients to, and what it says of them.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use dacapo::sim::{self, Sim};
+use dacapo::{Builder, Channel, Ctx, Error, Executor, Result, Workflow};
+
+use super::failure;
+
+const PARENT: Workflow<(), u32> = Workflow::new("parent");
+const CHILD: Workflow<(), u32> = Workflow::new("child");
+const GO: Channel<u32> = Channel::new("go");
+
+/// A parent, and a child whose code looks at what its body has left in memory: that is not there in a replay.
+fn forgetful(child: impl AsyncFn(&Ctx, u32) -> Result<u32> + Copy + 'static) -> Builder {
+    Executor::builder().workflow(PARENT, async |ctx: &Ctx, ()| ctx.child(CHILD, ()).await).workflow(
+        CHILD,
+        async move |ctx: &Ctx, ()| {
+            let weight = Rc::new(Cell::new(0));
+            let left = weight.clone();
+            ctx.step("weigh", async move || Ok::<_, Error>(left.set(30))).await?;
+            child(ctx, weight.get()).await
+        },
+    )
+}
+
+#[test]
+fn a_child_that_ends_otherwise_in_a_replay() {
+    let build = |_: &Sim| forgetful(async |_: &Ctx, weight: u32| Ok(weight));
+    let why = failure(sim::check(PARENT).start("p", ()).seeds(0..1), build, |_| ());
+    assert!(why.contains("run \"p/1\", replayed"), "{why}");
+    assert!(why.contains("ends here with another output"), "{why}");
+}
+
+#[test]
+fn a_child_that_is_parked() {
+    let build = |_: &Sim| {
+        forgetful(async |ctx: &Ctx, weight: u32| {
+            let name = if weight > 20 { "freight" } else { "post" };
+            ctx.step(name, async || Ok::<_, Error>(1)).await
+        })
+    };
+    let why = failure(sim::check(PARENT).start("p", ()).seeds(0..1), build, |_| ());
+    assert!(why.contains("p/1") && why.contains("freight") && why.contains("post"), "{why}");
+}
+
+fn waits(_: &Sim) -> Builder {
+    Executor::builder()
+        .workflow(PARENT, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(GO).await))
+}
+
+#[test]
+fn a_client_that_fails_and_one_that_never_ends() {
+    let check = || sim::check(PARENT).start("a", ()).seeds(0..1);
+    let never_called = failure(check(), waits, |_| ());
+    let stalled = "nothing can happen any more, and these have not ended: run \"a\"";
+    assert!(never_called.contains(stalled), "{never_called}");
+
+    let fails = check()
+        .client(async |_, _| std::future::pending().await)
+        .client(async |_, _| Err(Error::new("out of paper")));
+    let failed = failure(fails, waits, |_| ());
+    assert!(failed.contains("client 2 ended with an error: out of paper"), "{failed}");
+
+    let never_ends = check().client(async |executor, _| {
+        executor.send("a", GO, 1).key("webhook").await?;
+        std::future::pending().await
+    });
+    let stalled = failure(never_ends, waits, |_| ());
+    assert!(stalled.contains("these have not ended: client 1"), "{stalled}");
+}
