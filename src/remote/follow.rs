@@ -76,6 +76,10 @@ impl Remote {
     /// The values that a run publishes on a topic, from the one at the offset `from` on; see
     /// [`Executor::follow`](crate::Executor::follow).
     ///
+    /// There must be such a run. To follow one that is about to be started, [`start`](Self::start) it with
+    /// this `Remote` first, which need not be awaited. If somebody else starts it, start it as well: who
+    /// comes second attaches.
+    ///
     /// ```
     /// # use dacapo::{Ctx, Error, Executor, Topic, Workflow};
     /// # use futures::StreamExt;
