@@ -17,8 +17,8 @@ use crate::values::Value;
 ///
 /// Dropping it answers with an error: "the question was dropped without an answer". A local variable is
 /// dropped when its function returns, also when the run ends with that. Those are told that the run has
-/// ended ([`Error::is_ended`]) whose questions nobody had received by then, or that went with the run's other
-/// tasks or with code that a cancel dropped.
+/// ended ([`Error::is_ended`]) whose questions nobody had received by then, or that went with detached tasks
+/// or with code that a cancel dropped.
 ///
 /// ```
 /// use dacapo::{Ctx, Executor, Question, Result, Workflow};

@@ -88,8 +88,9 @@ impl Remote {
     /// let executor = Executor::builder()
     ///     .workflow(ORDER, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.publish(STATUS, "sent".into())))
     ///     .in_memory();
-    /// let _run = executor.start(ORDER, "order-1", ())?;
-    /// let mut follow = executor.remote().follow("order-1", STATUS, 0);
+    /// let remote = executor.remote();
+    /// let _run = remote.start(ORDER, "order-1", ());
+    /// let mut follow = remote.follow("order-1", STATUS, 0);
     /// let first = executor.block_on(follow.next()).expect("there is one")?;
     /// assert_eq!(first, (0, "sent".into()));
     /// assert!(executor.block_on(follow.next()).is_none());
