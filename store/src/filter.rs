@@ -147,7 +147,7 @@ impl Filter {
     pub fn admits(&self, row: &RunRow) -> bool {
         let RunRow { key, state, id, workflow, started_at, changed_at, attributes, .. } = row;
         self.admits_values((*key, *state), [id, workflow], [*started_at, *changed_at])
-            && self.attributes.iter().all(|wanted| attributes.contains(wanted))
+            && self.attributes().iter().all(|wanted| attributes.contains(wanted))
     }
 
     /// The attributes that a run has to have.
