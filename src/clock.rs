@@ -24,7 +24,14 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     /// The end of time: what waits until then waits for ever.
-    pub(crate) const NEVER: Self = Self(u64::MAX);
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::from_nanos(7) + Duration::MAX, Timestamp::NEVER);
+    /// ```
+    pub const NEVER: Self = Self(u64::MAX);
 
     /// The point `nanos` nanoseconds after the start of 1970.
     #[must_use]

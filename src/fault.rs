@@ -182,17 +182,25 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+<<<<<<< HEAD
         write!(f, "{}{}", self.ahead(), self.reason.afterwards())?;
+=======
+        write!(f, "{}: {}; ", self.reason, self.detail)?;
+        if self.message.is_some() {
+            if self.reason == ParkReason::Undecodable {
+                f.write_str("perhaps its sender sent another type: ")?;
+            }
+            f.write_str("`Executor::resume_skipping` goes on without it; or ")?;
+        }
+        f.write_str(self.reason.remedy())?;
+>>>>>>> polish
         if let Some(build) = self.build.as_ref().filter(|_| self.reason.is_of_the_build()) {
             write!(
                 f,
                 "; parked by build {build:?}: one with another `Builder::build_id` tries by itself"
             )?;
         }
-        match self.message {
-            Some(_) => f.write_str("; `Executor::resume_skipping` goes on without the message"),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -69,7 +69,8 @@ durable_name! {
     /// A run receives on it with [`Ctx::receive`](crate::Ctx::receive); runs send to it with
     /// [`Ctx::send`](crate::Ctx::send), everybody else with
     /// [`Executor::send`](crate::Executor::send). Each run has channels of its own: a message is for one
-    /// run.
+    /// run. One on a channel that the run never receives on is kept, and nobody is told: share the constant,
+    /// so that no name is mistyped.
     ///
     /// ```
     /// use dacapo::Channel;
@@ -104,6 +105,7 @@ durable_name! {
     /// [`Attempt::publish`](crate::Attempt::publish); whoever wants to know reads it with
     /// [`Executor::latest`](crate::Executor::latest) and
     /// [`Executor::follow`](crate::Executor::follow). Each run has topics of its own.
+    /// One on which the run publishes nothing is empty, and no error.
     ///
     /// ```
     /// use dacapo::Topic;

@@ -84,8 +84,9 @@ impl Start {
         Self { is_same_input: true, ..self }
     }
 
-    /// A name and a value by which the run is found; they are in its row. A name that was given before
-    /// gets the new value.
+    /// A name and a value by which the run is found
+    /// ([`Filter::attribute`](crate::store::Filter::attribute)); they are in its row. A name that was given
+    /// before gets the new value.
     pub fn attribute(mut self, name: &'static str, value: impl Display) -> Self {
         self.attributes.retain(|(before, _)| before != name);
         self.attributes.push((name.to_string(), value.to_string()));

@@ -36,6 +36,13 @@ impl Ctx {
     /// clean up, and what it returns is its outcome. Once a run was asked, each of these is ready at
     /// its first poll. A run is asked once: a clean-up is not disturbed by a second call.
     ///
+    /// Once something is held, every await belongs into a race with this, or behind a
+    /// [`shield`](Self::shield), [`Child::started`](crate::Child::started) and the last step included: a cancel
+    /// that comes at another one, as between two phases, drops the code, and nothing cleans up.
+    ///
+    /// A run that cleans up ends as completed or failed, by what it returns. Its row says cancelled only if
+    /// its code was dropped.
+    ///
     /// A body that is dropped may have had its effect. So a clean-up asks the other side, by the
     /// idempotency key, and never a local variable.
     ///

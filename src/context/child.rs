@@ -21,9 +21,11 @@ use crate::values::Value;
 ///
 /// # Errors
 ///
-/// What the child's workflow returned; an error of which
+/// What the child's workflow returned, with the child before it, as in
+/// `child 3 "ship" [order-7/3] failed: sold out`; an error of which
 /// [`is_cancelled`](crate::Error::is_cancelled) is true if it was cancelled, terminated or deleted; that
-/// there is a run with its id already.
+/// there is a run with its id already. What the predicates say and the causes are those of the child's
+/// error.
 ///
 /// # Cancel safety
 ///
@@ -207,6 +209,17 @@ impl<O> Child<O> {
     pub fn detach(self) {
         self.awaited.instance.detach_child(&self.awaited.operation);
     }
+
+    /// What is told of its end: which child it was is not in the error that it ended with. That it was not
+    /// started says so itself.
+    fn failed(&self, error: Error) -> Error {
+        let (operation, id) = (&self.awaited.operation, &self.id);
+        match (operation.has_begun(), error.is_cancelled()) {
+            (false, _) => error,
+            (true, true) => error.wrap(format_args!("{operation} [{id}]")),
+            (true, false) => error.wrap(format_args!("{operation} [{id}] failed")),
+        }
+    }
 }
 
 impl<O: Value> Future for Child<O> {
@@ -217,7 +230,9 @@ impl<O: Value> Future for Child<O> {
         let Awaited { instance, operation } = &self.awaited;
         let bytes = match operation.outcome() {
             Some(Ok(bytes)) => bytes,
-            Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
+            Some(Err(failure)) => {
+                return Poll::Ready(Err(self.failed(Error::from(failure.clone()))));
+            }
             None => unreachable!("children are delivered with their outcome"),
         };
         match instance.world.values.decode(bytes.as_slice()) {

@@ -15,8 +15,10 @@ use crate::values::Value;
 
 /// A question that a run has received, and is to [answer](Asked::answer); given by [`Ctx::receive`].
 ///
-/// Dropping it answers with an error. When the run ends with some in hand, those who asked are told
-/// that it has ended ([`Error::is_ended`]).
+/// Dropping it answers with an error: "the question was dropped without an answer". A local variable is
+/// dropped when its function returns, also when the run ends with that. Those are told that the run has
+/// ended ([`Error::is_ended`]) whose questions nobody had received by then, or that went with detached tasks
+/// or with code that a cancel dropped.
 ///
 /// ```
 /// use dacapo::{Ctx, Executor, Question, Result, Workflow};

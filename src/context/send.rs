@@ -77,7 +77,7 @@ impl Ctx {
 
 impl Sent {
     /// Gives the message a key: if the run has a message on this channel with this key already, this
-    /// one is not recorded, and is `Ok` all the same.
+    /// one is not recorded, whatever it says, and is `Ok` all the same.
     ///
     /// # Panics
     ///

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use dacapo_store::{RunKey, RunRow};
 
-use super::Engine;
 use super::write::{Guest, Writer};
+use super::{Engine, empty_id};
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Arrival, Instance, Phase, Receiver};
 use crate::ledger::{ChildEnd, Ledger, What};
@@ -129,7 +129,7 @@ impl Writer<'_> {
     /// If there is a run with this id, or it cannot be one.
     fn check_free(&mut self, id: &str) -> Result<()> {
         if id.is_empty() {
-            return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
+            return Err(empty_id());
         }
         let is_known = self.engine.ledgers.has_id(id) || self.elsewhere().born.contains_key(id);
         let is_taken = is_known || {

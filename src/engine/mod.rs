@@ -291,3 +291,10 @@ pub(crate) fn unregistered(id: &str, workflow: &str) -> Error {
 pub(crate) fn no_such_run(id: &str) -> Error {
     Error::of(Kind::NotFound, format_args!("there is no run {id:?}: check the id, or start it"))
 }
+
+/// What is said of an id that can be none.
+pub(crate) fn empty_id() -> Error {
+    let message =
+        "a run needs an id that is not empty: take one of your own, such as the number of an order";
+    Error::of(Kind::Usage, message)
+}

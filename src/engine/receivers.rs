@@ -300,5 +300,8 @@ fn is_message(record: &Record<'_>, of: &str, with: &str) -> bool {
 }
 
 fn has_ended(id: &str) -> Error {
-    Error::of(Kind::Ended, format_args!("run {id:?} has ended: it takes nothing any more"))
+    let message = format_args!(
+        "run {id:?} has ended: it takes nothing any more; attach to it for its outcome, or start another run"
+    );
+    Error::of(Kind::Ended, message)
 }

@@ -49,7 +49,9 @@ impl Engine {
         folded.map_err(|error| self.fail(&error))?;
         self.closes_at.set(None);
         self.has_ended_in_order.set(true);
-        let _ = self.stop(Error::of(Kind::Closed, "the executor was shut down"));
+        let why =
+            "the executor was shut down: its runs go on in the next process that opens the store";
+        let _ = self.stop(Error::of(Kind::Closed, why));
         Ok(())
     }
 }

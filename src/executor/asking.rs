@@ -107,7 +107,7 @@ impl Executor {
 
 impl<A> Asking<A> {
     /// Gives the question a key: if the run was asked this with the same key before, it is not asked
-    /// again, and this waits for the answer to the first, or gets it.
+    /// again, whatever the new question says: this waits for the answer to the first, or gets it.
     ///
     /// That holds after a restart, and when the run has ended, as long as it is not deleted; in later
     /// passes of a run as long as [`Builder::keep_keys`](crate::Builder::keep_keys) says.

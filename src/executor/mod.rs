@@ -45,7 +45,7 @@ pub use runs::RunInfo;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
-use crate::engine::{Engine, Stopped, fault_of, no_such_run, parked_error, unregistered};
+use crate::engine::{Engine, Stopped, empty_id, fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::mailbox::Mailbox;
 use crate::name::Workflow;
@@ -196,7 +196,7 @@ impl Executor {
             return Ok((false, found));
         }
         if id.is_empty() {
-            return Err(Error::of(Kind::Usage, "a run needs an id that is not empty"));
+            return Err(empty_id());
         }
         let engine = &self.shared.engine;
         let now = engine.world.timers.present();
@@ -401,6 +401,9 @@ fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {
     if is == asked {
         return Ok(());
     }
-    let message = format_args!("run {id:?} is one of workflow {is:?}, not of {asked:?}");
+    let message = format_args!(
+        "run {id:?} is one of workflow {is:?}, not of {asked:?}: attach to it with its own workflow, or use \
+         another id"
+    );
     Err(Error::of(Kind::Usage, message))
 }

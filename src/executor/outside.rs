@@ -151,7 +151,7 @@ fn encode<T: Value>(
 
 impl Posted {
     /// Gives a message a key: if the run has a message on this channel with this key already, this
-    /// one is not recorded, and is `Ok` all the same. What is no message is not changed by it.
+    /// one is not recorded, whatever it says, and is `Ok` all the same. What is no message is not changed by it.
     pub fn key(self, key: impl Display) -> Self {
         self.with_key(key.to_string().into())
     }

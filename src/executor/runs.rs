@@ -32,6 +32,8 @@ pub struct RunInfo {
     /// began to wait for long.
     pub changed_at: Timestamp,
     /// Nothing happens to it by itself before this time. `None`: that is not known.
+    /// [`Timestamp::NEVER`]: it waits for something from elsewhere alone
+    /// ([`waits_for_others`](Self::waits_for_others)).
     pub wake_at: Option<Timestamp>,
     /// Which pass of it this is: 1 for the first.
     pub pass: u32,
@@ -41,16 +43,50 @@ pub struct RunInfo {
     pub attributes: Vec<(String, String)>,
 }
 
+impl RunInfo {
+    /// Whether nothing happens to it by itself, so that it may wait for ever: it has no sleep, no time
+    /// limit and no deadline, and waits for a message, a question, the end of a child, or to be cancelled.
+    ///
+    /// A run that began to wait some seconds ago has it in its row; before that it is not known, and this
+    /// is false.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Channel, Ctx, Error, Executor, Workflow, sim::VirtualClock};
+    ///
+    /// const DOOR: Workflow<(), u32> = Workflow::new("door");
+    /// const KNOCK: Channel<u32> = Channel::new("knock");
+    ///
+    /// let clock = VirtualClock::default();
+    /// let executor = Executor::builder()
+    ///     .clock(clock.clone())
+    ///     .workflow(DOOR, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(KNOCK).await))
+    ///     .in_memory();
+    /// let _run = executor.start(DOOR, "door-1", ())?;
+    /// executor.block_on(clock.sleep(Duration::from_secs(5)));
+    /// let door = executor.runs(&Default::default())?.remove(0);
+    /// assert!(door.waits_for_others());
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn waits_for_others(&self) -> bool {
+        self.wake_at == Some(Timestamp::NEVER)
+    }
+}
+
 impl Executor {
     /// The runs that a filter keeps, as of the last commit, in the order in which they were started.
     ///
-    /// Histories are not read. Ask for pages: a file may hold millions of runs.
+    /// Histories are not read. Ask for pages: a file may hold millions of runs. Each pass of a run has a row
+    /// of its own ([`Ctx::again`](crate::Ctx::again)): to list each run once, leave out
+    /// [`RunState::Continued`], which all passes but the last have.
     ///
     /// # Errors
     ///
     /// If the store failed.
     ///
     /// ```
+    /// use dacapo::Start;
     /// use dacapo::store::{Filter, RunState};
     /// # use dacapo::{Ctx, Executor, Result, Workflow};
     /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
@@ -60,6 +96,12 @@ impl Executor {
     /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
     /// let runs = executor.runs(&Filter::new().states(&[RunState::Completed]))?;
     /// assert_eq!((runs[0].id.as_str(), runs[0].workflow.as_str()), ("one", "echo"));
+    ///
+    /// // By what it was started with.
+    /// let ada = Start::new().attribute("customer", "ada");
+    /// executor.block_on(executor.start_with(ECHO, "two", 2, ada)?)?;
+    /// let runs = executor.runs(&Filter::new().attribute("customer", "ada"))?;
+    /// assert_eq!((runs.len(), runs[0].id.as_str()), (1, "two"));
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn runs(&self, filter: &Filter) -> Result<Vec<RunInfo>> {

@@ -76,6 +76,10 @@ impl Remote {
     /// The values that a run publishes on a topic, from the one at the offset `from` on; see
     /// [`Executor::follow`](crate::Executor::follow).
     ///
+    /// There must be such a run. To follow one that is about to be started, [`start`](Self::start) it with
+    /// this `Remote` first, which need not be awaited. If somebody else starts it, start it as well: who
+    /// comes second attaches.
+    ///
     /// ```
     /// # use dacapo::{Ctx, Error, Executor, Topic, Workflow};
     /// # use futures::StreamExt;
@@ -84,8 +88,9 @@ impl Remote {
     /// let executor = Executor::builder()
     ///     .workflow(ORDER, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.publish(STATUS, "sent".into())))
     ///     .in_memory();
-    /// let _run = executor.start(ORDER, "order-1", ())?;
-    /// let mut follow = executor.remote().follow("order-1", STATUS, 0);
+    /// let remote = executor.remote();
+    /// let _run = remote.start(ORDER, "order-1", ());
+    /// let mut follow = remote.follow("order-1", STATUS, 0);
     /// let first = executor.block_on(follow.next()).expect("there is one")?;
     /// assert_eq!(first, (0, "sent".into()));
     /// assert!(executor.block_on(follow.next()).is_none());

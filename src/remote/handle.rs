@@ -1,10 +1,12 @@
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 
 use futures::FutureExt;
@@ -35,6 +37,8 @@ use crate::watch::{Far, FarEnd, Watch};
 #[must_use = "a start is certain when its commit is: await the handle, or its `accepted`, or drop it"]
 pub struct RemoteHandle<O> {
     id: String,
+    /// Set before `accepted` is told.
+    is_new: Arc<AtomicBool>,
     accepted: Shared<oneshot::Receiver<Result<()>>>,
     ended: oneshot::Receiver<FarEnd>,
     output: PhantomData<fn() -> O>,
@@ -87,7 +91,9 @@ impl Remote {
         let input = FarValue::new(&input, usize::MAX);
         self.handle(id, move |executor, id| {
             let input = |values: &Values| input?.encode(values);
-            Ok(executor.start_encoded(workflow.name(), id, options, input)?.1.1)
+            let (is_new, (_, watch)) =
+                executor.start_encoded(workflow.name(), id, options, input)?;
+            Ok((is_new, watch))
         })
     }
 
@@ -106,22 +112,32 @@ impl Remote {
         workflow: Workflow<I, O>,
         id: &str,
     ) -> RemoteHandle<O> {
-        self.handle(id, move |executor, id| Ok(executor.find_existing(workflow.name(), id)?.1))
+        let found = move |executor: &Executor, id: &str| {
+            Ok((false, executor.find_existing(workflow.name(), id)?.1))
+        };
+        self.handle(id, found)
     }
 
-    /// A handle of the run that `find` finds.
+    /// A handle of the run that `find` finds, and of which it says whether it has started it.
     fn handle<O>(
         &self,
         id: &str,
-        find: impl FnOnce(&Executor, &str) -> Result<Rc<Watch>> + Send + 'static,
+        find: impl FnOnce(&Executor, &str) -> Result<(bool, Rc<Watch>)> + Send + 'static,
     ) -> RemoteHandle<O> {
         let (accepted, is_accepted) = oneshot::channel();
         let (ended, has_ended) = oneshot::channel();
         let asked = id.to_owned();
         let far = Far { accepted: Some(accepted), ended: Some(ended) };
-        self.watch(move |executor| find(executor, &asked), far);
+        let is_new = Arc::<AtomicBool>::default();
+        let started = is_new.clone();
+        let find = move |executor: &Executor| {
+            let (is_new, watch) = find(executor, &asked)?;
+            started.store(is_new, Ordering::Release);
+            Ok(watch)
+        };
+        self.watch(find, far);
         let (id, accepted, output) = (id.to_owned(), is_accepted.shared(), PhantomData);
-        RemoteHandle { id, accepted, ended: has_ended, output }
+        RemoteHandle { id, is_new, accepted, ended: has_ended, output }
     }
 }
 
@@ -153,6 +169,34 @@ impl<O> RemoteHandle<O> {
     pub fn accepted(&self) -> impl Future<Output = Result<()>> + Send + use<O> {
         let accepted = self.accepted.clone();
         async move { accepted.await.map_err(|_| gone())? }
+    }
+
+    /// Whether the call that gave this handle started the run, as
+    /// [`Handle::is_new`](crate::Handle::is_new) says. It is known on the executor's thread first, so this
+    /// waits until the start is [`accepted`](Self::accepted).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accepted`](Self::accepted).
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let remote = executor.remote();
+    /// let is_new = |n| executor.block_on(remote.start(ECHO, "one", n).is_new());
+    /// assert!(is_new(1)?);
+    /// assert!(!is_new(2)?); // The client, once more.
+    /// assert!(!executor.block_on(remote.attach(ECHO, "one").is_new())?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn is_new(&self) -> impl Future<Output = Result<bool>> + Send + use<O> {
+        let (is_new, accepted) = (self.is_new.clone(), self.accepted());
+        async move {
+            accepted.await?;
+            Ok(is_new.load(Ordering::Acquire))
+        }
     }
 }
 

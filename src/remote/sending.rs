@@ -74,7 +74,7 @@ impl Remote {
 
 impl Sending {
     /// Gives the message a key: if the run has a message on this channel with this key already, this
-    /// one is not recorded, and is `Ok` all the same. It is too late once it was polled.
+    /// one is not recorded, whatever it says, and is `Ok` all the same. It is too late once it was polled.
     pub fn key(self, key: impl fmt::Display) -> Self {
         Self(self.0.key(&key))
     }

@@ -13,6 +13,10 @@ use crate::random;
 ///
 /// Wall and monotonic time go on together, but for a [`jump`](Self::jump). Its clones are one clock.
 ///
+/// It waits for nobody in other threads: under [`spawn`](crate::spawn), or while a caller with a
+/// [`Remote`](crate::Remote) thinks, the executor has nothing else to do, and days pass. Drive the executor
+/// and all who call it on one thread.
+///
 /// ```
 /// use dacapo::sim::VirtualClock;
 /// use dacapo::{Ctx, Executor, Result, Timestamp, Workflow};

@@ -187,8 +187,10 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         traces: &BTreeMap<String, Lines>,
         replay: Replay,
     ) -> Result<(), String> {
-        for (id, (verified, replayed)) in self.replayed(traces, replay)? {
-            let compared = judged(verified, &traces[&id], &replayed, replay);
+        for (id, (verified, mut replayed)) in self.replayed(traces, replay)? {
+            let trace = &traces[&id];
+            cut(&mut replayed, trace);
+            let compared = judged(verified, trace, &replayed, replay);
             compared.map_err(|why| format!("run {id:?}, replayed{}: {why}", replay.how()))?;
             self.plan.count(|report| report.replays += 1);
         }
@@ -217,6 +219,15 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         };
         Ok(traces.keys().map(verify).collect())
     }
+}
+
+/// Leaves of a replay what the run had delivered. The process may have ended with a commit that a child, which
+/// went on, had no delivery of.
+fn cut(replayed: &mut Lines, trace: &Lines) {
+    let delivered = trace.iter().filter(|line| line.starts_with("deliver ")).count();
+    let next = format!("deliver {delivered}: ");
+    let end = replayed.iter().position(|line| line.starts_with(&next));
+    replayed.truncate(end.unwrap_or(replayed.len()));
 }
 
 /// What runs come to in replays, or why not, and what they do.

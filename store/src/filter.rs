@@ -1,4 +1,6 @@
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::Display;
 use core::ops::{Bound, RangeBounds};
 
 use crate::{RunKey, RunRow, RunState};
@@ -21,6 +23,8 @@ pub struct Filter {
     states: u8,
     workflow: Option<String>,
     id_prefix: String,
+    /// A run has all of them.
+    attributes: Vec<(String, String)>,
     started: Times,
     changed: Times,
     after: Option<RunKey>,
@@ -37,6 +41,7 @@ impl Default for Filter {
             states: u8::MAX,
             workflow: None,
             id_prefix: String::new(),
+            attributes: Vec::new(),
             started: (Bound::Unbounded, Bound::Unbounded),
             changed: (Bound::Unbounded, Bound::Unbounded),
             after: None,
@@ -81,6 +86,26 @@ impl Filter {
         self
     }
 
+    /// Only the runs that have an attribute of this name, with this value. After several calls, those
+    /// that have all of them.
+    ///
+    /// There is no index of attributes: all rows that the rest of the filter leaves are read.
+    ///
+    /// ```
+    /// use dacapo_store::{Filter, RunKey, RunRow};
+    ///
+    /// let mut row = RunRow::new(RunKey(4), "order-7", "order");
+    /// row.attributes = vec![("city".into(), "oslo".into()), ("customer".into(), "ada".into())];
+    /// let of_ada = Filter::new().attribute("customer", "ada");
+    /// assert!(of_ada.admits(&row));
+    /// assert!(of_ada.clone().attribute("city", "oslo").admits(&row));
+    /// assert!(!of_ada.attribute("city", "rome").admits(&row));
+    /// ```
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Display) -> Filter {
+        self.attributes.push((name.into(), value.to_string()));
+        self
+    }
+
     /// Only the runs started within a range of times, in nanoseconds since 1970.
     pub fn started(mut self, times: impl RangeBounds<u64>) -> Filter {
         self.started = bounds(times);
@@ -120,11 +145,17 @@ impl Filter {
 
     /// Whether a run passes; the limit is the caller's to apply. For those who write a store.
     pub fn admits(&self, row: &RunRow) -> bool {
-        let RunRow { key, state, id, workflow, started_at, changed_at, .. } = row;
+        let RunRow { key, state, id, workflow, started_at, changed_at, attributes, .. } = row;
         self.admits_values((*key, *state), [id, workflow], [*started_at, *changed_at])
+            && self.attributes().iter().all(|wanted| attributes.contains(wanted))
     }
 
-    /// The same of the id and the workflow, and of when the run was started and changed.
+    /// The attributes that a run has to have.
+    pub(crate) fn attributes(&self) -> &[(String, String)] {
+        &self.attributes
+    }
+
+    /// Whether the id and the workflow pass, and when the run was started and changed.
     pub(crate) fn admits_values(
         &self,
         (key, state): (RunKey, RunState),

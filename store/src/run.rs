@@ -42,7 +42,8 @@ pub enum RunState {
     Completed = 4,
     /// It ended with an error of its own.
     Failed = 5,
-    /// It ended because it was told to.
+    /// It ended because it was told to, and its code was dropped. A run that was told, cleaned up and
+    /// returned is completed or failed.
     Cancelled = 6,
     /// This pass of it ended, and the run goes on in another row under the same id, which belongs
     /// to that row from then on.

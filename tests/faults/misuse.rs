@@ -28,7 +28,9 @@ fn refused<T>(result: Result<T>, message: &str) -> Error {
 #[test]
 fn ids_and_workflows_that_do_not_fit() {
     let (executor, store) = open(build(), MemoryStore::new());
-    refused(executor.start(W, "", 1), "a run needs an id that is not empty");
+    let empty =
+        "a run needs an id that is not empty: take one of your own, such as the number of an order";
+    refused(executor.start(W, "", 1), empty);
     let unknown = r#"there is no run "a": check the id, or start it"#;
     assert!(refused(executor.attach(W, "a"), unknown).is_not_found());
     assert!(refused(executor.resume("a"), unknown).is_not_found());
@@ -41,15 +43,17 @@ fn ids_and_workflows_that_do_not_fit() {
     let run = executor.start(W, "a", 1).expect("new");
     let running = r#"run "a" is not parked, so it cannot be resumed"#;
     assert!(!refused(executor.resume("a"), running).is_ended());
-    refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
+    let other = "run \"a\" is one of workflow \"w\", not of \"x\": attach to it with its own workflow, or \
+                 use another id";
+    refused(executor.start(X, "a", 1), other);
     assert_eq!(executor.block_on(run).expect("it ends"), 1);
-    refused(executor.attach(X, "a"), r#"run "a" is one of workflow "w", not of "x""#);
+    refused(executor.attach(X, "a"), other);
     let ended = r#"run "a" has ended, so it cannot be resumed: if it failed, see Executor::retry"#;
     assert!(refused(executor.resume("a"), ended).is_ended());
     drop(executor);
     let (executor, _) = open(build(), store.now());
     assert!(refused(executor.resume("a"), ended).is_ended());
-    refused(executor.start(X, "a", 1), r#"run "a" is one of workflow "w", not of "x""#);
+    refused(executor.start(X, "a", 1), other);
 }
 
 /// The same id is the same run: while it runs, when it has ended, and after a restart.

@@ -199,10 +199,11 @@ fn errors_come_when_they_are_awaited() {
     assert_eq!(
         messages,
         [
-            "a run needs an id that is not empty",
+            "a run needs an id that is not empty: take one of your own, such as the number of an order",
             "run \"two\" needs the workflow \"other\", which is not registered: add it with \
              Builder::workflow",
-            "run \"one\" is one of workflow \"echo\", not of \"other\"",
+            "run \"one\" is one of workflow \"echo\", not of \"other\": attach to it with its own \
+             workflow, or use another id",
             "there is no run \"two\": check the id, or start it",
             "the output of run \"one\" does not decode as alloc::string::String: invalid type: \
              integer `1`, expected a string; it was recorded as u32; ask for it as the type that it was, \

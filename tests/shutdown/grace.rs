@@ -58,7 +58,8 @@ fn what_ends_within_the_grace_is_recorded_and_nothing_new_begins() {
     assert_eq!(count.get(), 1, "the second step did not begin");
     assert_eq!(history(&store.now(), "two-1").len(), 2, "the start, and the first outcome");
     let error = run.now_or_never().expect("it is told").expect_err("it has not ended");
-    assert_eq!(error.to_string(), "the executor was shut down");
+    let why = "the executor was shut down: its runs go on in the next process that opens the store";
+    assert_eq!(error.to_string(), why);
 }
 
 /// The end of a run is one of the things that it asks for.

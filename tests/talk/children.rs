@@ -220,3 +220,55 @@ fn a_deadline_is_inherited() -> Result<()> {
     assert_eq!(executor.block_on(executor.attach(LONG, "long")?)?, 7);
     Ok(())
 }
+
+#[derive(Debug)]
+struct SoldOut;
+
+impl std::fmt::Display for SoldOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("sold out")
+    }
+}
+
+impl std::error::Error for SoldOut {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&std::fmt::Error)
+    }
+}
+
+/// What a parent is told says which child it was: live and in a replay, and the rest of the error stays.
+#[test]
+fn an_error_of_a_child_names_the_child() -> Result<()> {
+    let told = async |ctx: &Ctx, _: Plan| -> Result<String> {
+        let mut told = Vec::new();
+        for n in 0..2 {
+            let error = ctx.child(CHILD, n).await.unwrap_err();
+            assert_eq!((error.is_permanent(), error.is_cancelled()), (n == 0, n == 1));
+            assert_eq!(std::error::Error::source(&error).is_some(), n == 0);
+            told.push(format!("{error:?}"));
+        }
+        told.push(ctx.child(CHILD, 0).id("parent").await.unwrap_err().to_string());
+        Ok(told.join("; "))
+    };
+    let child = async |ctx: &Ctx, n: u64| -> Result<u64> {
+        if n == 1 {
+            let soon = ctx.child_with(LONG, 3600, Start::new().timeout(Duration::from_millis(5)));
+            return soon.await;
+        }
+        Err(Error::from(dacapo::BoxError::from(SoldOut)).permanent())
+    };
+    let executor = Executor::builder()
+        .workflow(PARENT, told)
+        .workflow(CHILD, child)
+        .workflow(LONG, async |ctx: &Ctx, n: u64| {
+            ctx.sleep(Duration::from_secs(n)).await;
+            Ok::<_, Error>(n)
+        })
+        .in_memory();
+    let told = executor.block_on(executor.start(PARENT, "parent", Plan::Joins)?)?;
+    let expected = "child 1 \"child\" [parent/1] failed: sold out: an error occurred when formatting an \
+                    argument; child 2 \"child\" [parent/2]: child 1 \"long\" [parent/2/1]: the run was \
+                    cancelled; there is a run \"parent\" already: give the child another id";
+    assert_eq!(told, expected);
+    executor.verify("parent")
+}

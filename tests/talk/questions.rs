@@ -316,3 +316,38 @@ fn a_later_build_must_answer_the_same() -> Result<()> {
     assert!(error.contains(told), "{error}");
     Ok(())
 }
+
+/// What is told of a question without an answer depends on who had it when the run ended.
+#[test]
+fn a_question_that_goes_with_the_end_of_its_run() -> Result<()> {
+    for (sum, expected) in [(1, "local"), (2, "a task, with its handle"), (3, "not received")] {
+        let executor = Executor::builder()
+            .workflow(DESK, async |ctx: &Ctx, (sum, _): Sum| {
+                let mut other = None;
+                match sum {
+                    1 => {
+                        let _asked = ctx.receive(ADD).await;
+                        ctx.step("think", async || Ok::<_, Error>(())).await?;
+                    }
+                    2 => {
+                        other = Some(ctx.spawn(async |ctx: &Ctx| {
+                            let _asked = ctx.receive(ADD).await;
+                            ctx.cancelled().await;
+                        }));
+                        ctx.sleep(Duration::from_millis(30)).await;
+                    }
+                    _ => ctx.sleep(Duration::from_millis(30)).await,
+                }
+                drop(other);
+                Ok::<_, Error>(sum)
+            })
+            .in_memory();
+        drop(executor.start(DESK, "run", (sum, 0))?);
+        let told = executor.block_on(executor.ask("run", ADD, 7)).unwrap_err();
+        let was_dropped = told.to_string() == "the question was dropped without an answer";
+        assert_eq!((told.is_ended(), was_dropped), (sum == 3, sum != 3), "{expected}: {told}");
+        executor.block_on(executor.attach(DESK, "run")?)?;
+        executor.verify("run")?;
+    }
+    Ok(())
+}

@@ -239,7 +239,9 @@ fn a_message_that_does_not_decode_is_skipped() -> Result<()> {
     executor.block_on(executor.send("sum", WRONG, "one".into()))?;
     let parked = executor.block_on(executor.attach(CHILD, "sum")?).unwrap_err();
     assert_eq!(parked.park_reason(), Some(ParkReason::Undecodable));
-    assert!(parked.to_string().contains("resume_skipping"), "{parked}");
+    let advice = "; perhaps its sender sent another type: `Executor::resume_skipping` goes on without it; \
+                  or give what is new";
+    assert!(parked.to_string().contains(advice), "{parked}");
     // Recorded while it is parked: one that does not decode, in a place of its own.
     send(&executor, 2)?;
     executor.block_on(executor.send("sum", WRONG, "two".into()))?;

@@ -96,11 +96,11 @@ fn message(id: &str, place: usize) -> String {
         }
     };
     let skipping = match id {
-        "message" => "; `Executor::resume_skipping` goes on without the message",
+        "message" => "`Executor::resume_skipping` goes on without it; or ",
         _ => "",
     };
     format!(
-        "damaged history: {what}: {why}; restore the file from a backup, then open it again{skipping}"
+        "damaged history: {what}: {why}; {skipping}restore the file from a backup, then open it again"
     )
 }
 

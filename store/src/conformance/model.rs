@@ -194,6 +194,18 @@ impl Model {
             Filter::new().started(self.time / 2..self.time),
             Filter::new().changed(self.time..).newest_first(),
         ]);
+        // Those of a run in the middle: with the second one, too, if it has two.
+        let attributes = self.rows.range(middle..).map(|(_, row)| &row.attributes);
+        if let Some([first, rest @ ..]) = attributes.map(Vec::as_slice).find(|all| !all.is_empty())
+        {
+            let with_first = Filter::new().attribute(&first.0, &first.1);
+            filters.extend(rest.first().map(|(name, value)| {
+                with_first.clone().attribute(name, value).newest_first().limit(2)
+            }));
+            filters
+                .extend([with_first.clone().limit(2), with_first.attribute(&first.0, "unknown")]);
+        }
+        filters.push(Filter::new().attribute("unknown", ""));
         filters.extend(RunState::ALL.map(|state| Filter::new().states(&[state]).limit(4)));
         filters
     }

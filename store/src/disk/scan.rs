@@ -160,6 +160,7 @@ impl TableRows<'_> {
 fn admits(filter: &Filter, row: &Lent<'_>) -> bool {
     let Lent { key, state, id, workflow, started_at, changed_at, .. } = *row;
     filter.admits_values((key, state), [id, workflow], [started_at, changed_at])
+        && filter.attributes().iter().all(|(name, value)| row.has_attribute(name, value))
 }
 
 /// The keys from `first` to `last` of some in order.

@@ -185,9 +185,21 @@ fn taken<'a>(before: &'a [u8], rest: &[u8]) -> &'a [u8] {
     &before[..before.len() - rest.len()]
 }
 
+const READ: &str = "it was read when the row was taken";
+
 impl Lent<'_> {
+    pub(crate) fn has_attribute(&self, name: &str, value: &str) -> bool {
+        let mut is_there = false;
+        if !self.attributes.is_empty() {
+            let compare = |its_name: &str, its_value: &str| {
+                is_there |= (its_name, its_value) == (name, value);
+            };
+            take_attributes(&mut { self.attributes }, compare).expect(READ);
+        }
+        is_there
+    }
+
     pub(crate) fn to_row(self) -> RunRow {
-        const READ: &str = "it was read when the row was taken";
         let mut row = RunRow::new(self.key, self.id, self.workflow);
         row.state = self.state;
         (row.started_at, row.changed_at) = (self.started_at, self.changed_at);
