@@ -182,9 +182,6 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-<<<<<<< HEAD
-        write!(f, "{}{}", self.ahead(), self.reason.afterwards())?;
-=======
         write!(f, "{}: {}; ", self.reason, self.detail)?;
         if self.message.is_some() {
             if self.reason == ParkReason::Undecodable {
@@ -192,8 +189,7 @@ impl fmt::Display for Fault {
             }
             f.write_str("`Executor::resume_skipping` goes on without it; or ")?;
         }
-        f.write_str(self.reason.remedy())?;
->>>>>>> polish
+        write!(f, "{}{}", self.reason.remedy(), self.reason.afterwards())?;
         if let Some(build) = self.build.as_ref().filter(|_| self.reason.is_of_the_build()) {
             write!(
                 f,
