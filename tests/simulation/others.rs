@@ -19,7 +19,11 @@ fn forgetful(child: impl AsyncFn(&Ctx, u32) -> Result<u32> + Copy + 'static) -> 
         async move |ctx: &Ctx, ()| {
             let weight = Rc::new(Cell::new(0));
             let left = weight.clone();
-            ctx.step("weigh", async move || Ok::<_, Error>(left.set(30))).await?;
+            let weigh = async move || {
+                left.set(30);
+                Ok::<_, Error>(())
+            };
+            ctx.step("weigh", weigh).await?;
             child(ctx, weight.get()).await
         },
     )
