@@ -1,14 +1,15 @@
 //! What goes wrong when a run comes back.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::store::MemoryStore;
-use dacapo::{Clock, Ctx, Error, Event, Executor, Notice, Observer, ParkReason, Result, Timestamp};
+use dacapo::{Clock, Ctx, Error, Executor, ParkReason, Result, Timestamp};
 
 use super::{Alive, NAP, build};
+use crate::faults::Told;
 
 /// Code that is not deterministic is found out when it comes back: the run is parked, and whoever
 /// waits is told.
@@ -62,15 +63,6 @@ fn a_run_that_panics_when_it_leaves() {
     impl Drop for Brittle {
         fn drop(&mut self) {
             assert!(!self.0.get() || std::thread::panicking(), "it broke");
-        }
-    }
-    #[derive(Clone, Default)]
-    struct Told(Rc<RefCell<Vec<String>>>);
-    impl Observer for Told {
-        fn observe(&self, _: &str, _: Event<'_>) {}
-
-        fn notify(&self, notice: &Notice<'_>) {
-            self.0.borrow_mut().push(notice.to_string());
         }
     }
     let (is_brittle, told) = (Rc::new(Cell::new(true)), Told::default());

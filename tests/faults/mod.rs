@@ -32,7 +32,7 @@ use dacapo::{Builder, Error, Event, Executor, Notice, Observer, Timestamp};
 
 /// What observers are told, as text.
 #[derive(Clone, Default)]
-struct Told(Rc<RefCell<Vec<String>>>);
+pub(crate) struct Told(pub(crate) Rc<RefCell<Vec<String>>>);
 
 impl Observer for Told {
     fn observe(&self, _: &str, _: Event<'_>) {}

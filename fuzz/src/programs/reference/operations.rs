@@ -34,6 +34,19 @@ pub(super) fn shown((task, local): Number) -> String {
 }
 
 impl Operation {
+    pub(super) fn new(step: Option<(Step, u64)>, deadline: u64) -> Self {
+        Self {
+            step,
+            deadline,
+            state: State::Built,
+            started: false,
+            begun: false,
+            cut_off: 0,
+            deferred: false,
+            interrupted: false,
+        }
+    }
+
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(_))
     }
@@ -87,17 +100,7 @@ impl Model {
             Some((step, _)) => format!("step {} {:?}", shown(number), step.name),
         };
         self.shown.insert(number, text);
-        let operation = Operation {
-            step,
-            deadline,
-            state: State::Built,
-            started: false,
-            begun: false,
-            cut_off: 0,
-            deferred: false,
-            interrupted: false,
-        };
-        self.operations.insert(number, operation);
+        self.operations.insert(number, Operation::new(step, deadline));
         number
     }
 

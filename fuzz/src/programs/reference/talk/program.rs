@@ -18,17 +18,7 @@ impl Model {
         let (kind, name) = shown.split_once(' ').expect("a kind and a name");
         let text = format!("{kind} {} {name:?}", super::super::operations::shown(number));
         self.shown.insert(number, text);
-        let operation = Operation {
-            step: None,
-            deadline: 0,
-            state: Stands::Built,
-            started: false,
-            begun: false,
-            cut_off: 0,
-            deferred: false,
-            interrupted: false,
-        };
-        self.operations.insert(number, operation);
+        self.operations.insert(number, Operation::new(None, 0));
         number
     }
 
