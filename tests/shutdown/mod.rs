@@ -157,6 +157,25 @@ fn a_drop_counts_nothing_but_what_the_process_before_interrupted() {
     }
 }
 
+/// That the last attempt was interrupted is not committed yet: the drop gives it no further one.
+#[test]
+fn a_drop_before_the_first_commit_gives_no_further_attempt() {
+    let (mut stored, server) = (MemoryStore::new(), Server::default());
+    let twice = Retry::exponential(SECOND).max_attempts(2);
+    for life in 1..=2 {
+        let (executor, store) = open(mail(&server, twice), stored);
+        let _run = executor.start(MAIL, "mail-1", ()).expect("it is new, or there");
+        executor.block_on(server.has_seen(life));
+        stored = store.now();
+    }
+    let (executor, store) = open(mail(&server, twice), stored);
+    drop(executor);
+    let (executor, _) = open(mail(&server, twice), store.now());
+    let run = executor.attach(MAIL, "mail-1").expect("it is there");
+    assert!(executor.block_on(run).expect_err("it was the last").is_interrupted());
+    assert_eq!(server.seen(), [1, 2]);
+}
+
 /// A panic that takes the executor with it may be that of what it did: it counts.
 #[test]
 fn a_drop_by_a_panic_counts() {
