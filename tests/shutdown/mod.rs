@@ -170,6 +170,7 @@ fn a_drop_before_the_first_commit_gives_no_further_attempt() {
     }
     let (executor, store) = open(mail(&server, twice), stored);
     drop(executor);
+    server.0.is_up.set(true);
     let (executor, _) = open(mail(&server, twice), store.now());
     let run = executor.attach(MAIL, "mail-1").expect("it is there");
     assert!(executor.block_on(run).expect_err("it was the last").is_interrupted());
