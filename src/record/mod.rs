@@ -172,6 +172,16 @@ impl CancelCause {
             Self::Terminated => "terminated",
         }
     }
+
+    /// Why a run was cancelled, for whoever reads its end.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Asked => "somebody asked for it",
+            Self::Deadline => "its deadline passed",
+            Self::Parent => "its parent no longer waits for it",
+            Self::Terminated => "it was terminated",
+        }
+    }
 }
 
 /// What the code asked for. In a replay the recorded one must be equal to what the code asks for

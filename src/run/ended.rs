@@ -129,6 +129,11 @@ impl Instance {
             }
             (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
             (Record::Again, RootEnd::Again { .. }) => {}
+            // How its end is told may have changed since.
+            (
+                Record::Finished { outcome: Err(was), was_dropped: true },
+                RootEnd::Outcome(Err(ended)),
+            ) if was.is_cancelled() && ended.is_cancelled() => {}
             // Whether a value can be recorded is decided once.
             (Record::Finished { outcome: Err(failure), .. }, RootEnd::Outcome(Ok(_)))
             | (Record::Finished { outcome: Err(failure), .. }, RootEnd::Again { .. })
