@@ -9,15 +9,20 @@ struct Busy {
     columns: usize,
 }
 
-/// Where moments are drawn. Between two busy spans is one column for what is left out.
+/// Where moments are drawn. Between two busy spans are a few columns for what is left out.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Axis {
     spans: Vec<Busy>,
+    /// How many columns stand for what is left out in one place.
+    gap: usize,
     columns: usize,
 }
 
 /// A gap is left out if it is longer than this part of what is drawn.
 const IDLE: u64 = 20;
+
+/// So many columns stand for a gap, where there is room.
+const WIDEST_GAP: usize = 5;
 
 impl Axis {
     /// That of spans in which something happened, in nanoseconds, over so many columns.
@@ -27,7 +32,8 @@ impl Axis {
         busy = joined(&busy, &gaps);
         let length = |span: &(u64, u64)| span.1 - span.0;
         let all: u64 = busy.iter().map(length).sum();
-        let room = columns.saturating_sub(gaps.len());
+        let gap = (columns / 3 / gaps.len().max(1)).clamp(1, WIDEST_GAP);
+        let room = columns.saturating_sub(gaps.len() * gap);
         let share = |span: &(u64, u64)| match all {
             0 => room / busy.len().max(1),
             all => (u128::from(length(span)) * room as u128 / u128::from(all)) as usize,
@@ -37,10 +43,10 @@ impl Axis {
         let mut column = 0;
         let spans = busy.iter().zip(widths).map(|(&(from, to), columns)| {
             let span = Busy { from, to, column, columns };
-            column += columns + 1;
+            column += columns + gap;
             span
         });
-        Self { spans: spans.collect(), columns }
+        Self { spans: spans.collect(), gap, columns }
     }
 
     pub(crate) fn columns(&self) -> usize {
@@ -49,24 +55,35 @@ impl Axis {
 
     /// The column of a moment, with a part of it.
     pub(crate) fn column(&self, time: u64) -> f64 {
-        let Some(span) = self.spans.iter().find(|span| time <= span.to) else {
+        let place = self.spans.partition_point(|span| span.to < time);
+        let Some(span) = self.spans.get(place) else {
             return self.spans.last().map_or(0.0, |span| (span.column + span.columns) as f64);
         };
-        let length = (span.to - span.from).max(1) as f64;
-        let within = time.saturating_sub(span.from) as f64 / length;
-        span.column as f64 + within * span.columns as f64
+        let before = place.checked_sub(1).and_then(|place| self.spans.get(place));
+        match before {
+            Some(before) if time < span.from => {
+                let within = part(time, before.to, span.from);
+                (span.column - self.gap) as f64 + within * self.gap as f64
+            }
+            _ => span.column as f64 + part(time, span.from, span.to) * span.columns as f64,
+        }
     }
 
     /// The columns of what is left out.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = usize> {
         let behind = self.spans.iter().skip(1);
-        behind.map(|span| span.column - 1)
+        behind.map(|span| span.column - self.gap)
     }
 
     /// Where each busy span begins, in columns and in time.
     pub(crate) fn marks(&self) -> impl Iterator<Item = (usize, u64)> {
         self.spans.iter().map(|span| (span.column, span.from))
     }
+}
+
+/// How far a moment is from one to another: 0 to 1.
+fn part(time: u64, from: u64, to: u64) -> f64 {
+    time.saturating_sub(from) as f64 / (to - from).max(1) as f64
 }
 
 /// Spans that touch are one.
@@ -137,10 +154,11 @@ mod tests {
 
     #[test]
     fn idle_time_is_left_out() {
-        let axis = Axis::new(&[(0, 100), (1_000_000, 1_000_300), (1_000_310, 1_000_400)], 51);
+        let axis = Axis::new(&[(0, 100), (1_000_000, 1_000_300), (1_000_310, 1_000_400)], 55);
         assert_eq!(axis.left_out().collect::<Vec<_>>(), [10]);
-        assert_eq!(axis.marks().collect::<Vec<_>>(), [(0, 0), (11, 1_000_000)]);
-        for (time, column) in [(0, 0.0), (50, 5.0), (100, 10.0), (500, 11.0), (1_000_400, 51.0)] {
+        assert_eq!(axis.marks().collect::<Vec<_>>(), [(0, 0), (15, 1_000_000)]);
+        for (time, column) in [(0, 0.0), (50, 5.0), (100, 10.0), (500_050, 12.5), (1_000_400, 55.0)]
+        {
             assert_eq!(axis.column(time), column, "{time}");
         }
     }
@@ -152,7 +170,7 @@ mod tests {
         assert_eq!((axis.column(5), axis.left_out().count()), (0.0, 0));
         let many: Vec<_> = (0..1_000).map(|n| (n * 1_000_000, n * 1_000_000)).collect();
         let axis = Axis::new(&many, 40);
-        assert!(axis.left_out().count() <= 5);
+        assert!(axis.left_out().count() <= 5, "{axis:?}");
         assert!(many.iter().all(|&(time, _)| axis.column(time) <= 40.0));
     }
 

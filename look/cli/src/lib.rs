@@ -66,10 +66,20 @@ pub fn run(builder: Builder) -> ExitCode {
     }
 }
 
-/// What clap says is for people, also help.
+/// What clap says is for people, also help; but not where somebody asks for JSON.
 fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().any(|arg| arg == "--json") {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let _ = writeln!(io::stderr(), "{}", Trouble::new(Kind::Usage, message).shown(true));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
 }
 
 fn carry_out(builder: Builder, args: Args, out: &mut Out) -> Result<u8, Trouble> {
@@ -82,7 +92,7 @@ fn carry_out(builder: Builder, args: Args, out: &mut Out) -> Result<u8, Trouble>
         Command::Parked(parked) => commands::parked::parked(&open(builder)?, &parked, out),
         Command::Why { id } => commands::why::why(&open(builder)?, &id, out),
         Command::Stats => commands::stats::stats(&open(builder)?, out),
-        Command::Check => commands::check::check(builder, file.as_deref(), out),
+        Command::Check => commands::check::check(file.as_deref(), out),
         Command::Completion { shell } => {
             let mut command = Args::command();
             let mut script = Vec::new();

@@ -57,6 +57,7 @@ impl Zone {
     pub(crate) fn distance(&self, time: Time) -> String {
         let (time, now) = (time.as_nanos(), self.now());
         match time > now {
+            false if now - time > 365 * DAY => "more than a year ago".into(),
             true => format!("in {}", rough(time - now)),
             false => format!("{} ago", rough(now - time)),
         }
@@ -136,6 +137,40 @@ mod tests {
             (DAY, "1 d 0 h"),
         ] {
             assert_eq!(duration(nanos), shown);
+        }
+    }
+
+    #[test]
+    fn times_are_as_short_as_they_are_clear() {
+        let at = |text: &str| -> Timestamp { text.parse().expect("it is a time") };
+        let zone =
+            Zone { zone: TimeZone::fixed(Offset::constant(1)), now: at("2026-11-26T11:05Z") };
+        for (time, short, distance) in [
+            ("2026-11-26T11:04:07Z", "12:04:07", "53 s ago"),
+            ("2026-11-26T23:30:00Z", "Fri 00:30", "in 12 h"),
+            ("2026-11-24T08:12:00Z", "Tue 09:12", "2 d ago"),
+            ("2026-11-19T08:12:00Z", "2026-11-19", "7 d ago"),
+            ("2020-02-29T23:12:00Z", "2020-03-01", "more than a year ago"),
+        ] {
+            let time = u64::try_from(at(time).as_nanosecond()).expect("it is after 1970");
+            let time = Time::from_nanos(time);
+            assert_eq!(
+                (zone.short(time).as_str(), zone.distance(time).as_str()),
+                (short, distance)
+            );
+        }
+        assert_eq!(zone.name(), "+01:00");
+        assert_eq!(zone.full(Time::from_nanos(0)), "1970-01-01 01:00:00 +01:00");
+    }
+
+    /// Those of JSON are written without a calendar of others.
+    #[test]
+    fn times_of_json_are_those_of_the_calendar() {
+        for day in 0..200_000_u64 {
+            let nanos = day * 86_400_000_000_000 + day * 7_919_000_000 % 86_400_000_000_000;
+            let Ok(time) = Timestamp::from_nanosecond(nanos.into()) else { break };
+            let expected = time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
+            assert_eq!(Time::from_nanos(nanos).to_string(), expected);
         }
     }
 

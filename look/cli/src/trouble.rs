@@ -2,9 +2,9 @@
 
 use std::io;
 
-use serde_json::json;
+use serde::Serialize;
 
-use crate::text::safe;
+use crate::text::{json_safe, safe};
 
 /// Something that goes wrong.
 #[derive(Debug)]
@@ -26,6 +26,14 @@ pub(crate) enum Kind {
     InUse,
     /// Whoever reads the output has gone.
     ClosedPipe,
+}
+
+/// As JSON has it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    kind: &'static str,
+    code: &'static str,
+    message: &'a str,
 }
 
 impl Trouble {
@@ -67,9 +75,8 @@ impl Trouble {
             Kind::NoSuchValue => "no-such-value",
             Kind::InUse => "in-use",
         };
-        crate::text::json_safe(
-            &json!({"kind": "error", "code": code, "message": self.message}).to_string(),
-        )
+        let error = Shown { kind: "error", code, message: &self.message };
+        json_safe(&serde_json::to_string(&error).expect("texts are JSON"))
     }
 }
 
@@ -107,7 +114,6 @@ impl From<dacapo::store::Error> for Trouble {
         };
         let message = match kind {
             Kind::InUse => format!("{error}; or look at a copy: Executor::backup makes one"),
-            Kind::Damaged => format!("{error}; \"dacapo check\" tells how much of it"),
             _ => error.to_string(),
         };
         Self::new(kind, message)

@@ -187,6 +187,14 @@ impl Operation {
         }
     }
 
+    /// When it began; what has no recorded beginning, no later than then.
+    #[must_use]
+    pub fn since(&self) -> Option<Time> {
+        let ended = self.ended_at.map(Time::as_nanos);
+        let least = self.at_least.unwrap_or_default();
+        self.began_at.or(ended.map(|ended| Time::from_nanos(ended.saturating_sub(least))))
+    }
+
     /// The error that it ended with, or that its last attempt failed with.
     #[must_use]
     pub fn error(&self) -> Option<&Failure> {

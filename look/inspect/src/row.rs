@@ -20,7 +20,8 @@ pub struct Row {
     pub workflow: String,
     /// Where it stands: one word.
     pub state: &'static str,
-    /// What it does now.
+    /// What it does now: `now`, and what there is to say of that.
+    #[serde(flatten)]
     pub now: Activity,
     /// When it was started.
     pub started_at: Time,
@@ -40,7 +41,7 @@ pub struct Row {
 
 /// What a run does now, as far as its row and its last record tell.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "now", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Activity {
     /// It sleeps until then.
@@ -106,6 +107,19 @@ impl Row {
             pass: run.pass,
             deadline: run.deadline.map(Time::from),
             attributes: run.attributes.clone(),
+        }
+    }
+}
+
+impl Row {
+    /// Where it stands, as people see it: of one that runs, what it does.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.now {
+            Activity::Asleep { .. } => "asleep",
+            Activity::Waiting => "waiting",
+            Activity::Retrying { .. } => "retrying",
+            _ => self.state,
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Run {
     pub operations: u64,
     /// Records up to this one are shown, without it.
     pub to: u64,
-    /// Its operations in the order of their records; those that have no outcome come last.
+    /// Its operations in the order in which they began, as far as that is recorded.
     #[serde(skip)]
     pub shown: Vec<Shown>,
 }

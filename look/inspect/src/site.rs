@@ -21,6 +21,8 @@ pub struct Site {
     pub name: String,
     /// The number of the first one, if they have numbers.
     pub first: Option<String>,
+    /// The record of the first one.
+    pub record: u64,
     /// How they fared.
     #[serde(flatten)]
     pub numbers: Numbers,
@@ -89,25 +91,34 @@ pub enum Shown {
     Many(Box<Site>),
 }
 
+impl Shown {
+    /// What comes first is shown first: by the beginning, where that is recorded, then by the records.
+    pub(crate) fn order(&self) -> (Option<Time>, u64) {
+        match self {
+            Self::One(operation) => (operation.since(), operation.record),
+            Self::Many(site) => (site.began_at, site.record),
+        }
+    }
+}
+
 impl Sites {
     pub(crate) fn add(&mut self, operation: Operation) {
         let key = (operation.kind, operation.name.clone());
         self.0.entry(key).or_default().add(operation);
     }
 
-    /// Those that are few one by one, the others together, in the order of their first records.
+    /// Those that are few one by one, the others together.
     pub(crate) fn into_shown(self) -> Vec<Shown> {
         let mut shown = Vec::new();
         for gathered in self.0.into_values() {
             if gathered.count < TOGETHER {
                 let few = gathered.few.into_iter();
-                shown.extend(few.map(|few| (few.record, Shown::One(Box::new(few)))));
+                shown.extend(few.map(|few| Shown::One(Box::new(few))));
             } else {
                 shown.extend(gathered.into_site());
             }
         }
-        shown.sort_by_key(|(record, _)| *record);
-        shown.into_iter().map(|(_, shown)| shown).collect()
+        shown
     }
 }
 
@@ -147,7 +158,7 @@ impl Gathered {
         self.slowest.truncate(NAMED);
     }
 
-    fn into_site(self) -> Option<(u64, Shown)> {
+    fn into_site(self) -> Option<Shown> {
         let first = self.first?;
         let mut took: Vec<_> =
             self.spans.iter().map(|(from, to)| to.saturating_sub(*from)).collect();
@@ -176,13 +187,14 @@ impl Gathered {
             kind: first.kind,
             name: first.name,
             first: first.number,
+            record: first.record,
             numbers,
             began_at: self.spans.iter().map(|span| span.0).min().map(Time::from_nanos),
             ended_at: self.spans.iter().map(|span| span.1).max().map(Time::from_nanos),
             spans: self.spans,
             notable,
         };
-        Some((first.record, Shown::Many(Box::new(site))))
+        Some(Shown::Many(Box::new(site)))
     }
 }
 

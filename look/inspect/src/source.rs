@@ -115,6 +115,7 @@ impl Source {
         let (input, end) = (fold.input.take(), fold.end.take());
         fold.into_open().for_each(&mut keep);
         shown.extend(sites.into_shown());
+        shown.sort_by_key(Shown::order);
         let (outcome, ended_at) = end.unzip();
         let to = row.records.min(view.to);
         Ok(Run { row, input, outcome, ended_at, operations, to, shown })

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 /// ```
 /// use dacapo_inspect::Time;
 ///
-/// let time = Time::from_nanos(1_795_606_247_120_000_000);
+/// let time = Time::from_nanos(1_795_608_247_120_000_000);
 /// assert_eq!(time.to_string(), "2026-11-25T12:04:07.120Z");
 /// assert_eq!(serde_json::to_string(&time).expect("it is JSON"), r#""2026-11-25T12:04:07.120Z""#);
 /// assert_eq!(Time::from_nanos(951_782_400_000_000_001).to_string(), "2000-02-29T00:00:00.000000001Z");

@@ -92,7 +92,7 @@ fn table(rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
         .iter()
         .map(|row| {
             let started = zone.short(row.started_at);
-            [safe(&row.id), safe(&row.workflow), state(row).into(), started, count(row.records)]
+            [safe(&row.id), safe(&row.workflow), row.word().into(), started, count(row.records)]
         })
         .collect();
     let titles = ["ID", "WORKFLOW", "STATE", "STARTED", "RECORDS"];
@@ -126,17 +126,8 @@ fn table(rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn state(row: &Row) -> &'static str {
-    match row.now {
-        Activity::Asleep { .. } => "asleep",
-        Activity::Waiting => "waiting",
-        Activity::Retrying { .. } => "retrying",
-        _ => row.state,
-    }
-}
-
 fn sign(row: &Row) -> (&'static str, Paint) {
-    match (state(row), row.state) {
+    match (row.word(), row.state) {
         ("asleep" | "waiting", _) => ("⧖", Paint::Faint),
         ("retrying", _) => ("↻", Paint::Busy),
         (_, "running") => ("▶", Paint::Busy),
@@ -150,10 +141,10 @@ fn sign(row: &Row) -> (&'static str, Paint) {
 /// What the last column says.
 fn now(row: &Row, out: &Out) -> String {
     match &row.now {
-        Activity::Asleep { until } => format!("goes on {}", out.zone.distance(*until)),
+        Activity::Asleep { until } => format!("until {}", out.zone.short(*until)),
         Activity::Waiting => "a message, a child or a cancel".into(),
         Activity::Retrying { number, attempts, error, .. } => {
-            format!("{number}, {attempts} attempts: {}", error.message)
+            format!("step {number}, attempt {attempts}: {}", error.message)
         }
         Activity::UnderWay { after } => format!("after {after}"),
         Activity::Parked { message, .. } => message.clone(),

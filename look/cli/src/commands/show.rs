@@ -52,15 +52,15 @@ fn head(run: &Run, out: &Out) -> String {
         parts.push(format!("pass {}", count(row.pass.into())));
     }
     parts.push(match run.ended_at {
+        _ if run.to < row.records => {
+            format!("at record {} of {}", count(run.to.saturating_sub(1)), count(row.records - 1))
+        }
         Some(ended) => {
             let took = ended.as_nanos().saturating_sub(row.started_at.as_nanos());
             format!("{} after {}", row.state, duration(took))
         }
-        None => row.state.to_owned(),
+        None => row.word().to_owned(),
     });
-    if run.to < row.records {
-        parts.push(format!("at record {}", count(run.to.saturating_sub(1))));
-    }
     parts.push(format!("from {}", out.zone.full(row.started_at)));
     parts.join(" · ")
 }

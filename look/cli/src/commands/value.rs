@@ -1,12 +1,22 @@
 //! `dacapo value`.
 
 use dacapo::{HistoryEvent, HistoryValue, OperationNumber};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::args;
 use crate::file::Opened;
 use crate::out::Out;
 use crate::trouble::{Kind, Trouble};
+
+/// As JSON has it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    kind: &'static str,
+    run: &'a str,
+    number: &'a str,
+    #[serde(flatten)]
+    value: &'a dacapo_inspect::Value,
+}
 
 /// Which value of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +40,10 @@ pub(crate) fn value(file: &Opened, value: &args::Value, out: &mut Out) -> Result
         return Err(Trouble::new(Kind::Damaged, format!("the value cannot be read: {why}")));
     }
     match out.is_json {
-        true => out.json(&json!({
-            "kind": "value", "run": value.id, "number": value.which, "value": found.value,
-            "bytes": found.bytes, "whole": found.whole,
-        }))?,
+        true => {
+            let (run, number) = (&value.id, &value.which);
+            out.json(&Shown { kind: "value", run, number, value: &found })?;
+        }
         false => out.text(found.json())?,
     }
     Ok(0)

@@ -1,7 +1,7 @@
 //! `dacapo why`.
 
 use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, View, Which};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::file::Opened;
 use crate::out::{Out, Paint};
@@ -13,9 +13,8 @@ pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble>
     let run = file.source.run(id, View::default().only(Which::Failed))?;
     let open: Vec<_> = run.shown.iter().filter_map(open).collect();
     if out.is_json {
-        out.json(&json!({
-            "kind": "why", "id": run.row.id, "state": run.row.state, "now": run.row.now, "open": open,
-        }))?;
+        let (id, state, now) = (&run.row.id, run.row.state, &run.row.now);
+        out.json(&Why { kind: "why", id, state, now, open })?;
         return Ok(0);
     }
     let id = Paint::Bold.on(&safe(id));
@@ -27,6 +26,17 @@ pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble>
         about(operation, out)?;
     }
     Ok(0)
+}
+
+/// As JSON has it.
+#[derive(Serialize)]
+struct Why<'a> {
+    kind: &'static str,
+    id: &'a str,
+    state: &'static str,
+    #[serde(flatten)]
+    now: &'a Activity,
+    open: Vec<&'a Operation>,
 }
 
 /// An operation that has no outcome yet.
