@@ -64,7 +64,8 @@ use crate::watch::Watch;
 /// Opening it replays every unfinished run to where it was, or when it is due if it sleeps for long;
 /// they go on while the executor is driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
 /// per file. Dropping it closes the file; what was not committed by then is done again by the
-/// next one.
+/// next one. Bodies that the drop cuts off begin again, too, and count no attempt for it, unless a panic
+/// drops the executor. [`shutdown`](Self::shutdown) gives them time to end.
 ///
 /// ```
 /// use dacapo::{Ctx, Executor, Result, Workflow};
@@ -362,6 +363,14 @@ impl Executor {
     }
 }
 
+#[cfg(feature = "sim")]
+impl Executor {
+    /// Whether a drop of it, now, is an end in order for bodies that are under way.
+    pub(crate) fn cuts_off_in_order(&self) -> bool {
+        self.shared.engine.cuts_off_in_order()
+    }
+}
+
 impl Drop for Executor {
     fn drop(&mut self) {
         if !self.is_owner {
@@ -369,10 +378,14 @@ impl Drop for Executor {
         }
         self.shared.commands.close();
         self.shared.engine.world.reports.close();
+        let is_in_order = self.shared.engine.cuts_off_in_order();
         // Bodies that are dropped by this may still find it by a weak handle: it refuses them.
         self.shared.engine.stop(Error::of(Kind::Closed, "the executor was dropped"));
         self.shared.engine.world.tasks.raw().close();
         self.shared.engine.world.bodies.raw().close();
+        if is_in_order {
+            self.shared.engine.note_cut_off();
+        }
     }
 }
 
