@@ -13,6 +13,7 @@ mod interrupted;
 mod ledgers;
 mod notices;
 mod open;
+mod pages;
 mod posts;
 mod questions;
 mod receivers;

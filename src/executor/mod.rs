@@ -1,11 +1,13 @@
 //! The executor as its users see it.
 
 mod asking;
+mod awaited;
 mod builder;
 mod drive;
 mod failed;
 mod follow;
 mod handle;
+mod history;
 mod outside;
 mod parked;
 mod rehearsed;
@@ -13,6 +15,7 @@ mod retrying;
 mod posted;
 mod runs;
 mod shutdown;
+mod statistics;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod unread;
@@ -31,6 +34,7 @@ use futures::channel::oneshot;
 
 pub use asking::Asking;
 pub(crate) use asking::unread_answer;
+pub use awaited::AwaitedOperation;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
@@ -42,6 +46,7 @@ pub use posted::Posted;
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
+pub use statistics::Statistics;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
