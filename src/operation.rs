@@ -328,6 +328,12 @@ impl Operation {
         self.details().outgoing.borrow()
     }
 
+    /// The id of the run that a request is about.
+    pub(crate) fn outgoing_to(&self) -> Option<String> {
+        let details = self.details.get()?;
+        details.outgoing.borrow().as_ref().map(|outgoing| String::from(&*outgoing.to))
+    }
+
     pub(crate) fn set_outgoing(&self, outgoing: Outgoing) {
         *self.details().outgoing.borrow_mut() = Some(outgoing);
     }

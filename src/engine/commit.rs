@@ -38,8 +38,10 @@ impl Engine {
         if self.has_stale.take() {
             self.drop_void(taken);
         }
-        let has_any =
-            !taken.is_empty() || self.flushes_sleepers() || self.world.ending.must_commit();
+        let has_any = !taken.is_empty()
+            || self.flushes_sleepers()
+            || self.world.ending.must_commit()
+            || self.keeps_time();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);

@@ -13,6 +13,7 @@ mod interrupted;
 mod ledgers;
 mod notices;
 mod open;
+mod pages;
 mod posts;
 mod questions;
 mod receivers;
@@ -73,6 +74,8 @@ pub(crate) struct Engine {
     /// Those that have ended in this process, the oldest first, if not all of them are kept.
     ended: RefCell<VecDeque<RunKey>>,
     next_run: Cell<u64>,
+    /// The last commit of the process before.
+    opened_at: u64,
     /// Whether some of what is pending may no longer be: a run was parked, or a delivery came
     /// between.
     has_stale: Cell<bool>,
@@ -122,6 +125,7 @@ impl Engine {
             limits,
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
+            opened_at: store.last_commit(),
             store: RefCell::new(store),
             ledgers: Ledgers::new(seed),
             guard,

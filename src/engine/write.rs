@@ -45,6 +45,9 @@ impl Engine {
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        if writer.batch.is_empty() && self.keeps_time() {
+            writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
+        }
         if !writer.batch.is_empty() {
             self.world.values.write_new(writer.batch);
             self.world.setup.store_id.write(writer.batch);

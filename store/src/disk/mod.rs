@@ -277,6 +277,10 @@ impl Store for RedbStore {
         Err(Error::other(format!("cannot copy {} to {to}: {why}", self.name)))
     }
 
+    fn bytes(&self) -> Option<u64> {
+        self.origin.file()?.metadata().ok().map(|data| data.len())
+    }
+
     fn marker(&self) -> Vec<u8> {
         self.marker.read()
     }
