@@ -158,6 +158,7 @@ impl Writer<'_> {
                 }
             }
             Mark::Published { .. } | Mark::Answered { .. } => self.note_last_mark(run, mark),
+            Mark::Patched { .. } => {}
         }
     }
 

@@ -227,11 +227,14 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
     }
-    // What is skipped is known from the beginning: else the polls before would be others.
+    run.ledger.next_seq.set(history.len() as u64);
+    // What is skipped or changed is known from the beginning: else the polls before would be others.
     let mut void = BTreeSet::new();
     for (at, entry) in (0..).zip(history.iter()) {
         if let Some(seq) = Record::read_skipped(entry.record) {
             run.extra().inbox.borrow_mut().skip(seq);
+        } else if let Some((name, at)) = Record::read_patched(entry.record) {
+            run.extra().patches.borrow_mut().insert(name.into(), at);
         } else if let Some(from) = Record::read_retried(entry.record) {
             add_void(&mut void, history, from, at);
         }

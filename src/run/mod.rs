@@ -88,6 +88,7 @@ impl Instance {
                 }
                 self.note(*number, operation.as_ref(), note);
             }
+            Record::Marked { number, mark: Mark::Patched { .. } } => self.forget_mark(*number),
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
@@ -170,7 +171,7 @@ impl Instance {
             Mark::Answered { seq, outcome } => {
                 self.extra().inbox.borrow_mut().answer(*seq, outcome);
             }
-            Mark::Published { .. } | Mark::ChildStarted { .. } => {}
+            Mark::Published { .. } | Mark::ChildStarted { .. } | Mark::Patched { .. } => {}
         }
     }
 
