@@ -82,7 +82,7 @@ fn found(file: &Opened, filter: Filter, text: &str, most: usize) -> Result<Vec<R
                 return Ok(found);
             }
             if run.id.contains(text) || source.mentions(run.key, text)? {
-                found.push(source.row(&run.id)?);
+                found.push(source.row(run)?);
             }
         }
         looked_at += runs.len() as u64;
