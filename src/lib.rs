@@ -93,6 +93,7 @@ mod clock;
 mod record;
 mod store_id;
 mod start;
+mod retention;
 mod panics;
 mod notice;
 mod trace;
@@ -141,8 +142,8 @@ pub use dacapo_executor::{
 };
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, Builder, Executor, Follow, Handle, ParkedRun, Posted, RehearsedRuns, RetryingStep,
-    RunInfo, UnregisteredRun, WeakExecutor,
+    Asking, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted, RehearsedRuns,
+    RetryingStep, RunInfo, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use name::{Channel, Question, Topic, Workflow};
@@ -152,6 +153,7 @@ pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};
 #[cfg(feature = "redb")]
 pub use remote::{Spawned, spawn};
+pub use retention::Retention;
 pub use retry::Retry;
 pub use start::Start;
 pub use trace::{Event, Observer, Recorded};

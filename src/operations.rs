@@ -172,6 +172,13 @@ impl Operations {
         steps
     }
 
+    /// All that wait, in the order of the numbers.
+    pub(crate) fn all_waiting(&self) -> Vec<Rc<Operation>> {
+        let mut waiting: Vec<_> = self.waiting.values().cloned().collect();
+        waiting.sort_unstable_by_key(|operation| operation.number);
+        waiting
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

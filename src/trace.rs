@@ -51,7 +51,8 @@ impl<'a> Recorded<'a> {
             | Record::Reported { .. }
             | Record::MessageSkipped { .. }
             | Record::Again
-            | Record::Retried { .. } => None,
+            | Record::Retried { .. }
+            | Record::Forked { .. } => None,
         }
     }
 }

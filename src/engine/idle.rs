@@ -46,7 +46,7 @@ impl Engine {
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;
         let own = self.next_of_its_own().map(|at| at.saturating_sub(timers.monotonic()));
-        timers.wait().into_iter().chain(own).min()
+        timers.wait().into_iter().chain(own).chain(self.next_retention()).min()
     }
 
     /// When there is something to do that no run asked for, in monotonic time.

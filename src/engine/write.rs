@@ -238,6 +238,7 @@ impl<'a> Writer<'a> {
             What::Resume => self.write_resumed(to),
             What::Retry(retrial) => self.write_retrial(to, retrial),
             What::Delete => self.batch.delete(to.key),
+            What::Copy(copied) => self.write_copy(to, copied),
         }
     }
 
@@ -339,6 +340,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Marked { .. }
         | Record::Reported { .. }
         | Record::Retried { .. }
+        | Record::Forked { .. }
         | Record::MessageSkipped { .. } => None,
     }
 }

@@ -5,12 +5,14 @@ mod builder;
 mod drive;
 mod failed;
 mod follow;
+mod forked;
 mod handle;
 mod outside;
 mod parked;
 mod rehearsed;
 mod retrying;
 mod posted;
+mod pruned;
 mod runs;
 mod shutdown;
 #[cfg(feature = "std")]
@@ -34,6 +36,7 @@ pub(crate) use asking::unread_answer;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
+pub use forked::{Cut, Fork};
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::unread_output;

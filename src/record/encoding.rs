@@ -108,9 +108,33 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The positions of the variants `MessageSkipped` and `Retried`.
+    /// The id of the run that was forked, if this record says so.
+    pub(crate) fn read_forked(bytes: &'a [u8]) -> Option<&'a str> {
+        if bytes.first() != Some(&Self::FORKED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Forked { from, .. }) => Some(from),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Whether a record is of something that comes to a run from elsewhere.
+    pub(crate) fn read_post(bytes: &'a [u8]) -> bool {
+        match Record::read(bytes) {
+            Ok(
+                Self::MessageArrived { .. }
+                | Self::CancelRequested { .. }
+                | Self::MessageSkipped { .. },
+            ) => true,
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// The positions of the variants `MessageSkipped`, `Retried` and `Forked`.
     const SKIPPED: u8 = 10;
     const RETRIED: u8 = 12;
+    const FORKED: u8 = 13;
 
     /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`,
     /// `Asked::StepOf` and `Ok` among the others.

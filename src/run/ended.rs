@@ -109,6 +109,10 @@ impl Instance {
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. }
             | Record::Retried { .. } => Ok(()),
+            Record::Forked { seed, .. } => {
+                self.fork(*seed);
+                Ok(())
+            }
             Record::Started { .. }
             | Record::Submitted(_)
             | Record::Admitted { .. }
