@@ -72,13 +72,14 @@ pub(crate) enum What {
     Copy(Box<Copied>),
 }
 
-/// A run that comes into being with a history, and is parked.
+/// A run that comes into being with a history, and is parked if it has not ended.
 pub(crate) struct Copied {
     pub(crate) row: RunRow,
     /// What keeps its commits and times.
     pub(crate) history: History,
-    /// The record behind it, of the commit that brings it.
+    /// The record behind it, of the commit that brings it; or nothing.
     pub(crate) own: Vec<u8>,
+    /// Why it is parked.
     pub(crate) fault: Fault,
 }
 

@@ -94,6 +94,8 @@ mod record;
 mod store_id;
 mod start;
 mod retention;
+#[cfg(feature = "export")]
+mod lines;
 mod panics;
 mod notice;
 mod trace;

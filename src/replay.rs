@@ -92,7 +92,8 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::MessageSkipped { .. }
         | Record::Again
         | Record::Retried { .. }
-        | Record::Forked { .. } => false,
+        | Record::Forked { .. }
+        | Record::Moved { .. } => false,
     };
     if agrees {
         return None;

@@ -44,9 +44,10 @@ fn fate(record: &Record<'_>) -> Fate {
             ..
         } => Fate::Last,
         // What had failed before a fork is tried anew by a retry of it.
-        Record::MessageArrived { .. } | Record::MessageSkipped { .. } | Record::Forked { .. } => {
-            Fate::Stays
-        }
+        Record::MessageArrived { .. }
+        | Record::MessageSkipped { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. } => Fate::Stays,
         Record::Marked { .. } | Record::Reported { .. } => Fate::Done,
         Record::Started { .. }
         | Record::Submitted(_)

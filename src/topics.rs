@@ -47,7 +47,8 @@ pub(crate) fn published<'a>(record: &'a Record<'_>) -> Option<(&'a str, &'a Byte
         | Record::MessageSkipped { .. }
         | Record::Again
         | Record::Retried { .. }
-        | Record::Forked { .. } => None,
+        | Record::Forked { .. }
+        | Record::Moved { .. } => None,
     }
 }
 

@@ -52,7 +52,8 @@ impl<'a> Recorded<'a> {
             | Record::MessageSkipped { .. }
             | Record::Again
             | Record::Retried { .. }
-            | Record::Forked { .. } => None,
+            | Record::Forked { .. }
+            | Record::Moved { .. } => None,
         }
     }
 }

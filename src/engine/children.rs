@@ -96,7 +96,7 @@ impl Engine {
         Some(run)
     }
 
-    pub(super) fn take_key(&self) -> RunKey {
+    pub(crate) fn take_key(&self) -> RunKey {
         RunKey(self.next_run.replace(self.next_run.get() + 1))
     }
 

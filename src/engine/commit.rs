@@ -147,7 +147,8 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             | Record::MessageSkipped { .. }
             | Record::Again
             | Record::Retried { .. }
-            | Record::Forked { .. } => true,
+            | Record::Forked { .. }
+            | Record::Moved { .. } => true,
             Record::OperationEnded { number, .. }
             | Record::OperationNoted { number, .. }
             | Record::Reported { number, .. } => waits(number),

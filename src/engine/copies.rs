@@ -87,12 +87,16 @@ impl Writer<'_> {
             let write = |bytes: &mut Vec<u8>| bytes.extend_from_slice(entry.record);
             self.batch.push_copied(to.key, to.take_seq(), entry.commit, entry.time, write);
         }
-        self.batch.push(to.key, to.take_seq(), |bytes| bytes.extend_from_slice(own));
+        if !own.is_empty() {
+            self.batch.push(to.key, to.take_seq(), |bytes| bytes.extend_from_slice(own));
+        }
         let mut row = row.clone();
         let now = self.now.as_nanos();
         row.changed_at = now;
         row.started_at = history.first().map_or(now, |entry| entry.time);
-        row.note = Fault::to_note(fault);
+        if row.state == RunState::Parked {
+            row.note = Fault::to_note(fault);
+        }
         self.batch.put_row(row);
     }
 }

@@ -18,6 +18,7 @@ mod posts;
 mod questions;
 mod receivers;
 mod reload;
+mod retaining;
 mod retention;
 mod shutdown;
 mod topics;
@@ -47,8 +48,8 @@ pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
-use retention::Retaining;
-pub(crate) use retention::{Piece, Sweep};
+use retaining::Retaining;
+pub(crate) use retaining::{Piece, Sweep};
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 

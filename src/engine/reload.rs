@@ -236,6 +236,9 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
         } else if let Some(from) = Record::read_forked(entry.record) {
             run.note_origin(from);
             own = Some(at + 1);
+            run.note_moved(None);
+        } else if let Some((store, key)) = Record::read_moved(entry.record) {
+            run.note_moved(Some((store, RunKey(key))));
         }
     }
     // Messages and the like come to a run that is parked, too.

@@ -197,7 +197,8 @@ impl Engine {
             | Record::MessageSkipped { .. }
             | Record::Again
             | Record::Retried { .. }
-            | Record::Forked { .. } => Ok((None, 0)),
+            | Record::Forked { .. }
+            | Record::Moved { .. } => Ok((None, 0)),
         }
     }
 }

@@ -341,6 +341,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Reported { .. }
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }
 }

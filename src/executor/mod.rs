@@ -3,10 +3,14 @@
 mod asking;
 mod builder;
 mod drive;
+#[cfg(feature = "export")]
+mod exported;
 mod failed;
 mod follow;
 mod forked;
 mod handle;
+#[cfg(feature = "export")]
+mod imported;
 mod outside;
 mod parked;
 mod rehearsed;

@@ -7,6 +7,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
+use dacapo_store::RunKey;
+
 use crate::instance::Instance;
 use crate::record::{Asked, Mark, Number, ShownMark};
 
@@ -15,6 +17,8 @@ use crate::record::{Asked, Mark, Number, ShownMark};
 pub(crate) struct Forks {
     /// The ids of the runs whose records are still to be delivered, in the order of the history.
     origins: RefCell<VecDeque<Arc<str>>>,
+    /// The store and the key under which its steps have their idempotency keys, if not its own.
+    keyed: Cell<Option<(u64, RunKey)>>,
     /// Whether nothing of its own has happened to it since, but that it was parked.
     is_fresh: Cell<bool>,
 }
@@ -23,6 +27,18 @@ impl Instance {
     /// The history holds records of the run with this id, up to where that says so.
     pub(crate) fn note_origin(&self, id: &str) {
         self.extra().forks.origins.borrow_mut().push_back(id.into());
+    }
+
+    /// The history comes from another file, with the keys of its steps; or is that of a fork from there on, which
+    /// has keys of its own.
+    pub(crate) fn note_moved(&self, from: Option<(u64, RunKey)>) {
+        self.extra().forks.keyed.set(from);
+    }
+
+    /// The number of the store and the key of the run that are in the idempotency keys of its steps.
+    pub(crate) fn keyed(&self) -> (u64, RunKey) {
+        let moved = self.has_extra().and_then(|extra| extra.forks.keyed.get());
+        moved.unwrap_or_else(|| (self.world.setup.store_id.number, self.key()))
     }
 
     /// The id under which what is delivered now happened first: what was drawn from it has gone out into the

@@ -119,6 +119,17 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The store and the key that a run had where it was started, if this record says so.
+    pub(crate) fn read_moved(bytes: &[u8]) -> Option<(u64, u64)> {
+        if bytes.first() != Some(&Self::MOVED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Moved { store, run }) => Some((store, run)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// Whether a record is of something that comes to a run from elsewhere.
     pub(crate) fn read_post(bytes: &'a [u8]) -> bool {
         match Record::read(bytes) {
@@ -131,10 +142,11 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The positions of the variants `MessageSkipped`, `Retried` and `Forked`.
+    /// The positions of the variants `MessageSkipped`, `Retried`, `Forked` and `Moved`.
     const SKIPPED: u8 = 10;
     const RETRIED: u8 = 12;
     const FORKED: u8 = 13;
+    const MOVED: u8 = 14;
 
     /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`,
     /// `Asked::StepOf` and `Ok` among the others.

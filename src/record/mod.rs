@@ -3,6 +3,8 @@
 mod encoding;
 mod shown;
 mod submission;
+#[cfg(feature = "export")]
+mod values;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -137,6 +139,14 @@ pub(crate) enum Record<'a> {
         seq: u64,
         /// What is drawn behind this comes from it.
         seed: u64,
+    },
+    /// What stands before this comes from another file, with the keys of its steps. Histories are searched for
+    /// these before they are delivered.
+    Moved {
+        /// The number of the store that the run was started in,
+        store: u64,
+        /// and its key there.
+        run: u64,
     },
 }
 
@@ -468,6 +478,7 @@ mod tests {
             Record::Again,
             Record::Retried { from: 300 },
             Record::Forked { from: "order-7", seq: 300, seed: 9 },
+            Record::Moved { store: u64::MAX, run: 7 },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },

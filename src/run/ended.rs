@@ -108,7 +108,8 @@ impl Instance {
             }
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. }
-            | Record::Retried { .. } => Ok(()),
+            | Record::Retried { .. }
+            | Record::Moved { .. } => Ok(()),
             Record::Forked { seed, .. } => {
                 self.fork(*seed);
                 Ok(())

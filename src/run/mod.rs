@@ -93,7 +93,7 @@ impl Instance {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
             }
-            Record::Reported { .. } | Record::MessageSkipped { .. } => {}
+            Record::Reported { .. } | Record::MessageSkipped { .. } | Record::Moved { .. } => {}
             Record::OperationEnded { number, outcome, .. } => {
                 if let Some(operation) = claim(self, record, *number)? {
                     self.end_operation(&operation, outcome);

@@ -11,6 +11,7 @@ mod commits;
 mod deletion;
 mod divergence;
 mod foreign_wake;
+mod exported;
 mod forked;
 mod handles;
 mod misuse;
