@@ -40,6 +40,8 @@
 //! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
 //! - [`join`], [`race`], [`select`] and their kin poll in a fixed order; the combinators of any other crate work,
 //!   too.
+//! - [`Executor::runs`], [`Executor::history`], [`Builder::open_read_only`]: what runs did, also without their
+//!   code and their types. [`Secret`]: a value that nobody is shown.
 //! - `sim` (feature): simulation, for tests of your own workflows.
 //! - [`store`]: stores, and what one must do.
 //!
@@ -75,6 +77,10 @@ mod readme {}
 mod guide {}
 
 #[cfg(doctest)]
+#[doc = include_str!("../docs/look.md")]
+mod look {}
+
+#[cfg(doctest)]
 #[doc = include_str!("../docs/semantics.md")]
 mod semantics {}
 
@@ -93,6 +99,9 @@ mod clock;
 mod record;
 mod store_id;
 mod start;
+mod retention;
+#[cfg(feature = "export")]
+mod lines;
 mod panics;
 mod notice;
 mod trace;
@@ -143,8 +152,8 @@ pub use dacapo_executor::{
 pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Executor, Follow, Handle, ParkedRun, Posted, RehearsedRuns,
-    RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
+    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use history::{
@@ -157,6 +166,7 @@ pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};
 #[cfg(feature = "redb")]
 pub use remote::{Spawned, spawn};
+pub use retention::Retention;
 pub use retry::Retry;
 pub use start::Start;
 pub use trace::{Event, Observer, Recorded};

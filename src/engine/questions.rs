@@ -76,6 +76,7 @@ impl Engine {
             | What::ChildEnded(_)
             | What::Park(_)
             | What::Retry(_)
+            | What::Copy(_)
             | What::Resume => {}
         }
     }
@@ -171,7 +172,10 @@ impl Writer<'_> {
             Mark::Answered { seq, outcome } => {
                 run.extra().inbox.borrow_mut().answer(*seq, outcome);
             }
-            Mark::ChildDropped | Mark::ChildDetached | Mark::ChildStarted { .. } => {}
+            Mark::ChildDropped
+            | Mark::ChildDetached
+            | Mark::ChildStarted { .. }
+            | Mark::Patched { .. } => {}
         }
     }
 

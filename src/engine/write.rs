@@ -63,6 +63,9 @@ impl Engine {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
+        if !is_full {
+            self.world.holds_bodies.set(false);
+        }
         if is_full || committed.is_err() {
             let written = if committed.is_ok() { written } else { Written::default() };
             self.world.pending.borrow_mut().take_back(taken, &written);
@@ -241,6 +244,7 @@ impl<'a> Writer<'a> {
             What::Resume => self.write_resumed(to),
             What::Retry(retrial) => self.write_retrial(to, retrial),
             What::Delete => self.batch.delete(to.key),
+            What::Copy(copied) => self.write_copy(to, copied),
         }
     }
 
@@ -342,6 +346,8 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Marked { .. }
         | Record::Reported { .. }
         | Record::Retried { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }
 }

@@ -184,6 +184,14 @@ pub enum HistoryEvent {
         /// Its id.
         id: String,
     },
+    /// The code asked for a change, and takes the new way ([`Ctx::patched`](crate::Ctx::patched)).
+    #[non_exhaustive]
+    Patched {
+        /// The name of the change.
+        name: String,
+        /// So many records had been delivered.
+        at: u64,
+    },
     /// A message is left out, since it could not be read.
     #[non_exhaustive]
     MessageSkipped {
@@ -196,6 +204,16 @@ pub enum HistoryEvent {
         /// Failures from here on count no longer, nor what the code did about them.
         from: u64,
     },
+    /// What stands before this was copied from another run.
+    #[non_exhaustive]
+    Forked {
+        /// The id of the other run.
+        from: String,
+        /// Where its history was cut.
+        at: u64,
+    },
+    /// What stands before this comes from another file.
+    Moved,
     /// This pass has ended, and the run goes on in another: always its last record.
     Again,
     /// The run has ended: always its last record.

@@ -54,6 +54,8 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
         },
         Record::MessageSkipped { seq } => HistoryEvent::MessageSkipped { message: seq },
         Record::Retried { from } => HistoryEvent::Retried { from },
+        Record::Forked { from, seq, .. } => HistoryEvent::Forked { from: from.to_owned(), at: seq },
+        Record::Moved { .. } => HistoryEvent::Moved,
         Record::Again => HistoryEvent::Again,
         Record::Finished { outcome, was_dropped } => {
             HistoryEvent::Finished { outcome: outcome_of(outcome, values), was_dropped }
@@ -108,6 +110,7 @@ fn marked(number: Number, mark: Mark<'_>, values: &Values) -> HistoryEvent {
             workflow: workflow.to_owned(),
             id: id.into_owned(),
         },
+        Mark::Patched { name, at } => HistoryEvent::Patched { name: name.to_owned(), at },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod again;
 mod children;
+mod forked;
 mod interrupted;
 mod marks;
 mod pending;
@@ -12,6 +13,7 @@ mod wait;
 mod world;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -42,6 +44,7 @@ use crate::topics::Topics;
 use crate::trace::Event;
 use crate::values::Anew;
 use children::Children;
+use forked::Forks;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
@@ -102,9 +105,12 @@ pub(crate) struct Extra {
     pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,
     pub(crate) topics: RefCell<Topics>,
+    /// From which record on changes of its code hold, by their names.
+    pub(crate) patches: RefCell<BTreeMap<Box<str>, u64>>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
     pub(crate) taken_up: Cell<TakenUp>,
+    forks: Forks,
 }
 
 /// Why a run that was replayed goes on.
@@ -115,8 +121,8 @@ pub(crate) enum TakenUp {
     ByItself,
     /// It was parked.
     Resumed,
-    /// It had failed.
-    Retried,
+    /// It had failed, or is a copy: nothing of what waits was interrupted.
+    Anew,
 }
 
 /// How a root ends.

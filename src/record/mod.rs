@@ -3,6 +3,8 @@
 mod encoding;
 mod shown;
 mod submission;
+#[cfg(feature = "export")]
+mod values;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -38,6 +40,11 @@ pub(crate) struct Number {
 impl Number {
     /// Of no operation: behind all timers that are due at one time comes the deadline of the run.
     pub(crate) const DEADLINE: Self = Self { task: u32::MAX, local: u32::MAX };
+
+    /// Of the mark that says so of the change that is the `index`th of its run.
+    pub(crate) fn of_patch(index: u32) -> Self {
+        Self { task: u32::MAX, local: index }
+    }
 }
 
 impl fmt::Display for Number {
@@ -128,6 +135,24 @@ pub(crate) enum Record<'a> {
     /// The run had failed, and was taken up again: of what stands from this seq on, failures and what the
     /// code did about them count no longer. Histories are searched for these before they are delivered.
     Retried { from: u64 },
+    /// What stands before this was copied from the history of another run; nothing is under way any more
+    /// that had no outcome there. Histories are searched for these before they are delivered.
+    Forked {
+        /// The id of the other run,
+        from: &'a str,
+        /// and the seq that it was cut at.
+        seq: u64,
+        /// What is drawn behind this comes from it.
+        seed: u64,
+    },
+    /// What stands before this comes from another file, with the keys of its steps. Histories are searched for
+    /// these before they are delivered.
+    Moved {
+        /// The number of the store that the run was started in,
+        store: u64,
+        /// and its key there.
+        run: u64,
+    },
 }
 
 /// What code does without awaiting it. In a replay a recorded one must have been made, with the same
@@ -151,6 +176,9 @@ pub(crate) enum Mark<'a> {
     ChildDetached,
     /// A child is started that nobody waits for.
     ChildStarted { workflow: &'a str, id: Cow<'a, str> },
+    /// The code asked for this change when so many records had been delivered, and takes the new way from
+    /// there on. Histories are searched for these before they are delivered, and code need not ask again.
+    Patched { name: &'a str, at: u64 },
 }
 
 /// Who asked a run to end. The order of the variants is the format.
@@ -340,6 +368,7 @@ impl Mark<'_> {
             (Self::ChildStarted { workflow, .. }, Mark::ChildStarted { workflow: other, .. }) => {
                 workflow == other
             }
+            (Self::Patched { name, .. }, Mark::Patched { name: other, .. }) => name == other,
             (Self::ChildDropped, Mark::ChildDropped)
             | (Self::ChildDetached, Mark::ChildDetached) => true,
             (
@@ -347,7 +376,8 @@ impl Mark<'_> {
                 | Self::Answered { .. }
                 | Self::ChildStarted { .. }
                 | Self::ChildDropped
-                | Self::ChildDetached,
+                | Self::ChildDetached
+                | Self::Patched { .. },
                 _,
             ) => false,
         }
@@ -364,6 +394,10 @@ impl Mark<'_> {
             Self::ChildDetached => Mark::ChildDetached,
             Self::ChildStarted { workflow, id } => {
                 Mark::ChildStarted { workflow, id: Cow::Borrowed(id) }
+            }
+            Self::Patched { name, at } => {
+                let at = *at;
+                Mark::Patched { name, at }
             }
         }
     }
@@ -463,10 +497,13 @@ mod tests {
             marked(Mark::ChildDropped),
             marked(Mark::ChildDetached),
             marked(Mark::ChildStarted { workflow: "ship", id: "ship-1".into() }),
+            marked(Mark::Patched { name: "tax", at: 7 }),
             Record::Reported { number: NUMBER, attempt: 2, topic: "tokens", value: bytes() },
             Record::MessageSkipped { seq: 7 },
             Record::Again,
             Record::Retried { from: 300 },
+            Record::Forked { from: "order-7", seq: 300, seed: 9 },
+            Record::Moved { store: u64::MAX, run: 7 },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },

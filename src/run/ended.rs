@@ -12,7 +12,7 @@ use crate::instance::{Instance, RootEnd};
 use crate::ledger::{Passing, What};
 use crate::mark::Ask;
 use crate::message::Arrived;
-use crate::record::{Asked, CancelCause, Note, Record};
+use crate::record::{Asked, CancelCause, Mark, Note, Record};
 use crate::replay::{claim_mark, diverged};
 
 /// So many passes in a row may end with nothing delivered to them but their start.
@@ -83,6 +83,10 @@ impl Instance {
             // It ended without its code, which may stand anywhere.
             Record::Finished { was_dropped: true, .. } if self.is_terminated_in(commit) => Ok(()),
             Record::Finished { .. } | Record::Again => self.check_root_end(record),
+            Record::Marked { number, mark: Mark::Patched { .. } } => {
+                self.forget_mark(*number);
+                Ok(())
+            }
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
@@ -108,7 +112,12 @@ impl Instance {
             }
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. }
-            | Record::Retried { .. } => Ok(()),
+            | Record::Retried { .. }
+            | Record::Moved { .. } => Ok(()),
+            Record::Forked { seed, .. } => {
+                self.fork(*seed);
+                Ok(())
+            }
             Record::Started { .. }
             | Record::Submitted(_)
             | Record::Admitted { .. }

@@ -58,7 +58,8 @@ impl Instance {
             return self.deliver_after_end(seq, commit, record);
         }
         self.commit.set(commit);
-        self.now.set(time);
+        // What was copied may come from a machine whose clock was ahead.
+        self.now.set(time.max(self.now.get()));
         match record {
             Record::Started { version, .. } | Record::Admitted { version, .. }
                 if *version > SEMANTICS_VERSION =>
@@ -88,11 +89,12 @@ impl Instance {
                 }
                 self.note(*number, operation.as_ref(), note);
             }
+            Record::Marked { number, mark: Mark::Patched { .. } } => self.forget_mark(*number),
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
             }
-            Record::Reported { .. } | Record::MessageSkipped { .. } => {}
+            Record::Reported { .. } | Record::MessageSkipped { .. } | Record::Moved { .. } => {}
             Record::OperationEnded { number, outcome, .. } => {
                 if let Some(operation) = claim(self, record, *number)? {
                     self.end_operation(&operation, outcome);
@@ -110,6 +112,7 @@ impl Instance {
             }
             // Whatever the deadline was for, the run is to go on.
             Record::Retried { .. } => self.ignore_deadline(),
+            Record::Forked { seed, .. } => self.fork(*seed),
             Record::Finished { .. } | Record::Again => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");
@@ -170,7 +173,7 @@ impl Instance {
             Mark::Answered { seq, outcome } => {
                 self.extra().inbox.borrow_mut().answer(*seq, outcome);
             }
-            Mark::Published { .. } | Mark::ChildStarted { .. } => {}
+            Mark::Published { .. } | Mark::ChildStarted { .. } | Mark::Patched { .. } => {}
         }
     }
 
