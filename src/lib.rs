@@ -125,6 +125,7 @@ mod instance;
 mod replay;
 mod retried;
 mod context;
+mod history;
 mod registry;
 mod run;
 // What drives all of them.
@@ -142,12 +143,16 @@ pub use context::{
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };
+pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted, RehearsedRuns,
-    RetryingStep, RunInfo, UnregisteredRun, WeakExecutor,
+    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
+    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
+pub use history::{
+    HistoryEntry, HistoryEvent, HistoryPage, HistoryValue, OperationKind, OperationNumber,
+};
 pub use name::{Channel, Question, Topic, Workflow};
 pub use notice::Notice;
 #[cfg(feature = "std")]

@@ -179,6 +179,12 @@ impl Operations {
         waiting
     }
 
+    /// So many of those that wait, the first by their numbers.
+    pub(crate) fn first(&self, most: usize) -> Vec<Rc<Operation>> {
+        let numbers = self.waiting.keys();
+        numbers.iter().filter_map(|&number| self.waiting.get(number)).take(most).cloned().collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -29,6 +29,14 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     Ok(code())
 }
 
+/// Whether this is called by what a panic drops on its way.
+pub(crate) fn is_unwinding() -> bool {
+    #[cfg(feature = "std")]
+    return std::thread::panicking();
+    #[cfg(not(feature = "std"))]
+    return false;
+}
+
 /// Whose code the engine is calling, so that it must not come back to the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Caller {

@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use dacapo_store::{Entry, History, RunRow};
 
@@ -65,14 +66,20 @@ impl Engine {
         setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
         let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
+        let seen = Cell::new(None);
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        let replay = || {
+            let replayed = replay();
+            // First: what is not there yet is taken for asked for.
+            seen.set(Some(look(&run)));
+            let replayed = replayed.and_then(|()| run.check_end(row.state.has_ended()));
+            // It leaves nothing: a process that ends here ends in the rehearsal.
+            run.close();
+            replayed
+        };
         // Its code runs in another world than that of the live runs, and shall not reach theirs.
         let replay = || self.world.setup.caught.calling(Caller::Workflow, replay);
         let rehearsed = self.guarded(row, replay);
-        // First: what is not there yet is taken for asked for.
-        let seen = look(&run);
-        let rehearsed = rehearsed.and_then(|()| run.check_end(row.state.has_ended()));
-        run.close();
-        Ok(rehearsed.map(|()| seen))
+        Ok(rehearsed.map(|()| seen.take().expect("it is looked at before the run is closed")))
     }
 }

@@ -204,6 +204,11 @@ impl Timers {
         self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
+    /// Whether the wall clock is so far behind that it was told, and a run waits for a time.
+    pub(crate) fn runs_wait_without_a_clock(&self) -> bool {
+        self.is_behind.get() && self.next_run_deadline().is_some()
+    }
+
     /// The time as of the last [`advance`](Self::advance).
     pub(crate) fn now(&self) -> Timestamp {
         self.now.get()

@@ -13,6 +13,7 @@ mod faults;
 mod hazards;
 mod histories;
 mod kill;
+mod look;
 mod programs;
 mod remote;
 mod scale;

@@ -38,8 +38,10 @@ impl Engine {
         if self.has_stale.take() {
             self.drop_void(taken);
         }
-        let has_any =
-            !taken.is_empty() || self.flushes_sleepers() || self.world.ending.must_commit();
+        let has_any = !taken.is_empty()
+            || self.flushes_sleepers()
+            || self.world.ending.must_commit()
+            || self.keeps_time();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);
@@ -49,6 +51,10 @@ impl Engine {
             }
             core::mem::forget(unwound);
             written.map_err(|error| self.fail(&error))?;
+        }
+        if !has_any {
+            // What bodies waited for came to nothing.
+            self.world.holds_bodies.set(false);
         }
         // Not before: what is delivered decides who is idle.
         self.evict_surplus();

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Engine;
 use super::ledgers::Sweep;
+use crate::clock::Timestamp;
 use crate::error::Result;
 
 impl Engine {
@@ -46,7 +47,34 @@ impl Engine {
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;
         let own = self.next_of_its_own().map(|at| at.saturating_sub(timers.monotonic()));
-        timers.wait().into_iter().chain(own).chain(self.next_retention()).min()
+        timers
+            .wait()
+            .into_iter()
+            .chain(own)
+            .chain(self.time_to_keep())
+            .chain(self.next_retention())
+            .min()
+    }
+
+    /// While the wall clock is behind, the time of runs goes on from the last commit: so much of it is
+    /// lost at most when the process ends.
+    const TIME_LOST_AT_MOST: Duration = Duration::from_mins(1);
+
+    /// What a commit has that is made for its time alone.
+    pub(super) const TIME_NOTE: &'static [u8] = b"time";
+
+    /// Whether a commit is made for its time alone.
+    pub(super) fn keeps_time(&self) -> bool {
+        self.time_to_keep().is_some_and(|left| left.is_zero())
+    }
+
+    fn time_to_keep(&self) -> Option<Duration> {
+        let timers = &self.world.timers;
+        if !timers.runs_wait_without_a_clock() || self.check().is_err() {
+            return None;
+        }
+        let kept = Timestamp::from_nanos(self.store.borrow().time()) + Self::TIME_LOST_AT_MOST;
+        Some(kept.since(timers.now()))
     }
 
     /// When there is something to do that no run asked for, in monotonic time.

@@ -2,8 +2,14 @@
 
 use core::time::Duration;
 
+use dacapo_store::Batch;
+
 use super::{Engine, Stopped};
 use crate::error::{Error, Kind, Result};
+use crate::instance::Phase;
+use crate::ledger::What;
+use crate::panics;
+use crate::record::{Note, Record};
 
 impl Engine {
     /// Begins nothing from now on, and stops when nothing is under way, or after `grace`. The shorter
@@ -53,6 +59,43 @@ impl Engine {
             "the executor was shut down: its runs go on in the next process that opens the store";
         let _ = self.stop(Error::of(Kind::Closed, why));
         Ok(())
+    }
+
+    /// Whether the executor, if it is dropped now, cuts off bodies that nothing interrupted but that: the
+    /// process goes on as it should, and what the one before interrupted is committed.
+    pub(crate) fn cuts_off_in_order(&self) -> bool {
+        let has_bodies = || {
+            let mut residents = self.ledgers.all_residents().into_iter();
+            residents.any(|run| run.phase.get() == Phase::Live && !run.operations.borrow().rest())
+        };
+        self.check().is_ok()
+            && !panics::is_unwinding()
+            && self.store.borrow().last_commit() > self.opened_at
+            && !self.has_uncommitted_interrupts()
+            && has_bodies()
+    }
+
+    fn has_uncommitted_interrupts(&self) -> bool {
+        let says_so = |record: &_| {
+            matches!(
+                record,
+                Record::OperationNoted { note: Note::Interrupted | Note::Deferred, .. }
+            )
+        };
+        let pending = self.world.pending.borrow();
+        let mut drafts = pending.others().requests.iter();
+        self.world.interrupted.borrow().has_new()
+            || drafts.any(|draft| matches!(&draft.what, What::Record(it) if says_so(it)))
+    }
+
+    /// Tells the store, and so the next process, that it was so. If that is not written, they count as
+    /// after a crash.
+    pub(crate) fn note_cut_off(&self) {
+        let mut batch = Batch::new();
+        batch.set_time(self.world.timers.now().as_nanos());
+        self.world.ending.note_order();
+        self.world.ending.write(&mut batch);
+        let _ = self.store.borrow_mut().commit(&batch);
     }
 }
 

@@ -45,6 +45,9 @@ impl Engine {
         };
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        if writer.batch.is_empty() && self.keeps_time() {
+            writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
+        }
         if !writer.batch.is_empty() {
             self.world.values.write_new(writer.batch);
             self.world.setup.store_id.write(writer.batch);
@@ -60,6 +63,9 @@ impl Engine {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
+        if !is_full {
+            self.world.holds_bodies.set(false);
+        }
         if is_full || committed.is_err() {
             let written = if committed.is_ok() { written } else { Written::default() };
             self.world.pending.borrow_mut().take_back(taken, &written);

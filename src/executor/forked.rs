@@ -209,11 +209,13 @@ fn outcome_of(history: &History, number: &str) -> Option<u64> {
     history.iter().rev().find(|entry| is_it(entry.record)).map(|entry| entry.seq)
 }
 
-/// What a fork has of a history: what stands before the cut, and what says of a message there that it is
-/// skipped, wherever that stands.
+/// What a fork has of a history: what stands before the cut; and wherever it stands, what says of a message there
+/// that it is skipped, or of the code that it takes a new way there.
 fn kept(history: &History, place: u64) -> History {
     let is_kept = |entry: &Entry<'_>| {
-        entry.seq < place || Record::read_skipped(entry.record).is_some_and(|seq| seq < place)
+        entry.seq < place
+            || Record::read_skipped(entry.record).is_some_and(|seq| seq < place)
+            || Record::read_patched(entry.record).is_some_and(|(_, at)| at <= place)
     };
     let kept = history.iter().filter(is_kept);
     (0..).zip(kept).map(|(seq, entry)| Entry { seq, ..entry }).collect()

@@ -1,6 +1,7 @@
 //! The executor as its users see it.
 
 mod asking;
+mod awaited;
 mod builder;
 mod drive;
 #[cfg(feature = "export")]
@@ -9,6 +10,7 @@ mod failed;
 mod follow;
 mod forked;
 mod handle;
+mod history;
 #[cfg(feature = "export")]
 mod imported;
 mod outside;
@@ -19,6 +21,7 @@ mod posted;
 mod pruned;
 mod runs;
 mod shutdown;
+mod statistics;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod unread;
@@ -37,6 +40,7 @@ use futures::channel::oneshot;
 
 pub use asking::Asking;
 pub(crate) use asking::unread_answer;
+pub use awaited::AwaitedOperation;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
@@ -49,6 +53,7 @@ pub use posted::Posted;
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
+pub use statistics::Statistics;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
@@ -66,7 +71,8 @@ use crate::watch::Watch;
 /// Opening it replays every unfinished run to where it was, or when it is due if it sleeps for long;
 /// they go on while the executor is driven, by `block_on` or [`run`](Self::run). It is not `Send`: there is one per thread, and one
 /// per file. Dropping it closes the file; what was not committed by then is done again by the
-/// next one.
+/// next one. Bodies that the drop cuts off begin again, too, and count no attempt for it, unless a panic
+/// drops the executor. [`shutdown`](Self::shutdown) gives them time to end.
 ///
 /// ```
 /// use dacapo::{Ctx, Executor, Result, Workflow};
@@ -364,6 +370,14 @@ impl Executor {
     }
 }
 
+#[cfg(feature = "sim")]
+impl Executor {
+    /// Whether a drop of it, now, is an end in order for bodies that are under way.
+    pub(crate) fn cuts_off_in_order(&self) -> bool {
+        self.shared.engine.cuts_off_in_order()
+    }
+}
+
 impl Drop for Executor {
     fn drop(&mut self) {
         if !self.is_owner {
@@ -371,10 +385,14 @@ impl Drop for Executor {
         }
         self.shared.commands.close();
         self.shared.engine.world.reports.close();
+        let is_in_order = self.shared.engine.cuts_off_in_order();
         // Bodies that are dropped by this may still find it by a weak handle: it refuses them.
         self.shared.engine.stop(Error::of(Kind::Closed, "the executor was dropped"));
         self.shared.engine.world.tasks.raw().close();
         self.shared.engine.world.bodies.raw().close();
+        if is_in_order {
+            self.shared.engine.note_cut_off();
+        }
     }
 }
 

@@ -96,6 +96,11 @@ impl Interrupted {
         new.filter_map(|place| self.waiting.get(&place)).filter(|suspect| suspect.is_awaited())
     }
 
+    /// Whether some of those that wait are not recorded to do so.
+    pub(crate) fn has_new(&self) -> bool {
+        !self.new.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

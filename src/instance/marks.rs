@@ -107,7 +107,10 @@ impl Instance {
     pub(super) fn forget_let_go(&self) {
         let is_kept = |made: &Made| match made.mark {
             Mark::ChildDropped | Mark::ChildDetached => false,
-            Mark::Published { .. } | Mark::Answered { .. } | Mark::ChildStarted { .. } => true,
+            Mark::Published { .. }
+            | Mark::Answered { .. }
+            | Mark::ChildStarted { .. }
+            | Mark::Patched { .. } => true,
         };
         self.extra().asks.marks.borrow_mut().retain(|_, made| is_kept(made));
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str;
 
-use super::{Asked, Number, Record, Spent};
+use super::{Asked, Mark, Number, Record, Spent};
 use crate::bytes::Bytes;
 use crate::codec;
 use crate::fingerprint::Fingerprint;
@@ -119,6 +119,17 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// From where on a change of the code holds, if this record says so.
+    pub(crate) fn read_patched(bytes: &'a [u8]) -> Option<(&'a str, u64)> {
+        if bytes.first() != Some(&Self::MARKED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Marked { mark: Mark::Patched { name, at }, .. }) => Some((name, at)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// The store and the key that a run had where it was started, if this record says so.
     pub(crate) fn read_moved(bytes: &[u8]) -> Option<(u64, u64)> {
         if bytes.first() != Some(&Self::MOVED) {
@@ -128,6 +139,14 @@ impl<'a> Record<'a> {
             Ok(Record::Moved { store, run }) => Some((store, run)),
             Ok(_) | Err(_) => None,
         }
+    }
+
+    /// Whether a record says something of those before, and nothing happens with it.
+    pub(crate) fn read_remark(bytes: &'a [u8]) -> bool {
+        Self::read_skipped(bytes).is_some()
+            || Self::read_patched(bytes).is_some()
+            || Self::read_forked(bytes).is_some()
+            || Self::read_moved(bytes).is_some()
     }
 
     /// Whether a record is of something that comes to a run from elsewhere.
@@ -142,8 +161,9 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The positions of the variants `MessageSkipped`, `Retried`, `Forked` and `Moved`.
+    /// The positions of the variants `MessageSkipped`, `Marked`, `Retried`, `Forked` and `Moved`.
     const SKIPPED: u8 = 10;
+    const MARKED: u8 = 8;
     const RETRIED: u8 = 12;
     const FORKED: u8 = 13;
     const MOVED: u8 = 14;

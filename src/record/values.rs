@@ -31,7 +31,10 @@ impl Record<'_> {
             Record::Marked { mark, .. } => match mark {
                 Mark::Published { value, .. } => *value = change(value)?,
                 Mark::Answered { outcome, .. } => change_outcome(outcome, change)?,
-                Mark::ChildDropped | Mark::ChildDetached | Mark::ChildStarted { .. } => {}
+                Mark::ChildDropped
+                | Mark::ChildDetached
+                | Mark::ChildStarted { .. }
+                | Mark::Patched { .. } => {}
             },
             Record::Reported { value, .. } => *value = change(value)?,
             Record::OperationNoted { note, .. } => match note {

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::ops::Range;
 use core::time::Duration;
 
 use dacapo_store::Filter;
@@ -13,8 +14,12 @@ use futures::channel::oneshot;
 use super::{Remote, gone};
 use crate::engine::Sweep;
 use crate::error::Result;
-use crate::executor::{Cut, Executor, Fork, ParkedRun, RetryingStep, RunInfo, UnregisteredRun};
+use crate::executor::{
+    AwaitedOperation, Cut, Executor, Fork, ParkedRun, RetryingStep, RunInfo, Statistics,
+    UnregisteredRun,
+};
 use crate::fault::ParkReason;
+use crate::history::HistoryPage;
 use crate::record::CancelCause;
 use crate::retention::Retention;
 
@@ -38,6 +43,77 @@ impl Remote {
     ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + use<> {
         let filter = filter.clone();
         self.call(move |executor| executor.runs(&filter))
+    }
+
+    /// What is known of a run; see [`Executor::info`](crate::Executor::info).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().info("order-7")).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn info(&self, id: &str) -> impl Future<Output = Result<RunInfo>> + Send + use<> {
+        let id = id.to_owned();
+        self.call(move |executor| executor.info(&id))
+    }
+
+    /// A part of the history of a run; see [`Executor::history`](crate::Executor::history).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let error = executor.block_on(executor.remote().history("order-7", 0..100)).unwrap_err();
+    /// assert!(error.is_not_found());
+    /// ```
+    pub fn history(
+        &self,
+        id: &str,
+        seqs: Range<u64>,
+    ) -> impl Future<Output = Result<HistoryPage>> + Send + use<> {
+        let id = id.to_owned();
+        self.call(move |executor| executor.history(&id, seqs))
+    }
+
+    /// What a run waits for; see [`Executor::awaited`](crate::Executor::awaited).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().awaited("order-7"))?.is_none());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn awaited(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Vec<AwaitedOperation>>>> + Send + use<> {
+        let id = id.to_owned();
+        self.call(move |executor| executor.awaited(&id))
+    }
+
+    /// The store and its executor in numbers; see
+    /// [`Executor::statistics`](crate::Executor::statistics).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert_eq!(executor.block_on(executor.remote().statistics())?.runs.total(), 0);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn statistics(&self) -> impl Future<Output = Result<Statistics>> + Send + use<> {
+        self.call(|executor| executor.statistics())
     }
 
     /// The runs that are parked; see [`Executor::parked`](crate::Executor::parked).

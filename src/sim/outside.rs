@@ -56,7 +56,7 @@ impl Outside {
         self.has_jumps.set(true);
     }
 
-    /// The present process was shut down.
+    /// The present process was shut down, or has dropped its executor.
     pub(super) fn end_in_order(&self) {
         let process = self.process.get();
         let mut noted = self.noted.borrow_mut();

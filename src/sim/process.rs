@@ -104,6 +104,9 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         };
         let driven = panics::catch(|| self.executor.block_on(race(all, shut_down)));
         *told = ended.take();
+        if self.executor.cuts_off_in_order() {
+            self.sim.end_in_order();
+        }
         let (ends, scripts) = driven.map_err(|why| self.stuck(why, told, &clients))??;
         let errors = ends.into_iter().chain(scripts).filter_map(Result::err);
         match errors.max_by_key(|error| !is_the_end(error)) {

@@ -193,7 +193,7 @@ impl Sim {
         self.shared.outside.thing()
     }
 
-    /// This process was shut down.
+    /// This process ended in order.
     pub(super) fn end_in_order(&self) {
         self.shared.outside.end_in_order();
     }

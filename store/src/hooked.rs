@@ -232,6 +232,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
         self.store.backup(to)
     }
 
+    fn bytes(&self) -> Option<u64> {
+        self.store.bytes()
+    }
+
     fn marker(&self) -> Vec<u8> {
         self.store.marker()
     }

@@ -177,6 +177,11 @@ pub trait Store {
         Err(crate::Error::other("this store is no file, and cannot be copied"))
     }
 
+    /// How many bytes it takes on the disk, if it is a file.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// What the last [`set_marker`](Store::set_marker) left, of this process or the one before; empty if
     /// there is none. A store need not have one.
     fn marker(&self) -> Vec<u8> {
@@ -245,6 +250,7 @@ macro_rules! forward_store {
             notes(prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> $crate::Result<()>;
             shapes() -> $crate::Result<$crate::macros::Vec<Option<$crate::macros::Vec<u8>>>>;
             backup(to: &str) -> $crate::Result<()>;
+            bytes() -> Option<u64>;
             marker() -> $crate::macros::Vec<u8>;
             set_marker(marker: &[u8]) -> ();
             next_run() -> $crate::RunKey;

@@ -58,6 +58,31 @@ fn ten_years_ahead_for_one_commit() {
     assert!(told.0.borrow()[0].starts_with("the clock is 31536000"), "{:?}", told.0.borrow());
 }
 
+/// While the clock is behind, a process that is killed every five minutes loses less than one of them: a
+/// sleep of half an hour ends in the sixth to eighth.
+#[test]
+fn time_goes_on_over_kills_while_the_clock_is_behind() {
+    let today = Timestamp::default() + 5 * YEARS;
+    let stored = MemoryStore::new();
+    let mut now = today + YEARS;
+    for killed in 0..10 {
+        let clock = VirtualClock::new(now);
+        let builder = Executor::builder().workflow(NAP, nap).clock(clock.clone());
+        let executor = builder.open_with(stored.shared()).expect("memory");
+        let run = executor.start(NAP, "half an hour", 1_800_000).expect("it is new, or there");
+        executor.block_on(run.accepted()).expect("it is committed");
+        let minutes = if killed == 0 { 0 } else { 5 };
+        let killed_by = clock.sleep(Duration::from_mins(minutes));
+        if let dacapo::Either::First(slept) = executor.block_on(dacapo::select(run, killed_by)) {
+            assert!((6..=8).contains(&killed), "{killed}");
+            assert_eq!(slept.expect("it ends"), 1_800_000);
+            return;
+        }
+        now = today;
+    }
+    panic!("it never ends");
+}
+
 const WORK: Workflow<u32, (u32, u64)> = Workflow::new("work");
 
 /// A step whose attempts take a second each and may take ten; the first ones fail. How often it was
@@ -288,7 +313,13 @@ fn what_an_observer_is_told() {
     let starts = (1..=3).map(|n| executor.start(ODD, &n.to_string(), n).expect("new"));
     let _ends = executor.block_on(dacapo::join_all(starts.collect::<Vec<_>>()));
     let told = seen.1.0.take();
-    assert_eq!(told[..2], [r#"run "2" has ended"#, r#"run "3" has failed: it is odd"#]);
+    assert_eq!(
+        told[..2],
+        [
+            r#"run "2" has ended"#,
+            r#"run "3" has failed: it is odd; Executor::retry takes it up again"#
+        ]
+    );
     assert!(told[2].starts_with("run \"1\" is parked: panicked: "), "{told:?}");
     assert_eq!(told.len(), 3);
     seen.0.take();
@@ -299,5 +330,11 @@ fn what_an_observer_is_told() {
     let end = executor.block_on(executor.attach(ODD, "1").expect("it is there"));
     assert!(end.expect_err("it is odd").to_string().contains("it is odd"));
     let told = seen.1.0.take();
-    assert_eq!(told, [r#"run "1" is resumed"#, r#"run "1" has failed: it is odd"#]);
+    assert_eq!(
+        told,
+        [
+            r#"run "1" is resumed"#,
+            r#"run "1" has failed: it is odd; Executor::retry takes it up again"#
+        ]
+    );
 }

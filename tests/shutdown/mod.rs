@@ -68,6 +68,10 @@ fn open(builder: Builder, store: MemoryStore) -> (Executor, Snapshots) {
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum End {
     InOrder,
+    /// The executor is dropped while the body runs.
+    Dropped,
+    /// It is dropped before it was driven.
+    DroppedAtItsStart,
     /// Before anything was committed, and so before a body began.
     AtItsStart,
     WhileTheBodyRuns,
@@ -83,14 +87,18 @@ fn attempts(ends: &[End], retry: Retry) -> Vec<u32> {
             let run = executor.start(MAIL, "mail-1", ()).expect("new");
             executor.block_on(run.accepted()).expect("it is committed");
         }
-        if end != End::AtItsStart {
+        if !matches!(end, End::AtItsStart | End::DroppedAtItsStart) {
             executor.block_on(server.has_seen(seen + 1));
         }
         if end == End::InOrder {
             executor.block_on(executor.shutdown(SECOND)).expect("it ends in order");
         }
+        let killed = store.now();
         drop(executor);
-        stored = store.now();
+        stored = match end {
+            End::AtItsStart | End::WhileTheBodyRuns => killed,
+            End::InOrder | End::Dropped | End::DroppedAtItsStart => store.now(),
+        };
     }
     server.0.is_up.set(true);
     let (executor, store) = open(mail(&server, retry), stored);
@@ -124,6 +132,67 @@ fn only_ends_that_are_not_in_order_count_as_attempts() {
         assert_eq!(attempts(ends, patient), expected, "{ends:?}");
         assert_eq!(attempts(ends, Retry::never()), expected, "{ends:?}");
     }
+}
+
+/// Whatever a drop cuts off counts for nothing, and what the process before interrupted is counted all the
+/// same: a drop that comes before that is committed says nothing.
+#[test]
+fn a_drop_counts_nothing_but_what_the_process_before_interrupted() {
+    use End::{AtItsStart, Dropped, DroppedAtItsStart, InOrder, WhileTheBodyRuns};
+    type Case = (&'static [End], &'static [u32]);
+    let cases: [Case; 8] = [
+        (&[Dropped], &[1, 1]),
+        (&[Dropped, Dropped, InOrder, Dropped], &[1, 1, 1, 1, 1]),
+        (&[Dropped, AtItsStart, DroppedAtItsStart], &[1, 1]),
+        (&[Dropped, WhileTheBodyRuns], &[1, 1, 2]),
+        (&[WhileTheBodyRuns, Dropped], &[1, 2, 2]),
+        (&[WhileTheBodyRuns, DroppedAtItsStart], &[1, 2]),
+        (&[WhileTheBodyRuns, AtItsStart, DroppedAtItsStart, Dropped], &[1, 2, 2]),
+        (&[Dropped, DroppedAtItsStart, WhileTheBodyRuns, Dropped], &[1, 1, 2, 2]),
+    ];
+    let patient = Retry::exponential(SECOND).max_attempts(5);
+    for (ends, expected) in cases {
+        assert_eq!(attempts(ends, patient), expected, "{ends:?}");
+        assert_eq!(attempts(ends, Retry::never()), expected, "{ends:?}");
+    }
+}
+
+/// That the last attempt was interrupted is not committed yet: the drop gives it no further one.
+#[test]
+fn a_drop_before_the_first_commit_gives_no_further_attempt() {
+    let (mut stored, server) = (MemoryStore::new(), Server::default());
+    let twice = Retry::exponential(SECOND).max_attempts(2);
+    for life in 1..=2 {
+        let (executor, store) = open(mail(&server, twice), stored);
+        let _run = executor.start(MAIL, "mail-1", ()).expect("it is new, or there");
+        executor.block_on(server.has_seen(life));
+        stored = store.now();
+    }
+    let (executor, store) = open(mail(&server, twice), stored);
+    drop(executor);
+    server.0.is_up.set(true);
+    let (executor, _) = open(mail(&server, twice), store.now());
+    let run = executor.attach(MAIL, "mail-1").expect("it is there");
+    assert!(executor.block_on(run).expect_err("it was the last").is_interrupted());
+    assert_eq!(server.seen(), [1, 2]);
+}
+
+/// A panic that takes the executor with it may be that of what it did: it counts.
+#[test]
+fn a_drop_by_a_panic_counts() {
+    let server = Server::default();
+    let (executor, store) = open(mail(&server, Retry::never()), MemoryStore::new());
+    let _run = executor.start(MAIL, "mail-1", ()).expect("new");
+    executor.block_on(server.has_seen(1));
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _executor = executor;
+        panic!("the service has a bug");
+    }));
+    assert!(unwound.is_err());
+    server.0.is_up.set(true);
+    let (executor, _) = open(mail(&server, Retry::never()), store.now());
+    let run = executor.attach(MAIL, "mail-1").expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends"), 2);
 }
 
 /// Deployments every hour use up no attempts of a step that takes a day.

@@ -12,7 +12,7 @@ use crate::shape::{Node, Shape};
 use crate::shapes::{Shapes, Stored};
 use crate::unread::Unread;
 use crate::varint;
-use crate::view::{View, view};
+use crate::view::{Sight, View, view};
 
 impl Shapes {
     /// Reads a value: by place where its type is as it was, or else by name.
@@ -92,9 +92,44 @@ impl Shapes {
     /// # Ok::<(), dacapo_values::Error>(())
     /// ```
     pub fn view(&self, bytes: &[u8]) -> Result<View> {
+        Ok(self.view_within(bytes, usize::MAX)?.0)
+    }
+
+    /// The value without its type, as far as its first `limit` bytes go, and whether that is all of it. What
+    /// is left out is marked: [`View::More`], or "…" behind a text.
+    ///
+    /// Bytes behind those are not looked at, so that damage there is not seen. Secrets are left out in any
+    /// case: see [`Secret`](crate::Secret).
+    ///
+    /// # Errors
+    ///
+    /// As with [`view`](Shapes::view).
+    ///
+    /// ```
+    /// let shapes = dacapo_values::Shapes::new();
+    /// let mut bytes = Vec::new();
+    /// shapes.encode(&("a long text".to_string(), 7u8), &mut bytes)?;
+    /// let (view, is_whole) = shapes.view_within(&bytes, 7)?;
+    /// assert_eq!((view.to_string().as_str(), is_whole), (r#"("a long…", …)"#, false));
+    /// assert!(shapes.view_within(&bytes, 100)?.1);
+    /// # Ok::<(), dacapo_values::Error>(())
+    /// ```
+    pub fn view_within(&self, bytes: &[u8], limit: usize) -> Result<(View, bool)> {
         let (shape, root, body) = self.find(bytes)?;
         let mut reader = Reader::new(body, &shape.nodes, root, Way::ByName);
-        let view = view(&mut reader)?;
+        let sight = Sight::within(limit, &reader);
+        let view = view(&mut reader, &sight)?;
+        if sight.is_whole() {
+            reader.end()?;
+        }
+        Ok((view, sight.is_whole()))
+    }
+
+    /// All of a value, to be compared: secrets, too.
+    fn view_all(&self, bytes: &[u8]) -> Result<View> {
+        let (shape, root, body) = self.find(bytes)?;
+        let mut reader = Reader::new(body, &shape.nodes, root, Way::ByName);
+        let view = view(&mut reader, &Sight::ALL())?;
         reader.end()?;
         Ok(view)
     }
@@ -144,7 +179,7 @@ impl Shapes {
     /// # Ok::<(), dacapo_values::Error>(())
     /// ```
     pub fn compare(&self, one: &[u8], other: &[u8]) -> Result<Comparison> {
-        Ok(compare(&self.view(one)?, &self.view(other)?))
+        Ok(compare(&self.view_all(one)?, &self.view_all(other)?))
     }
 
     /// What a number leads to, and where the value begins in it.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::kind::FIRST;
 use crate::shapes::Shapes;
 use crate::varint;
+use crate::view::View;
 
 /// A value with its shape: it is `Send`, and is read without the [`Shapes`] that it was written with.
 ///
@@ -59,5 +60,36 @@ impl Detached {
     /// As [`Shapes::decode`].
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
         Shapes::load(self.shape.as_deref()).decode(&self.bytes)
+    }
+
+    /// It without its type, and whether that is all of it: see [`Shapes::view_within`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let shapes = dacapo_values::Shapes::new();
+    /// let mut bytes = Vec::new();
+    /// shapes.encode(&Some(7u8), &mut bytes)?;
+    /// let (view, is_whole) = shapes.detach(&bytes)?.view_within(1_000)?;
+    /// assert_eq!((view.to_string().as_str(), is_whole), ("Some(7)", true));
+    /// # Ok::<(), dacapo_values::Error>(())
+    /// ```
+    pub fn view_within(&self, limit: usize) -> Result<(View, bool)> {
+        Shapes::load(self.shape.as_deref()).view_within(&self.bytes, limit)
+    }
+
+    /// How many bytes it takes, with the number of its shape.
+    ///
+    /// ```
+    /// let shapes = dacapo_values::Shapes::new();
+    /// let mut bytes = Vec::new();
+    /// shapes.encode(&Some(7u8), &mut bytes)?;
+    /// assert_eq!(shapes.detach(&bytes)?.size(), 3);
+    /// # Ok::<(), dacapo_values::Error>(())
+    /// ```
+    pub fn size(&self) -> usize {
+        self.bytes.len()
     }
 }

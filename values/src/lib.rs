@@ -118,6 +118,7 @@ mod write;
 mod unread;
 mod read;
 
+mod secret;
 mod view;
 mod compare;
 
@@ -132,5 +133,6 @@ pub use compare::Comparison;
 pub use decode::number_of;
 pub use detached::Detached;
 pub use error::{Error, Result};
+pub use secret::Secret;
 pub use shapes::Shapes;
 pub use view::View;

@@ -112,6 +112,11 @@ impl<'de, 's> Reader<'de, 's> {
         }
     }
 
+    /// What is left to be read: bytes, and parts without bytes.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len() + self.empty
+    }
+
     /// A part that takes no bytes.
     pub(crate) fn nothing(&mut self) -> Result<()> {
         self.empty = self.empty.checked_sub(1).ok_or_else(damaged)?;

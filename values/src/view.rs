@@ -1,6 +1,7 @@
 //! Values without their types.
 
 mod print;
+mod sight;
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -12,7 +13,9 @@ use serde::ser::{Serialize, Serializer};
 use crate::error::Result;
 use crate::kind::{Id, Kind};
 use crate::read::{Fields, Number, Reader, damaged};
+use crate::secret;
 use crate::shape::Node;
+pub(crate) use sight::Sight;
 
 /// A value without its type: what [`Shapes::view`](crate::Shapes::view) gives.
 ///
@@ -66,10 +69,14 @@ pub enum View {
     Struct(String, Vec<(String, View)>),
     /// A variant of an enum with its name, and what it holds.
     Variant(String, Box<View>),
+    /// A [`Secret`](crate::Secret), of which nothing is shown.
+    Secret,
+    /// What follows is left out: see [`Shapes::view_within`](crate::Shapes::view_within).
+    More,
 }
 
-/// All of the value that `reader` is at.
-pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View> {
+/// The value that `reader` is at, as far as it is seen.
+pub(crate) fn view(reader: &mut Reader<'_, '_>, sight: &Sight) -> Result<View> {
     let kind = reader.resolve()?;
     Ok(match kind {
         Kind::Unit => {
@@ -78,13 +85,13 @@ pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View> {
         }
         Kind::Bool => View::Bool(reader.bit()?),
         Kind::Char => View::Char(reader.char()?),
-        Kind::Text => View::Text(reader.text()?.to_owned()),
-        Kind::Bytes => View::Bytes(reader.bytes()?.to_owned()),
-        Kind::Enum | Kind::Variant => variant(reader)?,
+        Kind::Text => sight.text(reader)?,
+        Kind::Bytes => sight.bytes(reader)?,
+        Kind::Enum | Kind::Variant => variant(reader, sight)?,
         Kind::Option if !reader.bit()? => View::None,
         Kind::Option | Kind::List | Kind::Map | Kind::Tuple | Kind::Struct | Kind::Loose => {
             reader.deeper()?;
-            let view = inside(reader, kind)?;
+            let view = inside(reader, kind, sight)?;
             reader.higher();
             view
         }
@@ -99,77 +106,103 @@ pub(crate) fn view(reader: &mut Reader<'_, '_>) -> Result<View> {
     })
 }
 
-fn variant(reader: &mut Reader<'_, '_>) -> Result<View> {
+fn variant(reader: &mut Reader<'_, '_>, sight: &Sight) -> Result<View> {
     let name = reader.variant()?.as_str().to_owned();
     if reader.is_unit()? {
         return Ok(View::Variant(name, Box::new(View::Unit)));
     }
     reader.deeper()?;
-    let held = view(reader)?;
+    let held = view(reader, sight)?;
     reader.higher();
     Ok(View::Variant(name, Box::new(held)))
 }
 
 /// What holds others. Each kind is a function of its own, and none a chain of closures: the frames
 /// of all levels have to fit on a small stack.
-fn inside(reader: &mut Reader<'_, '_>, kind: Kind) -> Result<View> {
+fn inside(reader: &mut Reader<'_, '_>, kind: Kind, sight: &Sight) -> Result<View> {
     match (kind, reader.node()) {
         (Kind::Option, _) => {
-            let held = at(reader, reader.child(0))?;
+            let held = at(reader, reader.child(0), sight)?;
             Ok(View::Some(Box::new(held)))
         }
-        (Kind::List, _) => list(reader),
-        (Kind::Map, _) => map(reader),
-        (Kind::Tuple, Some(node)) => tuple(reader, node),
-        (_, Some(node)) => fields(reader, node),
+        (Kind::List, _) => list(reader, sight),
+        (Kind::Map, _) => map(reader, sight),
+        (Kind::Tuple, Some(node)) => tuple(reader, node, sight),
+        (_, Some(node)) => fields(reader, node, sight),
         (_, None) => Err(damaged()),
     }
 }
 
-fn list(reader: &mut Reader<'_, '_>) -> Result<View> {
+fn list(reader: &mut Reader<'_, '_>, sight: &Sight) -> Result<View> {
     let each = reader.child(0);
     let mut shown = Vec::new();
     for _ in 0..reader.varint()? {
-        shown.push(at(reader, each)?);
+        if sight.ends(reader) {
+            shown.push(View::More);
+            break;
+        }
+        shown.push(at(reader, each, sight)?);
     }
     Ok(View::List(shown))
 }
 
-fn map(reader: &mut Reader<'_, '_>) -> Result<View> {
+fn map(reader: &mut Reader<'_, '_>, sight: &Sight) -> Result<View> {
     let [key, value] = [reader.child(0), reader.child(1)];
     let mut shown = Vec::new();
     for _ in 0..reader.varint()? {
-        shown.push((at(reader, key)?, at(reader, value)?));
+        if sight.ends(reader) {
+            shown.push((View::More, View::More));
+            break;
+        }
+        let key = at(reader, key, sight)?;
+        let value = if sight.ends(reader) { View::More } else { at(reader, value, sight)? };
+        shown.push((key, value));
     }
-    Ok(View::Map(shown))
+    // Where values describe themselves a struct is a map.
+    match &shown[..] {
+        [(View::Text(name), _)] if sight.hides_secrets && name == secret::NAME => Ok(View::Secret),
+        _ => Ok(View::Map(shown)),
+    }
 }
 
-fn tuple(reader: &mut Reader<'_, '_>, node: &Node) -> Result<View> {
+fn tuple(reader: &mut Reader<'_, '_>, node: &Node, sight: &Sight) -> Result<View> {
     if node.children.is_empty() {
         reader.nothing()?;
     }
     let mut shown = Vec::new();
     for child in &node.children {
-        shown.push(at(reader, child.node)?);
+        if sight.ends(reader) {
+            shown.push(View::More);
+            break;
+        }
+        shown.push(at(reader, child.node, sight)?);
     }
     Ok(View::Tuple(shown))
 }
 
-fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node) -> Result<View> {
+fn fields<'s>(reader: &mut Reader<'_, 's>, node: &'s Node, sight: &Sight) -> Result<View> {
     if node.children.is_empty() {
         reader.nothing()?;
     }
     let mut shown = Vec::new();
     let mut fields = Fields::new(reader, node);
     while let Some(child) = fields.next()? {
-        shown.push((child.name.as_str().to_owned(), at(fields.reader, child.node)?));
+        if sight.ends(fields.reader) {
+            shown.push(("…".to_owned(), View::More));
+            break;
+        }
+        shown.push((child.name.as_str().to_owned(), at(fields.reader, child.node, sight)?));
     }
-    Ok(View::Struct(node.name.as_str().to_owned(), shown))
+    let name = node.name.as_str();
+    if sight.hides_secrets && secret::is_one(name) {
+        return Ok(View::Secret);
+    }
+    Ok(View::Struct(name.to_owned(), shown))
 }
 
-fn at(reader: &mut Reader<'_, '_>, node: Id) -> Result<View> {
+fn at(reader: &mut Reader<'_, '_>, node: Id, sight: &Sight) -> Result<View> {
     reader.go(node);
-    view(reader)
+    view(reader, sight)
 }
 
 impl Serialize for View {
@@ -191,6 +224,8 @@ impl Serialize for View {
             View::Struct(_, fields) => serializer.collect_map(fields.iter().map(|(k, v)| (k, v))),
             View::Variant(name, held) if **held == View::Unit => serializer.serialize_str(name),
             View::Variant(name, held) => serializer.collect_map([(name, held)]),
+            View::Secret => serializer.serialize_str(secret::NAME),
+            View::More => serializer.serialize_str("…"),
         }
     }
 }

@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::View;
+use crate::secret;
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,6 +20,8 @@ impl fmt::Display for View {
             View::Bytes(value) => write!(f, "b\"{}\"", value.escape_ascii()),
             View::None => f.write_str("None"),
             View::Some(value) => write!(f, "Some({value})"),
+            View::Secret => f.write_str(secret::NAME),
+            View::More => f.write_str("…"),
             View::List(parts) => list(f, "[", parts, "]"),
             View::Tuple(parts) => list(f, "(", parts, if parts.len() == 1 { ",)" } else { ")" }),
             View::Map(entries) if entries.is_empty() => f.write_str("{}"),

@@ -12,5 +12,6 @@ mod growth;
 mod limits;
 mod ordinary;
 mod refusals;
+mod seen;
 mod support;
 mod typed;

@@ -1,0 +1,166 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::time::ago;
+
+/// Shows the runs in a file of dacapo.
+///
+/// Codes: 0 done, 1 failed, 2 wrong usage, 3 no such run, 4 the answer is no (damage was found, runs are
+/// parked), 6 the file is in use.
+#[derive(Parser, Debug)]
+#[command(name = "dacapo", version)]
+pub(crate) struct Args {
+    /// The file; without it, the only *.redb in this folder.
+    #[arg(short, long, global = true, env = "DACAPO_FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// One JSON object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Times in UTC, not in the zone of this machine.
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
+
+    /// Nothing but ASCII.
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+
+    /// Colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When there are colours.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// The runs, the newest first.
+    List(List),
+    /// What a run did, and when.
+    Show(Show),
+    /// One recorded value, whole.
+    Value(Value),
+    /// The runs that were stopped without having ended.
+    Parked(Parked),
+    /// Why a run does not go on, or how it ended.
+    Why {
+        /// The run.
+        id: String,
+    },
+    /// The file in numbers.
+    Stats,
+    /// Holds everything against its checksums.
+    Check,
+    /// Completion for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct List {
+    /// Only those in these states: a state, "unfinished" or "ended".
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<State>,
+    /// Only those of this workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Only those whose id begins so.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Only those with this attribute.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) attribute: Vec<(String, String)>,
+    /// Only those started within so long: 90s, 5m, 2h, 3d.
+    #[arg(long, value_name = "TIME", value_parser = ago)]
+    pub(crate) since: Option<u64>,
+    /// Only those whose input, output or error has this text.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+    /// Only those that were started before this run.
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+    /// So many at most.
+    #[arg(short = 'n', long, value_name = "RUNS", default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Show {
+    /// The run.
+    pub(crate) id: String,
+    /// With the values.
+    #[arg(long)]
+    pub(crate) values: bool,
+    /// As it was behind this record.
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) at: Option<u64>,
+    /// Only operations that failed, or were tried again.
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) only: Option<Only>,
+    /// Every operation by itself.
+    #[arg(long, conflicts_with = "only")]
+    pub(crate) all: bool,
+}
+
+/// Which operations are shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Only {
+    /// Those that failed, or were tried again.
+    Failed,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Value {
+    /// The run.
+    pub(crate) id: String,
+    /// The number of an operation, "input", "output", or @ and a record.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) which: String,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Parked {
+    /// One of them, with all that is known.
+    pub(crate) id: Option<String>,
+    /// Prints nothing: the code is 4 if there are some.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where a run may stand.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Running,
+    Parked,
+    Queued,
+    Delayed,
+    Completed,
+    Failed,
+    Cancelled,
+    Continued,
+    Unfinished,
+    Ended,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no \"=\"")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,9 @@
+//! What each command does.
+
+pub(crate) mod check;
+pub(crate) mod list;
+pub(crate) mod parked;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod value;
+pub(crate) mod why;

@@ -1,0 +1,65 @@
+//! `dacapo parked`.
+
+use dacapo_inspect::Parked;
+
+use crate::args;
+use crate::file::Opened;
+use crate::out::{Out, Paint};
+use crate::text::{counted, cut, left, safe, width};
+use crate::trouble::{Kind, Trouble};
+
+pub(crate) fn parked(file: &Opened, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
+    let mut parked = file.source.parked()?;
+    if let Some(id) = &args.id {
+        // An id that nobody has is another thing.
+        file.source.executor().info(id)?;
+        parked.retain(|run| run.id == *id);
+    }
+    if args.quiet {
+        return Ok(if parked.is_empty() { 0 } else { 4 });
+    }
+    if out.is_json {
+        parked.iter().try_for_each(|run| out.json(run))?;
+        return Ok(0);
+    }
+    match (&args.id, &parked[..]) {
+        (Some(_), [run]) => one(run, out)?,
+        (Some(id), _) => {
+            let message = format!("run {id:?} is not parked: see \"dacapo why {id}\"");
+            return Err(Trouble::new(Kind::Failed, message));
+        }
+        (None, []) => out.line("No run is parked.")?,
+        (None, all) => list(all, out)?,
+    }
+    Ok(0)
+}
+
+fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
+    let at = run.parked_at.map(|at| format!(" · parked {}", out.zone.full(at))).unwrap_or_default();
+    let id = Paint::Bold.on(&safe(&run.id));
+    out.line(&format!("{id} · {} · {}{at}", safe(&run.workflow), run.reason))?;
+    for part in run.message.split("; ") {
+        out.line(&format!(" {}", safe(part)))?;
+    }
+    if let Some(build) = &run.build {
+        out.line(&format!(" by build {}", safe(build)))?;
+    }
+    let id = safe(&run.id);
+    out.line(&Paint::Faint.on(&format!("Its history: dacapo show {id}")))?;
+    Ok(())
+}
+
+fn list(all: &[Parked], out: &mut Out) -> Result<(), Trouble> {
+    let ids = all.iter().map(|run| width(&safe(&run.id))).max().unwrap_or_default();
+    let reasons = all.iter().map(|run| width(&run.reason)).max().unwrap_or_default();
+    let room = out.columns.saturating_sub(ids + reasons + 7);
+    for run in all {
+        let id = left(&safe(&run.id), ids);
+        let message =
+            run.message.strip_prefix(&format!("{}: ", run.reason)).unwrap_or(&run.message);
+        let (reason, message) = (left(&run.reason, reasons), cut(&safe(message), room));
+        out.line(&format!(" {} {id}  {reason}  {message}", Paint::Bad.on("‖")))?;
+    }
+    let line = format!("{} parked. All of it: dacapo parked ID", counted(all.len() as u64, "run"));
+    Ok(out.line(&Paint::Faint.on(&line))?)
+}

@@ -1,0 +1,37 @@
+//! `dacapo stats`.
+
+use crate::file::Opened;
+use crate::out::Out;
+use crate::text::{count, safe};
+use crate::trouble::Trouble;
+
+pub(crate) fn stats(file: &Opened, out: &mut Out) -> Result<u8, Trouble> {
+    let statistics = file.source.statistics()?;
+    if out.is_json {
+        out.json(&statistics)?;
+        return Ok(0);
+    }
+    let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
+    out.line(&format!("{}{size} · at rest", safe(&file.name)))?;
+    let states =
+        ["running", "parked", "queued", "delayed", "completed", "failed", "cancelled", "continued"];
+    let some = states.into_iter().filter_map(|state| {
+        let number = statistics.runs.get(state).copied().filter(|number| *number > 0)?;
+        Some(format!("{} {state}", count(number)))
+    });
+    let runs: Vec<_> = some.collect();
+    let runs = if runs.is_empty() { "none".into() } else { runs.join(", ") };
+    out.line(&format!(" runs     {runs}"))?;
+    let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
+    out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
+    Ok(0)
+}
+
+/// So many bytes, in a unit of which there are at least one.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
+        Some((unit, bits)) => format!("{:.1} {unit}", bytes as f64 / (1_u64 << bits) as f64),
+        None => format!("{bytes} B"),
+    }
+}

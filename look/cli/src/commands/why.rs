@@ -1,0 +1,120 @@
+//! `dacapo why`.
+
+use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, View, Which};
+use serde::Serialize;
+
+use crate::file::Opened;
+use crate::out::{Out, Paint};
+use crate::text::{counted, safe};
+use crate::time::duration;
+use crate::trouble::Trouble;
+
+pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble> {
+    let run = file.source.run(id, View::default().only(Which::Failed))?;
+    let open: Vec<_> = run.shown.iter().filter_map(open).collect();
+    if out.is_json {
+        let (id, state, now) = (&run.row.id, run.row.state, &run.row.now);
+        out.json(&Why { kind: "why", id, state, now, open })?;
+        return Ok(0);
+    }
+    let id = Paint::Bold.on(&safe(id));
+    out.line(&format!("{id} {}", headline(&run.row, out)))?;
+    for line in details(&run.row, out) {
+        out.line(&format!(" {line}"))?;
+    }
+    for operation in open {
+        about(operation, out)?;
+    }
+    Ok(0)
+}
+
+/// As JSON has it.
+#[derive(Serialize)]
+struct Why<'a> {
+    kind: &'static str,
+    id: &'a str,
+    state: &'static str,
+    #[serde(flatten)]
+    now: &'a Activity,
+    open: Vec<&'a Operation>,
+}
+
+/// An operation that has no outcome yet.
+fn open(shown: &Shown) -> Option<&Operation> {
+    match shown {
+        Shown::One(one) if matches!(one.state, Progress::Done | Progress::Failed) => None,
+        Shown::One(one) => Some(one),
+        _ => None,
+    }
+}
+
+fn headline(row: &Row, out: &Out) -> String {
+    match &row.now {
+        Activity::Asleep { until } => {
+            format!("sleeps until {}, {}", out.zone.full(*until), out.zone.distance(*until))
+        }
+        Activity::Waiting => "waits for others alone: no sleep, no time limit, no deadline".into(),
+        Activity::Retrying { number, .. } => format!("waits for the next attempt of {number}"),
+        Activity::UnderWay { after } => {
+            format!("was under way when this file was written last, after {}", safe(after))
+        }
+        Activity::Parked { reason, .. } => {
+            format!("is parked: {reason}, since {}", out.zone.full(row.changed_at))
+        }
+        Activity::Returned { .. } => format!("has completed at {}", out.zone.full(row.changed_at)),
+        Activity::Failed { .. } if row.state == "cancelled" => {
+            format!("was cancelled at {}", out.zone.full(row.changed_at))
+        }
+        Activity::Failed { .. } => format!("has failed at {}", out.zone.full(row.changed_at)),
+        Activity::Continued => "went on in its next pass".into(),
+        Activity::Unreadable { .. } => "has a history that cannot be read at its end".into(),
+        _ => row.state.into(),
+    }
+}
+
+fn details(row: &Row, out: &Out) -> Vec<String> {
+    match &row.now {
+        Activity::Parked { message, .. } => message.split("; ").map(safe).collect(),
+        Activity::Failed { error } => {
+            let mut lines = vec![Paint::Bad.on(&safe(&error.line()))];
+            if row.state == "failed" {
+                lines.push("It is taken up from what it achieved by Executor::retry.".into());
+            }
+            lines
+        }
+        Activity::Unreadable { why } => vec![safe(why)],
+        Activity::UnderWay { .. } => vec!["It goes on when its program runs.".into()],
+        Activity::Asleep { .. } | Activity::Waiting => {
+            let deadline = |at| format!("It is asked to end at {}.", out.zone.full(at));
+            row.deadline.map(deadline).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
+    let number = operation.number.as_deref().unwrap_or("·");
+    let what = format!("{number} {}", safe(&operation.title()));
+    let state = match operation.state {
+        Progress::Retrying => format!("{} failed", counted(operation.attempts.into(), "attempt")),
+        Progress::Interrupted => {
+            format!("interrupted, {} so far", counted(operation.attempts.into(), "attempt"))
+        }
+        _ => match operation.began_at {
+            Some(at) => format!("began {}", out.zone.distance(at)),
+            None => "has begun".into(),
+        },
+    };
+    out.line(&format!(" {what}: {state}"))?;
+    if let Some(last) = operation.failed_attempts.last() {
+        let waits = duration(last.next_at.as_nanos().saturating_sub(last.at.as_nanos()));
+        out.line(&format!(
+            "   attempt {}: {}",
+            last.attempt,
+            Paint::Bad.on(&safe(&last.error.line()))
+        ))?;
+        let at = out.zone.full(last.next_at);
+        out.line(&format!("   the next one was due {waits} later, at {at}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Which file, and how it is opened.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dacapo::Builder;
+use dacapo::store::Options;
+use dacapo_inspect::Source;
+
+use crate::trouble::{Kind, Trouble};
+
+/// A file that is looked at.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What a header calls it.
+    pub(crate) name: String,
+    pub(crate) source: Source,
+}
+
+/// Opens the file to look at it.
+pub(crate) fn open(builder: Builder, file: Option<&Path>) -> Result<Opened, Trouble> {
+    open_with(builder, file, Options::new())
+}
+
+/// The same, in another way.
+pub(crate) fn open_with(
+    builder: Builder,
+    file: Option<&Path>,
+    options: Options,
+) -> Result<Opened, Trouble> {
+    let path = match file {
+        Some(path) => path.to_owned(),
+        None => only_one(Path::new("."))?,
+    };
+    if !path.exists() {
+        let message = format!("there is no file {}: name it with -f FILE", path.display());
+        return Err(Trouble::new(Kind::NoSuchFile, message));
+    }
+    let store = options.read_only().open(&path)?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok(Opened { name, source: Source::new(builder.look_at(store)?) })
+}
+
+/// The only store in a folder.
+fn only_one(folder: &Path) -> Result<PathBuf, Trouble> {
+    let is_store = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "redb");
+    let entries = fs::read_dir(folder).map_err(|error| {
+        Trouble::new(Kind::Failed, format!("this folder cannot be read: {error}"))
+    })?;
+    let mut stores: Vec<_> =
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(is_store).collect();
+    stores.sort();
+    match &stores[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(Trouble::new(
+            Kind::Usage,
+            "there is no *.redb in this folder: name the file with -f FILE or DACAPO_FILE",
+        )),
+        [first, ..] => {
+            let message = format!(
+                "there are {} *.redb in this folder: name one, as with -f {}",
+                stores.len(),
+                first.display()
+            );
+            Err(Trouble::new(Kind::Usage, message))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The program `dacapo`: how runs are seen from a terminal.
+//!
+//! It shows files at rest, without the workflows and the types of those who made them. A program of your own
+//! has the same commands with one line:
+//!
+//! ```no_run
+//! use dacapo::{Ctx, Error, Executor, Workflow};
+//!
+//! const GREET: Workflow<String, String> = Workflow::new("greet");
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let greet = async |_: &Ctx, name: String| Ok::<_, Error>(format!("hello {name}"));
+//!     dacapo_cli::run(Executor::builder().workflow(GREET, greet))
+//! }
+//! ```
+//!
+//! Every command, what it prints and the codes it ends with are in `docs/look.md`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod args;
+mod trouble;
+mod text;
+mod time;
+mod out;
+mod file;
+mod axis;
+mod timeline;
+mod commands;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use dacapo::Builder;
+
+use args::{Args, Command};
+use out::Out;
+use trouble::{Kind, Trouble};
+
+/// Does what the command line says, with the workflows and settings of `builder`, and gives the code to end
+/// with.
+pub fn run(builder: Builder) -> ExitCode {
+    let matches = match Args::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let args = match Args::from_arg_matches(&matches) {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let is_json = args.json;
+    let mut out = Out::new(&args);
+    let done = carry_out(builder, args, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(trouble) if trouble.is(Kind::ClosedPipe) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            // Nobody is left who could be told that this fails.
+            let _ = writeln!(io::stderr(), "{}", trouble.shown(is_json));
+            ExitCode::from(trouble.code())
+        }
+    }
+}
+
+/// What clap says is for people, also help; but not where somebody asks for JSON.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().any(|arg| arg == "--json") {
+        let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let _ = writeln!(io::stderr(), "{}", Trouble::new(Kind::Usage, message).shown(true));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
+}
+
+fn carry_out(builder: Builder, args: Args, out: &mut Out) -> Result<u8, Trouble> {
+    let Args { file, command, .. } = args;
+    let open = |builder| file::open(builder, file.as_deref());
+    match command {
+        Command::List(list) => commands::list::list(&open(builder)?, &list, out),
+        Command::Show(show) => commands::show::show(&open(builder)?, &show, out),
+        Command::Value(value) => commands::value::value(&open(builder)?, &value, out),
+        Command::Parked(parked) => commands::parked::parked(&open(builder)?, &parked, out),
+        Command::Why { id } => commands::why::why(&open(builder)?, &id, out),
+        Command::Stats => commands::stats::stats(&open(builder)?, out),
+        Command::Check => commands::check::check(file.as_deref(), out),
+        Command::Completion { shell } => {
+            let mut command = Args::command();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "dacapo", &mut script);
+            out.raw(&script)?;
+            Ok(0)
+        }
+    }
+}

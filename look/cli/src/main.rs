@@ -1,0 +1,7 @@
+//! The program `dacapo`, which knows no workflows and no types.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dacapo_cli::run(dacapo::Executor::builder())
+}

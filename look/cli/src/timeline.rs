@@ -1,0 +1,299 @@
+//! The operations of a run, each in a line, with a bar that says when.
+
+use dacapo_inspect::{Operation, Outcome, Progress, Run, Shown, Site, Type};
+
+use crate::axis::Axis;
+use crate::out::Paint;
+use crate::text::{count, counted, cut, left, right, safe, width};
+use crate::time::duration;
+
+/// What stands before and behind the bar.
+struct Line {
+    number: String,
+    title: String,
+    bar: String,
+    took: String,
+    paint: Option<Paint>,
+}
+
+/// The lines of a timeline, over so many columns.
+pub(crate) fn lines(run: &Run, columns: usize, has_values: bool) -> Vec<String> {
+    const TOOK: usize = 9;
+    let titles = run.shown.iter().map(|shown| width(&title(shown)));
+    let widest = titles.max().unwrap_or_default().clamp(9, (columns / 3).max(16));
+    let number = run.shown.iter().map(|shown| width(&number_of(shown))).max().unwrap_or(0).max(4);
+    let axis = Axis::new(&spans(run), columns.saturating_sub(number + widest + TOOK + 5).max(8));
+    let frame = Frame { number, title: widest, took: TOOK };
+    let mut lines = vec![frame.header(&axis, run.row.started_at.as_nanos())];
+    for shown in &run.shown {
+        match shown {
+            Shown::One(operation) => frame.one(operation, &axis, columns, has_values, &mut lines),
+            Shown::Many(site) => frame.many(site, &axis, columns, &mut lines),
+            _ => {}
+        }
+    }
+    lines.push(foot(run, &axis));
+    lines
+}
+
+/// The widths of the columns beside the bar.
+struct Frame {
+    number: usize,
+    title: usize,
+    took: usize,
+}
+
+impl Frame {
+    fn header(&self, axis: &Axis, started_at: u64) -> String {
+        let mut labels = String::new();
+        for (column, time) in axis.marks() {
+            let label = match time.saturating_sub(started_at) {
+                0 => "0 s".into(),
+                since => format!("+{}", crate::time::rough(since)),
+            };
+            let fits = column + width(&label) <= axis.columns();
+            if fits && (column == 0 || width(&labels) < column) {
+                labels = left(&labels, column) + &label;
+            }
+        }
+        let bar = left(&labels, axis.columns());
+        let took = String::from("took");
+        Paint::Faint.on(&self.text(&Line {
+            number: "#".into(),
+            title: "operation".into(),
+            bar,
+            took,
+            paint: None,
+        }))
+    }
+
+    fn text(&self, line: &Line) -> String {
+        let Line { number, title, bar, took, paint } = line;
+        let bar = paint.map_or_else(|| bar.clone(), |paint| paint.on(bar));
+        let (number, title) =
+            (right(number, self.number), left(&cut(title, self.title), self.title));
+        format!("{number}  {title} {bar} {}", right(took, self.took))
+    }
+
+    fn one(
+        &self,
+        operation: &Operation,
+        axis: &Axis,
+        columns: usize,
+        has_values: bool,
+        lines: &mut Vec<String>,
+    ) {
+        let took = match (operation.took, operation.at_least) {
+            (Some(took), _) => duration(took),
+            (None, Some(least)) => format!("≥ {}", duration(least)),
+            (None, None) => String::new(),
+        };
+        lines.push(self.text(&Line {
+            number: operation.number.clone().unwrap_or_else(|| "·".into()),
+            title: titled(operation),
+            bar: bar(operation, axis),
+            took,
+            paint: paint(operation),
+        }));
+        let indent = self.number + 2;
+        let room = columns.saturating_sub(indent + 2);
+        if let Some(error) = operation.error() {
+            let line = format!("✗ {}", cut(&safe(&error.line()), room));
+            lines.push(format!("{}{}", " ".repeat(indent), Paint::Bad.on(&line)));
+        }
+        if let Some(Outcome::Value(value)) = operation.outcome.as_ref().filter(|_| has_values) {
+            let shown = value.unreadable.as_deref().unwrap_or(value.json());
+            lines.push(format!("{}= {}", " ".repeat(indent), cut(&safe(shown), room)));
+        }
+    }
+
+    fn many(&self, site: &Site, axis: &Axis, columns: usize, lines: &mut Vec<String>) {
+        let numbers = &site.numbers;
+        let number = site.first.as_ref().map_or_else(|| "·".into(), |first| format!("{first}…"));
+        let took = match (site.began_at, site.ended_at) {
+            (Some(began), Some(ended)) => duration(ended.as_nanos() - began.as_nanos()),
+            _ => String::new(),
+        };
+        let (bar, paint) = (density(site, axis), Some(Paint::Good));
+        lines.push(self.text(&Line { number, title: of_site(site), bar, took, paint }));
+        let mut about = Vec::new();
+        if numbers.at_once > 1 {
+            about.push(format!("≤ {} at once", count(numbers.at_once as u64)));
+        }
+        if let (Some(p50), Some(p99)) = (numbers.p50, numbers.p99) {
+            about.push(format!("p50 {}, p99 {}", duration(p50), duration(p99)));
+        }
+        if numbers.retried > 0 {
+            about.push(format!("{} tried again", count(numbers.retried)));
+        }
+        if numbers.failed > 0 {
+            about.push(format!("{} failed: --only failed", count(numbers.failed)));
+        }
+        let indent = self.number + 2;
+        if !about.is_empty() {
+            let about = cut(&about.join(" · "), columns.saturating_sub(indent));
+            lines.push(format!("{}{}", " ".repeat(indent), Paint::Faint.on(&about)));
+        }
+        let is_notable = |operation: &&Operation| operation.state != Progress::Done;
+        for operation in site.notable.iter().filter(is_notable) {
+            self.one(operation, axis, columns, false, lines);
+        }
+    }
+}
+
+fn number_of(shown: &Shown) -> String {
+    match shown {
+        Shown::One(operation) => operation.number.clone().unwrap_or_default(),
+        Shown::Many(site) => site.first.as_ref().map_or(String::new(), |first| format!("{first}…")),
+        _ => String::new(),
+    }
+}
+
+fn title(shown: &Shown) -> String {
+    match shown {
+        Shown::One(operation) => titled(operation),
+        Shown::Many(site) => of_site(site),
+        _ => String::new(),
+    }
+}
+
+/// What it is, with how often it was tried and what is not done.
+fn titled(operation: &Operation) -> String {
+    let mut title = safe(&operation.title());
+    if operation.attempts > 1 {
+        title.push_str(&format!(" ×{}", operation.attempts));
+    }
+    match operation.state {
+        Progress::Retrying => title + " ↻",
+        Progress::Interrupted | Progress::Begun => title + " ▷",
+        _ => title,
+    }
+}
+
+fn of_site(site: &Site) -> String {
+    let name = match (site.kind, site.name.is_empty()) {
+        (Type::Step, false) => site.name.clone(),
+        (kind, true) => kind.word().to_owned(),
+        (kind, false) => format!("{} {:?}", kind.word(), site.name),
+    };
+    format!("{} ×{}", safe(&name), count(site.numbers.count))
+}
+
+fn paint(operation: &Operation) -> Option<Paint> {
+    match (operation.kind, operation.state) {
+        (_, Progress::Failed) => Some(Paint::Bad),
+        (_, Progress::Retrying | Progress::Interrupted | Progress::Begun) => Some(Paint::Busy),
+        (Type::Step | Type::Child, Progress::Done) => Some(Paint::Good),
+        _ => Some(Paint::Faint),
+    }
+}
+
+/// When something took place, of everything that is drawn.
+fn spans(run: &Run) -> Vec<(u64, u64)> {
+    let started = run.row.started_at.as_nanos();
+    let mut spans = vec![(started, started)];
+    for shown in &run.shown {
+        match shown {
+            Shown::One(operation) => spans.extend(span(operation)),
+            Shown::Many(site) => spans.extend(&site.spans),
+            _ => {}
+        }
+    }
+    spans.extend(run.ended_at.map(|at| (at.as_nanos(), at.as_nanos())));
+    spans
+}
+
+/// A wait is idle time: of it the end alone.
+fn span(operation: &Operation) -> Option<(u64, u64)> {
+    let ended = operation.ended_at.map(|at| at.as_nanos());
+    let began = operation.began_at.map(|at| at.as_nanos());
+    match operation.kind {
+        Type::Step => Some((began.or(ended)?, ended.or(began)?)),
+        _ => ended.or(began).map(|at| (at, at)),
+    }
+}
+
+/// Columns that are empty, but for where time is left out.
+fn empty(axis: &Axis) -> Vec<char> {
+    let mut cells = vec![' '; axis.columns()];
+    for column in axis.left_out() {
+        if let Some(cell) = cells.get_mut(column) {
+            *cell = '╎';
+        }
+    }
+    cells
+}
+
+fn bar(operation: &Operation, axis: &Axis) -> String {
+    let mut cells = empty(axis);
+    let ended = operation.ended_at.map(|at| at.as_nanos());
+    let began = operation.began_at.map(|at| at.as_nanos());
+    let waited = operation.at_least.zip(ended).map(|(least, ended)| ended.saturating_sub(least));
+    match (operation.kind, began.or(waited), ended) {
+        (Type::Step, Some(from), Some(to)) => fill(&mut cells, axis, (from, to), '█'),
+        (_, Some(from), Some(to)) => fill(&mut cells, axis, (from, to), '░'),
+        (_, Some(from), None) => put(&mut cells, axis, from, '▷'),
+        (_, None, Some(at)) => put(&mut cells, axis, at, '•'),
+        (_, None, None) => {}
+    }
+    cells.into_iter().collect()
+}
+
+fn put(cells: &mut [char], axis: &Axis, time: u64, sign: char) {
+    let column = (axis.column(time) as usize).min(cells.len().saturating_sub(1));
+    if let Some(cell) = cells.get_mut(column) {
+        *cell = sign;
+    }
+}
+
+/// From one moment to another; the last column by eighths.
+fn fill(cells: &mut [char], axis: &Axis, (from, to): (u64, u64), sign: char) {
+    const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+    let last = cells.len().saturating_sub(1);
+    let (first, end) = ((axis.column(from) as usize).min(last), axis.column(to));
+    let whole = (end as usize).min(cells.len());
+    for cell in cells.iter_mut().take(whole).skip(first) {
+        *cell = sign;
+    }
+    if whole > first && (end.fract() < 0.125 || whole > last) {
+        return;
+    }
+    let rest = if sign == '█' { EIGHTHS[((end.fract() * 8.0) as usize).min(7)] } else { sign };
+    cells[whole.min(last)] = rest;
+}
+
+/// How many of a site were under way in each column, as heights.
+fn density(site: &Site, axis: &Axis) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let mut numbers = vec![0_i64; axis.columns() + 1];
+    for &(from, to) in &site.spans {
+        let last = axis.columns() - 1;
+        let (from, to) = (axis.column(from) as usize, axis.column(to) as usize);
+        numbers[from.min(last)] += 1;
+        numbers[to.min(last) + 1] -= 1;
+    }
+    let mut now = 0;
+    let heights: Vec<_> = numbers
+        .iter()
+        .map(|change| {
+            now += change;
+            now
+        })
+        .collect();
+    let most = heights.iter().max().copied().unwrap_or(1).max(1);
+    let mut cells = empty(axis);
+    for (cell, height) in cells.iter_mut().zip(heights).filter(|(_, height)| *height > 0) {
+        *cell = HEIGHTS[usize::try_from((height * 8 - 1) / most).unwrap_or(0).min(7)];
+    }
+    cells.into_iter().collect()
+}
+
+fn foot(run: &Run, axis: &Axis) -> String {
+    let records = match run.to < run.row.records {
+        true => format!("{} of {}", count(run.to), counted(run.row.records, "record")),
+        false => counted(run.row.records, "record"),
+    };
+    let operations = counted(run.operations, "operation");
+    let idle = if axis.left_out().next().is_some() { " ╎ idle time left out." } else { "" };
+    Paint::Faint.on(&format!("{operations}, {records}.{idle}"))
+}

@@ -1,0 +1,135 @@
+//! What each command prints of runs of every kind.
+
+use std::fmt::Write;
+
+use crate::support::{dacapo, orders, snapshot};
+
+/// What some calls print, each under its command line.
+fn transcript(calls: &[&[&str]]) -> String {
+    let mut text = String::new();
+    for args in calls {
+        let called = dacapo(orders(), args);
+        writeln!(text, "$ dacapo {}", args.join(" ")).expect("a string takes all");
+        text.push_str(&called.out);
+        for line in called.err.lines() {
+            writeln!(text, "! {line}").expect("a string takes all");
+        }
+        if called.code != 0 {
+            writeln!(text, "[{}]", called.code).expect("a string takes all");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn a_list() {
+    let text = transcript(&[
+        &["list"],
+        &["list", "--state", "failed,parked"],
+        &["list", "--prefix", "order-", "-n", "2"],
+        &["list", "--before", "order-1002"],
+        &["list", "--attribute", "customer=ada"],
+        &["list", "--grep", "\"bob\""],
+        &["list", "--workflow", "nobody"],
+        &["list", "--ascii", "-n", "3"],
+    ]);
+    snapshot("list.txt", &text);
+}
+
+#[test]
+fn a_run() {
+    let text = transcript(&[
+        &["show", "order-1001"],
+        &["show", "order-1001", "--values", "--at", "6"],
+        &["show", "order-1002"],
+        &["show", "remote-1"],
+        &["show", "nap-1"],
+        &["show", "--ascii", "order-1003"],
+    ]);
+    snapshot("show.txt", &text);
+}
+
+#[test]
+fn a_run_of_a_thousand_steps() {
+    let text = transcript(&[&["show", "crawl-1"], &["show", "crawl-1", "--only", "failed"]]);
+    snapshot("crawl.txt", &text);
+}
+
+#[test]
+fn reasons() {
+    let ids = ["order-1001", "order-1002", "stuck-1", "nap-1", "nap-2", "remote-1", "order-1003"];
+    let calls = ids.map(|id| ["why", id]);
+    let mut calls: Vec<&[&str]> = calls.iter().map(|call| &call[..]).collect();
+    calls.extend([
+        &["parked"][..],
+        &["parked", "stuck-1"],
+        &["parked", "nap-1"],
+        &["parked", "-q"],
+    ]);
+    snapshot("why.txt", &transcript(&calls));
+}
+
+#[test]
+fn values() {
+    let text = transcript(&[
+        &["value", "order-1001", "input"],
+        &["value", "order-1001", "output"],
+        &["value", "order-1001", "1"],
+        &["value", "order-1001", "@6"],
+        &["value", "order-1001", "1", "--json"],
+        &["value", "order-1001", "5"],
+        &["value", "order-1001", "second"],
+        &["check"],
+    ]);
+    snapshot("value.txt", &text);
+}
+
+#[test]
+fn json() {
+    let text = transcript(&[
+        &["list", "--json"],
+        &["show", "order-1001", "--json"],
+        &["show", "crawl-1", "--json"],
+        &["parked", "--json"],
+        &["why", "remote-1", "--json"],
+        &["check", "--json"],
+        &["list", "--json", "--workflow", "nobody"],
+        &["show", "nobody", "--json"],
+        &["list", "--json", "--nobody"],
+    ]);
+    for line in text.lines().filter(|line| line.starts_with(['{', '!'])) {
+        let json: serde_json::Value =
+            serde_json::from_str(line.trim_start_matches("! ")).expect("each line is JSON");
+        assert!(json["kind"].is_string(), "{line}");
+    }
+    snapshot("json.txt", &text);
+}
+
+#[test]
+fn numbers() {
+    let called = dacapo(orders(), &["stats"]);
+    // Nobody promises how large a file is.
+    let (first, rest) = called.out.split_once('\n').expect("there are lines");
+    assert!(first.starts_with("orders.redb ") && first.ends_with("KiB · at rest"), "{first}");
+    snapshot("stats.txt", rest);
+    assert!(dacapo(orders(), &["stats", "--json"]).out.contains(r#""failed":1"#));
+}
+
+/// The widest line of a command fits.
+#[test]
+fn lines_are_as_wide_as_the_terminal() {
+    for columns in ["60", "80", "120"] {
+        for args in [&["list"][..], &["show", "order-1001"], &["show", "crawl-1"], &["parked"]] {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dacapo"));
+            command.current_dir(orders()).args(args).env("COLUMNS", columns).arg("--utc");
+            let out = command.output().expect("it is called").stdout;
+            let out = String::from_utf8(out).expect("it is UTF-8");
+            let most: usize = columns.parse().expect("it is a number");
+            for line in out.lines().skip(1) {
+                let is_table = !line.contains("More:") && !line.contains("Reasons:");
+                assert!(!is_table || line.chars().count() <= most.max(80), "{columns}: {line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as a person and a script have it: what it prints, and the codes it ends with.
+
+mod commands;
+mod hostile;
+mod refusals;
+mod support;
+mod world;

@@ -1,0 +1,100 @@
+//! What is refused, with which code, and what it says to do. Nothing is changed.
+
+use std::fs;
+
+use dacapo::Executor;
+
+use crate::support::{dacapo, folder, orders};
+
+/// A call ends with a code, and says so in one line.
+#[track_caller]
+fn refused(folder: &std::path::Path, args: &[&str], code: i32, says: &str) {
+    let called = dacapo(folder, args);
+    assert_eq!(called.code, code, "{args:?}: {called:?}");
+    assert!(called.err.contains(says), "{args:?}: {}", called.err);
+    assert_eq!((called.out.as_str(), called.err.lines().count()), ("", 1), "{args:?}: {called:?}");
+}
+
+#[test]
+fn files_that_are_none() {
+    let folder = folder("none");
+    refused(&folder, &["list"], 2, "there is no *.redb in this folder: name the file with -f");
+    refused(&folder, &["list", "-f", "x"], 2, "there is no file x: name it with -f FILE");
+    fs::write(folder.join("text.redb"), "text").expect("it is written");
+    refused(&folder, &["list"], 1, "text.redb is not a dacapo store");
+    fs::write(folder.join("other.redb"), "").expect("it is written");
+    refused(&folder, &["list"], 2, "there are 2 *.redb in this folder: name one, as with -f");
+    assert_eq!(fs::read(folder.join("text.redb")).expect("it is there"), b"text");
+}
+
+#[test]
+fn runs_that_are_none() {
+    for args in [["show", "x"], ["why", "x"], ["parked", "x"]] {
+        refused(orders(), &args, 3, r#"there is no run "x": see "dacapo list --prefix TEXT""#);
+    }
+    refused(orders(), &["list", "--before", "x"], 3, "there is no run");
+    refused(orders(), &["value", "order-1001", "99"], 3, "has no value 99: see");
+    refused(orders(), &["value", "order-1001", "x"], 2, "give the number of an operation");
+    refused(orders(), &["parked", "order-1001"], 1, "is not parked: see");
+}
+
+#[test]
+fn a_file_in_use() {
+    let folder = folder("in-use");
+    let executor = Executor::builder().open(folder.join("held.redb")).expect("it is made");
+    refused(&folder, &["list"], 6, "Executor::backup makes one");
+    drop(executor);
+    let called = dacapo(&folder, &["list"]);
+    assert_eq!((called.code, called.err.as_str()), (0, ""));
+    assert!(called.out.ends_with("No runs.\n"), "{}", called.out);
+}
+
+/// One value of one run: that run says so, and the others are shown.
+#[test]
+fn a_file_that_is_damaged() {
+    let folder = folder("damaged");
+    let mut bytes = fs::read(orders().join("orders.redb")).expect("it is there");
+    let at = bytes.windows(8).position(|part| part == b"reserved").expect("it is published");
+    bytes[at] ^= 1;
+    fs::write(folder.join("damaged.redb"), &bytes).expect("it is written");
+    let called = dacapo(&folder, &["check"]);
+    assert_eq!(called.code, 4, "{called:?}");
+    assert!(called.out.contains("order-1001 record "), "{}", called.out);
+    assert!(called.out.ends_with("1 record damaged\n"), "{}", called.out);
+    let called = dacapo(&folder, &["show", "order-1001"]);
+    assert_eq!(called.code, 0, "{called:?}");
+    assert!(called.out.contains("unreadable"), "{}", called.out);
+    assert_eq!(dacapo(&folder, &["list"]).code, 0);
+    assert_eq!(fs::read(folder.join("damaged.redb")).expect("it is there"), bytes);
+
+    let half = &bytes[..bytes.len() / 2];
+    fs::write(folder.join("damaged.redb"), half).expect("it is written");
+    for args in [["list"], ["check"]] {
+        let called = dacapo(&folder, &args);
+        assert!([1, 4].contains(&called.code), "{called:?}");
+    }
+}
+
+#[test]
+fn looking_changes_nothing() {
+    let folder = folder("unchanged");
+    let file = folder.join("orders.redb");
+    fs::copy(orders().join("orders.redb"), &file).expect("it is copied");
+    let before = fs::read(&file).expect("it is there");
+    for args in [&["list"][..], &["show", "order-1003"], &["check"], &["stats"], &["parked"]] {
+        dacapo(&folder, args);
+    }
+    assert_eq!(fs::read(&file).expect("it is there"), before);
+    assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 1);
+}
+
+#[test]
+fn a_reader_that_goes_away() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dacapo"));
+    command.current_dir(orders()).args(["show", "crawl-1", "--all", "--json"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it is called");
+    drop(child.stdout.take());
+    let called = child.wait_with_output().expect("it ends");
+    assert_eq!((called.status.code(), called.stderr), (Some(0), vec![]));
+}

@@ -1,0 +1,234 @@
+//! A history put together: what its records say of one operation becomes one.
+
+use std::collections::BTreeMap;
+
+use dacapo::{HistoryEntry, HistoryEvent, HistoryValue, OperationNumber, Result};
+
+use crate::operation::{Attempt, Operation, Outcome, Progress, Type, parts_of};
+use crate::time::Time;
+use crate::value::Value;
+
+/// What the records so far have left open.
+pub(crate) struct Fold {
+    run: String,
+    /// So many bytes are shown of each value.
+    limit: usize,
+    open: BTreeMap<OperationNumber, Operation>,
+    /// The time of the record before.
+    before: Option<Time>,
+    pub(crate) input: Option<Value>,
+    pub(crate) end: Option<(Outcome, Time)>,
+}
+
+impl Fold {
+    pub(crate) fn new(run: &str, limit: usize) -> Self {
+        let (open, before, input, end) = (BTreeMap::new(), None, None, None);
+        Self { run: run.to_owned(), limit, open, before, input, end }
+    }
+
+    /// What the next record of the history makes whole.
+    pub(crate) fn add(&mut self, entry: &HistoryEntry) -> Option<Operation> {
+        let operation = self.of(entry);
+        if entry.commit > 0 {
+            self.before = Some(entry.time.into());
+        }
+        operation
+    }
+
+    /// What has begun, and has no outcome.
+    pub(crate) fn into_open(self) -> impl Iterator<Item = Operation> {
+        self.open.into_values()
+    }
+
+    fn of(&mut self, entry: &HistoryEntry) -> Option<Operation> {
+        match &entry.event {
+            HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
+                self.input = Some(Value::new(input, self.limit));
+                None
+            }
+            HistoryEvent::Finished { outcome, .. } => {
+                self.end = Some((self.outcome(outcome), entry.time.into()));
+                None
+            }
+            HistoryEvent::Ended { .. } => self.ended(entry),
+            HistoryEvent::Begun { .. }
+            | HistoryEvent::Interrupted { .. }
+            | HistoryEvent::Deferred { .. }
+            | HistoryEvent::AttemptFailed { .. }
+            | HistoryEvent::ChildStarted { .. } => {
+                self.noted(entry);
+                None
+            }
+            HistoryEvent::ChildDropped { number, .. } => {
+                self.open.remove(number);
+                None
+            }
+            HistoryEvent::ChildDetached { number, .. } => self.detached(*number, entry),
+            _ => self.happened(entry),
+        }
+    }
+
+    fn outcome(&self, outcome: &Result<HistoryValue>) -> Outcome {
+        match outcome {
+            Ok(value) => Outcome::Value(Value::new(value, self.limit)),
+            Err(error) => Outcome::Error { error: error.into() },
+        }
+    }
+
+    fn ended(&mut self, entry: &HistoryEntry) -> Option<Operation> {
+        let HistoryEvent::Ended { number, kind, label, outcome, attempts, began_at, took, .. } =
+            &entry.event
+        else {
+            return None;
+        };
+        let (kind, name) = parts_of(kind);
+        let known = self.open.remove(number);
+        let mut operation = known.unwrap_or_else(|| self.begin(Some(*number), kind, entry));
+        let ended_at = Time::from(entry.time);
+        (operation.kind, operation.name, operation.record) = (kind, name, entry.seq);
+        operation.label = label.clone();
+        operation.attempts = (*attempts).max(operation.attempts);
+        operation.ended_at = Some(ended_at);
+        operation.state = if outcome.is_ok() { Progress::Done } else { Progress::Failed };
+        operation.outcome = Some(self.outcome(outcome)).filter(has_something);
+        match kind {
+            Type::Step => {
+                let began = operation.began_at.unwrap_or_else(|| (*began_at).into());
+                operation.began_at = Some(began);
+                let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                let since = ended_at.as_nanos().saturating_sub(began.as_nanos());
+                // Over several processes: as long as it was on the way.
+                let is_one = operation.failed_attempts.is_empty() && operation.interruptions == 0;
+                operation.took = Some(if is_one { took } else { since });
+            }
+            Type::Child => {
+                let since = |began: Time| ended_at.as_nanos().saturating_sub(began.as_nanos());
+                operation.took = operation.began_at.map(since);
+            }
+            Type::Sleep => {
+                let since = |before: Time| ended_at.as_nanos().saturating_sub(before.as_nanos());
+                operation.at_least = self.before.map(since);
+            }
+            _ => {}
+        }
+        Some(operation)
+    }
+
+    fn noted(&mut self, entry: &HistoryEntry) {
+        let (number, kind) = match &entry.event {
+            HistoryEvent::ChildStarted { number, .. } => (*number, Type::Child),
+            HistoryEvent::Begun { number, .. }
+            | HistoryEvent::Interrupted { number, .. }
+            | HistoryEvent::Deferred { number, .. }
+            | HistoryEvent::AttemptFailed { number, .. } => (*number, Type::Step),
+            _ => return,
+        };
+        let new = self.begin(Some(number), kind, entry);
+        let operation = self.open.entry(number).or_insert(new);
+        operation.record = entry.seq;
+        let at = Time::from(entry.time);
+        match &entry.event {
+            HistoryEvent::ChildStarted { workflow, id, .. } => {
+                (operation.name, operation.label) = (workflow.clone(), Some(id.clone()));
+                (operation.state, operation.began_at) = (Progress::Begun, Some(at));
+            }
+            HistoryEvent::Begun { .. } => {
+                (operation.state, operation.began_at) = (Progress::Begun, Some(at));
+            }
+            HistoryEvent::Interrupted { .. } => {
+                operation.state = Progress::Interrupted;
+                operation.interruptions += 1;
+                operation.attempts += 1;
+            }
+            HistoryEvent::AttemptFailed { attempt, error, next_at, .. } => {
+                (operation.state, operation.attempts) = (Progress::Retrying, *attempt);
+                let (attempt, error, next_at) = (*attempt, error.into(), (*next_at).into());
+                operation.failed_attempts.push(Attempt { attempt, error, at, next_at });
+            }
+            _ => operation.state = Progress::Interrupted,
+        }
+    }
+
+    fn detached(&mut self, number: OperationNumber, entry: &HistoryEntry) -> Option<Operation> {
+        let mut operation = self.open.remove(&number)?;
+        (operation.state, operation.ended_at) = (Progress::Done, Some(entry.time.into()));
+        Some(operation)
+    }
+
+    /// What is no operation that takes time.
+    fn happened(&mut self, entry: &HistoryEntry) -> Option<Operation> {
+        let with = |number, kind| self.begin(number, kind, entry);
+        let mut operation = match &entry.event {
+            HistoryEvent::Message { is_question: true, .. } => with(None, Type::Question),
+            HistoryEvent::Message { .. } => with(None, Type::Message),
+            HistoryEvent::CancelRequested { .. } | HistoryEvent::Terminated => {
+                with(None, Type::Cancel)
+            }
+            HistoryEvent::Published { number, .. } | HistoryEvent::Reported { number, .. } => {
+                with(Some(*number), Type::Publish)
+            }
+            HistoryEvent::Answered { number, .. } => with(Some(*number), Type::Answer),
+            HistoryEvent::DetachedStarted { number, .. } => with(Some(*number), Type::Child),
+            HistoryEvent::MessageSkipped { .. } => with(None, Type::Skip),
+            HistoryEvent::Retried { .. } => with(None, Type::Retry),
+            HistoryEvent::Forked { .. } => with(None, Type::Fork),
+            HistoryEvent::Moved => with(None, Type::Import),
+            HistoryEvent::Unreadable { .. } => with(None, Type::Unreadable),
+            _ => return None,
+        };
+        if entry.commit > 0 {
+            operation.ended_at = Some(entry.time.into());
+        }
+        let value = |value: &HistoryValue| Some(Outcome::Value(Value::new(value, self.limit)));
+        match &entry.event {
+            HistoryEvent::Message { channel, value: sent, key, .. } => {
+                (operation.name, operation.label) = (channel.clone(), key.clone());
+                operation.outcome = value(sent);
+            }
+            HistoryEvent::CancelRequested { cause, .. } => {
+                operation.name = format!("{cause:?}").to_lowercase();
+            }
+            HistoryEvent::Terminated => operation.name = "terminated".into(),
+            HistoryEvent::Published { topic, value: published, .. }
+            | HistoryEvent::Reported { topic, value: published, .. } => {
+                operation.name = topic.clone();
+                operation.outcome = value(published);
+            }
+            HistoryEvent::Answered { outcome, .. } => {
+                operation.outcome = Some(self.outcome(outcome));
+            }
+            HistoryEvent::DetachedStarted { workflow, id, .. } => {
+                (operation.name, operation.label) = (workflow.clone(), Some(id.clone()));
+            }
+            HistoryEvent::MessageSkipped { message, .. } => {
+                operation.name = format!("message of record {message}");
+            }
+            HistoryEvent::Retried { from, .. } => operation.name = format!("from record {from}"),
+            HistoryEvent::Forked { from, record, .. } => {
+                operation.name = format!("of {from:?} at record {record}");
+            }
+            HistoryEvent::Unreadable { why, .. } => {
+                (operation.name, operation.state) = (why.clone(), Progress::Failed);
+            }
+            _ => {}
+        }
+        Some(operation)
+    }
+
+    fn begin(
+        &self,
+        number: Option<OperationNumber>,
+        kind: Type,
+        entry: &HistoryEntry,
+    ) -> Operation {
+        Operation::new(&self.run, number.map(|number| number.to_string()), kind, entry.seq)
+    }
+}
+
+/// The outcome of a sleep or a send is no value.
+fn has_something(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Value(value) => value.bytes > 0,
+        Outcome::Error { .. } => true,
+    }
+}

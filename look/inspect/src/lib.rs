@@ -1,0 +1,48 @@
+//! What there is to see of the runs of dacapo, as plain structs that serialize.
+//!
+//! A [`Source`] reads them from an executor, also of a file at rest whose workflows and types this program
+//! does not have. Whoever shows runs to people draws these structs, and decides nothing.
+//!
+//! ```
+//! use dacapo::{Ctx, Error, Executor, Workflow, store::Filter};
+//! use dacapo_inspect::Source;
+//!
+//! const GREET: Workflow<String, usize> = Workflow::new("greet");
+//! let greet = async |_: &Ctx, name: String| Ok::<_, Error>(name.len());
+//! let executor = Executor::builder().workflow(GREET, greet).in_memory();
+//! executor.block_on(executor.start(GREET, "greet-1", "ada".into())?)?;
+//!
+//! let source = Source::new(executor);
+//! let row = source.rows(&Filter::new())?.remove(0);
+//! let json = serde_json::to_string(&row).expect("it is JSON");
+//! assert!(json.starts_with(r#"{"kind":"run","id":"greet-1","workflow":"greet","state":"completed""#));
+//! # Ok::<(), Error>(())
+//! ```
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod time;
+mod json;
+mod value;
+mod failure;
+mod row;
+mod operation;
+mod fold;
+mod site;
+mod run;
+mod parked;
+mod check;
+mod statistics;
+mod source;
+
+pub use check::{Checked, Damage};
+pub use failure::Failure;
+pub use operation::{Attempt, Operation, Outcome, Progress, Type};
+pub use parked::Parked;
+pub use row::{Activity, Row, state_name};
+pub use run::{Run, View, Which};
+pub use site::{Numbers, Shown, Site};
+pub use source::Source;
+pub use statistics::Statistics;
+pub use time::Time;
+pub use value::Value;

@@ -1,0 +1,175 @@
+//! Runs, as a list shows them.
+
+use dacapo::store::RunState;
+use dacapo::{HistoryEntry, HistoryEvent, HistoryPage, RunInfo, Timestamp};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::operation::name_of;
+use crate::time::Time;
+use crate::value::Value;
+
+/// A run, as a list shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename = "run")]
+#[non_exhaustive]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// Where it stands: one word.
+    pub state: &'static str,
+    /// What it does now: `now`, and what there is to say of that.
+    #[serde(flatten)]
+    pub now: Activity,
+    /// When it was started.
+    pub started_at: Time,
+    /// When its row changed last.
+    pub changed_at: Time,
+    /// How many records its history has.
+    pub records: u64,
+    /// Which pass of it this is: 1 for the first.
+    pub pass: u32,
+    /// When it is asked to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Time>,
+    /// What it was started with to be found by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What a run does now, as far as its row and its last record tell.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "now", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Activity {
+    /// It sleeps until then.
+    Asleep {
+        /// When it goes on.
+        until: Time,
+    },
+    /// It waits for something from elsewhere alone.
+    Waiting,
+    /// A step failed, and is tried again.
+    Retrying {
+        /// The number of the step.
+        number: String,
+        /// How many attempts failed.
+        attempts: u32,
+        /// Why the last one did.
+        error: Failure,
+        /// When the next one is due.
+        next_at: Time,
+    },
+    /// It was under way when the file was written last.
+    UnderWay {
+        /// What came last.
+        after: String,
+    },
+    /// It is parked.
+    Parked {
+        /// The reason: one or two words.
+        reason: String,
+        /// Why in particular, and what to do.
+        message: String,
+    },
+    /// It ended with this output.
+    Returned {
+        /// Its beginning.
+        output: Value,
+    },
+    /// It ended with this error.
+    Failed {
+        /// The error.
+        error: Failure,
+    },
+    /// It goes on in its next pass.
+    Continued,
+    /// Its end cannot be read.
+    Unreadable {
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Row {
+    /// `last` is the last record, and `parked` why it is parked.
+    pub(crate) fn new(run: &RunInfo, last: &HistoryPage, parked: Option<(String, String)>) -> Self {
+        Self {
+            id: run.id.clone(),
+            workflow: run.workflow.clone(),
+            state: state_name(run.state),
+            now: activity(run, last.entries.last(), parked),
+            started_at: run.started_at.into(),
+            changed_at: run.changed_at.into(),
+            records: last.records,
+            pass: run.pass,
+            deadline: run.deadline.map(Time::from),
+            attributes: run.attributes.clone(),
+        }
+    }
+}
+
+impl Row {
+    /// Where it stands, as people see it: of one that runs, what it does.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.now {
+            Activity::Asleep { .. } => "asleep",
+            Activity::Waiting => "waiting",
+            Activity::Retrying { .. } => "retrying",
+            _ => self.state,
+        }
+    }
+}
+
+/// A state as one word.
+#[must_use]
+pub fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Parked => "parked",
+        RunState::Queued => "queued",
+        RunState::Delayed => "delayed",
+        RunState::Completed => "completed",
+        RunState::Failed => "failed",
+        RunState::Cancelled => "cancelled",
+        RunState::Continued => "continued",
+    }
+}
+
+fn activity(
+    run: &RunInfo,
+    last: Option<&HistoryEntry>,
+    parked: Option<(String, String)>,
+) -> Activity {
+    const OUTPUT_BYTES: usize = 200;
+    if let Some((reason, message)) = parked {
+        return Activity::Parked { reason, message };
+    }
+    match last.map(|entry| &entry.event) {
+        Some(HistoryEvent::Finished { outcome: Ok(output), .. }) => {
+            Activity::Returned { output: Value::new(output, OUTPUT_BYTES) }
+        }
+        Some(HistoryEvent::Finished { outcome: Err(error), .. }) => {
+            Activity::Failed { error: error.into() }
+        }
+        Some(HistoryEvent::Again) => Activity::Continued,
+        Some(HistoryEvent::Unreadable { why, .. }) => Activity::Unreadable { why: why.clone() },
+        Some(HistoryEvent::AttemptFailed { number, attempt, error, next_at, .. }) => {
+            Activity::Retrying {
+                number: number.to_string(),
+                attempts: *attempt,
+                error: error.into(),
+                next_at: (*next_at).into(),
+            }
+        }
+        Some(other) => match run.wake_at {
+            Some(Timestamp::NEVER) => Activity::Waiting,
+            Some(until) => Activity::Asleep { until: until.into() },
+            None => Activity::UnderWay { after: name_of(other) },
+        },
+        None => Activity::UnderWay { after: "nothing".into() },
+    }
+}

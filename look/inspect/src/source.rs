@@ -1,0 +1,239 @@
+//! Where runs are read from.
+
+use dacapo::store::{Filter, RunKey, RunState};
+use dacapo::{Executor, HistoryEvent, HistoryPage, HistoryValue, ParkedRun, Result, RunInfo};
+
+use crate::check::{Checked, Damage};
+use crate::fold::Fold;
+use crate::operation::Operation;
+use crate::parked::Parked;
+use crate::row::Row;
+use crate::run::{Run, View, Which};
+use crate::site::{Shown, Sites};
+use crate::statistics::Statistics;
+use crate::value::Value;
+
+/// Where runs are read from: an executor that lives, or one that was opened to look at a file
+/// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
+#[derive(Debug)]
+pub struct Source {
+    executor: Executor,
+}
+
+/// So many records are read at once.
+const PAGE: u64 = 500;
+
+impl Source {
+    /// Reads from an executor.
+    #[must_use]
+    pub fn new(executor: Executor) -> Self {
+        Self { executor }
+    }
+
+    /// The executor.
+    #[must_use]
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// The runs that a filter keeps.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn rows(&self, filter: &Filter) -> Result<Vec<Row>> {
+        let runs = self.executor.runs(filter)?;
+        let has_parked = runs.iter().any(|run| run.state == RunState::Parked);
+        let parked = if has_parked { self.executor.parked()? } else { Vec::new() };
+        runs.iter().map(|run| self.row_of(run, &parked)).collect()
+    }
+
+    /// What a list shows of the run with this id.
+    ///
+    /// # Errors
+    ///
+    /// If there is none ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
+    pub fn row(&self, id: &str) -> Result<Row> {
+        let run = self.executor.info(id)?;
+        let parked =
+            if run.state == RunState::Parked { self.executor.parked()? } else { Vec::new() };
+        self.row_of(&run, &parked)
+    }
+
+    fn row_of(&self, run: &RunInfo, parked: &[ParkedRun]) -> Result<Row> {
+        let records = self.executor.history_of(run.key, 0..0)?.records;
+        let last = self.executor.history_of(run.key, records.saturating_sub(1)..records)?;
+        let is_it = |parked: &&ParkedRun| parked.id == run.id && run.state == RunState::Parked;
+        let parked = parked.iter().find(is_it);
+        let parked = parked.map(|parked| (parked.reason.to_string(), parked.message.clone()));
+        Ok(Row::new(run, &last, parked))
+    }
+
+    /// Whether what a run was started with, or what it returned, holds a text.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn mentions(&self, run: RunKey, text: &str) -> Result<bool> {
+        const LOOKED_AT: usize = 64 << 10;
+        let records = self.executor.history_of(run, 0..1)?;
+        let last = records.records.saturating_sub(1)..records.records;
+        let last = self.executor.history_of(run, last)?;
+        let has = |value: &HistoryValue| Value::new(value, LOOKED_AT).json().contains(text);
+        Ok(records.entries.iter().chain(&last.entries).any(|entry| match &entry.event {
+            HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
+                has(input)
+            }
+            HistoryEvent::Finished { outcome: Ok(output), .. } => has(output),
+            HistoryEvent::Finished { outcome: Err(error), .. } => error.to_string().contains(text),
+            _ => false,
+        }))
+    }
+
+    /// One run with what it did.
+    ///
+    /// # Errors
+    ///
+    /// If there is none ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
+    pub fn run(&self, id: &str, view: View) -> Result<Run> {
+        let run = self.executor.info(id)?;
+        let row = self.row(id)?;
+        let (mut fold, mut sites, mut shown) =
+            (Fold::new(id, view.value_bytes), Sites::default(), Vec::new());
+        let mut operations = 0;
+        let mut keep = |operation: Operation| {
+            operations += 1;
+            match view.which {
+                Which::Together => sites.add(operation),
+                which if which.admits(&operation) => shown.push(Shown::One(Box::new(operation))),
+                _ => {}
+            }
+        };
+        self.pages(run.key, view.to, |page| {
+            page.entries.iter().filter_map(|entry| fold.add(entry)).for_each(&mut keep);
+        })?;
+        let (input, end) = (fold.input.take(), fold.end.take());
+        fold.into_open().for_each(&mut keep);
+        shown.extend(sites.into_shown());
+        shown.sort_by_key(Shown::order);
+        let (outcome, ended_at) = end.unzip();
+        let to = row.records.min(view.to);
+        Ok(Run { row, input, outcome, ended_at, operations, to, shown })
+    }
+
+    /// All of a history up to a record, part by part.
+    fn pages(&self, run: RunKey, to: u64, mut read: impl FnMut(&HistoryPage)) -> Result<()> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let page = self.executor.history_of(run, from..to.min(from + PAGE))?;
+            let behind = from + PAGE;
+            next = page.next.or((behind < page.records.min(to)).then_some(behind));
+            read(&page);
+        }
+        Ok(())
+    }
+
+    /// The recorded value of a run that `which` chooses, of any size.
+    ///
+    /// # Errors
+    ///
+    /// If there is no run with this id, or the store failed.
+    pub fn value(
+        &self,
+        id: &str,
+        which: impl Fn(u64, &HistoryEvent) -> Option<HistoryValue>,
+    ) -> Result<Option<Value>> {
+        let (run, mut found) = (self.executor.info(id)?, None);
+        self.pages(run.key, u64::MAX, |page| {
+            let mut chosen = page.entries.iter().filter_map(|entry| which(entry.seq, &entry.event));
+            found = found.take().or_else(|| chosen.next());
+        })?;
+        Ok(found.map(|value| Value::new(&value, usize::MAX)))
+    }
+
+    /// The runs that were stopped without having ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn parked(&self) -> Result<Vec<Parked>> {
+        let parked = self.executor.parked()?.into_iter().map(|run| Parked {
+            parked_at: self.executor.info(&run.id).ok().map(|info| info.changed_at.into()),
+            id: run.id,
+            workflow: run.workflow,
+            reason: run.reason.to_string(),
+            message: run.message,
+            build: run.build,
+        });
+        Ok(parked.collect())
+    }
+
+    /// The store in numbers.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn statistics(&self) -> Result<Statistics> {
+        Ok(self.executor.statistics()?.into())
+    }
+
+    /// Reads every row, record and value, and tells what is damaged.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn check(&self, mut tell: impl FnMut(Damage)) -> Result<Checked> {
+        let mut checked = Checked::default();
+        let mut after = None;
+        loop {
+            let filter = Filter::new().limit(1_000);
+            let filter = after.into_iter().fold(filter, Filter::after);
+            let runs = self.executor.runs(&filter)?;
+            for run in &runs {
+                self.check_run(run, &mut checked, &mut tell)?;
+            }
+            match runs.last() {
+                Some(last) => after = Some(last.key),
+                None => return Ok(checked),
+            }
+        }
+    }
+
+    fn check_run(
+        &self,
+        run: &RunInfo,
+        checked: &mut Checked,
+        tell: &mut dyn FnMut(Damage),
+    ) -> Result<()> {
+        checked.runs += 1;
+        self.pages(run.key, u64::MAX, |page| {
+            for entry in &page.entries {
+                checked.records += 1;
+                let value = values_of(&entry.event);
+                checked.values += u64::from(value.is_some());
+                let why = match (&entry.event, value.map(|value| value.view(usize::MAX))) {
+                    (HistoryEvent::Unreadable { why, .. }, _) => why.clone(),
+                    (_, Some(Err(why))) => why,
+                    _ => continue,
+                };
+                checked.damaged += 1;
+                tell(Damage { run: Some(run.id.clone()), record: Some(entry.seq), message: why });
+            }
+        })
+    }
+}
+
+/// The value that a record holds.
+pub(crate) fn values_of(event: &HistoryEvent) -> Option<&HistoryValue> {
+    match event {
+        HistoryEvent::Started { input: value, .. }
+        | HistoryEvent::Submitted { input: value, .. }
+        | HistoryEvent::Ended { outcome: Ok(value), .. }
+        | HistoryEvent::Message { value, .. }
+        | HistoryEvent::Published { value, .. }
+        | HistoryEvent::Reported { value, .. }
+        | HistoryEvent::Answered { outcome: Ok(value), .. }
+        | HistoryEvent::Finished { outcome: Ok(value), .. } => Some(value),
+        _ => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! Recorded values, as far as they are shown.
+
+use dacapo::HistoryValue;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::json;
+
+/// A recorded value, as far as it is shown.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Value {
+    /// It as JSON; `null` if it cannot be read.
+    pub value: Box<RawValue>,
+    /// How many bytes it takes in the file.
+    pub bytes: usize,
+    /// Whether all of it is here. If not, "…" stands for the rest.
+    pub whole: bool,
+    /// Why it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+}
+
+impl Value {
+    /// So many of its bytes are shown where nobody asks for more.
+    pub const SHORT: usize = 2 << 10;
+
+    pub(crate) fn new(recorded: &HistoryValue, limit: usize) -> Self {
+        let bytes = recorded.size();
+        match recorded.view(limit) {
+            Ok((view, whole)) => {
+                let mut text = String::new();
+                json::append(&view, &mut text);
+                Self { value: raw(text), bytes, whole, unreadable: None }
+            }
+            Err(why) => {
+                Self { value: raw("null".into()), bytes, whole: false, unreadable: Some(why) }
+            }
+        }
+    }
+
+    /// It as JSON, on one line.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.value.get()
+    }
+}
+
+fn raw(json: String) -> Box<RawValue> {
+    RawValue::from_string(json).expect("what is appended is JSON")
+}

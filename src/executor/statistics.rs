@@ -1,0 +1,62 @@
+//! A store and its executor in numbers.
+
+use dacapo_store::Counts;
+
+use super::{Executor, admit};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
+/// A store and its executor in numbers; see [`Executor::statistics`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// How many runs there are in each state; each pass counts as one.
+    pub runs: Counts,
+    /// The number of the last commit.
+    pub commits: u64,
+    /// The time of the last commit; 0 if there was none.
+    pub last_commit_at: Timestamp,
+    /// How many bytes the store takes on the disk, if it is a file.
+    pub bytes: Option<u64>,
+    /// How many runs are in memory.
+    pub resident: usize,
+    /// How many bodies of steps are ready to be polled, and wait for their turn.
+    pub ready_bodies: usize,
+    /// How many panics of what the executor was given were caught; see
+    /// [`Executor::caught_panics`].
+    pub caught_panics: u64,
+}
+
+impl Executor {
+    /// How many runs there are, how large the store is, and what is in memory. It costs no more for runs that
+    /// have ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Workflow, store::RunState};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// let statistics = executor.statistics()?;
+    /// assert_eq!((statistics.runs[RunState::Completed], statistics.bytes), (1, None));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn statistics(&self) -> Result<Statistics> {
+        let engine = &self.shared.engine;
+        admit(engine, format_args!("runs cannot be counted"))?;
+        let store = engine.store.borrow();
+        Ok(Statistics {
+            runs: store.count().map_err(|error| Error::store(&error))?,
+            commits: store.last_commit(),
+            last_commit_at: Timestamp::from_nanos(store.time()),
+            bytes: store.bytes(),
+            resident: engine.ledgers.residents(),
+            ready_bodies: engine.world.bodies.raw().queued(),
+            caught_panics: self.caught_panics(),
+        })
+    }
+}
