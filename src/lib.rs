@@ -40,6 +40,8 @@
 //! - [`Retry`], [`Error`], [`ParkReason`]: what happens when things go wrong.
 //! - [`join`], [`race`], [`select`] and their kin poll in a fixed order; the combinators of any other crate work,
 //!   too.
+//! - [`Executor::runs`], [`Executor::history`], [`Builder::open_read_only`]: what runs did, also without their
+//!   code and their types. [`Secret`]: a value that nobody is shown.
 //! - `sim` (feature): simulation, for tests of your own workflows.
 //! - [`store`]: stores, and what one must do.
 //!
@@ -73,6 +75,10 @@ mod readme {}
 #[cfg(all(doctest, feature = "sim"))]
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/look.md")]
+mod look {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/semantics.md")]

@@ -172,13 +172,6 @@ impl Operations {
         steps
     }
 
-    /// All that wait, in the order of the numbers.
-    pub(crate) fn all_waiting(&self) -> Vec<Rc<Operation>> {
-        let mut waiting: Vec<_> = self.waiting.values().cloned().collect();
-        waiting.sort_unstable_by_key(|operation| operation.number);
-        waiting
-    }
-
     /// So many of those that wait, the first by their numbers.
     pub(crate) fn first(&self, most: usize) -> Vec<Rc<Operation>> {
         let numbers = self.waiting.keys();

@@ -3,7 +3,6 @@
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::Cell;
 
 use dacapo_store::{Entry, History, RunRow};
 
@@ -66,12 +65,12 @@ impl Engine {
         setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
         let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
-        let seen = Cell::new(None);
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        let mut seen = None;
         let replay = || {
             let replayed = replay();
             // First: what is not there yet is taken for asked for.
-            seen.set(Some(look(&run)));
+            seen = Some(look(&run));
             let replayed = replayed.and_then(|()| run.check_end(row.state.has_ended()));
             // It leaves nothing: a process that ends here ends in the rehearsal.
             run.close();
@@ -80,6 +79,6 @@ impl Engine {
         // Its code runs in another world than that of the live runs, and shall not reach theirs.
         let replay = || self.world.setup.caught.calling(Caller::Workflow, replay);
         let rehearsed = self.guarded(row, replay);
-        Ok(rehearsed.map(|()| seen.take().expect("it is looked at before the run is closed")))
+        Ok(rehearsed.map(|()| seen.expect("it was replayed")))
     }
 }

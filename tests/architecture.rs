@@ -196,7 +196,7 @@ fn no_wildcard_decides_about_a_record() {
 #[test]
 fn every_expect_has_a_reason_and_nothing_is_unwrapped() {
     let mut expects = 0;
-    for folder in ["src", "executor/src", "store/src"] {
+    for folder in ["src", "executor/src", "look", "store/src"] {
         for file in sources(folder) {
             for (number, line) in code(&file) {
                 if line.trim() == "mod tests {" || file.ends_with("tests.rs") {
@@ -247,7 +247,15 @@ fn the_crates_below_know_nothing_of_each_other() {
 
 #[test]
 fn every_crate_forbids_unsafe_code() {
-    let libs = ["src", "executor/src", "executor/models/src", "store/src", "values/src"];
+    let libs = [
+        "src",
+        "executor/src",
+        "executor/models/src",
+        "look/cli/src",
+        "look/inspect/src",
+        "store/src",
+        "values/src",
+    ];
     for lib in libs.map(|folder| format!("{folder}/lib.rs")) {
         let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(lib);
         let text = fs::read_to_string(&lib).expect("it can be read");

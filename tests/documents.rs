@@ -28,6 +28,8 @@ fn test_code() -> String {
         "executor/tests",
         "executor/models/src",
         "fuzz/src/programs",
+        "look/cli/tests",
+        "values/tests",
     ];
     let files = folders.iter().flat_map(|folder| sources(folder));
     files.map(|file| fs::read_to_string(file).expect("the file can be read")).collect()

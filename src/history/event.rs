@@ -207,12 +207,12 @@ pub enum HistoryEvent {
     /// What stands before this was copied from another run.
     #[non_exhaustive]
     Forked {
-        /// The id of that run.
+        /// The id of the other run.
         from: String,
-        /// So many of its records were kept: the first that was not.
-        record: u64,
+        /// Where its history was cut.
+        at: u64,
     },
-    /// What stands before this comes from an export.
+    /// What stands before this comes from another file.
     Moved,
     /// This pass has ended, and the run goes on in another: always its last record.
     Again,

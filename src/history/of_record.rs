@@ -54,9 +54,7 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
         },
         Record::MessageSkipped { seq } => HistoryEvent::MessageSkipped { message: seq },
         Record::Retried { from } => HistoryEvent::Retried { from },
-        Record::Forked { from, seq, .. } => {
-            HistoryEvent::Forked { from: from.to_owned(), record: seq }
-        }
+        Record::Forked { from, seq, .. } => HistoryEvent::Forked { from: from.to_owned(), at: seq },
         Record::Moved { .. } => HistoryEvent::Moved,
         Record::Again => HistoryEvent::Again,
         Record::Finished { outcome, was_dropped } => {

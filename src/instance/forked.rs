@@ -73,7 +73,7 @@ impl Instance {
         self.clear_link();
         extra.children.clear();
         self.forget_let_go();
-        let waiting = self.operations.borrow().all_waiting();
+        let waiting = self.operations.borrow().first(usize::MAX);
         for operation in &waiting {
             let is_child = matches!(operation.asked(), Asked::Child { .. });
             let has_begun = operation.has_begun();
@@ -96,7 +96,7 @@ impl Instance {
     /// What begins when the run goes on, in the order of the numbers: steps, messages, children.
     pub(crate) fn show_beginning(&self) -> Vec<String> {
         let mut beginning: Vec<(Number, String)> = Vec::new();
-        for operation in self.operations.borrow().all_waiting() {
+        for operation in self.operations.borrow().first(usize::MAX) {
             match operation.asked() {
                 Asked::Step { .. } | Asked::StepOf { .. } => {
                     beginning.push((operation.number, operation.to_string()));

@@ -108,17 +108,6 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The id of the run that was forked, if this record says so.
-    pub(crate) fn read_forked(bytes: &'a [u8]) -> Option<&'a str> {
-        if bytes.first() != Some(&Self::FORKED) {
-            return None;
-        }
-        match Record::read(bytes) {
-            Ok(Record::Forked { from, .. }) => Some(from),
-            Ok(_) | Err(_) => None,
-        }
-    }
-
     /// From where on a change of the code holds, if this record says so.
     pub(crate) fn read_patched(bytes: &'a [u8]) -> Option<(&'a str, u64)> {
         if bytes.first() != Some(&Self::MARKED) {
@@ -126,6 +115,17 @@ impl<'a> Record<'a> {
         }
         match Record::read(bytes) {
             Ok(Record::Marked { mark: Mark::Patched { name, at }, .. }) => Some((name, at)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The id of the run that was forked, if this record says so.
+    pub(crate) fn read_forked(bytes: &'a [u8]) -> Option<&'a str> {
+        if bytes.first() != Some(&Self::FORKED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Forked { from, .. }) => Some(from),
             Ok(_) | Err(_) => None,
         }
     }

@@ -115,6 +115,9 @@ pub(crate) struct Show {
     /// Only operations that failed, or were tried again.
     #[arg(long, value_name = "WHICH")]
     pub(crate) only: Option<Only>,
+    /// An earlier pass of it, from 1.
+    #[arg(long)]
+    pub(crate) pass: Option<u32>,
     /// Every operation by itself.
     #[arg(long, conflicts_with = "only")]
     pub(crate) all: bool,
@@ -131,6 +134,9 @@ pub(crate) enum Only {
 pub(crate) struct Value {
     /// The run.
     pub(crate) id: String,
+    /// An earlier pass of it, from 1.
+    #[arg(long)]
+    pub(crate) pass: Option<u32>,
     /// The number of an operation, "input", "output", or @ and a record.
     #[arg(value_name = "NUMBER")]
     pub(crate) which: String,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dacapo::Builder;
 use dacapo::store::Options;
+use dacapo::{Builder, RunInfo};
 use dacapo_inspect::Source;
 
 use crate::trouble::{Kind, Trouble};
@@ -15,6 +15,19 @@ pub(crate) struct Opened {
     /// What a header calls it.
     pub(crate) name: String,
     pub(crate) source: Source,
+}
+
+impl Opened {
+    /// A pass of a run; without a number the last one.
+    pub(crate) fn find(&self, id: &str, pass: Option<u32>) -> Result<RunInfo, Trouble> {
+        self.source.find(id, pass)?.ok_or_else(|| {
+            let message = format!(
+                "run {id:?} has no pass {} in this file: see \"dacapo list --prefix {id} --state continued\"",
+                pass.unwrap_or_default()
+            );
+            Trouble::new(Kind::NoSuchRun, message)
+        })
+    }
 }
 
 /// Opens the file to look at it.

@@ -204,8 +204,8 @@ impl Fold {
                 operation.name = format!("message of record {message}");
             }
             HistoryEvent::Retried { from, .. } => operation.name = format!("from record {from}"),
-            HistoryEvent::Forked { from, record, .. } => {
-                operation.name = format!("of {from:?} at record {record}");
+            HistoryEvent::Forked { from, at, .. } => {
+                operation.name = format!("of {from:?} at record {at}");
             }
             HistoryEvent::Unreadable { why, .. } => {
                 (operation.name, operation.state) = (why.clone(), Progress::Failed);

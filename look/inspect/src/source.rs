@@ -45,22 +45,53 @@ impl Source {
         let runs = self.executor.runs(filter)?;
         let has_parked = runs.iter().any(|run| run.state == RunState::Parked);
         let parked = if has_parked { self.executor.parked()? } else { Vec::new() };
-        runs.iter().map(|run| self.row_of(run, &parked)).collect()
+        runs.iter().map(|run| self.row_with(run, &parked)).collect()
     }
 
-    /// What a list shows of the run with this id.
+    /// What a list shows of one run.
     ///
     /// # Errors
     ///
-    /// If there is none ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
-    pub fn row(&self, id: &str) -> Result<Row> {
-        let run = self.executor.info(id)?;
+    /// If the store failed.
+    pub fn row(&self, run: &RunInfo) -> Result<Row> {
         let parked =
             if run.state == RunState::Parked { self.executor.parked()? } else { Vec::new() };
-        self.row_of(&run, &parked)
+        self.row_with(run, &parked)
     }
 
-    fn row_of(&self, run: &RunInfo, parked: &[ParkedRun]) -> Result<Row> {
+    /// A pass of the run with this id: the first is 1, and without a number it is the last one. `None`: there
+    /// is no such pass, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
+    pub fn find(&self, id: &str, pass: Option<u32>) -> Result<Option<RunInfo>> {
+        let mut run = self.executor.info(id)?;
+        let pass = pass.unwrap_or(run.pass);
+        while pass < run.pass {
+            match self.before(&run)? {
+                Some(before) => run = before,
+                None => break,
+            }
+        }
+        Ok(Some(run).filter(|run| run.pass == pass))
+    }
+
+    /// The pass before.
+    fn before(&self, run: &RunInfo) -> Result<Option<RunInfo>> {
+        let first = self.executor.history_of(run.key, 0..1)?.entries;
+        let Some(HistoryEvent::Submitted { before: Some(before), .. }) =
+            first.first().map(|entry| &entry.event)
+        else {
+            return Ok(None);
+        };
+        // A filter begins behind a key.
+        let behind = before.0.checked_sub(1).map(RunKey);
+        let filter = behind.into_iter().fold(Filter::new().limit(1), Filter::after);
+        Ok(self.executor.runs(&filter)?.pop().filter(|row| row.key == *before))
+    }
+
+    fn row_with(&self, run: &RunInfo, parked: &[ParkedRun]) -> Result<Row> {
         let records = self.executor.history_of(run.key, 0..0)?.records;
         let last = self.executor.history_of(run.key, records.saturating_sub(1)..records)?;
         let is_it = |parked: &&ParkedRun| parked.id == run.id && run.state == RunState::Parked;
@@ -76,11 +107,16 @@ impl Source {
     /// If the store failed.
     pub fn mentions(&self, run: RunKey, text: &str) -> Result<bool> {
         const LOOKED_AT: usize = 64 << 10;
-        let records = self.executor.history_of(run, 0..1)?;
-        let last = records.records.saturating_sub(1)..records.records;
-        let last = self.executor.history_of(run, last)?;
+        // Most histories are short, and one reading costs less than two.
+        const FEW: u64 = 20;
+        let first = self.executor.history_of(run, 0..FEW)?;
+        let last = first.records.saturating_sub(1).max(FEW)..first.records;
+        let last = match last.is_empty() {
+            true => Vec::new(),
+            false => self.executor.history_of(run, last)?.entries,
+        };
         let has = |value: &HistoryValue| Value::new(value, LOOKED_AT).json().contains(text);
-        Ok(records.entries.iter().chain(&last.entries).any(|entry| match &entry.event {
+        Ok(first.entries.iter().chain(&last).any(|entry| match &entry.event {
             HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
                 has(input)
             }
@@ -94,12 +130,11 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If there is none ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
-    pub fn run(&self, id: &str, view: View) -> Result<Run> {
-        let run = self.executor.info(id)?;
-        let row = self.row(id)?;
+    /// If the store failed.
+    pub fn run(&self, run: &RunInfo, view: View) -> Result<Run> {
+        let row = self.row(run)?;
         let (mut fold, mut sites, mut shown) =
-            (Fold::new(id, view.value_bytes), Sites::default(), Vec::new());
+            (Fold::new(&run.id, view.value_bytes), Sites::default(), Vec::new());
         let mut operations = 0;
         let mut keep = |operation: Operation| {
             operations += 1;
@@ -137,13 +172,13 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If there is no run with this id, or the store failed.
+    /// If the store failed.
     pub fn value(
         &self,
-        id: &str,
+        run: &RunInfo,
         which: impl Fn(u64, &HistoryEvent) -> Option<HistoryValue>,
     ) -> Result<Option<Value>> {
-        let (run, mut found) = (self.executor.info(id)?, None);
+        let mut found = None;
         self.pages(run.key, u64::MAX, |page| {
             let mut chosen = page.entries.iter().filter_map(|entry| which(entry.seq, &entry.event));
             found = found.take().or_else(|| chosen.next());

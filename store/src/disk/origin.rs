@@ -56,7 +56,6 @@ impl Origin {
     /// Before it is said that something was written: what is in a file that nobody finds is lost.
     pub(super) fn check_file(&self) -> Result<(), DiskError> {
         let Some(open) = &self.file else { return Ok(()) };
-        open.check()?;
         if open.name.is(&open.path) {
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! `dacapo list`.
 
+use std::io::{IsTerminal, Write};
+
 use dacapo::store::{Filter, RunKey, RunState};
 use dacapo_inspect::{Activity, Row};
 
@@ -13,7 +15,11 @@ pub(crate) fn list(file: &Opened, list: &List, out: &mut Out) -> Result<u8, Trou
     let filter = filter(file, list, out)?;
     let rows = match &list.grep {
         None => file.source.rows(&filter.limit(list.limit))?,
-        Some(text) => found(file, filter, text, list.limit)?,
+        Some(text) => {
+            let found = found(file, filter, text, list.limit)?;
+            progress("");
+            found
+        }
     };
     if out.is_json {
         rows.iter().try_for_each(|row| out.json(row))?;
@@ -67,7 +73,7 @@ fn states(asked: &[State]) -> Vec<RunState> {
 fn found(file: &Opened, filter: Filter, text: &str, most: usize) -> Result<Vec<Row>, Trouble> {
     const AT_ONCE: usize = 1_000;
     let (mut found, mut before) = (Vec::new(), None::<RunKey>);
-    let source = &file.source;
+    let (source, mut looked_at) = (&file.source, 0);
     loop {
         let page = before.into_iter().fold(filter.clone(), Filter::before).limit(AT_ONCE);
         let runs = source.executor().runs(&page)?;
@@ -76,13 +82,24 @@ fn found(file: &Opened, filter: Filter, text: &str, most: usize) -> Result<Vec<R
                 return Ok(found);
             }
             if run.id.contains(text) || source.mentions(run.key, text)? {
-                found.push(source.row(&run.id)?);
+                found.push(source.row(run)?);
             }
         }
+        looked_at += runs.len() as u64;
         match runs.last() {
             Some(last) => before = Some(last.key),
             None => return Ok(found),
         }
+        progress(&format!("{} looked at, {} found", counted(looked_at, "run"), found.len()));
+    }
+}
+
+/// Said to a person who waits, in one line that is written over.
+fn progress(line: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        // It is nobody's loss if it is not seen.
+        let _ = write!(stderr, "\r{line:50}\r");
     }
 }
 

@@ -29,7 +29,8 @@ enum Which {
 
 pub(crate) fn value(file: &Opened, value: &args::Value, out: &mut Out) -> Result<u8, Trouble> {
     let which = read(&value.which)?;
-    let Some(found) = file.source.value(&value.id, |seq, event| chosen(which, seq, event))? else {
+    let run = file.find(&value.id, value.pass)?;
+    let Some(found) = file.source.value(&run, |seq, event| chosen(which, seq, event))? else {
         let message = format!(
             "run {:?} has no value {}: see \"dacapo show {} --all --values\"",
             value.id, value.which, value.id

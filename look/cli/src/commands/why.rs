@@ -10,7 +10,7 @@ use crate::time::duration;
 use crate::trouble::Trouble;
 
 pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble> {
-    let run = file.source.run(id, View::default().only(Which::Failed))?;
+    let run = file.source.run(&file.find(id, None)?, View::default().only(Which::Failed))?;
     let open: Vec<_> = run.shown.iter().filter_map(open).collect();
     if out.is_json {
         let (id, state, now) = (&run.row.id, run.row.state, &run.row.now);

@@ -153,6 +153,18 @@ pub(crate) fn orders(path: &Path) -> Result<()> {
     })
 }
 
+/// A run of three passes.
+pub(crate) fn passes(path: &Path) -> Result<()> {
+    const COUNT: Workflow<u64, u64> = Workflow::new("count");
+    let count = async |ctx: &Ctx, n: u64| -> Result<u64> {
+        let next = ctx.step("add", async move || Ok::<_, Error>(n + 1)).await?;
+        if next == 3 { Ok(next) } else { ctx.again(COUNT, next).await }
+    };
+    let clock = VirtualClock::new(Timestamp::from_nanos(START));
+    let executor = Executor::builder().clock(clock).workflow(COUNT, count).open(path)?;
+    executor.block_on(executor.start(COUNT, "count-1", 0)?).map(|count| assert_eq!(count, 3))
+}
+
 const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{9b}1m\r\n\u{202e}\"'";
 
 /// A run whose every text wants to be obeyed.
