@@ -418,6 +418,12 @@ impl Instance {
             && self.awaits_anything()
     }
 
+    /// When it goes on by itself, if steps of it wait for their next attempts and it does nothing else.
+    pub(crate) fn retries_at(&self) -> Option<Timestamp> {
+        let first = self.operations.borrow().first_retry().filter(|_| self.is_running())?;
+        Some(self.deadline().map_or(first, |deadline| first.min(deadline)))
+    }
+
     /// Whether there is anything that could make it go on.
     pub(crate) fn awaits_anything(&self) -> bool {
         !self.operations.borrow().is_empty()
