@@ -80,6 +80,10 @@ pub enum Type {
     Cancel,
     /// The run had failed, and was taken up again.
     Retry,
+    /// What stands before it was copied from another run.
+    Fork,
+    /// What stands before it comes from an export.
+    Import,
     /// A message was left out.
     Skip,
     /// A record that cannot be read.
@@ -147,6 +151,8 @@ impl Type {
             Self::Answer => "answer",
             Self::Cancel => "cancel",
             Self::Retry => "retry",
+            Self::Fork => "fork",
+            Self::Import => "import",
             Self::Skip => "skip",
             Self::Unreadable => "unreadable",
         }
@@ -246,6 +252,8 @@ pub(crate) fn name_of(event: &HistoryEvent) -> String {
         }
         HistoryEvent::MessageSkipped { .. } => "a message that is left out".into(),
         HistoryEvent::Retried { .. } => "a retry".into(),
+        HistoryEvent::Forked { .. } => "a fork".into(),
+        HistoryEvent::Moved => "an import".into(),
         _ => "its last record".into(),
     }
 }
