@@ -165,7 +165,7 @@ fn titled(operation: &Operation) -> String {
     }
     match operation.state {
         Progress::Retrying => title + " ↻",
-        Progress::Interrupted | Progress::Begun => title + " ▷",
+        Progress::Interrupted | Progress::Begun | Progress::Awaited => title + " ▷",
         _ => title,
     }
 }
@@ -182,9 +182,9 @@ fn of_site(site: &Site) -> String {
 fn paint(operation: &Operation) -> Option<Paint> {
     match (operation.kind, operation.state) {
         (_, Progress::Failed) => Some(Paint::Bad),
-        (_, Progress::Retrying | Progress::Interrupted | Progress::Begun) => Some(Paint::Busy),
         (Type::Step | Type::Child, Progress::Done) => Some(Paint::Good),
-        _ => Some(Paint::Faint),
+        (_, Progress::Done) => Some(Paint::Faint),
+        _ => Some(Paint::Busy),
     }
 }
 

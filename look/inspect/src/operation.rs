@@ -101,6 +101,8 @@ pub enum Progress {
     Interrupted,
     /// It has begun, and has no outcome yet.
     Begun,
+    /// The run is in memory and waits for it.
+    Awaited,
 }
 
 /// What came of an operation.
@@ -125,8 +127,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// Why it failed.
     pub error: Failure,
-    /// When that was recorded.
-    pub at: Time,
+    /// When that was recorded, if it was.
+    pub at: Option<Time>,
     /// When the next one was due.
     pub next_at: Time,
 }

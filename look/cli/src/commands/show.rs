@@ -18,7 +18,7 @@ pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trou
     };
     let view = View::default().only(which);
     let view = show.at.map_or(view, |at| view.up_to(at.saturating_add(1)));
-    let run = file.source.run(&file.find(&show.id, show.pass)?, view)?;
+    let run = file.source().run(&file.find(&show.id, show.pass)?, view)?;
     if out.is_json {
         out.json(&run)?;
         run.shown.iter().try_for_each(|shown| out.json(shown))?;
