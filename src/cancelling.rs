@@ -80,9 +80,9 @@ impl Cancelling {
         self.shields.get() > 0 || !self.waiting.borrow().is_empty()
     }
 
-    /// Whether a quiescent run is dropped: it was asked to end, and none of its code has looked or is
+    /// Why a quiescent run is dropped, if it is: it was asked to end, and none of its code has looked or is
     /// going to.
-    pub(crate) fn drops(&self) -> bool {
-        self.is_asked() && !self.is_seen.get() && !self.is_awaited()
+    pub(crate) fn drops(&self) -> Option<CancelCause> {
+        self.cause().filter(|_| !self.is_seen.get() && !self.is_awaited())
     }
 }

@@ -305,9 +305,9 @@ impl Error {
         Self(Parts { kind, message, causes: Causes::default(), permanent: false }.into())
     }
 
-    /// The end of a run whose code was dropped.
-    pub(crate) fn cancelled() -> Self {
-        Self::of(Kind::Cancelled, "the run was cancelled")
+    /// The end of a run whose code was dropped, and why it was.
+    pub(crate) fn cancelled(why: impl fmt::Display) -> Self {
+        Self::of(Kind::Cancelled, format_args!("the run was cancelled: {why}"))
     }
 
     pub(crate) fn store(error: &dacapo_store::Error) -> Self {
@@ -393,6 +393,11 @@ impl Failure {
         self.0.permanent
     }
 
+    /// Whether this is the end of a run whose code was dropped.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.kind == Kind::Cancelled
+    }
+
     /// Whether this stands for a value that could not be recorded.
     pub(crate) fn is_unrecordable(&self) -> bool {
         self.0.kind == Kind::Unrecordable
@@ -408,6 +413,26 @@ impl From<Failure> for Error {
 impl From<BoxError> for Error {
     fn from(error: BoxError) -> Self {
         Failure::from_error(&*error).into()
+    }
+}
+
+/// That of a store that was opened by itself, so that `?` does for both in one function.
+///
+/// ```
+/// use dacapo::Executor;
+/// use dacapo::store::{MemoryStore, Store};
+///
+/// fn main() -> dacapo::Result<()> {
+///     let store = MemoryStore::new();
+///     store.count()?;
+///     let executor = Executor::builder().open_with(store)?;
+/// #   drop(executor);
+///     Ok(())
+/// }
+/// ```
+impl From<dacapo_store::Error> for Error {
+    fn from(error: dacapo_store::Error) -> Self {
+        Self::store(&error)
     }
 }
 

@@ -27,11 +27,11 @@ impl<T> Mailbox<T> {
         if self.is_closed.load(Ordering::SeqCst) {
             self.empty();
         }
-        // It may be that of any runtime, and whoever posts is not to blame for it.
-        panics::aside(|| self.owner.wake());
+        self.owner.wake();
     }
 
-    /// Has `waker` woken by the next [`post`](Self::post). Look once more before you wait.
+    /// Has `waker` woken by the next [`post`](Self::post). Look once more before you wait. It is one of ours: a
+    /// panic of another's would be one of whoever posts, and may leave its place taken for ever.
     pub(crate) fn register(&self, waker: &Waker) {
         self.owner.register(waker);
     }

@@ -64,6 +64,41 @@ pub enum Notice<'a> {
         /// For so long, in one poll.
         lasted: Duration,
     },
+    /// A process ended while a body may have been under way: which of the bodies that a run had asked for had
+    /// begun is not recorded. It counts as an attempt. Told when the run is taken up again; not after an end
+    /// in order ([`Executor::shutdown`](crate::Executor::shutdown)).
+    Interrupted {
+        /// The run's id.
+        run: &'a str,
+        /// The step's number, name and label.
+        step: &'a str,
+        /// How many ends of processes count for it by now.
+        ends: u32,
+    },
+    /// A process ended while it replayed one of these runs, as the one that opens now finds out. Told before
+    /// they are replayed; of a run for which it is the last time, `Parked` is told.
+    ReplayEndedProcess {
+        /// Their ids. At first several may be under suspicion, and each is replayed by itself from then on.
+        runs: &'a [&'a str],
+        /// How many processes in a row it were by now.
+        ends: u32,
+        /// With so many the run is parked.
+        of: u32,
+    },
+    /// The same of runs that left memory, when the process ended while what their code owned was dropped.
+    DropEndedProcess {
+        /// Their ids.
+        runs: &'a [&'a str],
+        /// How many processes it were by now.
+        ends: u32,
+        /// With so many the run is parked.
+        of: u32,
+    },
+    /// [`Builder::hold`](crate::Builder::hold) names a run that there is not: perhaps it is mistyped.
+    NotHeld {
+        /// The id.
+        run: &'a str,
+    },
     /// A run left memory, parked or to come back, and what its code owned panicked when it was dropped. The
     /// run is as it was: mend the destructor.
     DropPanicked {
@@ -92,7 +127,12 @@ impl fmt::Display for Notice<'_> {
             Self::Parked { run, message, .. } => write!(f, "run {run:?} is parked: {message}"),
             Self::Resumed { run } => write!(f, "run {run:?} is resumed"),
             Self::Ended { run, error: None } => write!(f, "run {run:?} has ended"),
-            Self::Ended { run, error: Some(error) } => write!(f, "run {run:?} has failed: {error}"),
+            Self::Ended { run, error: Some(error) } if error.is_cancelled() => {
+                write!(f, "run {run:?} has ended: {error}")
+            }
+            Self::Ended { run, error: Some(error) } => {
+                write!(f, "run {run:?} has failed: {error}; Executor::retry takes it up again")
+            }
             Self::Refused { error } => write!(f, "a call was refused: {error}"),
             Self::AttemptFailed { run, step, attempt, error, next_in } => {
                 write!(f, "run {run:?}: attempt {attempt} of {step} failed: {error}")?;
@@ -106,6 +146,22 @@ impl fmt::Display for Notice<'_> {
                 "run {run:?}: {step} blocked the thread of all runs for {lasted:?}: see \
                  Ctx::step_blocking"
             ),
+            Self::Interrupted { run, step, ends } => write!(
+                f,
+                "run {run:?}: the process ended while {step} may have been under way; ends that count \
+                 for it by now: {ends}"
+            ),
+            Self::ReplayEndedProcess { runs, ends, of } => {
+                let what = format_args!("{} was replayed", Suspects(runs));
+                write_ends(f, what, *ends, *of)
+            }
+            Self::DropEndedProcess { runs, ends, of } => {
+                let what = format_args!("the code of {} was dropped", Suspects(runs));
+                write_ends(f, what, *ends, *of)
+            }
+            Self::NotHeld { run } => {
+                write!(f, "there is no run {run:?} to be held: check the id given to Builder::hold")
+            }
             Self::DropPanicked { run, message } => {
                 write!(
                     f,
@@ -117,6 +173,36 @@ impl fmt::Display for Notice<'_> {
                 f,
                 "the clock is {by:?} behind the last commit: the time of runs goes on from there"
             ),
+        }
+    }
+}
+
+fn write_ends(
+    f: &mut fmt::Formatter<'_>,
+    what: fmt::Arguments<'_>,
+    ends: u32,
+    of: u32,
+) -> fmt::Result {
+    write!(f, "the process ended while {what}; after {of} such ends it is parked, by now: {ends}")
+}
+
+/// Some of the runs among which one ended the process.
+struct Suspects<'a>(&'a [&'a str]);
+
+impl fmt::Display for Suspects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        if let [run] = self.0 {
+            return write!(f, "run {run:?}");
+        }
+        f.write_str("one of the runs ")?;
+        let shown = self.0.iter().take(SHOWN).enumerate();
+        for (before, run) in shown {
+            write!(f, "{}{run:?}", if before == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

@@ -66,6 +66,8 @@ struct Details {
     retry_if: OnceCell<Box<RetryIf>>,
     /// How many attempts were made before, as the history tells.
     attempts: Cell<u32>,
+    /// How many of them the end of a process interrupted.
+    interruptions: Cell<u32>,
     /// The last one, while the next one is waited for.
     failed: RefCell<Option<FailedAttempt>>,
     /// Whether the history says that an `at_most_once` body may have begun, that a child was started, or
@@ -235,8 +237,14 @@ impl Operation {
     pub(crate) fn note_interrupted(&self) {
         let details = self.details();
         details.attempts.set(details.attempts.get() + 1);
+        details.interruptions.set(details.interruptions.get() + 1);
         details.deferred.set(false);
         details.failed.take();
+    }
+
+    /// How many of these there were, as the history tells.
+    pub(crate) fn interruptions(&self) -> u32 {
+        self.details.get().map_or(0, |details| details.interruptions.get())
     }
 
     /// Whether the history says that it has not begun since a process ended that may have interrupted it.

@@ -117,7 +117,7 @@ std::thread_local! {
 /// How many panics of such code were caught on this thread.
 fn caught_aside() -> u64 {
     #[cfg(feature = "std")]
-    return ASIDE.with(Cell::get);
+    return ASIDE.with(Cell::get) + dacapo_executor::raw::caught_panics();
     #[cfg(not(feature = "std"))]
     return 0;
 }

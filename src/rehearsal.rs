@@ -28,11 +28,14 @@ impl Engine {
         let world = World::new(timers.beside(), values.clone(), setup);
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
+        let replay = || {
+            let replayed = replay().and_then(|()| run.check_end(row.state.has_ended()));
+            // It leaves nothing: a process that ends here ends in the rehearsal.
+            run.close();
+            replayed
+        };
         // Its code runs in another world than that of the live runs, and shall not reach theirs.
         let replay = || self.world.setup.caught.calling(Caller::Workflow, replay);
-        let rehearsed = self.guarded(row, replay);
-        let rehearsed = rehearsed.and_then(|()| run.check_end(row.state.has_ended()));
-        run.close();
-        Ok(rehearsed)
+        Ok(self.guarded(row, replay))
     }
 }

@@ -87,7 +87,7 @@ impl Values {
         // Taken, since the value's `Serialize` may come back here.
         let mut buffer = self.buffer.take();
         buffer.clear();
-        self.shapes.encode(value, &mut buffer)?;
+        self.shapes.encode(value, &mut buffer).map_err(advise)?;
         if buffer.len() > BUFFER_MAX {
             buffer.shrink_to_fit();
             return Ok(Bytes::from(buffer));
@@ -185,6 +185,12 @@ impl Values {
     }
 }
 
+/// What to do about a value that cannot be recorded, where that is a setting.
+#[cold]
+fn advise(why: Error) -> Error {
+    if why.is_too_large() { why.advise("see Builder::value_max") } else { why }
+}
+
 /// A value from another thread, on its way to an executor: it was encoded there, so that its type
 /// need not be `Send`, and is encoded again with the shapes of the file.
 pub(crate) struct FarValue {
@@ -198,7 +204,7 @@ impl FarValue {
     /// If it cannot be recorded by an executor whose values may take `value_max` bytes.
     pub(crate) fn new<T: Value>(value: &T, value_max: usize) -> Result<Self, Error> {
         let (shapes, mut bytes) = (Shapes::new().max_bytes(value_max), Vec::new());
-        shapes.encode(value, &mut bytes)?;
+        shapes.encode(value, &mut bytes).map_err(advise)?;
         let encode = |values: &Values, detached: &Detached| values.encode(&detached.decode::<T>()?);
         Ok(Self { detached: shapes.detach(&bytes)?, encode })
     }

@@ -53,13 +53,16 @@
 //!    abort in vain. (asyncio throws an exception into a cancelled task at that task's
 //!    next turn; Rust drops it, and cannot wait.)
 //! 6. **Everywhere.** The crate is `no_std` and needs `alloc`; the feature `std` (default) adds
-//!    [`block_on`](FifoExecutor::block_on) and parking. There is no unsafe code in it.
+//!    [`block_on`](FifoExecutor::block_on), parking, and catches panics of wakers. There is no unsafe code in it.
 //!
 //! # Panics in tasks
 //!
 //! A panic of a task leaves the tick that polled it; the task is ended and its future dropped,
 //! and the executor goes on with the others when it is ticked again. A task that panicked gives
 //! no output: whoever awaits it waits for ever.
+//!
+//! A loop that waits has its waker called by whoever wakes a task, on any thread. A panic of that waker, when it
+//! is woken or dropped, is caught (with `std`), and the others are woken all the same.
 //!
 //! # Memory
 //!
@@ -101,6 +104,7 @@ mod tasks;
 mod turn;
 mod abort;
 mod register;
+mod aside;
 mod slots;
 
 mod task_waker;

@@ -2,15 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, RefMut};
 use core::mem;
-use core::task::Waker;
 
 use crate::abort::Drops;
 use crate::gate::Gate;
 use crate::id::TaskId;
 use crate::inbox::Inbox;
+use crate::register::Registered;
 use crate::slots::{BoxedFuture, Slots};
 use crate::sync::Arc;
 use crate::task_waker::TaskWaker;
@@ -34,7 +33,7 @@ pub(crate) struct Core {
     pub(crate) state: RefCell<State>,
     pub(crate) inbox: Arc<Inbox>,
     /// Whom the inbox notifies.
-    pub(crate) registered: Cell<Vec<Waker>>,
+    pub(crate) registered: Cell<Option<Arc<Registered>>>,
     next_number: Cell<u64>,
     /// The task that is being polled, or [`TaskId::DEAD`].
     pub(crate) current: Cell<TaskId>,

@@ -9,6 +9,7 @@ mod call;
 mod cancel;
 mod child;
 mod key;
+mod patched;
 mod publish;
 mod question;
 mod receive;

@@ -57,7 +57,7 @@ impl Writer<'_> {
         row.changed_at = self.now.as_nanos();
         row.note.clear();
         row.wake_at = None;
-        let outcome = Err(Error::cancelled().into_failure());
+        let outcome = Err(Error::cancelled(CancelCause::Terminated.why()).into_failure());
         let finished = Record::Finished { outcome: outcome.clone(), was_dropped: true };
         self.arrive(&Receiver::Guest(key), What::Record(finished.into()));
         self.batch.put_row(row);

@@ -158,6 +158,7 @@ impl Writer<'_> {
                 }
             }
             Mark::Published { .. } | Mark::Answered { .. } => self.note_last_mark(run, mark),
+            Mark::Patched { .. } => {}
         }
     }
 
@@ -257,7 +258,7 @@ impl Writer<'_> {
         if !row.state.has_ended() {
             let guest = Guest { ledger: Ledger::new(run), row };
             self.elsewhere().guests.insert(run, guest);
-            self.bereave_guest(run, Err(Error::cancelled().into_failure()));
+            self.bereave_guest(run, Err(Error::cancelled("it was deleted").into_failure()));
         }
     }
 

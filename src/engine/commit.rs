@@ -52,6 +52,10 @@ impl Engine {
             core::mem::forget(unwound);
             written.map_err(|error| self.fail(&error))?;
         }
+        if !has_any {
+            // What bodies waited for came to nothing.
+            self.world.holds_bodies.set(false);
+        }
         // Not before: what is delivered decides who is idle.
         self.evict_surplus();
         self.ledgers.sweep(Sweep::IfMany);

@@ -197,6 +197,7 @@ impl Engine {
     /// The end of a run is committed: it leaves memory.
     fn end(&self, run: &Rc<Instance>) {
         run.close();
+        self.guard.settle(&self.store, run.key());
         self.ledgers.remove(run);
         self.note_ended(run.key());
         if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {

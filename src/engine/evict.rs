@@ -118,7 +118,7 @@ impl Engine {
         self.ledgers.leave(run);
         run.ledger.forget_deserted_watch();
         run.ledger.set_wake_at(Some(wake_at));
-        run.close();
+        self.guard.leave(&self.store, run);
         // What its teardown woke is taken for a foreign wake, and the run may be back before the
         // next commit: there were no others, and it is not in memory, so they come to nothing.
         self.park_what_cannot_go_on();

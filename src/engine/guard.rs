@@ -1,9 +1,9 @@
-//! What stands before each replay: a run that ended the process again and again is not replayed once
-//! more, or no other run of the file would ever move again.
+//! What stands before each replay, and before each run that leaves memory: a run that ended the process again
+//! and again in one of these is not replayed once more, or no other run of the file would ever move again.
 //!
-//! A mark outside of the store's commits ([`Store::marker`]) says which runs are being replayed. A process
-//! that finds one knows that the process before it ended in the midst of them. What runs do live needs no
-//! mark: the next replay does it again.
+//! A mark outside of the store's commits ([`Store::marker`]) says which runs are being replayed, or dropped. A
+//! process that finds one knows that the process before it ended in the midst of them. What runs do live needs
+//! no mark: the next replay does it again.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -15,31 +15,45 @@ use dacapo_store::{RunKey, RunRow, Store};
 
 use crate::codec;
 use crate::fault::{Fault, ParkReason};
+use crate::instance::Instance;
 #[cfg(feature = "std")]
 use crate::watchdog::Watchdog;
 
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Guard {
-    /// The ids of runs that are not to be replayed.
-    pub(crate) held: BTreeSet<String>,
+    /// The ids of runs that are not to be replayed, until somebody resumes them.
+    pub(crate) held: RefCell<BTreeSet<String>>,
     #[cfg(feature = "std")]
     pub(crate) watchdog: Option<Watchdog>,
-    /// In how many processes in a row, up to the last one, these were being replayed at the end.
-    suspects: RefCell<BTreeMap<RunKey, u32>>,
-    /// Several runs that share a mark, until all of them were replayed; empty if there are none.
-    group: RefCell<Vec<RunKey>>,
+    /// In how many processes in a row, up to the last one that came to it, it was this that was under way at
+    /// the end.
+    suspects: RefCell<BTreeMap<Deed, u32>>,
+    /// Several that share a mark, until all of them are done; empty if there are none.
+    group: RefCell<Vec<Deed>>,
+}
+
+/// What the code of a run may end the process in, without a record of what came before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Deed(Kind, RunKey);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// The run is replayed.
+    Replay,
+    /// Its code is dropped, since it leaves memory.
+    Leave,
 }
 
 /// The store of an engine, which is not held while user code runs.
-type Stored = RefCell<Box<dyn Store>>;
+pub(crate) type Stored = RefCell<Box<dyn Store>>;
 
 /// A run and the number of processes in a row, as the mark holds them.
 type Marked = (u64, u32);
 
 impl Guard {
     /// After so many such ends, a run is parked.
-    const ENDS: u32 = 3;
+    pub(super) const ENDS: u32 = 3;
 
     /// So many runs share one mark: to write one for each could be noticed when there are many.
     pub(super) const GROUP: usize = 64;
@@ -47,42 +61,85 @@ impl Guard {
     /// Reads the mark of the process before.
     pub(super) fn look_back(&self, store: &Stored) {
         let (mark, last_commit) = (store.borrow().marker(), store.borrow().last_commit());
-        let (commit, marked): (u64, Vec<Marked>) = codec::decode(&mark).unwrap_or_default();
-        let suspects = marked.into_iter().filter(|_| commit == last_commit);
-        let suspects = suspects.map(|(run, ends)| (RunKey(run), ends));
-        *self.suspects.borrow_mut() = suspects.collect();
+        let marked: (u64, Vec<Marked>, Vec<Marked>) = codec::decode(&mark).unwrap_or_default();
+        let (commit, replayed, left) = marked;
+        let of = |kind: Kind, marked: Vec<Marked>| {
+            marked.into_iter().map(move |(run, ends)| (Deed(kind, RunKey(run)), ends))
+        };
+        let suspects = of(Kind::Replay, replayed).chain(of(Kind::Leave, left));
+        *self.suspects.borrow_mut() = suspects.filter(|_| commit == last_commit).collect();
+    }
+
+    /// Of the runs that are not parked yet, those that ended the process most often, and how often.
+    pub(super) fn foremost(&self, kind: Kind) -> (Vec<RunKey>, u32) {
+        let suspects = self.suspects.borrow();
+        let of_kind = suspects.iter().filter(|(deed, ends)| deed.0 == kind && **ends < Self::ENDS);
+        let most = of_kind.clone().map(|(_, ends)| *ends).max().unwrap_or_default();
+        (of_kind.filter(|(_, ends)| **ends == most).map(|(deed, _)| deed.1).collect(), most)
     }
 
     /// Why a run is not replayed, if it is not.
     pub(super) fn refuses(&self, row: &RunRow) -> Option<Fault> {
-        if self.held.contains(&row.id) {
+        if self.is_held(&row.id) {
             let detail = "it was held when the file was opened";
             return Some(Fault::new(ParkReason::OnRequest, detail));
         }
-        let ends = self.suspects.borrow().get(&row.key).copied().unwrap_or_default();
-        (ends >= Self::ENDS).then(|| {
+        let ended = |detail| Fault::new(ParkReason::EndedProcess, detail);
+        let suspects = self.suspects.borrow();
+        let ends = |kind| suspects.get(&Deed(kind, row.key)).filter(|ends| **ends >= Self::ENDS);
+        if let Some(ends) = ends(Kind::Replay) {
             let detail = format_args!("the process ended in each of its last {ends} replays");
-            Fault::new(ParkReason::EndedProcess, detail)
-        })
+            return Some(ended(detail));
+        }
+        let ends = ends(Kind::Leave)?;
+        let detail = format_args!(
+            "the process ended each of the last {ends} times that what its code owns was dropped"
+        );
+        Some(ended(detail))
+    }
+
+    pub(super) fn is_held(&self, id: &str) -> bool {
+        self.held.borrow().contains(id)
     }
 
     /// Somebody wants the run to be tried again.
-    pub(super) fn forgive(&self, run: RunKey) {
-        self.suspects.borrow_mut().remove(&run);
+    pub(super) fn forgive(&self, row: &RunRow) {
+        self.held.borrow_mut().remove(&row.id);
+        self.forget(row.key);
     }
 
-    /// That a run is parked is committed: the mark need not tell the next process any more.
+    /// All has come to its end in order: the next process need not know of anything.
+    pub(crate) fn forget_all(&self, store: &Stored) {
+        self.suspects.take();
+        self.end_group(store);
+    }
+
+    /// That a run is parked or has ended is committed: the mark need not tell the next process any more.
+    #[inline]
     pub(super) fn settle(&self, store: &Stored, run: RunKey) {
-        if self.suspects.borrow_mut().remove(&run).is_some() {
+        if !self.suspects.borrow().is_empty() && self.forget(run) {
             self.set_mark(store, None);
         }
     }
 
-    /// The runs among these that nothing is said against are about to be replayed.
-    pub(super) fn begin_group(&self, store: &Stored, runs: &[RunRow]) {
+    /// Whether there was anything against it.
+    fn forget(&self, run: RunKey) -> bool {
+        let mut suspects = self.suspects.borrow_mut();
+        let before = suspects.len();
+        suspects.retain(|deed, _| deed.1 != run);
+        suspects.len() < before
+    }
+
+    /// All of these that nothing is said against are about to come to it.
+    pub(super) fn begin_group(
+        &self,
+        store: &Stored,
+        kind: Kind,
+        runs: impl Iterator<Item = RunKey>,
+    ) {
         let suspects = self.suspects.borrow();
-        let runs = runs.iter().map(|row| row.key).filter(|run| !suspects.contains_key(run));
-        *self.group.borrow_mut() = runs.collect();
+        let deeds = runs.map(|run| Deed(kind, run)).filter(|deed| !suspects.contains_key(deed));
+        *self.group.borrow_mut() = deeds.collect();
         drop(suspects);
         self.set_mark(store, None);
     }
@@ -92,44 +149,57 @@ impl Guard {
         self.set_mark(store, None);
     }
 
-    /// Leaves the mark: the number of the last commit, and in how many processes in a row runs were being
-    /// replayed at the end, if this one ends now. All suspects are among them: of several that end the process,
-    /// each is counted until it is parked, and that is committed.
+    /// Leaves the mark: the number of the last commit, and in how many processes in a row what was under way
+    /// at the end, if this one ends now. All suspects are among them: of several that end the process, each is
+    /// counted until it is parked, and that is committed.
     ///
-    /// A replay commits nothing, so the mark of a process that ended in the midst of one has the last number
-    /// of the file; any other is of another file, or was overtaken.
-    fn set_mark(&self, store: &Stored, replayed: Option<Marked>) {
-        let mut marked: BTreeMap<u64, u32> =
-            self.suspects.borrow().iter().map(|(run, ends)| (run.0, *ends)).collect();
-        match replayed {
-            Some((run, ends)) => drop(marked.insert(run, ends)),
-            None => marked.extend(self.group.borrow().iter().map(|run| (run.0, 1))),
+    /// A replay commits nothing, and to drop something does neither, so the mark of a process that ended in
+    /// the midst of one has the last number of the file; any other is of another file, or was overtaken.
+    fn set_mark(&self, store: &Stored, done: Option<(Deed, u32)>) {
+        let mut marked = self.suspects.borrow().clone();
+        match done {
+            Some((deed, ends)) => drop(marked.insert(deed, ends)),
+            None => marked.extend(self.group.borrow().iter().map(|deed| (*deed, 1))),
         }
         if marked.is_empty() {
             return store.borrow().set_marker(&[]);
         }
-        let marked: Vec<Marked> = marked.into_iter().collect();
-        let mark = codec::encode(&(store.borrow().last_commit(), marked));
+        let of = |kind| -> Vec<Marked> {
+            let of_kind = marked.iter().filter(|(deed, _)| deed.0 == kind);
+            of_kind.map(|(deed, ends)| (deed.1.0, *ends)).collect()
+        };
+        let last_commit = store.borrow().last_commit();
+        let mark = codec::encode(&(last_commit, of(Kind::Replay), of(Kind::Leave)));
         store.borrow().set_marker(&mark);
     }
 
     /// Calls `replay` of a run.
     pub(super) fn watch<T>(&self, store: &Stored, row: &RunRow, replay: impl FnOnce() -> T) -> T {
-        let ends = self.suspects.borrow().get(&row.key).copied();
-        // A suspect stands alone.
-        let is_marked = ends.is_some() || self.group.borrow().is_empty();
+        self.mark(store, Deed(Kind::Replay, row.key), || {
+            #[cfg(feature = "std")]
+            let _watched = self.watchdog.as_ref().map(|watchdog| watchdog.watch(&row.id));
+            replay()
+        })
+    }
+
+    /// Has a run leave memory.
+    pub(super) fn leave(&self, store: &Stored, run: &Instance) {
+        self.mark(store, Deed(Kind::Leave, run.key()), || run.close());
+    }
+
+    fn mark<T>(&self, store: &Stored, deed: Deed, carry_out: impl FnOnce() -> T) -> T {
+        let ends = self.suspects.borrow().get(&deed).copied();
+        // A suspect stands alone, and so does what happens in between.
+        let shares = self.group.borrow().first().is_some_and(|first| first.0 == deed.0);
+        let is_marked = ends.is_some() || !shares;
         if is_marked {
-            self.set_mark(store, Some((row.key.0, ends.unwrap_or_default() + 1)));
+            self.set_mark(store, Some((deed, ends.unwrap_or_default() + 1)));
         }
-        #[cfg(feature = "std")]
-        let watched = self.watchdog.as_ref().map(|watchdog| watchdog.watch(&row.id));
-        let replayed = replay();
-        #[cfg(feature = "std")]
-        drop(watched);
+        let done = carry_out();
         if is_marked {
-            self.suspects.borrow_mut().remove(&row.key);
+            self.suspects.borrow_mut().remove(&deed);
             self.set_mark(store, None);
         }
-        replayed
+        done
     }
 }

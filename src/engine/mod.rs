@@ -26,6 +26,7 @@ mod write;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::time::Duration;
 
@@ -162,7 +163,7 @@ impl Engine {
     /// Stops a run without ending it. Its history stays as it is.
     pub(crate) fn park(&self, run: &Instance, fault: Fault) {
         self.draft_row(run, What::Park(self.world.stamped(fault).into()));
-        run.close();
+        self.guard.leave(&self.store, run);
         self.has_stale.set(true);
     }
 
@@ -245,12 +246,7 @@ impl Engine {
             // Of a run that is to be deleted there is no other.
             draft.to.end(Err(why.clone()));
         }
-        for (ledger, run) in self.ledgers.take() {
-            if let Some(run) = run {
-                run.close();
-            }
-            ledger.end(Err(why.clone()));
-        }
+        self.close_runs(why);
         self.followers.wake_all();
         self.askers.close(why);
         // Those of runs that are not in memory are left.
@@ -258,6 +254,22 @@ impl Engine {
         for waiter in self.stop_waiters.take() {
             waiter.give(|waiter| drop(waiter.send(self.stopped(why))));
         }
+    }
+
+    fn close_runs(&self, why: &Error) {
+        let runs: Vec<_> = self.ledgers.take().collect();
+        for group in runs.chunks(Guard::GROUP) {
+            let resident = group.iter().filter_map(|(_, run)| run.as_ref()).map(|run| run.key());
+            self.guard.begin_group(&self.store, guard::Kind::Leave, resident);
+            for (ledger, run) in group {
+                if let Some(run) = run {
+                    self.guard.leave(&self.store, run);
+                }
+                ledger.end(Err(why.clone()));
+            }
+            self.guard.end_group(&self.store);
+        }
+        self.guard.forget_all(&self.store);
     }
 
     /// Tells `waiter` why the executor has stopped, as soon as it has.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use dacapo_store::{Filter, RunKey, RunRow, RunState};
 use dacapo_values::Comparison;
 
-use super::{Engine, Guard, unregistered};
+use super::{Engine, Guard, guard, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::ending::Ending;
@@ -178,10 +178,25 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
-        self.guard.look_back(&self.store);
+        self.look_back()?;
         self.world.advance();
         self.world.ending.recover(note.is_some(), || self.take_up_unfinished())?;
         self.take_up_what_others_parked()
+    }
+
+    /// Learns what the process before ended in, and tells of it.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(crate) fn look_back(&self) -> Result<()> {
+        self.guard.look_back(&self.store);
+        self.notify_suspects()
+    }
+
+    /// A rehearsal is over, and has said what is wrong: the next one tries again.
+    pub(crate) fn forget_suspects(&self) {
+        self.guard.forget_all(&self.store);
     }
 
     /// Resumes the runs that another build parked, for what may be otherwise in this one.
@@ -189,7 +204,7 @@ impl Engine {
         let Some(build) = &self.world.setup.build_id else { return Ok(()) };
         let mut rows = self.list(&Filter::new().states(&[RunState::Parked]))?;
         rows.retain(|row| {
-            let is_held = self.guard.held.contains(&row.id);
+            let is_held = self.guard.is_held(&row.id);
             let has_code = self.registry.find(&row.workflow).is_some();
             has_code && !is_held && fault_of(row).may_be_mended_by(build)
         });
@@ -211,7 +226,7 @@ impl Engine {
         let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
             if self.registry.find(&row.workflow).is_some() {
                 match self.sleeps_until(&row) {
-                    Some(wake_at) if !self.guard.held.contains(&row.id) => {
+                    Some(wake_at) if !self.guard.is_held(&row.id) => {
                         asleep.push((wake_at, row.key))
                     }
                     Some(_) | None => rows.push(row),
@@ -221,7 +236,8 @@ impl Engine {
         scanned.map_err(|error| Error::store(&error))?;
         self.world.timers.add_returns(asleep);
         for group in rows.chunks(Guard::GROUP) {
-            self.guard.begin_group(&self.store, group);
+            let runs = group.iter().map(|row| row.key);
+            self.guard.begin_group(&self.store, guard::Kind::Replay, runs);
             for row in group {
                 self.reload(row)?;
                 self.evict_surplus();

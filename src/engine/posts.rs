@@ -139,9 +139,10 @@ impl Engine {
                     let child = run().and_then(|run| run.extra().children.get(made.number));
                     child.map(Addressee::Id).into_iter().collect()
                 }
-                Mark::Published { .. } | Mark::Answered { .. } | Mark::ChildStarted { .. } => {
-                    Vec::new()
-                }
+                Mark::Published { .. }
+                | Mark::Answered { .. }
+                | Mark::ChildStarted { .. }
+                | Mark::Patched { .. } => Vec::new(),
             },
             What::Again(_) => run().map_or_else(Vec::new, |run| children(&run)),
             What::Record(record) if matches!(**record, Record::Finished { .. }) => {

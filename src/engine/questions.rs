@@ -171,7 +171,10 @@ impl Writer<'_> {
             Mark::Answered { seq, outcome } => {
                 run.extra().inbox.borrow_mut().answer(*seq, outcome);
             }
-            Mark::ChildDropped | Mark::ChildDetached | Mark::ChildStarted { .. } => {}
+            Mark::ChildDropped
+            | Mark::ChildDetached
+            | Mark::ChildStarted { .. }
+            | Mark::Patched { .. } => {}
         }
     }
 

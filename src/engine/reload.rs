@@ -92,7 +92,7 @@ impl Engine {
     ///
     /// As [`reload`](Self::reload), and if it is parked again.
     pub(crate) fn resume(&self, row: &RunRow) -> Result<()> {
-        self.guard.forgive(row.key);
+        self.guard.forgive(row);
         self.take_up(row, TakenUp::Resumed)
     }
 
@@ -115,7 +115,7 @@ impl Engine {
         self.commit()?;
         // It ends anew, and is kept from then on.
         self.ended.borrow_mut().retain(|ended| *ended != row.key);
-        self.guard.forgive(row.key);
+        self.guard.forgive(row);
         self.take_up(row, TakenUp::Retried)
     }
 
@@ -151,6 +151,10 @@ impl Engine {
         ledger.started_at.set(Timestamp::from_nanos(row.started_at));
         ledger.accept();
         let run = self.restored(&self.world, row, ledger)?;
+        if let Ok(history) = &history {
+            // First: if the run is parked, what comes to it with the next commit stands behind all of it.
+            run.ledger.next_seq.set(history.len() as u64);
+        }
         let replayed = self.guarded(row, || {
             history.and_then(|history| caught(|| deliver_history(&run, &history)))
         });
@@ -223,13 +227,14 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     if history.is_empty() {
         return Err(Fault::new(ParkReason::Damaged, "the history is missing"));
     }
-    // First: if this parks the run, what comes to it with the next commit stands behind all of it.
     run.ledger.next_seq.set(history.len() as u64);
-    // What is skipped is known from the beginning: else the polls before would be others.
+    // What is skipped or changed is known from the beginning: else the polls before would be others.
     let mut void = BTreeSet::new();
     for (at, entry) in (0..).zip(history.iter()) {
         if let Some(seq) = Record::read_skipped(entry.record) {
             run.extra().inbox.borrow_mut().skip(seq);
+        } else if let Some((name, at)) = Record::read_patched(entry.record) {
+            run.extra().patches.borrow_mut().insert(name.into(), at);
         } else if let Some(from) = Record::read_retried(entry.record) {
             add_void(&mut void, history, from, at);
         }

@@ -63,6 +63,9 @@ impl Engine {
             None => self.store.borrow_mut().commit(batch),
             Some(error) => Err(error),
         };
+        if !is_full {
+            self.world.holds_bodies.set(false);
+        }
         if is_full || committed.is_err() {
             let written = if committed.is_ok() { written } else { Written::default() };
             self.world.pending.borrow_mut().take_back(taken, &written);

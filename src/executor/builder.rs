@@ -151,7 +151,8 @@ impl Builder {
 
     /// Opens without replaying the run with this id: it is parked
     /// ([`ParkReason::OnRequest`](crate::ParkReason::OnRequest)), as long as it has not ended, until it is
-    /// resumed. For a run that ends or blocks the process whenever it is replayed.
+    /// resumed. For a run that ends or blocks the process whenever it is replayed. If there is no such run, that
+    /// is told ([`Notice::NotHeld`](crate::Notice::NotHeld)).
     ///
     /// One that ended the process in three replays in a row is parked without being asked for
     /// ([`ParkReason::EndedProcess`](crate::ParkReason::EndedProcess)).
@@ -175,7 +176,7 @@ impl Builder {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn hold(mut self, id: &str) -> Self {
-        self.guard.held.insert(id.into());
+        self.guard.held.get_mut().insert(id.into());
         self
     }
 
@@ -375,7 +376,7 @@ impl Builder {
     /// let executor = Executor::builder().workflow(REPEAT, repeat).value_max(100).in_memory();
     /// assert_eq!(executor.block_on(executor.start(REPEAT, "few", 2)?)?, "tea tea ");
     /// let error = executor.block_on(executor.start(REPEAT, "many", 30)?).unwrap_err();
-    /// assert!(error.to_string().ends_with("it takes 121 bytes, and at most 100 can be recorded"));
+    /// assert!(error.to_string().ends_with("at most 100 can be recorded: see Builder::value_max"));
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn value_max(self, bytes: usize) -> Self {

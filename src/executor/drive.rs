@@ -105,7 +105,7 @@ impl Executor {
             match turn {
                 Turn::Idle(wait) if self.sleeps(wait, cx.waker()) => {
                     #[cfg(feature = "std")]
-                    timer.set(wait.map(|wait| wait.min(LONGEST_WAIT)), cx.waker());
+                    timer.set(wait.map(|wait| wait.min(LONGEST_WAIT)), &self.shared.notifier);
                 }
                 Turn::Busy | Turn::Idle(_) => cx.waker().wake_by_ref(),
             }
@@ -177,9 +177,10 @@ impl Executor {
     fn sleeps(&self, wait: Option<Duration>, waker: &Waker) -> bool {
         let (world, commands) = (&self.shared.engine.world, &self.shared.commands);
         world.bodies.raw().register(waker);
-        world.gate.register(waker);
-        commands.register(waker);
-        world.reports.register(waker);
+        let notifier = &self.shared.notifier;
+        world.gate.register(notifier);
+        commands.register(notifier);
+        world.reports.register(notifier);
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
         self.shared.engine.has_waited.set(true);
         let is_empty = commands.is_empty() && world.reports.is_empty();

@@ -27,6 +27,7 @@ use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
+use core::task::Waker;
 use core::time::Duration;
 
 use dacapo_store::RunState;
@@ -98,6 +99,9 @@ struct Shared {
     engine: Engine,
     /// What other threads ask for.
     commands: Arc<Mailbox<Command>>,
+    /// Wakes the loop that drives it: whoever has something for it from elsewhere has this, and nobody has the
+    /// waker of the runtime around.
+    notifier: Waker,
     /// Whether a loop drives it.
     is_driven: Cell<bool>,
 }
@@ -105,7 +109,9 @@ struct Shared {
 impl Executor {
     fn over(engine: Engine) -> Self {
         let (commands, is_driven) = (Arc::new(Mailbox::new()), Cell::new(false));
-        Self { shared: Rc::new(Shared { engine, commands, is_driven }), is_owner: true }
+        let notifier = engine.world.bodies.raw().notifier();
+        let shared = Shared { engine, commands, notifier, is_driven };
+        Self { shared: Rc::new(shared), is_owner: true }
     }
 
     /// Starts a run, or attaches to the one with this id.

@@ -35,6 +35,13 @@ impl Builder {
     /// has it open. It is only read, so it may lie where nothing can be written. Runs that are parked already
     /// are left out.
     ///
+    /// A run whose code ends the process ends that of the rehearsal. The next one tells whom it was
+    /// ([`Notice::ReplayEndedProcess`](crate::Notice::ReplayEndedProcess)), and after three such ends lists it
+    /// without trying: a file beside the other that ends in `.rehearsing` says so meanwhile, and is gone when a
+    /// rehearsal has come to its end. Where no file can be made, an observer is shown the first event of each run
+    /// before any of its code runs ([`Observer::rehearse`](crate::Observer::rehearse)), and
+    /// [`replay_limit`](Self::replay_limit) names one that does not end.
+    ///
     /// # Errors
     ///
     /// If there is no file, if it is in use, is not a store or is damaged, or if it cannot be read. What is
@@ -84,6 +91,7 @@ impl Builder {
     /// Panics without `std` if there is no [`clock`](Self::clock).
     pub fn rehearse_with(self, store: impl Store + 'static) -> Result<RehearsedRuns> {
         let engine = self.over(store)?;
+        engine.look_back()?;
         let (mut tried, mut parked, mut unregistered) = (0, Vec::new(), Vec::new());
         for row in engine.list(&Filter::new().states(&[RunState::Running]))? {
             if engine.registry.find(&row.workflow).is_none() {
@@ -95,6 +103,7 @@ impl Builder {
                 parked.push(ParkedRun::new(&row.id, &row.workflow, &fault));
             }
         }
+        engine.forget_suspects();
         Ok(RehearsedRuns { tried, parked, unregistered })
     }
 }

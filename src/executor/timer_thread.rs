@@ -6,8 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::panics;
-
 /// Wakes a task after a while. Its thread begins with the first call that needs it, and ends when
 /// this is dropped.
 #[derive(Default)]
@@ -31,7 +29,7 @@ struct State {
 }
 
 impl TimerThread {
-    /// Wakes `waker` after `wait`, and forgets what was set before; `None` forgets only.
+    /// Wakes `waker`, one of ours, after `wait`, and forgets what was set before; `None` forgets only.
     pub(super) fn set(&mut self, wait: Option<Duration>, waker: &Waker) {
         self.set_by(wait, waker, thread::Builder::new());
     }
@@ -89,8 +87,7 @@ impl Shared {
             state = match state.next.take_if(|(deadline, _)| *deadline <= now) {
                 Some((_, waker)) => {
                     drop(state);
-                    // Other timers need this thread.
-                    panics::aside(|| waker.wake());
+                    waker.wake();
                     self.state.lock().unwrap_or_else(PoisonError::into_inner)
                 }
                 None => self.wait(state, now),

@@ -184,6 +184,14 @@ pub enum HistoryEvent {
         /// Its id.
         id: String,
     },
+    /// The code asked for a change, and takes the new way ([`Ctx::patched`](crate::Ctx::patched)).
+    #[non_exhaustive]
+    Patched {
+        /// The name of the change.
+        name: String,
+        /// So many records had been delivered.
+        at: u64,
+    },
     /// A message is left out, since it could not be read.
     #[non_exhaustive]
     MessageSkipped {

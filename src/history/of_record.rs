@@ -108,6 +108,7 @@ fn marked(number: Number, mark: Mark<'_>, values: &Values) -> HistoryEvent {
             workflow: workflow.to_owned(),
             id: id.into_owned(),
         },
+        Mark::Patched { name, at } => HistoryEvent::Patched { name: name.to_owned(), at },
     }
 }
 

@@ -12,6 +12,7 @@ mod wait;
 mod world;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -102,6 +103,8 @@ pub(crate) struct Extra {
     pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,
     pub(crate) topics: RefCell<Topics>,
+    /// From which record on changes of its code hold, by their names.
+    pub(crate) patches: RefCell<BTreeMap<Box<str>, u64>>,
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
     pub(crate) taken_up: Cell<TakenUp>,

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) threads: Threads,
     /// How the process before ended, and whether this one is about to.
     pub(crate) ending: Ending,
+    /// Whether no body is polled before the next commit, which says that a run takes a new way.
+    pub(crate) holds_bodies: Cell<bool>,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// The steps that the end of a process interrupted, or may have, until they begin again.
@@ -97,6 +99,7 @@ impl World {
             #[cfg(feature = "std")]
             threads: Threads::default(),
             ending: Ending::default(),
+            holds_bodies: Cell::default(),
             pending: RefCell::default(),
             interrupted: RefCell::default(),
             given_up: RefCell::default(),
@@ -163,7 +166,7 @@ impl World {
 
     /// How many polls of bodies come before the next commit: a round.
     pub(crate) fn polls_per_turn(&self) -> usize {
-        if self.ending.holds_bodies() {
+        if self.ending.holds_bodies() || self.holds_bodies.get() {
             return 0;
         }
         let queued = self.bodies.raw().queue_len();

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str;
 
-use super::{Asked, Number, Record, Spent};
+use super::{Asked, Mark, Number, Record, Spent};
 use crate::bytes::Bytes;
 use crate::codec;
 use crate::fingerprint::Fingerprint;
@@ -108,8 +108,20 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The positions of the variants `MessageSkipped` and `Retried`.
+    /// From where on a change of the code holds, if this record says so.
+    pub(crate) fn read_patched(bytes: &'a [u8]) -> Option<(&'a str, u64)> {
+        if bytes.first() != Some(&Self::MARKED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Marked { mark: Mark::Patched { name, at }, .. }) => Some((name, at)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The positions of the variants `MessageSkipped`, `Marked` and `Retried`.
     const SKIPPED: u8 = 10;
+    const MARKED: u8 = 8;
     const RETRIED: u8 = 12;
 
     /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`,

@@ -38,6 +38,11 @@ pub(crate) struct Number {
 impl Number {
     /// Of no operation: behind all timers that are due at one time comes the deadline of the run.
     pub(crate) const DEADLINE: Self = Self { task: u32::MAX, local: u32::MAX };
+
+    /// Of the mark that says so of the change that is the `index`th of its run.
+    pub(crate) fn of_patch(index: u32) -> Self {
+        Self { task: u32::MAX, local: index }
+    }
 }
 
 impl fmt::Display for Number {
@@ -151,6 +156,9 @@ pub(crate) enum Mark<'a> {
     ChildDetached,
     /// A child is started that nobody waits for.
     ChildStarted { workflow: &'a str, id: Cow<'a, str> },
+    /// The code asked for this change when so many records had been delivered, and takes the new way from
+    /// there on. Histories are searched for these before they are delivered, and code need not ask again.
+    Patched { name: &'a str, at: u64 },
 }
 
 /// Who asked a run to end. The order of the variants is the format.
@@ -170,6 +178,16 @@ impl CancelCause {
             Self::Deadline => "deadline",
             Self::Parent => "parent",
             Self::Terminated => "terminated",
+        }
+    }
+
+    /// Why a run was cancelled, for whoever reads its end.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Asked => "somebody asked for it",
+            Self::Deadline => "its deadline passed",
+            Self::Parent => "its parent no longer waits for it",
+            Self::Terminated => "it was terminated",
         }
     }
 }
@@ -330,6 +348,7 @@ impl Mark<'_> {
             (Self::ChildStarted { workflow, .. }, Mark::ChildStarted { workflow: other, .. }) => {
                 workflow == other
             }
+            (Self::Patched { name, .. }, Mark::Patched { name: other, .. }) => name == other,
             (Self::ChildDropped, Mark::ChildDropped)
             | (Self::ChildDetached, Mark::ChildDetached) => true,
             (
@@ -337,7 +356,8 @@ impl Mark<'_> {
                 | Self::Answered { .. }
                 | Self::ChildStarted { .. }
                 | Self::ChildDropped
-                | Self::ChildDetached,
+                | Self::ChildDetached
+                | Self::Patched { .. },
                 _,
             ) => false,
         }
@@ -354,6 +374,10 @@ impl Mark<'_> {
             Self::ChildDetached => Mark::ChildDetached,
             Self::ChildStarted { workflow, id } => {
                 Mark::ChildStarted { workflow, id: Cow::Borrowed(id) }
+            }
+            Self::Patched { name, at } => {
+                let at = *at;
+                Mark::Patched { name, at }
             }
         }
     }
@@ -453,6 +477,7 @@ mod tests {
             marked(Mark::ChildDropped),
             marked(Mark::ChildDetached),
             marked(Mark::ChildStarted { workflow: "ship", id: "ship-1".into() }),
+            marked(Mark::Patched { name: "tax", at: 7 }),
             Record::Reported { number: NUMBER, attempt: 2, topic: "tokens", value: bytes() },
             Record::MessageSkipped { seq: 7 },
             Record::Again,

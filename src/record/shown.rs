@@ -20,6 +20,7 @@ impl fmt::Display for ShownMark<'_> {
             Mark::ChildStarted { workflow, .. } => {
                 write!(f, "start of the detached child {number} {workflow:?}")
             }
+            Mark::Patched { name, at } => write!(f, "change {name:?} from record {at} on"),
         }
     }
 }

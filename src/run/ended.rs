@@ -12,7 +12,7 @@ use crate::instance::{Instance, RootEnd};
 use crate::ledger::{Passing, What};
 use crate::mark::Ask;
 use crate::message::Arrived;
-use crate::record::{Asked, CancelCause, Note, Record};
+use crate::record::{Asked, CancelCause, Mark, Note, Record};
 use crate::replay::{claim_mark, diverged};
 
 /// So many passes in a row may end with nothing delivered to them but their start.
@@ -83,6 +83,10 @@ impl Instance {
             // It ended without its code, which may stand anywhere.
             Record::Finished { was_dropped: true, .. } if self.is_terminated_in(commit) => Ok(()),
             Record::Finished { .. } | Record::Again => self.check_root_end(record),
+            Record::Marked { number, mark: Mark::Patched { .. } } => {
+                self.forget_mark(*number);
+                Ok(())
+            }
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
@@ -129,6 +133,11 @@ impl Instance {
             }
             (Record::Finished { outcome, .. }, RootEnd::Outcome(ended)) if outcome == ended => {}
             (Record::Again, RootEnd::Again { .. }) => {}
+            // How its end is told may have changed since.
+            (
+                Record::Finished { outcome: Err(was), was_dropped: true },
+                RootEnd::Outcome(Err(ended)),
+            ) if was.is_cancelled() && ended.is_cancelled() => {}
             // Whether a value can be recorded is decided once.
             (Record::Finished { outcome: Err(failure), .. }, RootEnd::Outcome(Ok(_)))
             | (Record::Finished { outcome: Err(failure), .. }, RootEnd::Again { .. })

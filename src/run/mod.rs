@@ -88,6 +88,7 @@ impl Instance {
                 }
                 self.note(*number, operation.as_ref(), note);
             }
+            Record::Marked { number, mark: Mark::Patched { .. } } => self.forget_mark(*number),
             Record::Marked { number, mark } => {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
@@ -170,7 +171,7 @@ impl Instance {
             Mark::Answered { seq, outcome } => {
                 self.extra().inbox.borrow_mut().answer(*seq, outcome);
             }
-            Mark::Published { .. } | Mark::ChildStarted { .. } => {}
+            Mark::Published { .. } | Mark::ChildStarted { .. } | Mark::Patched { .. } => {}
         }
     }
 
@@ -205,9 +206,9 @@ impl Instance {
             self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));
         }
         if let Some(extra) = self.has_extra()
-            && extra.cancelling.drops()
+            && let Some(cause) = extra.cancelling.drops()
         {
-            self.drop_code(extra);
+            self.drop_code(extra, cause);
         }
         if self.has_ended() && self.fault().is_none() {
             self.end();
@@ -223,15 +224,15 @@ impl Instance {
                 let wakers = extra.cancelling.ask(cause);
                 self.open(|| wakers.into_iter().for_each(Waker::wake));
             }
-            CancelCause::Terminated => self.drop_code(extra),
+            CancelCause::Terminated => self.drop_code(extra, cause),
         }
     }
 
     /// The run ends where it is: its code is dropped.
-    fn drop_code(&self, extra: &Extra) {
+    fn drop_code(&self, extra: &Extra, cause: CancelCause) {
         if !self.has_ended() && self.fault().is_none() {
             extra.was_dropped.set(true);
-            self.set_outcome(Err(Error::cancelled().into_failure()));
+            self.set_outcome(Err(Error::cancelled(cause.why()).into_failure()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What follows when all is delivered: what the code asked for is begun, or taken up again.
 
 use alloc::rc::Rc;
+use alloc::string::ToString;
 
 use crate::clock::Timestamp;
 use crate::context::explain;
@@ -9,6 +10,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::{BodyEnd, Instance, Phase, TakenUp};
 use crate::ledger::What;
 use crate::mark::Ask;
+use crate::notice::Notice;
 use crate::operation::Operation;
 use crate::record::{Asked, Note, Number, Record};
 use crate::retry::Retry;
@@ -159,6 +161,7 @@ impl Instance {
         if is_closing || !may_not_begin && is_spared() {
             return self.begin(step);
         }
+        self.notify_interrupted(step);
         let message = match (policy.at_most_once, step.has_begun()) {
             (true, false) => return self.draft_note(number, Note::Begun),
             (true, true) => "it was interrupted after it began, and it may run at most once",
@@ -180,6 +183,17 @@ impl Instance {
         let failure = Error::of(error::Kind::Interrupted, message).into_failure();
         step.set_failure(explain(failure, step, attempts));
         self.end_body(step.clone(), attempts, self.world.timers.now());
+    }
+
+    /// Tells of a step whose body the end of a process interrupted, or may have.
+    fn notify_interrupted(&self, step: &Operation) {
+        // One that has not begun since was told of by the process before.
+        let is_new = !step.is_deferred() && self.taken_up() == TakenUp::ByItself;
+        let may_have_begun = step.has_begun() || !step.policy().at_most_once;
+        if self.world.setup.observer.is_some() && is_new && may_have_begun {
+            let (run, ends) = (&*self.id, step.interruptions() + 1);
+            self.world.notify(&Notice::Interrupted { run, step: &step.to_string(), ends });
+        }
     }
 
     /// The last attempt of a body has ended, and what came of it is with the operation.

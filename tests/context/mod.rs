@@ -4,6 +4,7 @@ mod about;
 mod blocking;
 mod call;
 mod keys;
+mod patched;
 mod sleep_until;
 mod uuid;
 

@@ -313,7 +313,13 @@ fn what_an_observer_is_told() {
     let starts = (1..=3).map(|n| executor.start(ODD, &n.to_string(), n).expect("new"));
     let _ends = executor.block_on(dacapo::join_all(starts.collect::<Vec<_>>()));
     let told = seen.1.0.take();
-    assert_eq!(told[..2], [r#"run "2" has ended"#, r#"run "3" has failed: it is odd"#]);
+    assert_eq!(
+        told[..2],
+        [
+            r#"run "2" has ended"#,
+            r#"run "3" has failed: it is odd; Executor::retry takes it up again"#
+        ]
+    );
     assert!(told[2].starts_with("run \"1\" is parked: panicked: "), "{told:?}");
     assert_eq!(told.len(), 3);
     seen.0.take();
@@ -324,5 +330,11 @@ fn what_an_observer_is_told() {
     let end = executor.block_on(executor.attach(ODD, "1").expect("it is there"));
     assert!(end.expect_err("it is odd").to_string().contains("it is odd"));
     let told = seen.1.0.take();
-    assert_eq!(told, [r#"run "1" is resumed"#, r#"run "1" has failed: it is odd"#]);
+    assert_eq!(
+        told,
+        [
+            r#"run "1" is resumed"#,
+            r#"run "1" has failed: it is odd; Executor::retry takes it up again"#
+        ]
+    );
 }

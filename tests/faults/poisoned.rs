@@ -1,23 +1,25 @@
 //! Runs whose replay ends the process, or never ends: others go on all the same.
 
 use std::cell::Cell;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use dacapo::store::{MemoryStore, RedbStore, Store};
+use dacapo::store::{MemoryStore, Store};
 use dacapo::{Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Workflow, yield_now};
+
+use super::Told;
 
 /// Whether its code does what no other run survives, behind the step.
 const RUN: Workflow<bool, u32> = Workflow::new("run");
 const GO_ON: Channel<u32> = Channel::new("go on");
-const RUNS: usize = 100;
-const POISONED: &str = "run-50";
+const NEWS: Channel<u32> = Channel::new("news");
+pub(super) const RUNS: usize = 100;
+pub(super) const POISONED: &str = "run-50";
 
 /// Every run but one awaits a message behind a step; in the process to come the other does `harm`, at the
 /// same place.
-fn build(harm: Option<Rc<dyn Fn()>>) -> Builder {
+pub(super) fn build(harm: Option<Rc<dyn Fn()>>) -> Builder {
     Executor::builder().workflow(RUN, async move |ctx: &Ctx, is_poisoned: bool| {
         let n = ctx.step("begin", async || Ok::<_, Error>(1)).await?;
         if let Some(harm) = harm.as_ref().filter(|_| is_poisoned) {
@@ -27,7 +29,7 @@ fn build(harm: Option<Rc<dyn Fn()>>) -> Builder {
     })
 }
 
-fn start(store: impl Store + 'static) {
+pub(super) fn start(store: impl Store + 'static) {
     start_with(store, &[POISONED]);
 }
 
@@ -48,7 +50,7 @@ fn start_with(store: impl Store + 'static, poisoned: &[&str]) {
     });
 }
 
-fn all_but_one_end(executor: &Executor) {
+pub(super) fn all_but_one_end(executor: &Executor) {
     for id in (0..RUNS).map(|n| format!("run-{n}")).filter(|id| id != POISONED) {
         executor.block_on(executor.send(&id, GO_ON, 1)).expect("it runs");
         let run = executor.attach(RUN, &id).expect("it is there");
@@ -66,12 +68,23 @@ fn state_at_the_end(
 
 /// The same, if it does any.
 fn ended(stored: &MemoryStore, builder: impl Fn(Rc<dyn Fn()>) -> Builder) -> Option<MemoryStore> {
+    ended_behind(stored, builder, &|_| ())
+}
+
+/// The same behind something else.
+fn ended_behind(
+    stored: &MemoryStore,
+    builder: impl Fn(Rc<dyn Fn()>) -> Builder,
+    before: &dyn Fn(&Executor),
+) -> Option<MemoryStore> {
     let live = stored.snapshot();
     let (seen, state) = (live.shared(), Rc::new(Cell::new(None)));
     let kept = state.clone();
     // That of the first harm: the process would not come to another.
     let harm = Rc::new(move || kept.set(kept.take().or_else(|| Some(seen.snapshot()))));
-    drop(builder(harm).open_with(live).expect("it opens"));
+    let executor = builder(harm).open_with(live).expect("it opens");
+    before(&executor);
+    drop(executor);
     state.take()
 }
 
@@ -123,6 +136,32 @@ fn several_runs_that_end_the_process_are_parked() {
     assert_eq!((harmless.get(), parked), (0, poisoned.map(String::from).to_vec()));
     executor.block_on(executor.send("run-7", GO_ON, 1)).expect("others go on");
     assert!(stored.marker().is_empty());
+}
+
+/// Whom they ended with is told before it is replayed again: at first all those that shared a mark.
+#[test]
+fn whom_a_process_ended_with_is_told() {
+    let told = Told::default();
+    let open = |harm: Rc<dyn Fn()>| build(Some(harm)).observer(told.clone());
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    let line = |who: &str, ends: u32| {
+        format!(
+            "the process ended while {who} was replayed; after 3 such ends it is parked, by now: {ends}"
+        )
+    };
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        stored = state_at_the_end(&stored, open);
+        said.extend(told.0.take().into_iter().filter(|line| !line.contains("may have been")));
+    }
+    let first = r#"one of the runs "run-0", "run-1", "run-2", "run-3", "run-4" and 59 more"#;
+    assert_eq!(said, [line(first, 1), line(r#"run "run-50""#, 2)]);
+    let executor = open(Rc::new(|| ())).open_with(stored).expect("it opens");
+    executor.block_on(yield_now());
+    let parked = r#"run "run-50" is parked: ended the process: the process ended in each of its"#;
+    let said = told.0.take();
+    assert!(said.iter().any(|line| line.starts_with(parked)), "{said:?}");
 }
 
 /// Two are not enough, and a replay between them that came to its end counts.
@@ -177,6 +216,27 @@ fn a_run_that_is_held() {
     executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
 }
 
+/// What comes to it with the commit that parks it finds it: somebody may open to do just that.
+#[test]
+fn a_run_that_is_held_and_ended_at_once() -> Result<()> {
+    let stored = MemoryStore::new();
+    start(stored.shared());
+    let endless: Rc<dyn Fn()> = Rc::new(|| panic!("it is replayed"));
+    let executor = build(Some(endless)).hold(POISONED).hold("run-7").open_with(stored)?;
+    executor.block_on(async {
+        let sent = executor.send("run-7", GO_ON, 1);
+        let ended = executor.terminate(POISONED);
+        sent.await?;
+        ended.await
+    })?;
+    assert_eq!(executor.parked()?.len(), 1);
+    executor.resume("run-7")?;
+    assert_eq!(executor.block_on(executor.attach(RUN, "run-7")?)?, 2);
+    let error = executor.block_on(executor.attach(RUN, POISONED)?).unwrap_err();
+    assert!(error.is_cancelled(), "{error}");
+    Ok(())
+}
+
 /// Who blocks the thread is named while it does.
 #[test]
 fn a_replay_that_takes_too_long_is_named() {
@@ -199,37 +259,71 @@ fn a_replay_that_takes_too_long_is_named() {
     assert!(told.try_recv().is_err(), "it is told once");
 }
 
-const CHILD: &str = "DACAPO_POISONED";
+/// Does harm when it is dropped, as long as it is poisoned.
+struct AtDrop(Option<Rc<dyn Fn()>>);
 
-/// Not a test: what `processes_that_abort` starts.
-#[test]
-fn a_process_that_aborts() {
-    let Ok(path) = std::env::var(CHILD) else { return };
-    let harm: Rc<dyn Fn()> = Rc::new(|| std::process::abort());
-    let _ = build(Some(harm)).open(path);
+impl Drop for AtDrop {
+    fn drop(&mut self) {
+        if let Some(harm) = &self.0 {
+            harm();
+        }
+    }
 }
 
-/// The same with real processes and a real file: the fourth one is this.
+/// As `build`, but the harm is done when what the code owns is dropped.
+fn build_brittle(harm: Option<Rc<dyn Fn()>>) -> Builder {
+    Executor::builder().workflow(RUN, async move |ctx: &Ctx, is_poisoned: bool| {
+        let mut brittle = AtDrop(harm.clone().filter(|_| is_poisoned));
+        let n = ctx.step("begin", async || Ok::<_, Error>(1)).await?;
+        let n = n + ctx.receive(GO_ON).await;
+        // It came to its end.
+        brittle.0 = None;
+        Ok::<_, Error>(n)
+    })
+}
+
+/// A run whose code ends the process when it leaves memory, at the end of the executor or before: its replay
+/// is harmless, and the process after the third is the first that ends in order.
 #[test]
-fn processes_that_abort() {
-    let path = std::env::temp_dir().join(format!("dacapo-poisoned-{}.redb", std::process::id()));
-    start(RedbStore::open(&path).expect("it is made"));
-    let beside = path.with_extension("redb.replaying");
-    for _ in 0..3 {
-        let mut child = Command::new(std::env::current_exe().expect("this is one"));
-        child.args(["--exact", "faults::poisoned::a_process_that_aborts"]).env(CHILD, &path);
-        let child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let status = child.and_then(|mut child| child.wait()).expect("it starts");
-        assert!(!status.success(), "it aborts");
-        assert!(beside.exists());
+fn a_run_that_ends_the_process_when_it_leaves() {
+    // It has left memory until something comes.
+    let bring_back = |executor: &Executor| {
+        executor.block_on(executor.send(POISONED, NEWS, 1)).expect("it runs");
+        executor.block_on(yield_now());
+    };
+    for resident_max in [usize::MAX, 10] {
+        let told = Told::default();
+        let open = |harm| build_brittle(Some(harm)).resident_max(resident_max);
+        let open = |harm: Rc<dyn Fn()>| open(harm).observer(told.clone());
+        let mut stored = MemoryStore::new();
+        start(stored.shared());
+        for _ in 0..3 {
+            stored = ended_behind(&stored, open, &bring_back).expect("it was dropped");
+        }
+        let said = told.0.take();
+        let line = r#"while the code of run "run-50" was dropped; after 3 such ends it is parked, by now: 2"#;
+        assert!(said.iter().any(|said| said.ends_with(line)), "{said:?}");
+        let harmless = Rc::new(Cell::new(0));
+        let harm = harmless.clone();
+        let builder = open(Rc::new(move || harm.set(harm.get() + 1)));
+        let executor = builder.open_with(stored.shared()).expect("it opens");
+        bring_back(&executor);
+        let parked = executor.parked().expect("memory");
+        assert_eq!((parked.len(), &*parked[0].id), (1, POISONED));
+        assert_eq!(parked[0].reason, ParkReason::EndedProcess);
+        let why = "ended the process: the process ended each of the last 3 times that what its";
+        assert!(parked[0].message.starts_with(why), "{}", parked[0].message);
+        executor.block_on(yield_now());
+        drop(executor);
+        assert_eq!(harmless.get(), 0);
+        assert!(stored.marker().is_empty());
+        // A build that does no harm.
+        let executor = build_brittle(None).open_with(stored).expect("it opens");
+        executor.resume(POISONED).expect("it goes on");
+        executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
+        let run = executor.attach(RUN, POISONED).expect("it is there");
+        assert_eq!(executor.block_on(run).expect("it ends"), 2);
     }
-    let before = Instant::now();
-    let executor = build(Some(Rc::new(|| std::process::abort()))).open(&path).expect("it opens");
-    assert_eq!(executor.parked().expect("it can be read")[0].id, POISONED);
-    all_but_one_end(&executor);
-    drop(executor);
-    assert!(!beside.exists(), "what ends in order leaves nothing: {:?}", before.elapsed());
-    std::fs::remove_file(path).expect("it is there");
 }
 
 /// A rehearsal that ends the process is not made a fourth time.

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::MemoryStore;
-use dacapo::{Attempt, Builder, Cause, Channel, Ctx, Error, Executor, Result, Workflow, race};
+use dacapo::{
+    Attempt, Builder, Cause, Channel, Ctx, Error, Executor, Result, Start, Timestamp, Workflow,
+    race,
+};
 use serde::{Deserialize, Serialize};
 
 use super::unless_ended;
@@ -216,6 +219,63 @@ fn a_run_that_is_parked_meanwhile_ends_all_the_same() {
 }
 
 /// Of a race between the end of a run and a cancel, the outcome of the commit counts.
+/// Whoever reads its end learns why, then and after a restart.
+#[test]
+fn why_a_run_was_cancelled() -> Result<()> {
+    const WAIT: Workflow<bool, ()> = Workflow::new("wait");
+    const LEAD: Workflow<(), String> = Workflow::new("lead");
+    let wait = async |ctx: &Ctx, panics: bool| -> Result<()> {
+        assert!(!panics, "parked");
+        ctx.receive(NEVER).await;
+        Ok(())
+    };
+    let lead = async |ctx: &Ctx, ()| -> Result<String> {
+        let mut left = ctx.child(WAIT, false).id("left");
+        left.started().await?;
+        drop(left);
+        let ended = ctx.child(WAIT, true).id("deleted").await;
+        Ok(ended.expect_err("it is parked, and then deleted").to_string())
+    };
+    let store = MemoryStore::new();
+    let build = || Executor::builder().workflow(WAIT, wait).workflow(LEAD, lead);
+    let clock = VirtualClock::new(Timestamp::default());
+    let executor = build().clock(clock).open_with(store.shared())?;
+    let ends = |executor: &Executor, id: &str| -> Result<String> {
+        Ok(executor.block_on(executor.attach(WAIT, id)?).unwrap_err().to_string())
+    };
+    let late = Start::new().timeout(Duration::from_millis(5));
+    let _late = executor.start_with(WAIT, "late", false, late)?;
+    for id in ["asked", "terminated"] {
+        executor.block_on(executor.start(WAIT, id, false)?.accepted())?;
+    }
+    executor.block_on(executor.cancel("asked"))?;
+    executor.block_on(executor.terminate("terminated"))?;
+    let lead = executor.start(LEAD, "lead", ())?;
+    while executor.parked()?.is_empty() {
+        executor.block_on(dacapo::yield_now());
+    }
+    executor.block_on(dacapo::yield_now());
+    executor.block_on(executor.delete("deleted"))?;
+    let told = executor.block_on(lead)?;
+    assert!(told.ends_with("the run was cancelled: it was deleted"), "{told}");
+    let whys = [
+        ("late", "its deadline passed"),
+        ("asked", "somebody asked for it"),
+        ("terminated", "it was terminated"),
+        ("left", "its parent no longer waits for it"),
+    ];
+    let expect = |executor: &Executor| -> Result<()> {
+        for (id, why) in whys {
+            assert_eq!(ends(executor, id)?, format!("the run was cancelled: {why}"));
+            executor.verify(id)?;
+        }
+        Ok(())
+    };
+    expect(&executor)?;
+    drop(executor);
+    expect(&build().open_with(store)?)
+}
+
 #[test]
 fn terminate_ends_what_will_not_end() {
     const DEAF: Workflow<(), ()> = Workflow::new("deaf");

@@ -64,7 +64,7 @@ fn an_input_that_is_too_large() -> Result<()> {
     let executor = builder().open_with(store.shared())?;
     let small = executor.start(LENGTH, "small", "x".repeat(9_998))?;
     let expected = "the input of run \"large\" cannot be recorded: it takes 10001 bytes, and at most 10000 \
-                    can be recorded";
+                    can be recorded: see Builder::value_max";
     let error = executor.start(LENGTH, "large", "x".repeat(9_999)).expect_err("it is too large");
     assert_eq!(error.to_string(), expected);
     let remote = executor.remote();
@@ -85,7 +85,7 @@ fn an_outcome_that_is_too_large() -> Result<()> {
     let small = executor.start(GROW, "small", 9_000)?;
     let error = executor.block_on(executor.start(GROW, "large", 10_001)?).unwrap_err();
     let expected = "step 1 \"grow\" failed: the outcome, a alloc::string::String, cannot be recorded: it \
-                    takes 10003 bytes, and at most 10000 can be recorded";
+                    takes 10003 bytes, and at most 10000 can be recorded: see Builder::value_max";
     assert!(error.is_permanent());
     assert_eq!(error.to_string(), expected);
     assert_eq!(executor.block_on(small)?, 9_000, "the others go on");

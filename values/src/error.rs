@@ -31,6 +31,7 @@ pub struct Error(Box<(Kind, String)>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Refused,
+    TooLarge,
     Undecodable,
     Damaged,
 }
@@ -43,6 +44,10 @@ impl Error {
 
     pub(crate) fn refused(message: impl fmt::Display) -> Error {
         Error::new(Kind::Refused, message)
+    }
+
+    pub(crate) fn too_large(message: impl fmt::Display) -> Error {
+        Error::new(Kind::TooLarge, message)
     }
 
     pub(crate) fn undecodable(message: impl fmt::Display) -> Error {
@@ -63,7 +68,31 @@ impl Error {
     /// assert_eq!(bytes, [], "and leaves nothing behind");
     /// ```
     pub fn is_refused(&self) -> bool {
-        self.0.0 == Kind::Refused
+        matches!(self.0.0, Kind::Refused | Kind::TooLarge)
+    }
+
+    /// The value cannot be recorded since it takes more bytes than the
+    /// [limit](crate::Shapes::max_bytes).
+    ///
+    /// ```
+    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four", &mut Vec::new());
+    /// assert!(error.unwrap_err().is_too_large());
+    /// ```
+    pub fn is_too_large(&self) -> bool {
+        self.0.0 == Kind::TooLarge
+    }
+
+    /// The same error with what to do about it behind its message.
+    ///
+    /// ```
+    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four", &mut Vec::new());
+    /// let error = error.unwrap_err().advise("raise the limit");
+    /// assert!(error.to_string().ends_with("at most 3 can be recorded: raise the limit"));
+    /// ```
+    #[must_use]
+    pub fn advise(self, advice: impl fmt::Display) -> Error {
+        let (kind, message) = *self.0;
+        Error::new(kind, format_args!("{message}: {advice}"))
     }
 
     /// The value is sound, and the type that is asked for is not the one that was recorded, nor one

@@ -219,5 +219,5 @@ fn too_deep() -> Error {
 
 #[cold]
 fn too_large(bytes: usize, most: usize) -> Error {
-    Error::refused(format_args!("it takes {bytes} bytes, and at most {most} can be recorded"))
+    Error::too_large(format_args!("it takes {bytes} bytes, and at most {most} can be recorded"))
 }

@@ -83,6 +83,23 @@ impl Raw<'_> {
         self.core.inbox.notify();
     }
 
+    /// A waker that does the same, on any thread, for loops that wait for something else, too. It never panics,
+    /// whatever was registered.
+    ///
+    /// ```
+    /// use dacapo_executor::FifoExecutor;
+    /// use dacapo_executor::raw::Parker;
+    ///
+    /// let (executor, parker) = (FifoExecutor::new(), Parker::new());
+    /// let notifier = executor.raw().notifier();
+    /// executor.raw().register(&parker.waker());
+    /// std::thread::spawn(move || notifier.wake());
+    /// parker.park(); // Returns.
+    /// ```
+    pub fn notifier(self) -> Waker {
+        self.core.notifier()
+    }
+
     /// Takes a place at the tail of the queue for a future that stays with the caller.
     ///
     /// See [`Guest`]. In teardown the guest is one that has ended.

@@ -39,6 +39,16 @@ pub fn dead_task<T>() -> Task<T> {
     Task::dead()
 }
 
+/// How many panics of wakers that loops had [registered](Raw::register) were caught on this thread.
+///
+/// ```
+/// assert_eq!(dacapo_executor::raw::caught_panics(), 0);
+/// ```
+#[cfg(feature = "std")]
+pub fn caught_panics() -> u64 {
+    crate::aside::caught()
+}
+
 /// A task's id, which outlives the handle.
 ///
 /// ```

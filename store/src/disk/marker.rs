@@ -23,8 +23,17 @@ const KEY: &[u8] = b"marker";
 impl Marker {
     /// The one beside the store at `path`.
     pub(super) fn beside(path: &Path) -> Marker {
+        Marker::named(path, ".replaying")
+    }
+
+    /// That of those who only look at it: what ends their process is no concern of whoever writes to it.
+    pub(super) fn beside_read_only(path: &Path) -> Marker {
+        Marker::named(path, ".rehearsing")
+    }
+
+    fn named(path: &Path, ending: &str) -> Marker {
         let mut name = OsString::from(path);
-        name.push(".replaying");
+        name.push(ending);
         Marker { path: Some(PathBuf::from(name)), file: OnceCell::new() }
     }
 
@@ -51,6 +60,13 @@ impl Marker {
         let length = u32::try_from(value.len()).unwrap_or(0);
         let bytes = [&length.to_le_bytes(), &*value].concat();
         let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes));
+    }
+
+    /// The same if this process has written anything: others may look at the store, too.
+    pub(super) fn remove_own(&self) {
+        if self.file.get().is_some() {
+            self.remove();
+        }
     }
 
     /// Nothing is to outlive the process.

@@ -4,6 +4,7 @@ mod fold;
 mod buffered;
 mod ids;
 mod index;
+mod intact;
 mod marker;
 mod notes;
 mod scan;
@@ -142,8 +143,16 @@ impl RedbStore {
     /// If the disk refuses.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
-        self.marker.remove();
+        self.clear_marker();
         self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
+    }
+
+    /// Nothing is to outlive the process.
+    fn clear_marker(&self) {
+        match self.is_read_only {
+            true => self.marker.remove_own(),
+            false => self.marker.remove(),
+        }
     }
 
     /// Writes down how far the journal goes. After a crash redb holds every page of it against its
@@ -277,7 +286,10 @@ impl Store for RedbStore {
     }
 
     fn set_marker(&self, marker: &[u8]) {
-        self.marker.write(marker);
+        // A forked child would write over what the parent writes.
+        if self.origin.is_own() {
+            self.marker.write(marker);
+        }
     }
 
     fn next_run(&self) -> RunKey {
@@ -304,7 +316,7 @@ impl Drop for RedbStore {
         if self.db.is_open() && !std::thread::panicking() {
             // Nobody is left who could be told.
             let _ = self.seal();
-            self.marker.remove();
+            self.clear_marker();
         }
     }
 }

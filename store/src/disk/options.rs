@@ -10,6 +10,7 @@ use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 
 use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
+use super::intact::Intact;
 use super::marker::Marker;
 use super::notes::Notes;
 use super::origin::Origin;
@@ -132,8 +133,10 @@ impl Options {
         self.prepare(path, &name)?;
         let mut store = guarded(|| {
             let file = File::options().read(true).write(true).open(path)?;
-            let origin = Origin::of(path, &file)?;
-            let buffered = Buffered::new(FileBackend::new(file)?);
+            let ours = file.try_clone()?;
+            let (intact, known) = Intact::new(FileBackend::new(file)?)?;
+            let origin = Origin::of(path, &ours, Some(known))?;
+            let buffered = Buffered::new(intact);
             let db = self.builder().create_with_backend(buffered.clone())?;
             let mut store = self.load(db, buffered, &name)?;
             store.origin = origin;
@@ -149,11 +152,15 @@ impl Options {
     fn look(&self, path: &Path, name: &str) -> Result<RedbStore, DiskError> {
         guarded(|| {
             let file = File::open(path)?;
-            let origin = Origin::of(path, &file)?;
+            if file.metadata()?.len() == 0 {
+                return Err(DiskError::NotAStore("it is empty, made and never written"));
+            }
+            let origin = Origin::of(path, &file, None)?;
             let buffered = Buffered::new(ReadOnly(FileBackend::new(file)?));
             let db = self.builder().create_with_backend(buffered.clone())?;
             let mut store = self.load(db, buffered, name)?;
             (store.origin, store.is_read_only) = (origin, true);
+            store.marker = Marker::beside_read_only(path);
             Ok(store)
         })
     }

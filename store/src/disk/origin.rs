@@ -1,9 +1,11 @@
+use alloc::sync::Arc;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 
 use super::error::DiskError;
+use super::intact::Known;
 
 /// Where a store came from: what has to stay as it was for a commit to mean something.
 pub(super) struct Origin {
@@ -15,6 +17,8 @@ pub(super) struct Origin {
 
 struct OpenFile {
     path: PathBuf,
+    /// What is known of it, if it is open to write.
+    known: Option<Arc<Known>>,
     /// Held as long as the store: on some systems to close one handle of a file unlocks the others.
     file: File,
     identity: Identity,
@@ -28,10 +32,10 @@ impl Origin {
     }
 
     /// That of the file which is open at `path`.
-    pub(super) fn of(path: &Path, file: &File) -> io::Result<Origin> {
+    pub(super) fn of(path: &Path, file: &File, known: Option<Arc<Known>>) -> io::Result<Origin> {
         let (path, file) = (std::path::absolute(path)?, file.try_clone()?);
         let (identity, name) = (Identity::of(&file.metadata()?), OpenName::of(&path, &file));
-        let file = Some(OpenFile { path, file, identity, name });
+        let file = Some(OpenFile { path, known, file, identity, name });
         Ok(Origin { process: process::id(), file })
     }
 
@@ -40,9 +44,13 @@ impl Origin {
         self.process == process::id()
     }
 
-    /// Before something is written.
-    pub(super) fn check_process(&self) -> Result<(), DiskError> {
-        if self.is_own() { Ok(()) } else { Err(DiskError::Forked(self.process)) }
+    /// Before something is written: it must be by the process that opened the file, and on top of what that
+    /// wrote last.
+    pub(super) fn check(&self) -> Result<(), DiskError> {
+        if !self.is_own() {
+            return Err(DiskError::Forked(self.process));
+        }
+        self.file.as_ref().map_or(Ok(()), OpenFile::check)
     }
 
     /// Before it is said that something was written: what is in a file that nobody finds is lost.
@@ -73,6 +81,13 @@ impl Origin {
     }
 }
 
+impl OpenFile {
+    fn check(&self) -> Result<(), DiskError> {
+        let known = self.known.as_ref().map(|known| known.check(&self.file));
+        known.unwrap_or(Ok(())).map_err(DiskError::Gone)
+    }
+}
+
 /// What tells files apart, whatever their names.
 #[derive(PartialEq, Eq)]
 struct Identity(Option<(u64, u64)>);
@@ -96,7 +111,7 @@ impl Identity {
 /// Whoever asks a file for its times makes its next change cost more: Linux from 6.13 on gives each change that
 /// somebody has seen a time of its own, which is written to the disk. To look at a path asks for all
 /// there is to know of the file, and did so in each commit. The name says as much, and costs nothing.
-struct OpenName {
+pub(super) struct OpenName {
     /// Where to read it, if it was the path. Otherwise there is a link on the way that may be turned
     /// elsewhere, or no /proc: then the path is looked at.
     #[cfg(target_os = "linux")]

@@ -38,7 +38,7 @@ impl RedbStore {
             return Err(error.clone());
         }
         let result = guarded(|| {
-            self.origin.check_process()?;
+            self.origin.check()?;
             if self.is_read_only {
                 return Err(DiskError::ReadOnly);
             }

@@ -120,6 +120,65 @@ fn a_file_that_is_removed_or_replaced() {
     }
 }
 
+/// The same file, with another content: as it was before, as another store, shorter. What is there is left to
+/// whoever put it there, and no commit is acknowledged that is not in it.
+#[test]
+fn a_file_that_is_written_over_or_cut_off() {
+    let place = Place::new();
+    let (path, other) = (place.join("runs"), place.join("other"));
+    let ways = [
+        ("an earlier state", "written over"),
+        ("another store", "written over"),
+        ("zeros", "written over"),
+        ("nothing", "cut off"),
+        ("the first half", "cut off"),
+    ];
+    for (how, word) in ways {
+        fs::remove_file(&path).or_else(is_not_there).unwrap();
+        fs::remove_file(&other).or_else(is_not_there).unwrap();
+        let mut store = RedbStore::open(&path).unwrap();
+        commit(&mut store, 0).unwrap();
+        let earlier = fs::read(&path).unwrap();
+        commit(&mut store, 1).unwrap();
+        let content = match how {
+            "an earlier state" => earlier,
+            "another store" => {
+                let mut another = RedbStore::open(&other).unwrap();
+                for n in 0..9 {
+                    commit(&mut another, n).unwrap();
+                }
+                drop(another);
+                fs::read(&other).unwrap()
+            }
+            "zeros" => vec![0; earlier.len()],
+            "nothing" => Vec::new(),
+            _ => earlier[..earlier.len() / 2].to_vec(),
+        };
+        // As `cp` does: it keeps the file, and writes over what is in it.
+        fs::write(&path, &content).unwrap();
+        let error = commit(&mut store, 2).unwrap_err();
+        assert!(error.is_refused(), "{how}: {error}");
+        let expected = format!("was {word} while it was open");
+        assert!(error.to_string().contains(&expected), "{how}: {error}");
+        assert_eq!(commit(&mut store, 2).unwrap_err().to_string(), error.to_string());
+        drop(store);
+        assert_eq!(fs::read(&path).unwrap(), content, "{how}");
+        if how == "another store" {
+            assert_eq!(length(&RedbStore::open(&path).unwrap()), 9);
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_that_is_only_looked_at() {
+    let place = Place::new();
+    let path = place.join("runs");
+    File::create(&path).unwrap();
+    let error = Options::new().read_only().open(&path).unwrap_err();
+    let why = "runs is not a dacapo store: it is empty, made and never written;";
+    assert!(error.is_not_a_store() && error.to_string().contains(why), "{error}");
+}
+
 /// Makes `link` a link to `path`.
 fn point(path: &Path, link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(path, link)
