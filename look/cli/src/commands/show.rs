@@ -1,6 +1,6 @@
 //! `dacapo show`.
 
-use dacapo_inspect::{Outcome, Run, Value, View, Which};
+use dacapo_inspect::{Activity, Outcome, Run, Value, View, Which};
 
 use crate::args::{Only, Show};
 use crate::file::Opened;
@@ -38,6 +38,12 @@ pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trou
             out.line(&format!(" error   {}", Paint::Bad.on(&safe(&error.line()))))?;
         }
         Some(_) | None => {}
+    }
+    if let Activity::Parked { message, .. } = &run.row.now {
+        let whole = format!(" dacapo parked {id}");
+        let room = room.saturating_sub(crate::text::width(&whole));
+        let message = Paint::Bad.on(&cut(&safe(message), room.max(10)));
+        out.line(&format!(" parked  {message}{}", Paint::Faint.on(&whole)))?;
     }
     for line in timeline::lines(&run, out.columns, show.values) {
         out.line(&line)?;
