@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
     let sum = local.run_until(driven).await?;
 
     executor.verify("squares-1000")?;
-    assert_eq!(sum, (1..=1000).map(|n| n * n).sum());
+    assert_eq!(sum, (1..=1000).map(|n| n * n).sum::<u64>());
     println!("1000 steps on tokio's timers and tasks, 100 at a time: {sum}; a replay agrees");
     println!("meanwhile another task of the runtime had {} turns", ticks.get());
     Ok(())

@@ -4,9 +4,10 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::Cell;
 
-use dacapo_store::{RunKey, RunRow};
+use dacapo_store::{History, RunKey, RunRow};
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
@@ -67,6 +68,19 @@ pub(crate) enum What {
     Retry(Box<Retrial>),
     /// The run has ended or is parked, and is forgotten with its history.
     Delete,
+    /// The run comes into being with a history.
+    Copy(Box<Copied>),
+}
+
+/// A run that comes into being with a history, and is parked if it has not ended.
+pub(crate) struct Copied {
+    pub(crate) row: RunRow,
+    /// What keeps its commits and times.
+    pub(crate) history: History,
+    /// The record behind it, of the commit that brings it; or nothing.
+    pub(crate) own: Vec<u8>,
+    /// Why it is parked.
+    pub(crate) fault: Fault,
 }
 
 /// A run that had failed is taken up again.
@@ -251,7 +265,7 @@ impl Draft {
                     spent: Spent::default(),
                 }))
             }
-            What::Park(_) | What::Resume | What::Retry(_) | What::Delete => None,
+            What::Park(_) | What::Resume | What::Retry(_) | What::Delete | What::Copy(_) => None,
         }
     }
 

@@ -99,6 +99,9 @@ mod clock;
 mod record;
 mod store_id;
 mod start;
+mod retention;
+#[cfg(feature = "export")]
+mod lines;
 mod panics;
 mod notice;
 mod trace;
@@ -149,8 +152,8 @@ pub use dacapo_executor::{
 pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Executor, Follow, Handle, ParkedRun, Posted, RehearsedRuns,
-    RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
+    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use history::{
@@ -163,6 +166,7 @@ pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};
 #[cfg(feature = "redb")]
 pub use remote::{Spawned, spawn};
+pub use retention::Retention;
 pub use retry::Retry;
 pub use start::Start;
 pub use trace::{Event, Observer, Recorded};

@@ -287,6 +287,16 @@ impl Operation {
         self.details().begun.set(true);
     }
 
+    /// What the history tells of attempts counts no longer, nor that it has begun.
+    pub(crate) fn forget_attempts(&self) {
+        if let Some(details) = self.details.get() {
+            details.attempts.set(0);
+            details.failed.take();
+            details.begun.set(false);
+            details.deferred.set(false);
+        }
+    }
+
     /// Whether an error is worth another attempt, as the step decides.
     pub(crate) fn is_worth_another(&self, error: &Error) -> bool {
         let decides = self.details.get().and_then(|details| details.retry_if.get());

@@ -153,6 +153,22 @@ impl Operations {
         self.waiting.values().filter_map(|operation| operation.deadline()).min()
     }
 
+    /// When the first of them goes on, if whatever is worked on waits for its next attempt. This looks at each.
+    pub(crate) fn first_retry(&self) -> Option<Timestamp> {
+        if self.rest() {
+            return None;
+        }
+        let mut first: Option<Timestamp> = None;
+        for operation in self.waiting.values() {
+            let at = match operation.asked().is_worked_on() {
+                true => Some(operation.failed()?.next_at),
+                false => operation.deadline(),
+            };
+            first = first.into_iter().chain(at).min();
+        }
+        first
+    }
+
     /// Whether none of them is worked on.
     pub(crate) fn rest(&self) -> bool {
         self.worked_on == 0

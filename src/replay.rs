@@ -91,7 +91,9 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::Reported { .. }
         | Record::MessageSkipped { .. }
         | Record::Again
-        | Record::Retried { .. } => false,
+        | Record::Retried { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. } => false,
     };
     if agrees {
         return None;

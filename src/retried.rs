@@ -43,7 +43,11 @@ fn fate(record: &Record<'_>) -> Fate {
             note: Note::Begun | Note::ChildStarted { .. } | Note::Left,
             ..
         } => Fate::Last,
-        Record::MessageArrived { .. } | Record::MessageSkipped { .. } => Fate::Stays,
+        // What had failed before a fork is tried anew by a retry of it.
+        Record::MessageArrived { .. }
+        | Record::MessageSkipped { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. } => Fate::Stays,
         Record::Marked { .. } | Record::Reported { .. } => Fate::Done,
         Record::Started { .. }
         | Record::Submitted(_)

@@ -46,7 +46,9 @@ pub(crate) fn published<'a>(record: &'a Record<'_>) -> Option<(&'a str, &'a Byte
         | Record::Marked { .. }
         | Record::MessageSkipped { .. }
         | Record::Again
-        | Record::Retried { .. } => None,
+        | Record::Retried { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. } => None,
     }
 }
 

@@ -51,7 +51,9 @@ impl<'a> Recorded<'a> {
             | Record::Reported { .. }
             | Record::MessageSkipped { .. }
             | Record::Again
-            | Record::Retried { .. } => None,
+            | Record::Retried { .. }
+            | Record::Forked { .. }
+            | Record::Moved { .. } => None,
         }
     }
 }

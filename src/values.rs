@@ -71,6 +71,11 @@ impl Values {
         Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread })
     }
 
+    #[cfg(feature = "export")]
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.shapes
+    }
+
     /// So many bytes a value may take.
     pub(crate) fn value_max(&self) -> usize {
         self.value_max

@@ -71,6 +71,12 @@ fn parse() -> (Options, Report) {
                 residence::open_here(&path, bytes.expect("and the bytes of a cache"));
                 std::process::exit(0);
             }
+            "--evict-sleepers" => {
+                let path = args.next().expect("--evict-sleepers takes a file");
+                let runs = args.next().and_then(|runs| runs.parse().ok());
+                residence::evict_here(&path, runs.expect("and how many"));
+                std::process::exit(0);
+            }
             // Cargo's own.
             "--bench" => {}
             other => {

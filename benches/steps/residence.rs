@@ -24,33 +24,38 @@ pub(crate) fn measure(options: &Options, report: &Report) {
 fn evicted(options: &Options, report: &Report) {
     let runs = options.size(100_000, 1_000_000);
     let path = options.file("residence.redb");
-    let open = || build().resident_max(runs as usize / 100).open(&path).expect("it opens");
+    let [bytes, attach, open] = elsewhere("--evict-sleepers", &path, runs as usize);
+    report.print("bytes_per_evicted_run", bytes, "bytes");
+    report.print("attach_evicted_run", attach, "us");
+    report.print("cold_open_sleepers", open, "us/run");
+}
+
+/// What [`evicted`] asks for.
+pub(crate) fn evict_here(path: &str, runs: usize) {
+    let runs = u32::try_from(runs).expect("a million");
+    let open = || build().resident_max(runs as usize / 100).open(path).expect("it opens");
 
     let executor = open();
     let before = resident_bytes();
     start_all(&executor, runs);
     // The store's own memory is in it: what the journal holds, and pages of the file.
     let bytes = (resident_bytes() - before) / f64::from(runs);
-    report.print("bytes_per_evicted_run", bytes, "bytes");
 
     let ids: Vec<_> = (0..1_000).map(|n| (n * 7_919 % runs).to_string()).collect();
     let start = Instant::now();
     let attached = ids.iter().map(|id| executor.attach(SLEEPER, id));
     let attached: Vec<_> = attached.collect::<Result<_>>().expect("they are there");
-    let each = start.elapsed() / ids.len() as u32;
-    drop(attached);
-    report.print("attach_evicted_run", micros(each), "us");
-    drop(executor);
+    let attach = micros(start.elapsed() / ids.len() as u32);
+    drop((attached, executor));
 
     let start = Instant::now();
     let executor = open();
     let took = start.elapsed().as_secs_f64();
-    report.print("cold_open_sleepers", took * 1e6 / f64::from(runs), "us/run");
+    println!("{bytes} {attach} {}", took * 1e6 / f64::from(runs));
     drop(executor);
 }
 
-/// A file whose rows say until when their runs sleep, opened by a process that knows nothing of them:
-/// here, memory that was freed would be used again.
+/// A file whose rows say until when their runs sleep, opened by a process that knows nothing of them.
 fn left_asleep(options: &Options, report: &Report) {
     const CACHE: usize = 64 << 20;
     let runs = options.size(100_000, 1_000_000);
@@ -75,13 +80,20 @@ fn left_asleep(options: &Options, report: &Report) {
 
 /// The microseconds that an open took in a process of its own, and the bytes.
 fn open_elsewhere(path: &Path, cache_bytes: usize) -> (f64, f64) {
+    let [micros, bytes] = elsewhere("--open-sleepers", path, cache_bytes);
+    (micros, bytes)
+}
+
+/// What a process of its own prints, which was asked for it: here, memory that was freed before would be used
+/// again, and not be counted.
+fn elsewhere<const N: usize>(what: &str, path: &Path, number: usize) -> [f64; N] {
     let this = env::current_exe().expect("it has a path");
     let mut child = Command::new(this);
-    child.arg("--open-sleepers").arg(path).arg(cache_bytes.to_string());
+    child.arg(what).arg(path).arg(number.to_string());
     let output = child.output().expect("it can be run again");
-    let text = String::from_utf8(output.stdout).expect("two numbers");
-    let (micros, bytes) = text.trim().split_once(' ').expect("two numbers");
-    (micros.parse().expect("a number"), bytes.parse().expect("a number"))
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let numbers = text.split_whitespace().map(|number| number.parse().expect("a number"));
+    numbers.collect::<Vec<_>>().try_into().expect("as many as it prints")
 }
 
 /// What [`open_elsewhere`] asks for.

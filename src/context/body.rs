@@ -46,7 +46,8 @@ pub struct Attempt {
     number: u32,
     run: RunKey,
     /// The number of the store.
-    store: u64,
+    /// The store and the run that are in its idempotency key.
+    keyed: (u64, RunKey),
     /// Where what it publishes goes.
     reports: Arc<Mailbox<Report>>,
     value_max: usize,
@@ -65,7 +66,7 @@ impl Attempt {
             name: operation.asked().name(),
             number,
             run: instance.key(),
-            store: instance.world.setup.store_id.number,
+            keyed: instance.keyed(),
             reports: instance.world.reports.clone(),
             value_max: instance.world.values.value_max(),
             #[cfg(feature = "sim")]
@@ -143,7 +144,7 @@ impl Attempt {
     pub fn key(&self) -> &str {
         self.key.get_or_init(|| {
             let (id, number) = (&*self.run_id, self.step);
-            let Self { store, run, pass, name, .. } = *self;
+            let Self { keyed: (store, run), pass, name, .. } = *self;
             Keyed { store, run, id, pass, number, name }.key()
         })
     }

@@ -211,7 +211,7 @@ impl Ctx {
     #[must_use]
     pub fn uuid(&self) -> u128 {
         let place = [self.pass(), self.task, take_next(&self.uuids, "UUIDs")];
-        random::uuid(self.instance.seed.get(), &self.instance.id, place)
+        random::uuid(self.instance.seed.get(), &self.instance.first_id(), place)
     }
 
     /// Spawns a task of this run, which goes on beside the one that spawned it.

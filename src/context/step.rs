@@ -164,7 +164,7 @@ impl<T> Step<T> {
     #[must_use]
     pub fn key(&self) -> String {
         let Awaited { instance, operation } = &self.awaited;
-        let (store, run) = (instance.world.setup.store_id.number, instance.key());
+        let (store, run) = instance.keyed();
         let (number, name) = (operation.number, operation.asked().name());
         Keyed { store, run, id: &instance.id, pass: instance.pass(), number, name }.key()
     }

@@ -61,6 +61,7 @@ impl Writer<'_> {
         let finished = Record::Finished { outcome: outcome.clone(), was_dropped: true };
         self.arrive(&Receiver::Guest(key), What::Record(finished.into()));
         self.batch.put_row(row);
+        self.engine.note_kept();
         self.bereave_guest(key, outcome);
     }
 

@@ -46,6 +46,47 @@ impl Engine {
         Ok(children)
     }
 
+    /// The children that a run started in this pass and did not let go, as far as they are there.
+    ///
+    /// # Errors
+    ///
+    /// If a history cannot be read.
+    pub(crate) fn started_by(&self, run: RunKey) -> Result<Vec<RunRow>> {
+        let history = self.store.borrow().history(run).map_err(|error| Error::store(&error))?;
+        let mut started = BTreeMap::new();
+        for entry in history.iter() {
+            match Record::read(entry.record) {
+                Ok(Record::OperationNoted { number, note: Note::ChildStarted { id, .. } }) => {
+                    started.insert(number, id);
+                }
+                Ok(Record::Marked { number, mark: Mark::ChildDetached }) => {
+                    started.remove(&number);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let mut rows = Vec::new();
+        for (number, id) in started {
+            // Its id may be another's by now.
+            if let Some(row) = self.find(id)?
+                && self.first_link(row.key)? == Some(Link { parent: run.0, number })
+            {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Who started a run, as its history has it.
+    fn first_link(&self, run: RunKey) -> Result<Option<Link>> {
+        let first = self.store.borrow().entries(run, 0..1);
+        let first = first.map_err(|error| Error::store(&error))?;
+        match first.get(0).map(|entry| Record::read(entry.record)) {
+            Some(Ok(Record::Submitted(submission))) => Ok(submission.link),
+            Some(Ok(_) | Err(_)) | None => Ok(None),
+        }
+    }
+
     /// Adds a run in memory. `None`: its code is not registered.
     pub(super) fn enter(&self, key: RunKey, id: Rc<str>, workflow: &str) -> Option<Rc<Instance>> {
         let workflow = self.registry.find(workflow)?.clone();
@@ -55,7 +96,7 @@ impl Engine {
         Some(run)
     }
 
-    pub(super) fn take_key(&self) -> RunKey {
+    pub(crate) fn take_key(&self) -> RunKey {
         RunKey(self.next_run.replace(self.next_run.get() + 1))
     }
 
@@ -80,7 +121,7 @@ impl Writer<'_> {
             Submission { workflow, input, options, link, pass: 1, carried: Carried::default() };
         // A child that was let go inherits nothing.
         let parent = self.engine.ledgers.instance(parent).filter(|_| link.is_some());
-        let inherited = parent.and_then(|parent| parent.submitted()?.options.deadline);
+        let inherited = parent.and_then(|parent| parent.deadline_to_inherit());
         let own = submission.options.deadline;
         let late = timeout.map(|timeout| self.now + timeout);
         submission.options.deadline = own.into_iter().chain(late).chain(inherited).min();

@@ -109,7 +109,9 @@ impl Engine {
         let is_expected = |draft: &Draft| {
             let run = self.ledgers.instance(&draft.to);
             let is_expected = match &draft.what {
-                What::Park(_) | What::Resume | What::Retry(_) | What::Delete => true,
+                What::Park(_) | What::Resume | What::Retry(_) | What::Delete | What::Copy(_) => {
+                    true
+                }
                 What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
                 What::Request(request) => run.as_ref().is_some_and(|run| run.awaits(request)),
                 What::Mark(made) => run
@@ -150,7 +152,9 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             | Record::Marked { .. }
             | Record::MessageSkipped { .. }
             | Record::Again
-            | Record::Retried { .. } => true,
+            | Record::Retried { .. }
+            | Record::Forked { .. }
+            | Record::Moved { .. } => true,
             Record::OperationEnded { number, .. }
             | Record::OperationNoted { number, .. }
             | Record::Reported { number, .. } => waits(number),

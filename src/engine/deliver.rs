@@ -153,7 +153,7 @@ impl Engine {
                 self.notify_parked(&run.id, fault);
             }
             (What::Delete, _) => draft.to.accept(),
-            (What::Resume | What::Retry(_), Some(_)) => {}
+            (What::Resume | What::Retry(_), Some(_)) | (What::Copy(_), _) => {}
             // It is not in memory, or has ended with an earlier record of this commit.
             (
                 What::Record(_)
@@ -199,6 +199,7 @@ impl Engine {
         run.close();
         self.guard.settle(&self.store, run.key());
         self.ledgers.remove(run);
+        self.note_kept();
         self.note_ended(run.key());
         if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {
             self.notify_ended(&run.id, outcome);

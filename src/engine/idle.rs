@@ -47,7 +47,13 @@ impl Engine {
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;
         let own = self.next_of_its_own().map(|at| at.saturating_sub(timers.monotonic()));
-        timers.wait().into_iter().chain(own).chain(self.time_to_keep()).min()
+        timers
+            .wait()
+            .into_iter()
+            .chain(own)
+            .chain(self.time_to_keep())
+            .chain(self.next_retention())
+            .min()
     }
 
     /// While the wall clock is behind, the time of runs goes on from the last commit: so much of it is

@@ -5,6 +5,7 @@ mod by_id;
 mod cancels;
 mod children;
 mod commit;
+mod copies;
 mod deliver;
 mod evict;
 mod guard;
@@ -18,6 +19,8 @@ mod posts;
 mod questions;
 mod receivers;
 mod reload;
+mod retaining;
+mod retention;
 mod shutdown;
 mod topics;
 mod waiters;
@@ -40,12 +43,15 @@ use crate::ledger::{Draft, What};
 use crate::notice::Notice;
 use crate::panics::{Caller, Theirs};
 use crate::registry::Registry;
+use crate::retention::Rules;
 use crate::watch::Crowd;
 pub(crate) use deliver::caught;
 pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
+use retaining::Retaining;
+pub(crate) use retaining::{Piece, Sweep};
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 
@@ -71,6 +77,8 @@ pub(crate) struct Engine {
     followers: Followers,
     askers: Askers,
     limits: Limits,
+    /// `None`: nobody asked for it.
+    retaining: Option<Retaining>,
     /// Those that have ended in this process, the oldest first, if not all of them are kept.
     ended: RefCell<VecDeque<RunKey>>,
     next_run: Cell<u64>,
@@ -117,12 +125,14 @@ impl Engine {
         store: Box<dyn Store>,
         limits: Limits,
         guard: Guard,
+        retention: Rules,
     ) -> Self {
         Self {
             world,
             registry,
             seed,
             limits,
+            retaining: Retaining::new(retention),
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
             opened_at: store.last_commit(),

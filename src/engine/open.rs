@@ -23,7 +23,7 @@ impl Engine {
         self.store.borrow().find(id).map_err(|error| Error::store(&error))
     }
 
-    pub(super) fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
+    pub(crate) fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
         self.store.borrow().row(run).map_err(|error| Error::store(&error))
     }
 
@@ -87,6 +87,8 @@ impl Engine {
         let first = first.map_err(|error| Error::store(&error))?;
         let was = match first.get(0).map(|entry| Record::read(entry.record)) {
             Some(Ok(Record::Started { input, .. })) => input,
+            // The passes before are deleted, and nobody knows what the first of them began with.
+            Some(Ok(Record::Submitted(submission))) if submission.pass > 1 => return Ok(()),
             Some(Ok(Record::Submitted(submission))) => submission.input,
             Some(_) | None => {
                 let message = format_args!("the history of run {id:?} is damaged at its beginning");
@@ -138,17 +140,27 @@ impl Engine {
     /// The passes of a run before the one with this key, as far as they are there.
     fn passes_before(&self, run: RunKey) -> Result<Vec<RunKey>> {
         let (mut passes, mut first) = (Vec::new(), run);
-        while let Some(before) = self.pass_before(first)?
-            && self.row(before)?.is_some()
-        {
+        while let Some(before) = self.pass_before(first)? {
             passes.push(before);
             first = before;
         }
         Ok(passes)
     }
 
-    /// What the first record of a run says. Of one that cannot be read, nothing.
+    /// The pass before one, if it is there.
     fn pass_before(&self, run: RunKey) -> Result<Option<RunKey>> {
+        let Some(before) = self.key_before(run)? else { return Ok(None) };
+        let (row, before) = (self.row(run)?, self.row(before)?);
+        // What was copied says what it said where it came from.
+        let is_it = |before: &RunRow| {
+            let is_next = |row: &RunRow| row.id == before.id && row.pass == before.pass + 1;
+            row.as_ref().is_some_and(is_next)
+        };
+        Ok(before.filter(is_it).map(|before| before.key))
+    }
+
+    /// What the first record of a run says. Of one that cannot be read, nothing.
+    fn key_before(&self, run: RunKey) -> Result<Option<RunKey>> {
         let first = match self.store.borrow().entries(run, 0..1) {
             Err(error) if error.is_refused() => return Err(Error::store(&error)),
             first => first.ok(),

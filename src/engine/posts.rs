@@ -158,6 +158,7 @@ impl Engine {
             | What::Park(_)
             | What::Resume
             | What::Retry(_)
+            | What::Copy(_)
             | What::Delete => Vec::new(),
         }
     }

@@ -76,6 +76,7 @@ impl Engine {
             | What::ChildEnded(_)
             | What::Park(_)
             | What::Retry(_)
+            | What::Copy(_)
             | What::Resume => {}
         }
     }

@@ -116,13 +116,14 @@ impl Engine {
         // It ends anew, and is kept from then on.
         self.ended.borrow_mut().retain(|ended| *ended != row.key);
         self.guard.forgive(row);
-        self.take_up(row, TakenUp::Retried)
+        self.take_up(row, TakenUp::Anew)
     }
 
     pub(super) fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
         self.world.advance();
         let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
-        run.extra().taken_up.set(taken_up);
+        let is_new = taken_up == TakenUp::Resumed && run.is_fresh_fork();
+        run.extra().taken_up.set(if is_new { TakenUp::Anew } else { taken_up });
         self.ledgers.enter(&run);
         self.world.bodies.raw().notify();
         let result = match replayed {
@@ -229,7 +230,7 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
     }
     run.ledger.next_seq.set(history.len() as u64);
     // What is skipped or changed is known from the beginning: else the polls before would be others.
-    let mut void = BTreeSet::new();
+    let (mut void, mut own) = (BTreeSet::new(), None);
     for (at, entry) in (0..).zip(history.iter()) {
         if let Some(seq) = Record::read_skipped(entry.record) {
             run.extra().inbox.borrow_mut().skip(seq);
@@ -237,7 +238,19 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
             run.extra().patches.borrow_mut().insert(name.into(), at);
         } else if let Some(from) = Record::read_retried(entry.record) {
             add_void(&mut void, history, from, at);
+        } else if let Some(from) = Record::read_forked(entry.record) {
+            run.note_origin(from);
+            own = Some(at + 1);
+            run.note_moved(None);
+        } else if let Some((store, key)) = Record::read_moved(entry.record) {
+            run.note_moved(Some((store, RunKey(key))));
         }
+    }
+    // Messages and the like come to a run that is parked, too.
+    if let Some(own) = own
+        && history.iter().skip(own as usize).all(|entry| Record::read_post(entry.record))
+    {
+        run.note_fresh();
     }
     for (seq, entry) in (0..).zip(history.iter()) {
         replay::read(entry, seq, |delivery, record| match void.contains(&seq) {

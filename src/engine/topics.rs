@@ -154,13 +154,15 @@ impl Engine {
         let Some(mut pass) = self.newest_pass(&reader.id)? else { return Ok(None) };
         loop {
             let (before, published) = self.head(&reader.id, reader.topic, pass)?;
+            let before_row = before.map(|before| self.row(before)).transpose()?.flatten();
+            // What was copied says what it said where it came from.
+            let before_row = before_row.filter(|row| row.id == reader.id);
             if before == reader.run && before.is_some() {
                 return Ok(Some(pass));
             }
             let is_first = reader.run.is_none() && published <= reader.from;
             // Older ones may have been deleted.
-            let before = before.filter(|_| !is_first);
-            match before.map(|before| self.row(before)).transpose()?.flatten() {
+            match before_row.filter(|_| !is_first) {
                 Some(row) => pass = row.key,
                 None => return Ok(reader.run.is_none().then_some(pass)),
             }
@@ -194,7 +196,9 @@ impl Engine {
             | Record::Reported { .. }
             | Record::MessageSkipped { .. }
             | Record::Again
-            | Record::Retried { .. } => Ok((None, 0)),
+            | Record::Retried { .. }
+            | Record::Forked { .. }
+            | Record::Moved { .. } => Ok((None, 0)),
         }
     }
 }

@@ -244,6 +244,7 @@ impl<'a> Writer<'a> {
             What::Resume => self.write_resumed(to),
             What::Retry(retrial) => self.write_retrial(to, retrial),
             What::Delete => self.batch.delete(to.key),
+            What::Copy(copied) => self.write_copy(to, copied),
         }
     }
 
@@ -345,6 +346,8 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Marked { .. }
         | Record::Reported { .. }
         | Record::Retried { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }
 }

@@ -17,6 +17,7 @@ use crate::instance::{Setup, World};
 use crate::name::Workflow;
 use crate::panics::Caught;
 use crate::registry::Registry;
+use crate::retention::{Retention, Rules};
 use crate::store_id::StoreId;
 use crate::timer::Timers;
 use crate::trace::Observer;
@@ -35,6 +36,7 @@ pub struct Builder {
     resident_max: Option<usize>,
     ended_max: Option<usize>,
     keep_keys: Duration,
+    retention: Rules,
     guard: Guard,
     value_max: usize,
     build_id: Option<Rc<str>>,
@@ -54,6 +56,7 @@ impl Executor {
             resident_max: None,
             ended_max: None,
             guard: Guard::default(),
+            retention: Rules::default(),
             keep_keys: Duration::from_secs(24 * 60 * 60),
             value_max: 64 << 20,
             build_id: None,
@@ -348,6 +351,37 @@ impl Builder {
         Self { ended_max: Some(runs), ..self }
     }
 
+    /// Deletes runs that have ended as a rule says. Of several rules the first one that is about a run
+    /// decides; what no rule is about is kept.
+    ///
+    /// It is done piece by piece, a hundred runs at most every 10 ms, with the commits of whatever else
+    /// there is to do, or by itself. All rows of ended runs are looked through when the first one may be due,
+    /// but no more often than once in a sixteenth of the shortest age (or a second), and when a sixteenth
+    /// of the smallest count has ended: so a run may stay that much longer. What is freed in the file is used again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dacapo::{Ctx, Error, Executor, Workflow, sim::VirtualClock};
+    /// use dacapo::Retention;
+    ///
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let clock = VirtualClock::default();
+    /// let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let hour = Duration::from_secs(3_600);
+    /// let builder = Executor::builder().retention(Retention::new().age(hour));
+    /// let executor = builder.clock(clock.clone()).workflow(ECHO, echo).in_memory();
+    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
+    /// executor.block_on(clock.sleep(hour / 2));
+    /// assert_eq!(executor.runs(&Default::default())?.len(), 1);
+    /// executor.block_on(clock.sleep(hour));
+    /// assert!(executor.runs(&Default::default())?.is_empty());
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn retention(mut self, rule: Retention) -> Self {
+        self.retention.add(rule);
+        self
+    }
+
     /// How long the next pass of a run ([`Ctx::again`]) knows the keys of messages that were taken in
     /// those before: a day by default. Within a pass keys are known as long as it lasts.
     ///
@@ -488,7 +522,15 @@ impl Builder {
             keep_keys: self.keep_keys,
             ended_max: self.ended_max.unwrap_or(usize::MAX),
         };
-        Ok(Engine::new(world, self.registry, seed, Box::new(store), limits, self.guard))
+        Ok(Engine::new(
+            world,
+            self.registry,
+            seed,
+            Box::new(store),
+            limits,
+            self.guard,
+            self.retention,
+        ))
     }
 
     /// The same over memory: for tests, and for runs that need not outlive the process. Of those that have

@@ -130,6 +130,7 @@ impl Executor {
             is_busy |= engine.world.bodies.raw().tick_with(main, poll_main);
         }
         engine.world.advance();
+        engine.retain();
         // What stopped the executor is told to everybody who waits; the main future goes on.
         let has_stopped = |failure| {
             engine.close(&failure);

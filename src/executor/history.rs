@@ -86,7 +86,7 @@ impl Executor {
     /// ```
     pub fn info(&self, id: &str) -> Result<RunInfo> {
         admit(&self.shared.engine, format_args!("run {id:?} cannot be looked at"))?;
-        self.shared.engine.find(id)?.map(RunInfo::from).ok_or_else(|| no_such_run(id))
+        self.shared.engine.find(id)?.map(|row| self.info_of(row)).ok_or_else(|| no_such_run(id))
     }
 
     /// A part of the history of a run, as of the last commit: the records with these seqs, as far as there are

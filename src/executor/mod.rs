@@ -4,15 +4,21 @@ mod asking;
 mod awaited;
 mod builder;
 mod drive;
+#[cfg(feature = "export")]
+mod exported;
 mod failed;
 mod follow;
+mod forked;
 mod handle;
 mod history;
+#[cfg(feature = "export")]
+mod imported;
 mod outside;
 mod parked;
 mod rehearsed;
 mod retrying;
 mod posted;
+mod pruned;
 mod runs;
 mod shutdown;
 mod statistics;
@@ -39,6 +45,7 @@ pub use awaited::AwaitedOperation;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
+pub use forked::{Cut, Fork};
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::unread_output;

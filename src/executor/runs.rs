@@ -33,7 +33,8 @@ pub struct RunInfo {
     pub changed_at: Timestamp,
     /// Nothing happens to it by itself before this time. `None`: that is not known.
     /// [`Timestamp::NEVER`]: it waits for something from elsewhere alone
-    /// ([`waits_for_others`](Self::waits_for_others)).
+    /// ([`waits_for_others`](Self::waits_for_others)). Of a run whose steps wait for their next attempts this
+    /// is known in the executor that it is in, and not in the file.
     pub wake_at: Option<Timestamp>,
     /// Which pass of it this is: 1 for the first.
     pub pass: u32,
@@ -106,7 +107,15 @@ impl Executor {
     /// ```
     pub fn runs(&self, filter: &Filter) -> Result<Vec<RunInfo>> {
         admit(&self.shared.engine, format_args!("runs cannot be listed"))?;
-        Ok(self.shared.engine.list(filter)?.into_iter().map(RunInfo::from).collect())
+        let rows = self.shared.engine.list(filter)?.into_iter();
+        Ok(rows.map(|row| self.info_of(row)).collect())
+    }
+
+    /// What a row says of its run, and what is known of one in memory beside.
+    pub(super) fn info_of(&self, row: RunRow) -> RunInfo {
+        let resident = || self.shared.engine.ledgers.resident(row.key)?.retries_at();
+        let wake_at = row.wake_at.map(Timestamp::from_nanos).or_else(resident);
+        RunInfo { wake_at, ..RunInfo::from(row) }
     }
 
     /// Copies the file, as of the last commit, to a path where there is nothing. The copy opens as the file

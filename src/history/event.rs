@@ -204,6 +204,16 @@ pub enum HistoryEvent {
         /// Failures from here on count no longer, nor what the code did about them.
         from: u64,
     },
+    /// What stands before this was copied from another run.
+    #[non_exhaustive]
+    Forked {
+        /// The id of the other run.
+        from: String,
+        /// Where its history was cut.
+        at: u64,
+    },
+    /// What stands before this comes from another file.
+    Moved,
     /// This pass has ended, and the run goes on in another: always its last record.
     Again,
     /// The run has ended: always its last record.

@@ -54,6 +54,8 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
         },
         Record::MessageSkipped { seq } => HistoryEvent::MessageSkipped { message: seq },
         Record::Retried { from } => HistoryEvent::Retried { from },
+        Record::Forked { from, seq, .. } => HistoryEvent::Forked { from: from.to_owned(), at: seq },
+        Record::Moved { .. } => HistoryEvent::Moved,
         Record::Again => HistoryEvent::Again,
         Record::Finished { outcome, was_dropped } => {
             HistoryEvent::Finished { outcome: outcome_of(outcome, values), was_dropped }

@@ -29,6 +29,10 @@ impl Children {
         self.0.borrow().get(&number).cloned()
     }
 
+    pub(crate) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     /// In the order of their numbers.
     pub(crate) fn all(&self) -> Vec<(Number, Rc<str>)> {
         self.0.borrow().iter().map(|(&number, id)| (number, id.clone())).collect()

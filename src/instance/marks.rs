@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use crate::fault::Fault;
@@ -90,6 +91,34 @@ impl Instance {
     /// The record of a mark was delivered, or there will be none.
     pub(crate) fn forget_mark(&self, number: Number) {
         let _made = self.extra().asks.marks.borrow_mut().remove(&number);
+    }
+
+    /// A child that was begun is to be begun anew.
+    pub(super) fn request_again(&self, child: &Rc<Operation>) {
+        let mut untaken = self.extra().asks.untaken.borrow_mut();
+        let is_it = |ask: &Ask| matches!(ask, Ask::Request(asked) if Rc::ptr_eq(asked, child));
+        // In a replay those that were begun may have been weeded out.
+        if !untaken.as_slice().iter().any(is_it) {
+            untaken.push(Ask::Request(child.clone()));
+        }
+    }
+
+    /// Forgets that children were dropped or let go, where that is not recorded.
+    pub(super) fn forget_let_go(&self) {
+        let is_kept = |made: &Made| match made.mark {
+            Mark::ChildDropped | Mark::ChildDetached => false,
+            Mark::Published { .. }
+            | Mark::Answered { .. }
+            | Mark::ChildStarted { .. }
+            | Mark::Patched { .. } => true,
+        };
+        self.extra().asks.marks.borrow_mut().retain(|_, made| is_kept(made));
+    }
+
+    /// The marks whose records are to come, in the order of their numbers.
+    pub(super) fn expected_marks(&self) -> Vec<Rc<Made>> {
+        let marks = self.has_extra().map(|extra| extra.asks.marks.borrow());
+        marks.iter().flat_map(|marks| marks.values().cloned()).collect()
     }
 
     /// Forgets the drops of children: they come to an end with their parent anyway.

@@ -2,6 +2,7 @@
 
 mod again;
 mod children;
+mod forked;
 mod interrupted;
 mod marks;
 mod pending;
@@ -43,6 +44,7 @@ use crate::topics::Topics;
 use crate::trace::Event;
 use crate::values::Anew;
 use children::Children;
+use forked::Forks;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
@@ -108,6 +110,7 @@ pub(crate) struct Extra {
     /// Whether its code was dropped before it ended.
     pub(crate) was_dropped: Cell<bool>,
     pub(crate) taken_up: Cell<TakenUp>,
+    forks: Forks,
 }
 
 /// Why a run that was replayed goes on.
@@ -118,8 +121,8 @@ pub(crate) enum TakenUp {
     ByItself,
     /// It was parked.
     Resumed,
-    /// It had failed.
-    Retried,
+    /// It had failed, or is a copy: nothing of what waits was interrupted.
+    Anew,
 }
 
 /// How a root ends.
@@ -413,6 +416,12 @@ impl Instance {
             && !self.has_ended()
             && self.operations.borrow().rest()
             && self.awaits_anything()
+    }
+
+    /// When it goes on by itself, if steps of it wait for their next attempts and it does nothing else.
+    pub(crate) fn retries_at(&self) -> Option<Timestamp> {
+        let first = self.operations.borrow().first_retry().filter(|_| self.is_running())?;
+        Some(self.deadline().map_or(first, |deadline| first.min(deadline)))
     }
 
     /// Whether there is anything that could make it go on.

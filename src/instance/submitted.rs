@@ -79,6 +79,12 @@ impl Instance {
         (self.is_running() && counts).then_some(deadline)
     }
 
+    /// What it hands on to children and to its next pass.
+    pub(crate) fn deadline_to_inherit(&self) -> Option<Timestamp> {
+        let submitted = self.submitted()?;
+        submitted.options.deadline.filter(|_| !submitted.ignores_deadline.get())
+    }
+
     /// Its deadline no longer counts.
     pub(crate) fn ignore_deadline(&self) {
         if let Some(submitted) = self.submitted() {

@@ -119,10 +119,46 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The positions of the variants `MessageSkipped`, `Marked` and `Retried`.
+    /// The id of the run that was forked, if this record says so.
+    pub(crate) fn read_forked(bytes: &'a [u8]) -> Option<&'a str> {
+        if bytes.first() != Some(&Self::FORKED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Forked { from, .. }) => Some(from),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The store and the key that a run had where it was started, if this record says so.
+    pub(crate) fn read_moved(bytes: &[u8]) -> Option<(u64, u64)> {
+        if bytes.first() != Some(&Self::MOVED) {
+            return None;
+        }
+        match Record::read(bytes) {
+            Ok(Record::Moved { store, run }) => Some((store, run)),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Whether a record is of something that comes to a run from elsewhere.
+    pub(crate) fn read_post(bytes: &'a [u8]) -> bool {
+        match Record::read(bytes) {
+            Ok(
+                Self::MessageArrived { .. }
+                | Self::CancelRequested { .. }
+                | Self::MessageSkipped { .. },
+            ) => true,
+            Ok(_) | Err(_) => false,
+        }
+    }
+
+    /// The positions of the variants `MessageSkipped`, `Marked`, `Retried`, `Forked` and `Moved`.
     const SKIPPED: u8 = 10;
     const MARKED: u8 = 8;
     const RETRIED: u8 = 12;
+    const FORKED: u8 = 13;
+    const MOVED: u8 = 14;
 
     /// The positions of the variants `OperationEnded`, `MessageArrived`, `Asked::Step`, `Asked::Send`,
     /// `Asked::StepOf` and `Ok` among the others.

@@ -3,6 +3,8 @@
 mod encoding;
 mod shown;
 mod submission;
+#[cfg(feature = "export")]
+mod values;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -133,6 +135,24 @@ pub(crate) enum Record<'a> {
     /// The run had failed, and was taken up again: of what stands from this seq on, failures and what the
     /// code did about them count no longer. Histories are searched for these before they are delivered.
     Retried { from: u64 },
+    /// What stands before this was copied from the history of another run; nothing is under way any more
+    /// that had no outcome there. Histories are searched for these before they are delivered.
+    Forked {
+        /// The id of the other run,
+        from: &'a str,
+        /// and the seq that it was cut at.
+        seq: u64,
+        /// What is drawn behind this comes from it.
+        seed: u64,
+    },
+    /// What stands before this comes from another file, with the keys of its steps. Histories are searched for
+    /// these before they are delivered.
+    Moved {
+        /// The number of the store that the run was started in,
+        store: u64,
+        /// and its key there.
+        run: u64,
+    },
 }
 
 /// What code does without awaiting it. In a replay a recorded one must have been made, with the same
@@ -482,6 +502,8 @@ mod tests {
             Record::MessageSkipped { seq: 7 },
             Record::Again,
             Record::Retried { from: 300 },
+            Record::Forked { from: "order-7", seq: 300, seed: 9 },
+            Record::Moved { store: u64::MAX, run: 7 },
             Record::OperationNoted {
                 number: NUMBER,
                 note: Note::ChildStarted { workflow: "ship", id: "ship-1" },

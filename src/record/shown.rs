@@ -79,6 +79,8 @@ impl fmt::Display for Record<'_> {
             Record::MessageSkipped { seq } => write!(f, "skip of the message of record {seq}"),
             Record::Again => f.write_str("end of the pass"),
             Record::Retried { from } => write!(f, "retry of what failed from record {from} on"),
+            Record::Forked { from, seq, .. } => write!(f, "fork of run {from:?} at record {seq}"),
+            Record::Moved { .. } => f.write_str("move from another file"),
             Record::Finished { outcome: Ok(_), .. } => f.write_str("end of the run with an output"),
             Record::Finished { outcome: Err(failure), .. } => {
                 write!(f, "end of the run with the error {:?}", failure.message())

@@ -12,13 +12,16 @@ use dacapo_store::Filter;
 use futures::channel::oneshot;
 
 use super::{Remote, gone};
+use crate::engine::Sweep;
 use crate::error::Result;
 use crate::executor::{
-    AwaitedOperation, ParkedRun, RetryingStep, RunInfo, Statistics, UnregisteredRun,
+    AwaitedOperation, Cut, Executor, Fork, ParkedRun, RetryingStep, RunInfo, Statistics,
+    UnregisteredRun,
 };
 use crate::fault::ParkReason;
 use crate::history::HistoryPage;
 use crate::record::CancelCause;
+use crate::retention::Retention;
 
 impl Remote {
     /// The runs that a filter keeps; see [`Executor::runs`](crate::Executor::runs).
@@ -350,6 +353,130 @@ impl Remote {
     pub fn delete(&self, id: &str) -> impl Future<Output = Result<()>> + Send + use<> {
         let id = id.to_owned();
         self.post(move |executor| executor.post_delete(&id))
+    }
+
+    /// Makes a copy of a run up to a place of its history; see [`Executor::fork`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let fork = executor.remote().fork("order-7", dacapo::Cut::at(1), "order-8");
+    /// assert!(executor.block_on(fork).unwrap_err().is_not_found());
+    /// ```
+    pub fn fork(
+        &self,
+        id: &str,
+        cut: Cut,
+        new_id: &str,
+    ) -> impl Future<Output = Result<Fork>> + Send + use<> {
+        let (id, new_id) = (id.to_owned(), new_id.to_owned());
+        self.call(move |executor| executor.fork(&id, cut, &new_id))
+    }
+
+    /// Says what [`fork`](Self::fork) would do; see [`Executor::rehearse_fork`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let fork = executor.remote().rehearse_fork("order-7", dacapo::Cut::at(1), "order-8");
+    /// assert!(executor.block_on(fork).unwrap_err().is_not_found());
+    /// ```
+    pub fn rehearse_fork(
+        &self,
+        id: &str,
+        cut: Cut,
+        new_id: &str,
+    ) -> impl Future<Output = Result<Fork>> + Send + use<> {
+        let (id, new_id) = (id.to_owned(), new_id.to_owned());
+        self.call(move |executor| executor.rehearse_fork(&id, cut, &new_id))
+    }
+
+    /// The runs that these started; see [`Executor::with_children`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert!(executor.block_on(executor.remote().with_children(Vec::new()))?.is_empty());
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn with_children(
+        &self,
+        runs: Vec<RunInfo>,
+    ) -> impl Future<Output = Result<Vec<RunInfo>>> + Send + use<> {
+        self.call(move |executor| executor.with_children(&runs))
+    }
+
+    /// Deletes the ended runs that a rule does not keep, and says how many; see
+    /// [`Executor::prune`](crate::Executor::prune). Ready when that is committed.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Retention};
+    /// let executor = Executor::builder().in_memory();
+    /// assert_eq!(executor.block_on(executor.remote().prune(Retention::new().count(0)))?, 0);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn prune(&self, rule: Retention) -> impl Future<Output = Result<usize>> + Send + use<> {
+        let remote = self.clone();
+        async move {
+            let mut sweep = remote.call(|executor| executor.begin_prune(rule)).await?;
+            let mut all = 0;
+            loop {
+                let (rest, deleted, is_last) = remote
+                    .call(|executor| {
+                        let piece = executor.prune_piece(&mut sweep)?;
+                        Ok((sweep, piece.deleted, piece.is_last))
+                    })
+                    .await?;
+                (sweep, all) = (rest, all + deleted);
+                if is_last {
+                    // It is carried out a turn later, behind the commit.
+                    return remote.call(|_| Ok(())).await.map(|()| all);
+                }
+            }
+        }
+    }
+
+    /// Deletes these runs, as far as they have ended or are parked and are as they were listed, and says how
+    /// many; see [`Executor::delete_all`](crate::Executor::delete_all). Ready when that is committed.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// assert_eq!(executor.block_on(executor.remote().delete_all(Vec::new()))?, 0);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn delete_all(
+        &self,
+        runs: Vec<RunInfo>,
+    ) -> impl Future<Output = Result<usize>> + Send + use<> {
+        let remote = self.clone();
+        async move {
+            let (mut runs, mut all) = (runs.into_iter(), 0);
+            loop {
+                let piece: Vec<_> = runs.by_ref().take(Sweep::DELETED).collect();
+                if piece.is_empty() {
+                    return remote.call(|_| Ok(())).await.map(|()| all);
+                }
+                let delete = move |executor: &Executor| executor.delete_piece(&piece);
+                all += remote.call(move |executor| Ok(delete(executor)?.0)).await?;
+            }
+        }
     }
 
     /// Stops the executor in order; see [`Executor::shutdown`](crate::Executor::shutdown). What was

@@ -112,7 +112,12 @@ impl Instance {
             }
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. }
-            | Record::Retried { .. } => Ok(()),
+            | Record::Retried { .. }
+            | Record::Moved { .. } => Ok(()),
+            Record::Forked { seed, .. } => {
+                self.fork(*seed);
+                Ok(())
+            }
             Record::Started { .. }
             | Record::Submitted(_)
             | Record::Admitted { .. }

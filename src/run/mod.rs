@@ -58,7 +58,8 @@ impl Instance {
             return self.deliver_after_end(seq, commit, record);
         }
         self.commit.set(commit);
-        self.now.set(time);
+        // What was copied may come from a machine whose clock was ahead.
+        self.now.set(time.max(self.now.get()));
         match record {
             Record::Started { version, .. } | Record::Admitted { version, .. }
                 if *version > SEMANTICS_VERSION =>
@@ -93,7 +94,7 @@ impl Instance {
                 claim_mark(self, record, *number, mark)?;
                 self.marked(*number, mark);
             }
-            Record::Reported { .. } | Record::MessageSkipped { .. } => {}
+            Record::Reported { .. } | Record::MessageSkipped { .. } | Record::Moved { .. } => {}
             Record::OperationEnded { number, outcome, .. } => {
                 if let Some(operation) = claim(self, record, *number)? {
                     self.end_operation(&operation, outcome);
@@ -111,6 +112,7 @@ impl Instance {
             }
             // Whatever the deadline was for, the run is to go on.
             Record::Retried { .. } => self.ignore_deadline(),
+            Record::Forked { seed, .. } => self.fork(*seed),
             Record::Finished { .. } | Record::Again => {
                 let waiting = self.operations.borrow().show();
                 let asked = format_args!("goes on, and awaits {waiting}");

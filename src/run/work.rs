@@ -156,7 +156,7 @@ impl Instance {
             }
             // An attempt that is still waited for has not begun.
             let waits = step.failed().is_some_and(|it| it.next_at > self.world.timers.present());
-            self.world.ending.spares_body() || waits || taken_up == TakenUp::Retried
+            self.world.ending.spares_body() || waits || taken_up == TakenUp::Anew
         };
         if is_closing || !may_not_begin && is_spared() {
             return self.begin(step);

@@ -48,6 +48,8 @@ pub(super) enum Replay {
     OtherPolls,
     /// It is the same run again when real time passes between deliveries.
     Slow,
+    /// It is the same run again when it was exported, and imported by another store.
+    Moved,
 }
 
 impl Replay {
@@ -57,13 +59,14 @@ impl Replay {
             Self::Same => "",
             Self::OtherPolls => " with other polls",
             Self::Slow => " slowly",
+            Self::Moved => " from an export",
         }
     }
 
     /// Why it is another run.
     pub(super) fn why(self) -> &'static str {
         match self {
-            Self::Same => NOT_RECORDED,
+            Self::Same | Self::Moved => NOT_RECORDED,
             Self::OtherPolls => POLLS_COUNT,
             Self::Slow => CLOCK_DECIDES,
         }
@@ -71,7 +74,7 @@ impl Replay {
 
     fn compare(self, run: &[String], replay: &[String]) -> Result<(), String> {
         let lines = |trace: &[String]| match self {
-            Self::Same | Self::Slow => asked_in_order(trace),
+            Self::Same | Self::Slow | Self::Moved => asked_in_order(trace),
             Self::OtherPolls => asked_in_order(&without_polls(trace)),
         };
         difference(&lines(run), &lines(replay))

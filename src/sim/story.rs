@@ -1,5 +1,6 @@
 //! Processes over one storage, one after the other, and what each is held to.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
@@ -8,6 +9,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
+use dacapo_store::MemoryStore;
 use dacapo_values::{Comparison, Shapes};
 
 use super::Ends;
@@ -145,7 +147,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     fn compare_replays(&self, traces: &BTreeMap<String, Lines>) -> Result<(), String> {
         let polls = (!self.plan.check.may_count_polls).then_some(Replay::OtherPolls);
         let slow = self.is_slow_too.then_some(Replay::Slow);
-        for replay in [Some(Replay::Same), polls, slow].into_iter().flatten() {
+        let moved = self.is_slow_too.then_some(Replay::Moved);
+        for replay in [Some(Replay::Same), polls, moved, slow].into_iter().flatten() {
             let compared = self.compare_replay(traces, replay);
             compared.map_err(|difference| self.explain(traces, replay, &difference))?;
         }
@@ -206,9 +209,21 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let store = self.storage.copy().map_err(|error| error.to_string())?;
         let wakes = self.plan.wakes();
         let wakes = if replay == Replay::OtherPolls { !wakes } else { wakes };
-        let (outside, seeds) = (Rc::default(), (!self.plan.seed, wakes));
-        let process = Process::open(self.plan, store, outside, seeds, Duration::ZERO);
-        let process = process.map_err(|error| error.to_string())?;
+        let open = |store| {
+            let (outside, seeds) = (Rc::default(), (!self.plan.seed, wakes));
+            let process = Process::open(self.plan, store, outside, seeds, Duration::ZERO);
+            process.map_err(|error| error.to_string())
+        };
+        let mut process = open(store)?;
+        if replay == Replay::Moved {
+            let ids: Vec<_> = traces.keys().map(String::as_str).collect();
+            let mut exported = Vec::new();
+            let moved = process.executor.export(&ids, &mut exported);
+            let other = open(Box::new(MemoryStore::new()))?;
+            let moved = moved.and_then(|_| other.executor.import(&exported[..]));
+            moved.map_err(|error| format!("{error:?}"))?;
+            process = other;
+        }
         if replay == Replay::Slow {
             let records = traces.values().flatten().filter(|line| line.starts_with("deliver "));
             process.recorder.set_pace(Pace::slow(records.count()));

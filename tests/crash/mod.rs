@@ -8,6 +8,7 @@
 mod compare;
 mod damage;
 mod double;
+mod forks;
 mod process;
 mod reads;
 mod scenario;
@@ -81,6 +82,16 @@ fn a_crash_at_every_operation_of_the_recovery() {
     let all = [STEPS, TASKS, TIME, SEVERAL, BEFORE].concat();
     let scenarios = all.iter().enumerate().map(|(index, one)| (one, FOLD_BYTES[index % 2]));
     cover("C2", scenarios, |sweep| sweep.crash_twice(8));
+}
+
+#[test]
+fn a_fork_at_every_record_of_every_scenario() {
+    let mut forked = forks::Forked::default();
+    for scenario in [STEPS, TASKS, TIME, SEVERAL, BEFORE].concat() {
+        forks::fork_everywhere(&scenario, &mut forked);
+    }
+    println!("{forked:?}");
+    assert!(forked.forks > 300 && forked.again > 300, "{forked:?}");
 }
 
 /// C8. `DACAPO_DAMAGE_SEED` damages other files: redb may abort the process over one of them.

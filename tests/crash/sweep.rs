@@ -166,7 +166,7 @@ fn first(fold_bytes: usize, turns: u64) -> Conditions {
 }
 
 /// The disk with which a scenario begins, closed.
-fn prepare(scenario: &Scenario, fold_bytes: usize) -> Vec<u8> {
+pub(super) fn prepare(scenario: &Scenario, fold_bytes: usize) -> Vec<u8> {
     let disk = Disk::default();
     drop(store(&disk, fold_bytes).expect("nothing fails yet"));
     for before in scenario.before {

@@ -128,6 +128,42 @@ fn an_outage_over_the_time_of_the_next_attempt() {
     }
 }
 
+/// Whoever lists runs sees until when one waits for its next attempt, as of one that sleeps, and not while an
+/// attempt of anything is under way.
+#[test]
+fn until_when_a_run_waits_for_its_next_attempt() -> Result<()> {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let shop = Shop::new(Retry::exponential(HOUR).max_delay(HOUR).max_attempts(4));
+    let wake_at = |executor: &Executor| -> Result<Option<Duration>> {
+        let wake_at = executor.info("order-7")?.wake_at;
+        assert_eq!(executor.runs(&Default::default())?[0].wake_at, wake_at);
+        Ok(wake_at.map(|at| at.since(Timestamp::default())))
+    };
+    let process = shop.open(Duration::ZERO);
+    assert!(!shop.drive(&process, 500));
+    assert_eq!(wake_at(&process.0)?, Some(HOUR));
+    assert!(!shop.drive(&process, 3_600_500));
+    assert_eq!(wake_at(&process.0)?, Some(2 * HOUR));
+    kill(process);
+    let process = shop.open(Duration::ZERO);
+    assert!(!shop.drive(&process, 3_700_000));
+    assert_eq!(wake_at(&process.0)?, Some(2 * HOUR));
+
+    let executor = Executor::builder().workflow(PAY, async |ctx: &Ctx, ()| -> Result<u32> {
+        let fails = ctx.step("fails", async || Err::<u32, _>(Error::new("not yet")));
+        let fails = fails.retry(Retry::exponential(HOUR));
+        let works = ctx.step("works", async || std::future::pending::<Result<u32>>().await);
+        dacapo::try_join(fails, works).await.map(|(n, _)| n)
+    });
+    let executor = executor.in_memory();
+    executor.block_on(executor.start(PAY, "order-7", ())?.accepted())?;
+    for _ in 0..5 {
+        executor.block_on(dacapo::yield_now());
+    }
+    assert_eq!((executor.retrying()?.len(), wake_at(&executor)?), (1, None));
+    Ok(())
+}
+
 /// What waits for less than the limit is forgotten, and what waits for as long is not.
 #[test]
 fn which_attempts_are_recorded() {

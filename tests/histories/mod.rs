@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::{
-    Attempt, Builder, Channel, Ctx, Error, Executor, Question, Result, Retry, Timestamp, Topic,
-    Workflow,
+    Attempt, Builder, Channel, Ctx, Cut, Error, Executor, Question, Result, Retry, Timestamp,
+    Topic, Workflow,
 };
 use dacapo::{join, race, try_join_all};
 use futures::StreamExt;
@@ -125,6 +125,9 @@ fn write(path: &Path) {
     executor.retry("talks").expect("it goes on");
     let talks = executor.attach(TALKS, "talks").expect("it is there");
     executor.block_on(talks).expect("it ends");
+    executor.fork("finished", Cut::at(3), "forked").expect("it is cut");
+    executor.resume("forked").expect("it goes on");
+    executor.block_on(executor.attach(W, "forked").expect("it is there")).expect("it ends");
     drop(executor.start(W, "waiting", 2).expect("new"));
     // Half an hour later nothing is left but its limit.
     executor.block_on(clock.sleep(HOUR / 2));
@@ -144,6 +147,7 @@ fn the_rules_of_version_1_are_kept() {
     executor.verify("finished").expect("it replays");
     executor.verify("waiting").expect("it replays");
     executor.verify("talks").expect("it replays");
+    executor.verify("forked").expect("it replays");
     let talked = executor.block_on(executor.attach(TALKS, "talks").expect("it is there"));
     assert_eq!(talked.expect("it ended"), [3, 9, 5, 42, 8, 6, 8]);
     let get = |id| executor.block_on(executor.attach(W, id).expect("it is there"));

@@ -127,6 +127,7 @@ mod shapes;
 mod decode;
 mod encode;
 mod detached;
+mod moved;
 
 pub use compare::Comparison;
 pub use decode::number_of;

@@ -1,4 +1,4 @@
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
@@ -21,8 +21,8 @@ pub(super) struct Index {
     origins: Vec<(u64, u64)>,
     /// The runs that have a row or records here.
     runs: Map<RunKey, Known>,
-    /// Their keys in order, once these were asked for.
-    keys: OnceCell<Vec<RunKey>>,
+    /// Their keys in order, from the first time on that these were asked for.
+    keys: OnceCell<BTreeSet<RunKey>>,
     /// Where a row with an id lies, by the hash of the id; by the next number, if another id has
     /// that one. It says nothing if that run has given the id up.
     ids: Map<u64, usize>,
@@ -182,18 +182,16 @@ impl Index {
         self.counts.replace(self.row(tail, deleted.run).map(|row| row.state), None);
         // Who is deleted once more has no row that tells the id any more.
         self.deleted.entry(deleted.run).or_insert(deleted);
-        if self.runs.remove(&deleted.run).is_some() {
-            self.keys.take();
+        if self.runs.remove(&deleted.run).is_some()
+            && let Some(keys) = self.keys.get_mut()
+        {
+            keys.remove(&deleted.run);
         }
     }
 
     /// The runs that have a row or records here, in order.
-    pub(super) fn runs(&self) -> &[RunKey] {
-        self.keys.get_or_init(|| {
-            let mut keys: Vec<_> = self.runs.keys().copied().collect();
-            keys.sort_unstable();
-            keys
-        })
+    pub(super) fn runs(&self) -> &BTreeSet<RunKey> {
+        self.keys.get_or_init(|| self.runs.keys().copied().collect())
     }
 
     /// The records of a run in order.
@@ -272,11 +270,13 @@ impl Index {
 /// What is known of a run, in an entry of its own from now on.
 fn known<'a>(
     runs: &'a mut Map<RunKey, Known>,
-    keys: &mut OnceCell<Vec<RunKey>>,
+    keys: &mut OnceCell<BTreeSet<RunKey>>,
     run: RunKey,
 ) -> &'a mut Known {
     runs.entry(run).or_insert_with(|| {
-        keys.take();
+        if let Some(keys) = keys.get_mut() {
+            keys.insert(run);
+        }
         Known { first: END, last: END, row: NOWHERE }
     })
 }

@@ -44,7 +44,7 @@ impl<'a> Scan<'a> {
         let (left, sources) = (filter.max_runs(), Vec::new());
         let mut scan = Scan { filter, left, tail, index, sources };
         let Some((first, last)) = filter.keys() else { return Ok(scan) };
-        let recent = between(index.runs(), first, last).iter().copied();
+        let recent = index.runs().range(first..=last).copied();
         let recent = recent.filter(|run| index.has_row(*run)).map(|run| Ok((run, Place::Tail)));
         // The tail comes first: where it has a row, that of a table is out of date.
         scan.sources.push(match filter.is_newest_first() {
@@ -161,12 +161,6 @@ fn admits(filter: &Filter, row: &Lent<'_>) -> bool {
     let Lent { key, state, id, workflow, started_at, changed_at, .. } = *row;
     filter.admits_values((key, state), [id, workflow], [started_at, changed_at])
         && filter.attributes().iter().all(|(name, value)| row.has_attribute(name, value))
-}
-
-/// The keys from `first` to `last` of some in order.
-fn between(keys: &[RunKey], first: RunKey, last: RunKey) -> &[RunKey] {
-    let keys = &keys[keys.partition_point(|key| *key < first)..];
-    &keys[..keys.partition_point(|key| *key <= last)]
 }
 
 fn boxed<'a>(rows: impl Iterator<Item = Result<(RunKey, Place)>> + 'a) -> Rows<'a> {

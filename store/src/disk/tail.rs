@@ -15,8 +15,13 @@ pub(super) struct Tail {
     base: u64,
     bytes: Vec<u8>,
     rows: Vec<RowAt>,
+    /// How many runs it deletes.
+    deleted: usize,
     index: RefCell<Index>,
 }
+
+/// See [`Tail::load_bytes`].
+const DELETED_BYTES: usize = 1 << 10;
 
 /// A row of the tail. Its bytes were checked when they came in.
 #[derive(Clone, Copy)]
@@ -28,7 +33,7 @@ struct RowAt {
 
 impl Tail {
     pub(super) fn new(base: u64) -> Tail {
-        Tail { base, bytes: Vec::new(), rows: Vec::new(), index: RefCell::default() }
+        Tail { base, bytes: Vec::new(), rows: Vec::new(), deleted: 0, index: RefCell::default() }
     }
 
     /// The number of the last commit.
@@ -41,8 +46,10 @@ impl Tail {
         self.base + 1 + row as u64
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// How long it takes to fold, in bytes that are written: a run that is deleted takes as long as some
+    /// that comes.
+    pub(super) fn load_bytes(&self) -> usize {
+        self.bytes.len() + self.deleted * DELETED_BYTES
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,6 +61,7 @@ impl Tail {
         let (commit, start) = (self.last_commit() + 1, self.bytes.len());
         journal::pack(&mut self.bytes, commit, batch, deleted);
         self.rows.push(RowAt { time: batch.time(), start, end: self.bytes.len() });
+        self.deleted += deleted.len();
         (commit, &self.bytes[start..])
     }
 
@@ -61,13 +69,14 @@ impl Tail {
     /// key in it.
     pub(super) fn load(&mut self, bytes: &[u8]) -> Result<(u64, Option<RunKey>), Flaw> {
         let row = journal::Row::read(self.last_commit() + 1, bytes)?;
-        let mut largest = None;
-        row.for_each_change(|change| {
-            if let Change::Row(_, row) = change {
-                largest = largest.max(Some(row.key));
-            }
+        let (mut largest, mut deleted) = (None, 0);
+        row.for_each_change(|change| match change {
+            Change::Row(_, row) => largest = largest.max(Some(row.key)),
+            Change::Deleted(_) => deleted += 1,
+            Change::Note(..) | Change::Shape(..) => {}
         })?;
         row.for_each_record(|record| largest = largest.max(Some(record.run)))?;
+        self.deleted += deleted;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         self.rows.push(RowAt { time: row.time, start, end: self.bytes.len() });
@@ -90,6 +99,7 @@ impl Tail {
         self.bytes.clear();
         self.bytes.shrink_to(keep);
         self.rows.clear();
+        self.deleted = 0;
         match keep {
             0 => *self = Tail::new(self.base),
             _ => self.index.get_mut().clear(),

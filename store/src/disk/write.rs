@@ -62,7 +62,7 @@ impl RedbStore {
 
     /// Folds if the journal is long: before a commit, so that an error leaves nothing of it.
     pub(super) fn make_room(&mut self) -> Result<(), DiskError> {
-        if self.tail.len() >= self.fold_bytes {
+        if self.tail.load_bytes() >= self.fold_bytes {
             self.fold_tail(self.fold_bytes.saturating_mul(2))?;
         }
         Ok(())
