@@ -194,6 +194,8 @@ impl Fold {
             HistoryEvent::DetachedStarted { number, .. } => with(Some(*number), Type::Child),
             HistoryEvent::MessageSkipped { .. } => with(None, Type::Skip),
             HistoryEvent::Retried { .. } => with(None, Type::Retry),
+            HistoryEvent::Forked { .. } => with(None, Type::Fork),
+            HistoryEvent::Moved => with(None, Type::Import),
             HistoryEvent::Unreadable { .. } => with(None, Type::Unreadable),
             _ => return None,
         };
@@ -225,6 +227,9 @@ impl Fold {
                 operation.name = format!("message of record {message}");
             }
             HistoryEvent::Retried { from, .. } => operation.name = format!("from record {from}"),
+            HistoryEvent::Forked { from, at, .. } => {
+                (operation.name, operation.label) = (from.clone(), Some(format!("at record {at}")));
+            }
             HistoryEvent::Unreadable { why, .. } => {
                 (operation.name, operation.state) = (why.clone(), Progress::Failed);
             }

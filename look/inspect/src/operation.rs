@@ -82,6 +82,10 @@ pub enum Type {
     Retry,
     /// A message was left out.
     Skip,
+    /// What stands before this was copied from another run.
+    Fork,
+    /// What stands before this comes from another file.
+    Import,
     /// A record that cannot be read.
     Unreadable,
 }
@@ -150,6 +154,8 @@ impl Type {
             Self::Cancel => "cancel",
             Self::Retry => "retry",
             Self::Skip => "skip",
+            Self::Fork => "fork",
+            Self::Import => "import",
             Self::Unreadable => "unreadable",
         }
     }
@@ -248,6 +254,8 @@ pub(crate) fn name_of(event: &HistoryEvent) -> String {
         }
         HistoryEvent::MessageSkipped { .. } => "a message that is left out".into(),
         HistoryEvent::Retried { .. } => "a retry".into(),
+        HistoryEvent::Forked { .. } => "a fork".into(),
+        HistoryEvent::Moved => "an import".into(),
         _ => "its last record".into(),
     }
 }

@@ -80,6 +80,14 @@ fn a_run_that_is_under_way() {
         "7 sleep Awaited ×0",
     ];
     assert_eq!(lines(Source::new(&executor), Which::All), [done, awaited].concat());
+    let mut exported = Vec::new();
+    executor.export(&["work-1"], &mut exported).expect("it is written");
+    drop(executor);
+
+    let executor = open(&MemoryStore::new(), &clock);
+    executor.import(&exported[..]).expect("it is read");
+    let imported = lines(Source::new(&executor), Which::All);
+    assert!(imported.contains(&"- import Done ×0".into()), "{imported:?}");
     drop(executor);
 
     // At rest nobody knows what it waits for, nor the name of a step without an outcome.
