@@ -92,7 +92,7 @@ fn an_executor_that_is_never_idle_deletes_all_the_same() {
     let is_done = Rc::new(Cell::new(false));
     let done = is_done.clone();
     let busy = async move |ctx: &Ctx, ()| -> Result<()> {
-        while !ctx.step("look", async || Ok::<_, Error>(())).await.is_err() {
+        while ctx.step("look", async || Ok::<_, Error>(())).await.is_ok() {
             let done = done.clone();
             if ctx.step("is it", async move || Ok::<_, Error>(done.get())).await? {
                 break;
