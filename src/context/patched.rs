@@ -69,7 +69,7 @@ impl Instance {
             return at <= delivered;
         }
         // Whoever calls it elsewhere, as in a body or while the code is dropped, changes nothing.
-        let is_at_its_end = delivered == self.ledger.next_seq.get() && self.may_poll();
+        let is_at_its_end = self.is_at_its_end() && self.may_poll();
         if is_at_its_end {
             let mut patches = self.extra().patches.borrow_mut();
             let index = u32::try_from(patches.len()).expect("a program has few names");

@@ -246,6 +246,10 @@ pub(crate) fn deliver_history(run: &Rc<Instance>, history: &History) -> Result<(
             run.note_moved(Some((store, RunKey(key))));
         }
     }
+    if history.last().is_some_and(|last| Record::read_remark(last.record)) {
+        let remarks = history.iter().rev().take_while(|entry| Record::read_remark(entry.record));
+        run.note_remarks_from((history.len() - remarks.count()) as u64);
+    }
     // Messages and the like come to a run that is parked, too.
     if let Some(own) = own
         && history.iter().skip(own as usize).all(|entry| Record::read_post(entry.record))

@@ -209,8 +209,8 @@ fn outcome_of(history: &History, number: &str) -> Option<u64> {
     history.iter().rev().find(|entry| is_it(entry.record)).map(|entry| entry.seq)
 }
 
-/// What a fork has of a history: what stands before the cut, and what says of a message there that it is
-/// skipped, or of a change that it holds from there on, wherever that stands.
+/// What a fork has of a history: what stands before the cut; and wherever it stands, what says of a message there
+/// that it is skipped, or of the code that it takes a new way there.
 fn kept(history: &History, place: u64) -> History {
     let is_kept = |entry: &Entry<'_>| {
         entry.seq < place

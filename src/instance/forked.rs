@@ -9,7 +9,7 @@ use core::cell::{Cell, RefCell};
 
 use dacapo_store::RunKey;
 
-use crate::instance::Instance;
+use crate::instance::{Instance, Phase};
 use crate::record::{Asked, Mark, Number, ShownMark};
 
 /// Of one run.
@@ -17,6 +17,8 @@ use crate::record::{Asked, Mark, Number, ShownMark};
 pub(crate) struct Forks {
     /// The ids of the runs whose records are still to be delivered, in the order of the history.
     origins: RefCell<VecDeque<Arc<str>>>,
+    /// From this seq on the history it began with says something of what stands before, and nothing more.
+    remarks_from: Cell<Option<u64>>,
     /// The store and the key under which its steps have their idempotency keys, if not its own.
     keyed: Cell<Option<(u64, RunKey)>>,
     /// Whether nothing of its own has happened to it since, but that it was parked.
@@ -39,6 +41,18 @@ impl Instance {
     pub(crate) fn keyed(&self) -> (u64, RunKey) {
         let moved = self.has_extra().and_then(|extra| extra.forks.keyed.get());
         moved.unwrap_or_else(|| (self.world.setup.store_id.number, self.key()))
+    }
+
+    pub(crate) fn note_remarks_from(&self, seq: u64) {
+        self.extra().forks.remarks_from.set(Some(seq));
+    }
+
+    /// Whether all has been delivered in which something happened.
+    pub(crate) fn is_at_its_end(&self) -> bool {
+        let delivered = self.delivered.get();
+        let remarks = || self.has_extra().and_then(|extra| extra.forks.remarks_from.get());
+        delivered == self.ledger.next_seq.get()
+            || self.phase.get() == Phase::Replaying && remarks().is_some_and(|seq| delivered >= seq)
     }
 
     /// The id under which what is delivered now happened first: what was drawn from it has gone out into the

@@ -141,6 +141,14 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether a record says something of those before, and nothing happens with it.
+    pub(crate) fn read_remark(bytes: &'a [u8]) -> bool {
+        Self::read_skipped(bytes).is_some()
+            || Self::read_patched(bytes).is_some()
+            || Self::read_forked(bytes).is_some()
+            || Self::read_moved(bytes).is_some()
+    }
+
     /// Whether a record is of something that comes to a run from elsewhere.
     pub(crate) fn read_post(bytes: &'a [u8]) -> bool {
         match Record::read(bytes) {

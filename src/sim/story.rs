@@ -147,7 +147,7 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     fn compare_replays(&self, traces: &BTreeMap<String, Lines>) -> Result<(), String> {
         let polls = (!self.plan.check.may_count_polls).then_some(Replay::OtherPolls);
         let slow = self.is_slow_too.then_some(Replay::Slow);
-        let moved = self.is_slow_too.then_some(Replay::Moved);
+        let moved = polls.filter(|_| self.is_slow_too).map(|_| Replay::Moved);
         for replay in [Some(Replay::Same), polls, moved, slow].into_iter().flatten() {
             let compared = self.compare_replay(traces, replay);
             compared.map_err(|difference| self.explain(traces, replay, &difference))?;

@@ -176,7 +176,7 @@ fn people_read_the_values() {
     executor.block_on(yield_now());
     let text = String::from_utf8(exported(&executor, &["pay"])).expect("it is text");
     assert!(text.contains(r#""values":[{"net":250,"note":"<b>\u001b[2J"}]"#), "{text}");
-    assert!(text.contains(r#""describes":"struct Price { net: u64, "#), "{text}");
+    assert!(text.contains(r#""describes":"Price { net: u64, note: Option<String> }""#), "{text}");
     assert!(text.contains(r#""shows":"start of workflow \"pay\"""#), "{text}");
 }
 

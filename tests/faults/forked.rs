@@ -329,3 +329,42 @@ fn a_fork_that_this_build_does_not_repeat_says_so() {
     let fork = executor.fork("rounds", Cut::at(1), "other").expect("it needs no code");
     assert!(fork.would_park.expect("it is not known").contains("not registered"));
 }
+
+/// What was answered about a change of the code before the cut stays, wherever it is recorded; and where the
+/// copy goes on, new code takes the new way.
+#[test]
+fn changes_of_the_code_are_kept_and_made_where_a_fork_goes_on() {
+    const PACK: Workflow<(), Vec<String>> = Workflow::new("pack");
+    let build = |asks: bool| {
+        let pack = async move |ctx: &Ctx, ()| -> Result<Vec<String>> {
+            let mut lines = Vec::new();
+            for name in ["first", "second"] {
+                let way = if asks && ctx.patched("way") { "new" } else { "old" };
+                let line = format!("{name} {way}");
+                lines.push(ctx.step("pack", async move || Ok::<_, Error>(line.clone())).await?);
+            }
+            Ok(lines)
+        };
+        Executor::builder().workflow(PACK, pack)
+    };
+    let end = |executor: &Executor, id: &str| {
+        executor.resume(id).expect("it goes on");
+        let run = executor.attach(PACK, id).expect("it is there");
+        let lines = executor.block_on(run).expect("it ends");
+        executor.verify(id).expect("it is repeated");
+        lines
+    };
+    let (executor, store) = open(build(false), MemoryStore::new());
+    executor.block_on(executor.start(PACK, "old", ()).expect("new")).expect("it ends");
+    drop(executor);
+    let (executor, _) = open(build(true), store.now());
+    executor.fork("old", Cut::at(1), "again").expect("it is cut");
+    assert_eq!(end(&executor, "again"), ["first new", "second new"]);
+    executor.fork("old", Cut::before(2), "half").expect("it is cut");
+    assert_eq!(end(&executor, "half"), ["first old", "second new"]);
+    for place in 1..5 {
+        let id = format!("copy-{place}");
+        executor.fork("again", Cut::at(place), &id).expect("it is cut");
+        assert_eq!(end(&executor, &id), ["first new", "second new"]);
+    }
+}
