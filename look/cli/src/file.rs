@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dacapo::store::Options;
-use dacapo::{Builder, RunInfo};
+use dacapo::{Builder, Executor, RunInfo};
 use dacapo_inspect::Source;
 
 use crate::trouble::{Kind, Trouble};
@@ -14,13 +14,17 @@ use crate::trouble::{Kind, Trouble};
 pub(crate) struct Opened {
     /// What a header calls it.
     pub(crate) name: String,
-    pub(crate) source: Source,
+    pub(crate) executor: Executor,
 }
 
 impl Opened {
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source::new(&self.executor)
+    }
+
     /// A pass of a run; without a number the last one.
     pub(crate) fn find(&self, id: &str, pass: Option<u32>) -> Result<RunInfo, Trouble> {
-        self.source.find(id, pass)?.ok_or_else(|| {
+        self.source().find(id, pass)?.ok_or_else(|| {
             let message = format!(
                 "run {id:?} has no pass {} in this file: see \"dacapo list --prefix {id} --state continued\"",
                 pass.unwrap_or_default()
@@ -51,7 +55,7 @@ pub(crate) fn open_with(
     }
     let store = options.read_only().open(&path)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Opened { name, source: Source::new(builder.look_at(store)?) })
+    Ok(Opened { name, executor: builder.look_at(store)? })
 }
 
 /// The only store in a folder.

@@ -25,6 +25,7 @@ mod time;
 mod out;
 mod file;
 mod axis;
+mod bars;
 mod timeline;
 mod commands;
 

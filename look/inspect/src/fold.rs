@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dacapo::{HistoryEntry, HistoryEvent, HistoryValue, OperationNumber, Result};
+use dacapo::{AwaitedOperation, HistoryEntry, HistoryEvent, HistoryValue, OperationNumber, Result};
 
 use crate::operation::{Attempt, Operation, Outcome, Progress, Type, parts_of};
 use crate::time::Time;
@@ -16,6 +16,8 @@ pub(crate) struct Fold {
     open: BTreeMap<OperationNumber, Operation>,
     /// The time of the record before.
     before: Option<Time>,
+    /// How many there were.
+    records: u64,
     pub(crate) input: Option<Value>,
     pub(crate) end: Option<(Outcome, Time)>,
 }
@@ -23,16 +25,37 @@ pub(crate) struct Fold {
 impl Fold {
     pub(crate) fn new(run: &str, limit: usize) -> Self {
         let (open, before, input, end) = (BTreeMap::new(), None, None, None);
-        Self { run: run.to_owned(), limit, open, before, input, end }
+        Self { run: run.to_owned(), limit, open, before, records: 0, input, end }
     }
 
     /// What the next record of the history makes whole.
     pub(crate) fn add(&mut self, entry: &HistoryEntry) -> Option<Operation> {
         let operation = self.of(entry);
+        self.records = entry.seq + 1;
         if entry.commit > 0 {
             self.before = Some(entry.time.into());
         }
         operation
+    }
+
+    /// The run is in memory and waits for this.
+    pub(crate) fn awaits(&mut self, awaited: &AwaitedOperation) {
+        let (kind, name) = parts_of(&awaited.kind);
+        let number = Some(awaited.number.to_string());
+        let new = || Operation {
+            state: Progress::Awaited,
+            ..Operation::new(&self.run, number, kind, self.records)
+        };
+        let operation = self.open.entry(awaited.number).or_insert_with(new);
+        (operation.kind, operation.name, operation.label) = (kind, name, awaited.label.clone());
+        operation.attempts = operation.attempts.max(awaited.attempts);
+        let Some((error, next_at)) = &awaited.failed else { return };
+        operation.state = Progress::Retrying;
+        let is_known = |known: &Attempt| known.attempt == awaited.attempts;
+        if !operation.failed_attempts.iter().any(is_known) {
+            let (attempt, error, next_at) = (awaited.attempts, error.into(), (*next_at).into());
+            operation.failed_attempts.push(Attempt { attempt, error, at: None, next_at });
+        }
     }
 
     /// What has begun, and has no outcome.
@@ -143,7 +166,7 @@ impl Fold {
             HistoryEvent::AttemptFailed { attempt, error, next_at, .. } => {
                 (operation.state, operation.attempts) = (Progress::Retrying, *attempt);
                 let (attempt, error, next_at) = (*attempt, error.into(), (*next_at).into());
-                operation.failed_attempts.push(Attempt { attempt, error, at, next_at });
+                operation.failed_attempts.push(Attempt { attempt, error, at: Some(at), next_at });
             }
             _ => operation.state = Progress::Interrupted,
         }
@@ -205,7 +228,7 @@ impl Fold {
             }
             HistoryEvent::Retried { from, .. } => operation.name = format!("from record {from}"),
             HistoryEvent::Forked { from, at, .. } => {
-                operation.name = format!("of {from:?} at record {at}");
+                (operation.name, operation.label) = (from.clone(), Some(format!("at record {at}")));
             }
             HistoryEvent::Unreadable { why, .. } => {
                 (operation.name, operation.state) = (why.clone(), Progress::Failed);

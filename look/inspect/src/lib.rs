@@ -12,7 +12,7 @@
 //! let executor = Executor::builder().workflow(GREET, greet).in_memory();
 //! executor.block_on(executor.start(GREET, "greet-1", "ada".into())?)?;
 //!
-//! let source = Source::new(executor);
+//! let source = Source::new(&executor);
 //! let row = source.rows(&Filter::new())?.remove(0);
 //! let json = serde_json::to_string(&row).expect("it is JSON");
 //! assert!(json.starts_with(r#"{"kind":"run","id":"greet-1","workflow":"greet","state":"completed""#));

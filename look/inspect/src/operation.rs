@@ -80,12 +80,12 @@ pub enum Type {
     Cancel,
     /// The run had failed, and was taken up again.
     Retry,
-    /// What stands before it was copied from another run.
-    Fork,
-    /// What stands before it comes from an export.
-    Import,
     /// A message was left out.
     Skip,
+    /// What stands before this was copied from another run.
+    Fork,
+    /// What stands before this comes from another file.
+    Import,
     /// A record that cannot be read.
     Unreadable,
 }
@@ -105,6 +105,8 @@ pub enum Progress {
     Interrupted,
     /// It has begun, and has no outcome yet.
     Begun,
+    /// The run is in memory and waits for it.
+    Awaited,
 }
 
 /// What came of an operation.
@@ -129,8 +131,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// Why it failed.
     pub error: Failure,
-    /// When that was recorded.
-    pub at: Time,
+    /// When that was recorded, if it was.
+    pub at: Option<Time>,
     /// When the next one was due.
     pub next_at: Time,
 }
@@ -151,9 +153,9 @@ impl Type {
             Self::Answer => "answer",
             Self::Cancel => "cancel",
             Self::Retry => "retry",
+            Self::Skip => "skip",
             Self::Fork => "fork",
             Self::Import => "import",
-            Self::Skip => "skip",
             Self::Unreadable => "unreadable",
         }
     }

@@ -15,25 +15,21 @@ use crate::value::Value;
 
 /// Where runs are read from: an executor that lives, or one that was opened to look at a file
 /// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
-#[derive(Debug)]
-pub struct Source {
-    executor: Executor,
+///
+/// Of a live one ask on its thread: [`Remote::with`](dacapo::Remote::with) lends it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    executor: &'a Executor,
 }
 
 /// So many records are read at once.
 const PAGE: u64 = 500;
 
-impl Source {
+impl<'a> Source<'a> {
     /// Reads from an executor.
     #[must_use]
-    pub fn new(executor: Executor) -> Self {
+    pub fn new(executor: &'a Executor) -> Self {
         Self { executor }
-    }
-
-    /// The executor.
-    #[must_use]
-    pub fn executor(&self) -> &Executor {
-        &self.executor
     }
 
     /// The runs that a filter keeps.
@@ -147,6 +143,11 @@ impl Source {
         self.pages(run.key, view.to, |page| {
             page.entries.iter().filter_map(|entry| fold.add(entry)).for_each(&mut keep);
         })?;
+        if view.to == u64::MAX
+            && let Some(awaited) = self.executor.awaited(&run.id)?
+        {
+            awaited.iter().for_each(|awaited| fold.awaits(awaited));
+        }
         let (input, end) = (fold.input.take(), fold.end.take());
         fold.into_open().for_each(&mut keep);
         shown.extend(sites.into_shown());

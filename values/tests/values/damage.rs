@@ -16,6 +16,11 @@ fn look(shapes: &Shapes, bytes: &[u8]) {
     if let (Ok(view), Ok(_)) = (shapes.view(bytes), shapes.decode::<Skipped>(bytes)) {
         let _ = (view.to_string(), shapes.compare(bytes, bytes));
     }
+    if let Ok((seen, is_whole)) = shapes.view_within(bytes, bytes.len() / 2) {
+        // As texts: what is not a number is not equal to itself.
+        let whole = shapes.view(bytes).map(|view| view.to_string());
+        assert!(!is_whole || whole == Ok(seen.to_string()));
+    }
     let _ = shapes.decode::<Vec<Event>>(bytes);
     let _ = shapes.decode::<(Order, Option<Box<Event>>, serde_json::Value)>(bytes);
     let _ = shapes.decode_and_unread::<Order>(bytes);

@@ -31,7 +31,7 @@ pub(crate) fn check(path: Option<&Path>, out: &mut Out) -> Result<u8, Trouble> {
 /// Reads all runs of a file of which so much is known to be damaged.
 fn read(opened: &Opened, damaged: u64, out: &mut Out) -> Result<u8, Trouble> {
     let mut damages = Vec::new();
-    let checked = opened.source.check(|damage| damages.push(damage));
+    let checked = opened.source().check(|damage| damages.push(damage));
     for damage in &damages {
         told(damage, out)?;
     }

@@ -14,7 +14,7 @@ use crate::trouble::Trouble;
 pub(crate) fn list(file: &Opened, list: &List, out: &mut Out) -> Result<u8, Trouble> {
     let filter = filter(file, list, out)?;
     let rows = match &list.grep {
-        None => file.source.rows(&filter.limit(list.limit))?,
+        None => file.source().rows(&filter.limit(list.limit))?,
         Some(text) => {
             let found = found(file, filter, text, list.limit)?;
             progress("");
@@ -44,7 +44,7 @@ fn filter(file: &Opened, list: &List, out: &Out) -> Result<Filter, Trouble> {
         filter = filter.started(out.zone.now().saturating_sub(since)..);
     }
     if let Some(id) = &list.before {
-        filter = filter.before(file.source.executor().info(id)?.key);
+        filter = filter.before(file.executor.info(id)?.key);
     }
     Ok(list.attribute.iter().fold(filter, |filter, (name, value)| filter.attribute(name, value)))
 }
@@ -73,10 +73,10 @@ fn states(asked: &[State]) -> Vec<RunState> {
 fn found(file: &Opened, filter: Filter, text: &str, most: usize) -> Result<Vec<Row>, Trouble> {
     const AT_ONCE: usize = 1_000;
     let (mut found, mut before) = (Vec::new(), None::<RunKey>);
-    let (source, mut looked_at) = (&file.source, 0);
+    let (source, mut looked_at) = (file.source(), 0);
     loop {
         let page = before.into_iter().fold(filter.clone(), Filter::before).limit(AT_ONCE);
-        let runs = source.executor().runs(&page)?;
+        let runs = file.executor.runs(&page)?;
         for run in &runs {
             if found.len() == most {
                 return Ok(found);
@@ -176,7 +176,7 @@ fn now(row: &Row, out: &Out) -> String {
 }
 
 fn foot(file: &Opened, list: &List, rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
-    let statistics = file.source.statistics()?;
+    let statistics = file.source().statistics()?;
     let all = statistics.unfinished + statistics.ended;
     if rows.is_empty() {
         let line = match all {

@@ -9,10 +9,10 @@ use crate::text::{counted, cut, left, safe, width};
 use crate::trouble::{Kind, Trouble};
 
 pub(crate) fn parked(file: &Opened, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
-    let mut parked = file.source.parked()?;
+    let mut parked = file.source().parked()?;
     if let Some(id) = &args.id {
         // An id that nobody has is another thing.
-        file.source.executor().info(id)?;
+        file.executor.info(id)?;
         parked.retain(|run| run.id == *id);
     }
     if args.quiet {

@@ -1,6 +1,6 @@
 //! `dacapo show`.
 
-use dacapo_inspect::{Outcome, Run, Value, View, Which};
+use dacapo_inspect::{Activity, Outcome, Run, Value, View, Which};
 
 use crate::args::{Only, Show};
 use crate::file::Opened;
@@ -18,7 +18,7 @@ pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trou
     };
     let view = View::default().only(which);
     let view = show.at.map_or(view, |at| view.up_to(at.saturating_add(1)));
-    let run = file.source.run(&file.find(&show.id, show.pass)?, view)?;
+    let run = file.source().run(&file.find(&show.id, show.pass)?, view)?;
     if out.is_json {
         out.json(&run)?;
         run.shown.iter().try_for_each(|shown| out.json(shown))?;
@@ -38,6 +38,12 @@ pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trou
             out.line(&format!(" error   {}", Paint::Bad.on(&safe(&error.line()))))?;
         }
         Some(_) | None => {}
+    }
+    if let Activity::Parked { message, .. } = &run.row.now {
+        let whole = format!(" dacapo parked {id}");
+        let room = room.saturating_sub(crate::text::width(&whole));
+        let message = Paint::Bad.on(&cut(&safe(message), room.max(10)));
+        out.line(&format!(" parked  {message}{}", Paint::Faint.on(&whole)))?;
     }
     for line in timeline::lines(&run, out.columns, show.values) {
         out.line(&line)?;

@@ -6,7 +6,7 @@ use crate::text::{count, safe};
 use crate::trouble::Trouble;
 
 pub(crate) fn stats(file: &Opened, out: &mut Out) -> Result<u8, Trouble> {
-    let statistics = file.source.statistics()?;
+    let statistics = file.source().statistics()?;
     if out.is_json {
         out.json(&statistics)?;
         return Ok(0);

@@ -30,7 +30,7 @@ enum Which {
 pub(crate) fn value(file: &Opened, value: &args::Value, out: &mut Out) -> Result<u8, Trouble> {
     let which = read(&value.which)?;
     let run = file.find(&value.id, value.pass)?;
-    let Some(found) = file.source.value(&run, |seq, event| chosen(which, seq, event))? else {
+    let Some(found) = file.source().value(&run, |seq, event| chosen(which, seq, event))? else {
         let message = format!(
             "run {:?} has no value {}: see \"dacapo show {} --all --values\"",
             value.id, value.which, value.id

@@ -1,6 +1,6 @@
 //! `dacapo why`.
 
-use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, View, Which};
+use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, Time, View, Which};
 use serde::Serialize;
 
 use crate::file::Opened;
@@ -10,7 +10,7 @@ use crate::time::duration;
 use crate::trouble::Trouble;
 
 pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble> {
-    let run = file.source.run(&file.find(id, None)?, View::default().only(Which::Failed))?;
+    let run = file.source().run(&file.find(id, None)?, View::default().only(Which::Failed))?;
     let open: Vec<_> = run.shown.iter().filter_map(open).collect();
     if out.is_json {
         let (id, state, now) = (&run.row.id, run.row.state, &run.row.now);
@@ -107,14 +107,15 @@ fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
     };
     out.line(&format!(" {what}: {state}"))?;
     if let Some(last) = operation.failed_attempts.last() {
-        let waits = duration(last.next_at.as_nanos().saturating_sub(last.at.as_nanos()));
         out.line(&format!(
             "   attempt {}: {}",
             last.attempt,
             Paint::Bad.on(&safe(&last.error.line()))
         ))?;
         let at = out.zone.full(last.next_at);
-        out.line(&format!("   the next one was due {waits} later, at {at}"))?;
+        let waits = |failed: Time| last.next_at.as_nanos().saturating_sub(failed.as_nanos());
+        let later = last.at.map(|failed| format!("{} later, ", duration(waits(failed))));
+        out.line(&format!("   the next one was due {}at {at}", later.unwrap_or_default()))?;
     }
     Ok(())
 }

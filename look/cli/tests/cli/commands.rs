@@ -49,6 +49,7 @@ fn a_run() {
         &["show", "order-1001", "--values", "--at", "6"],
         &["show", "order-1002"],
         &["show", "remote-1"],
+        &["show", "stuck-1"],
         &["show", "nap-1"],
         &["show", "--ascii", "order-1003"],
     ]);
