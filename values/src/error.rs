@@ -75,7 +75,7 @@ impl Error {
     /// [limit](crate::Shapes::max_bytes).
     ///
     /// ```
-    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four", &mut Vec::new());
+    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four".to_string(), &mut Vec::new());
     /// assert!(error.unwrap_err().is_too_large());
     /// ```
     pub fn is_too_large(&self) -> bool {
@@ -85,7 +85,7 @@ impl Error {
     /// The same error with what to do about it behind its message.
     ///
     /// ```
-    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four", &mut Vec::new());
+    /// let error = dacapo_values::Shapes::new().max_bytes(3).encode(&"four".to_string(), &mut Vec::new());
     /// let error = error.unwrap_err().advise("raise the limit");
     /// assert!(error.to_string().ends_with("at most 3 can be recorded: raise the limit"));
     /// ```
