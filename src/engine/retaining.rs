@@ -49,7 +49,7 @@ impl Sweep {
     pub(crate) const DELETED: usize = 100;
     /// So many rows are read at once, if the last piece found nothing to delete; else not more than can be
     /// deleted.
-    pub(super) const ROWS: usize = 1_000;
+    pub(super) const ROWS: usize = 250;
 
     pub(crate) fn new(rules: Rules, now: Timestamp) -> Self {
         let seen = alloc::vec![0; rules.len()];

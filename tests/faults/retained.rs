@@ -207,15 +207,20 @@ fn a_run_is_followed_while_it_is_pruned() {
 
 #[test]
 fn only_what_was_listed_is_deleted() {
-    let (executor, _) = open(build(), MemoryStore::new());
+    let clock = VirtualClock::default();
+    let (executor, _) = open_at(build(), MemoryStore::new(), clock.clone());
     run_all(&executor, ECHO, &["a", "b"]);
-    run_all(&executor, FAILS, &["f"]);
+    run_all(&executor, FAILS, &["f", "g"]);
     run_all(&executor, PANICS, &["p"]);
     let _waits = executor.start(WAITS, "w", ()).expect("new");
     executor.block_on(yield_now());
     let listed = executor.runs(&Filter::new()).expect("readable");
-    assert_eq!(listed.len(), 5);
+    assert_eq!(listed.len(), 6);
     // What happens while somebody is asked.
+    clock.set(later(&clock));
+    executor.retry("g").expect("it failed");
+    let failed = executor.attach(FAILS, "g").expect("it is there");
+    executor.block_on(failed).expect_err("it fails again");
     run_all(&executor, ECHO, &["c"]);
     executor.block_on(executor.delete("b")).expect("it has ended");
     run_all(&executor, ECHO, &["b"]);
@@ -223,7 +228,7 @@ fn only_what_was_listed_is_deleted() {
         executor.retry("f").expect("it failed");
         assert_eq!(executor.delete_all(&listed).await.expect("they are deleted"), 2);
     });
-    assert_eq!(ids(&executor), ["f", "w", "c", "b"]);
+    assert_eq!(ids(&executor), ["f", "g", "w", "c", "b"]);
 }
 
 #[test]
