@@ -45,7 +45,8 @@ enum NoteChange {
 pub(crate) struct UnderWay<'a>(&'a Ending);
 
 impl Ending {
-    /// In the store if the last process ended in order, and nothing was committed since.
+    /// In the store if the last process ended in order, and nothing was committed since by one that knows a
+    /// workflow.
     pub(crate) const NOTE: &'static [u8] = b"orderly end";
 
     /// Calls `recover` for the runs of a store, which has the note or not.

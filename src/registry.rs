@@ -31,6 +31,10 @@ impl Registry {
         assert!(before.is_none(), "the workflow {:?} is registered twice", workflow.name());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workflows.is_empty()
+    }
+
     /// The workflow with a recorded name.
     pub(crate) fn find(&self, name: &str) -> Option<&Rc<Registered>> {
         self.workflows.get(name)

@@ -190,6 +190,8 @@ impl Engine {
     /// If the store cannot be read.
     pub(crate) fn recover(&self) -> Result<()> {
         let note = self.store.borrow().note(Ending::NOTE).map_err(|error| Error::store(&error))?;
+        // Where no workflow is known no body begins, so the note is for the next one.
+        let note = note.filter(|_| !self.registry.is_empty());
         self.look_back()?;
         self.world.advance();
         self.world.ending.recover(note.is_some(), || self.take_up_unfinished())?;

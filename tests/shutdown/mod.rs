@@ -177,6 +177,26 @@ fn a_drop_before_the_first_commit_gives_no_further_attempt() {
     assert_eq!(server.seen(), [1, 2]);
 }
 
+/// Whoever knows no workflow, and looks after the file between two deployments, begins no body.
+#[test]
+fn an_end_in_order_outlives_whoever_knows_no_workflow() {
+    let server = Server::default();
+    let (executor, store) = open(mail(&server, Retry::never()), MemoryStore::new());
+    let _run = executor.start(MAIL, "mail-1", ()).expect("new");
+    executor.block_on(server.has_seen(1));
+    executor.block_on(executor.terminate("mail-1")).expect("it is there");
+    let _run = executor.start(MAIL, "mail-2", ()).expect("new");
+    executor.block_on(server.has_seen(2));
+    executor.block_on(executor.shutdown(SECOND)).expect("it ends in order");
+    let (bare, store) = open(Executor::builder(), store.now());
+    bare.block_on(bare.delete("mail-1")).expect("it has ended");
+    drop(bare);
+    server.0.is_up.set(true);
+    let (executor, _) = open(mail(&server, Retry::never()), store.now());
+    let run = executor.attach(MAIL, "mail-2").expect("it is there");
+    assert_eq!(executor.block_on(run).expect("it ends"), 1);
+}
+
 /// A panic that takes the executor with it may be that of what it did: it counts.
 #[test]
 fn a_drop_by_a_panic_counts() {

@@ -6,10 +6,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::time::ago;
 
-/// Shows the runs in a file of dacapo.
+/// Shows the runs in a file of dacapo, and deletes or moves them.
 ///
 /// Codes: 0 done, 1 failed, 2 wrong usage, 3 no such run, 4 the answer is no (damage was found, runs are
-/// parked), 6 the file is in use.
+/// parked), 5 a run is not in a state for it, 6 the file is in use.
 #[derive(Parser, Debug)]
 #[command(name = "dacapo", version)]
 pub(crate) struct Args {
@@ -67,6 +67,25 @@ pub(crate) enum Command {
     Stats,
     /// Holds everything against its checksums.
     Check,
+    /// Deletes runs that have ended or are parked.
+    Delete(Delete),
+    /// Deletes runs that ended long ago, or are too many.
+    Prune(Prune),
+    /// Writes runs as lines of JSON, for another file or a test.
+    Export {
+        /// The runs.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// To this file, which must not exist; without it, to the output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Takes in runs that were exported; they are parked.
+    Import {
+        /// What was exported.
+        #[arg(value_name = "FILE")]
+        from: PathBuf,
+    },
     /// Completion for a shell.
     Completion {
         /// The shell.
@@ -149,6 +168,48 @@ pub(crate) struct Parked {
     /// Prints nothing: the code is 4 if there are some.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Delete {
+    /// The runs.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// With all that they have started, as far as it has ended.
+    #[arg(long)]
+    pub(crate) children: bool,
+    #[command(flatten)]
+    pub(crate) sure: Sure,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(id = "rule", required = true, multiple = true, args = ["older_than", "keep"])]
+pub(crate) struct Prune {
+    /// Those that ended longer ago: 90s, 5m, 2h, 30d.
+    #[arg(long, value_name = "TIME", value_parser = ago)]
+    pub(crate) older_than: Option<u64>,
+    /// All but so many, which were started last.
+    #[arg(long, value_name = "RUNS")]
+    pub(crate) keep: Option<usize>,
+    /// Only those of this workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Only those that ended so: completed, failed, cancelled.
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<State>,
+    #[command(flatten)]
+    pub(crate) sure: Sure,
+}
+
+/// Whether it is done.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct Sure {
+    /// Does it without a question.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only says what would be done.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
 }
 
 /// Where a run may stand.

@@ -45,6 +45,23 @@ pub(crate) fn open_with(
     file: Option<&Path>,
     options: Options,
 ) -> Result<Opened, Trouble> {
+    let path = path_of(file)?;
+    let store = options.read_only().open(&path)?;
+    Ok(Opened { name: name_of(&path), executor: builder.look_at(store)? })
+}
+
+/// Opens the file to change it. No workflow is known, so no run is taken up.
+pub(crate) fn open_to_change(file: Option<&Path>) -> Result<Opened, Trouble> {
+    let path = path_of(file)?;
+    let store = Options::new().open(&path)?;
+    Ok(Opened { name: name_of(&path), executor: Executor::builder().open_with(store)? })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn path_of(file: Option<&Path>) -> Result<PathBuf, Trouble> {
     let path = match file {
         Some(path) => path.to_owned(),
         None => only_one(Path::new("."))?,
@@ -53,9 +70,7 @@ pub(crate) fn open_with(
         let message = format!("there is no file {}: name it with -f FILE", path.display());
         return Err(Trouble::new(Kind::NoSuchFile, message));
     }
-    let store = options.read_only().open(&path)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Opened { name, executor: builder.look_at(store)? })
+    Ok(path)
 }
 
 /// The only store in a folder.

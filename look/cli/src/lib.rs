@@ -1,6 +1,7 @@
 //! The program `dacapo`: how runs are seen from a terminal.
 //!
-//! It shows files at rest, without the workflows and the types of those who made them. A program of your own
+//! It shows files at rest, deletes in them and moves runs between them, without the workflows and the types of
+//! those who made them. A program of your own
 //! has the same commands with one line:
 //!
 //! ```no_run
@@ -94,6 +95,18 @@ fn carry_out(builder: Builder, args: Args, out: &mut Out) -> Result<u8, Trouble>
         Command::Why { id } => commands::why::why(&open(builder)?, &id, out),
         Command::Stats => commands::stats::stats(&open(builder)?, out),
         Command::Check => commands::check::check(file.as_deref(), out),
+        Command::Delete(delete) => {
+            commands::delete::delete(&file::open_to_change(file.as_deref())?, &delete, out)
+        }
+        Command::Prune(prune) => {
+            commands::delete::prune(&file::open_to_change(file.as_deref())?, &prune, out)
+        }
+        Command::Export { ids, output } => {
+            commands::moved::export(&open(builder)?, &ids, output.as_deref(), out)
+        }
+        Command::Import { from } => {
+            commands::moved::import(&file::open_to_change(file.as_deref())?, &from, out)
+        }
         Command::Completion { shell } => {
             let mut command = Args::command();
             let mut script = Vec::new();

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Usage,
     NoSuchRun,
     NoSuchValue,
+    /// The run has not ended, or has.
+    NotInThisState,
     InUse,
     /// Whoever reads the output has gone.
     ClosedPipe,
@@ -56,6 +58,7 @@ impl Trouble {
             Kind::Failed | Kind::NotAStore | Kind::Damaged => 1,
             Kind::Usage | Kind::NoSuchFile => 2,
             Kind::NoSuchRun | Kind::NoSuchValue => 3,
+            Kind::NotInThisState => 5,
             Kind::InUse => 6,
         }
     }
@@ -73,6 +76,7 @@ impl Trouble {
             Kind::Usage => "usage",
             Kind::NoSuchRun => "no-such-run",
             Kind::NoSuchValue => "no-such-value",
+            Kind::NotInThisState => "not-in-this-state",
             Kind::InUse => "in-use",
         };
         let error = Shown { kind: "error", code, message: &self.message };

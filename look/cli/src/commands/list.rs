@@ -50,7 +50,7 @@ fn filter(file: &Opened, list: &List, out: &Out) -> Result<Filter, Trouble> {
 }
 
 /// Each run once: not the passes before its last one, unless somebody asks for them.
-fn states(asked: &[State]) -> Vec<RunState> {
+pub(super) fn states(asked: &[State]) -> Vec<RunState> {
     let of = |state: &State| match state {
         State::Running => vec![RunState::Running],
         State::Parked => vec![RunState::Parked],

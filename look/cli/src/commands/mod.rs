@@ -1,7 +1,9 @@
 //! What each command does.
 
 pub(crate) mod check;
+pub(crate) mod delete;
 pub(crate) mod list;
+pub(crate) mod moved;
 pub(crate) mod parked;
 pub(crate) mod show;
 pub(crate) mod stats;

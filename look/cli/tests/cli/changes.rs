@@ -1,0 +1,97 @@
+//! Commands that change a file: what they do, and what they refuse.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::{dacapo, folder, orders};
+
+/// A copy of the runs of every kind.
+fn copy(name: &str) -> PathBuf {
+    let folder = folder(name);
+    fs::copy(orders().join("orders.redb"), folder.join("orders.redb")).expect("it is there");
+    folder
+}
+
+fn ids(folder: &std::path::Path, args: &[&str]) -> Vec<String> {
+    let called = dacapo(folder, &[&["list", "--json", "-n", "1000"], args].concat());
+    assert_eq!(called.code, 0, "{called:?}");
+    let id = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+        row["id"].as_str().expect("it has an id").to_owned()
+    };
+    called.out.lines().map(id).collect()
+}
+
+#[test]
+fn runs_are_deleted_when_somebody_is_sure() {
+    let folder = copy("delete");
+    let before = ids(&folder, &[]);
+    let asked = dacapo(&folder, &["delete", "order-1001"]);
+    assert_eq!((asked.code, asked.out.as_str()), (2, ""), "{asked:?}");
+    assert!(asked.err.contains("1 run would be deleted: say --yes"), "{}", asked.err);
+    let dry = dacapo(&folder, &["delete", "order-1001", "--dry-run"]);
+    assert!(dry.out.ends_with("1 run would be deleted\n"), "{}", dry.out);
+    assert_eq!(ids(&folder, &[]), before);
+
+    let done = dacapo(&folder, &["delete", "order-1001", "order-1002", "--yes"]);
+    assert_eq!((done.code, done.out.as_str()), (0, "orders.redb: 2 runs deleted\n"));
+    let left: Vec<_> =
+        before.into_iter().filter(|id| !["order-1001", "order-1002"].contains(&&**id)).collect();
+    assert_eq!(ids(&folder, &[]), left);
+    assert_eq!(dacapo(&folder, &["check"]).code, 0);
+}
+
+#[test]
+fn what_has_not_ended_stays() {
+    let folder = copy("unended");
+    let before = ids(&folder, &[]);
+    let refused = dacapo(&folder, &["delete", "order-1001", "nap-1", "--yes"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.err.contains("cancel it first, nothing was deleted"), "{}", refused.err);
+    assert_eq!(dacapo(&folder, &["delete", "nobody", "--yes"]).code, 3);
+    assert_eq!(ids(&folder, &[]), before);
+}
+
+#[test]
+fn what_is_old_or_too_much_is_pruned() {
+    let folder = copy("prune");
+    let (ended, unended) =
+        (ids(&folder, &["--state", "ended"]), ids(&folder, &["--state", "unfinished"]));
+    assert!(ended.len() > 2 && !unended.is_empty(), "{ended:?} {unended:?}");
+    assert_eq!(dacapo(&folder, &["prune", "--yes"]).code, 2, "it wants a rule");
+    let none = dacapo(&folder, &["prune", "--older-than", "100000d", "--yes"]);
+    assert_eq!(none.out, "orders.redb: 0 runs deleted\n");
+    let pruned = dacapo(&folder, &["prune", "--keep", "2", "--yes", "--json"]);
+    let expected =
+        format!("{{\"kind\":\"deleted\",\"runs\":{},\"dry_run\":false}}\n", ended.len() - 2);
+    assert_eq!((pruned.code, pruned.out), (0, expected));
+    assert_eq!(ids(&folder, &["--state", "ended"]), ended[..2], "those that were started last");
+    assert_eq!(ids(&folder, &["--state", "unfinished"]), unended);
+}
+
+#[test]
+fn runs_are_moved_to_another_file() {
+    let folder = copy("move");
+    let done = dacapo(&folder, &["export", "order-1001", "-o", "one.jsonl"]);
+    assert_eq!((done.code, done.out.as_str()), (0, "order-1001 → one.jsonl\n"), "{done:?}");
+    let again = dacapo(&folder, &["export", "order-1001", "-o", "one.jsonl"]);
+    assert_eq!(again.code, 1, "it is there: {again:?}");
+    assert_eq!(dacapo(&folder, &["export", "nobody", "-o", "none.jsonl"]).code, 3);
+    assert!(!folder.join("none.jsonl").exists());
+
+    let taken = dacapo(&folder, &["import", "one.jsonl"]);
+    assert_eq!(taken.code, 1, "the id exists: {taken:?}");
+    assert_eq!(dacapo(&folder, &["delete", "order-1001", "--yes"]).code, 0);
+    let imported = dacapo(&folder, &["import", "one.jsonl"]);
+    assert_eq!(imported.code, 0, "{imported:?}");
+    assert_eq!(dacapo(&folder, &["value", "order-1001", "input"]).code, 0);
+
+    let mut text = fs::read_to_string(folder.join("one.jsonl")).expect("it is text");
+    text = text.replacen("\"seq\":1,", "\"seq\":2,", 1);
+    fs::write(folder.join("wrong.jsonl"), text).expect("it is written");
+    assert_eq!(dacapo(&folder, &["delete", "order-1001", "--yes"]).code, 0);
+    let wrong = dacapo(&folder, &["import", "wrong.jsonl"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(wrong.err.contains("line "), "{}", wrong.err);
+    assert_eq!(dacapo(&folder, &["show", "order-1001"]).code, 3, "nothing was taken in");
+}
