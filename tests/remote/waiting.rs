@@ -106,12 +106,12 @@ fn a_run_that_left_memory_has_its_waiters_still() {
 #[test]
 fn a_deletion_is_ready_when_it_is_committed() {
     let memory = MemoryStore::new();
-    let executor = build().open_with(memory.shared()).expect("it opens");
+    let executor = nap().open_with(memory.shared()).expect("it opens");
     let rows = elsewhere(&executor, async |remote: Remote| {
         remote.start(ECHO, "one", 1).await.expect("it ends");
-        let unfinished = remote.start(ECHO, "two", 1);
+        let unfinished = remote.start(NAP, "two", 3_600);
+        unfinished.accepted().await.expect("it is committed");
         let refused = remote.delete("two").await;
-        unfinished.await.expect("it ends");
         remote.delete("one").await.expect("it has ended");
         (refused.is_err(), remote.runs(&Filter::new()).await.expect("readable"))
     });
