@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use std::io::Write;
 
-use dacapo_store::{Entry, RunKey, RunRow, RunState};
+use dacapo_store::{Entry, RunKey, RunRow};
 
 use super::{Executor, admit};
 use crate::bytes::Bytes;
@@ -128,7 +128,7 @@ impl<W: Write> Writer<'_, W> {
         let mut run = Run {
             run: row.id.clone(),
             workflow: row.workflow.clone(),
-            state: state_name(row.state).to_owned(),
+            state: row.state.name().to_owned(),
             pass: row.pass,
             records: history.len() as u64,
             attributes: row.attributes.clone(),
@@ -184,20 +184,6 @@ impl<W: Write> Writer<'_, W> {
         };
         line.sum = line.sum();
         self.put(&Line::Record(line))
-    }
-}
-
-/// How an export names a state.
-pub(super) fn state_name(state: RunState) -> &'static str {
-    match state {
-        RunState::Running => "running",
-        RunState::Parked => "parked",
-        RunState::Queued => "queued",
-        RunState::Delayed => "delayed",
-        RunState::Completed => "completed",
-        RunState::Failed => "failed",
-        RunState::Cancelled => "cancelled",
-        RunState::Continued => "continued",
     }
 }
 

@@ -8,7 +8,6 @@ use std::io::BufRead;
 
 use dacapo_store::{Entry, History, RunKey, RunRow, RunState};
 
-use super::exported::state_name;
 use super::{Executor, admit};
 use crate::bytes::Bytes;
 use crate::error::{Error, Kind, Result};
@@ -203,7 +202,7 @@ impl Reader {
     fn add_run(&mut self, run: Run) -> Result<(), String> {
         self.expect_whole()?;
         check(&run.sum, &run.sum())?;
-        let known = RunState::ALL.into_iter().find(|state| state_name(*state) == run.state);
+        let known = RunState::ALL.into_iter().find(|state| state.name() == run.state);
         let state = known.ok_or_else(|| wrong(format!("has the unknown state {:?}", run.state)))?;
         let store = u64::from_str_radix(&run.store, 16);
         let store = store.map_err(|why| wrong(format!("has no number of a store: {why}")))?;

@@ -63,6 +63,25 @@ impl RunState {
         RunState::Continued,
     ];
 
+    /// The state as one word, for people and exports.
+    ///
+    /// ```
+    /// assert_eq!(dacapo_store::RunState::Parked.name(), "parked");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            RunState::Running => "running",
+            RunState::Parked => "parked",
+            RunState::Queued => "queued",
+            RunState::Delayed => "delayed",
+            RunState::Completed => "completed",
+            RunState::Failed => "failed",
+            RunState::Cancelled => "cancelled",
+            RunState::Continued => "continued",
+        }
+    }
+
     /// The states of runs that have not ended.
     pub const UNFINISHED: [RunState; 4] =
         [RunState::Running, RunState::Parked, RunState::Queued, RunState::Delayed];

@@ -39,7 +39,7 @@ pub use check::{Checked, Damage};
 pub use failure::Failure;
 pub use operation::{Attempt, Operation, Outcome, Progress, Type};
 pub use parked::Parked;
-pub use row::{Activity, Row, state_name};
+pub use row::{Activity, Row};
 pub use run::{Run, View, Which};
 pub use site::{Numbers, Shown, Site};
 pub use source::Source;

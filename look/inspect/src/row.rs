@@ -1,6 +1,5 @@
 //! Runs, as a list shows them.
 
-use dacapo::store::RunState;
 use dacapo::{HistoryEntry, HistoryEvent, HistoryPage, RunInfo, Timestamp};
 use serde::Serialize;
 
@@ -99,7 +98,7 @@ impl Row {
         Self {
             id: run.id.clone(),
             workflow: run.workflow.clone(),
-            state: state_name(run.state),
+            state: run.state.name(),
             now: activity(run, last.entries.last(), parked),
             started_at: run.started_at.into(),
             changed_at: run.changed_at.into(),
@@ -121,21 +120,6 @@ impl Row {
             Activity::Retrying { .. } => "retrying",
             _ => self.state,
         }
-    }
-}
-
-/// A state as one word.
-#[must_use]
-pub fn state_name(state: RunState) -> &'static str {
-    match state {
-        RunState::Running => "running",
-        RunState::Parked => "parked",
-        RunState::Queued => "queued",
-        RunState::Delayed => "delayed",
-        RunState::Completed => "completed",
-        RunState::Failed => "failed",
-        RunState::Cancelled => "cancelled",
-        RunState::Continued => "continued",
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use dacapo::store::RunState;
 use serde::Serialize;
 
-use crate::row::state_name;
 use crate::time::Time;
 
 /// A store in numbers.
@@ -32,7 +31,7 @@ impl From<dacapo::Statistics> for Statistics {
         let states = RunState::ALL.into_iter();
         Self {
             bytes: of.bytes,
-            runs: states.map(|state| (state_name(state), of.runs[state])).collect(),
+            runs: states.map(|state| (state.name(), of.runs[state])).collect(),
             unfinished: of.runs.unfinished(),
             ended: of.runs.ended(),
             commits: of.commits,

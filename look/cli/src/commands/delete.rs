@@ -4,7 +4,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use dacapo::RunInfo;
 use dacapo::store::{Filter, RunState};
-use dacapo_inspect::state_name;
 use serde::Serialize;
 
 use super::list;
@@ -116,7 +115,7 @@ fn is_agreed(runs: &[RunInfo]) -> Result<bool, Trouble> {
     }
     let mut to = io::stderr().lock();
     for run in &runs[..runs.len().min(SHOWN)] {
-        let state = state_name(run.state);
+        let state = run.state.name();
         writeln!(to, "   {}  {}  {state}", safe(&run.id), safe(&run.workflow))?;
     }
     write!(to, "Delete {} for good? [y/N] ", counted(runs.len() as u64, "run"))?;

@@ -1,5 +1,7 @@
 //! `dacapo stats`.
 
+use dacapo::store::RunState;
+
 use crate::file::Opened;
 use crate::out::Out;
 use crate::text::{count, safe};
@@ -13,8 +15,7 @@ pub(crate) fn stats(file: &Opened, out: &mut Out) -> Result<u8, Trouble> {
     }
     let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
     out.line(&format!("{}{size} · at rest", safe(&file.name)))?;
-    let states =
-        ["running", "parked", "queued", "delayed", "completed", "failed", "cancelled", "continued"];
+    let states = RunState::ALL.map(RunState::name);
     let some = states.into_iter().filter_map(|state| {
         let number = statistics.runs.get(state).copied().filter(|number| *number > 0)?;
         Some(format!("{} {state}", count(number)))
