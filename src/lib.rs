@@ -105,6 +105,7 @@ mod lines;
 mod panics;
 mod notice;
 mod trace;
+mod tables;
 // What surrounds a run.
 mod mailbox;
 mod gate;
@@ -153,13 +154,13 @@ pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
-    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 pub use history::{
     HistoryEntry, HistoryEvent, HistoryPage, HistoryValue, OperationKind, OperationNumber,
 };
-pub use name::{Channel, Question, Topic, Workflow};
+pub use name::{Channel, Question, Table, Topic, Workflow};
 pub use notice::Notice;
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
@@ -169,6 +170,7 @@ pub use remote::{Spawned, spawn};
 pub use retention::Retention;
 pub use retry::Retry;
 pub use start::Start;
+pub use tables::{AsKey, Key, Range, Tables, Tx};
 pub use trace::{Event, Observer, Recorded};
 pub use values::Value;
 

@@ -47,6 +47,8 @@ pub(crate) enum Caller {
     Workflow,
     /// An observer or a clock.
     Observer,
+    /// Whoever reads or writes tables.
+    Transaction,
 }
 
 /// What is known of the calls to what an executor was given: who is called, and the panics of what is

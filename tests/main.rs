@@ -19,5 +19,6 @@ mod remote;
 mod scale;
 mod shutdown;
 mod simulation;
+mod tables;
 mod talk;
 mod values;

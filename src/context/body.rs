@@ -15,6 +15,7 @@ use dacapo_executor::yield_now;
 use dacapo_store::RunKey;
 
 use super::key::Keyed;
+use crate::bytes::Bytes;
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -22,9 +23,10 @@ use crate::instance::{Instance, World};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::{FailedAttempt, Operation};
-use crate::panics;
+use crate::panics::{self, Caller};
 use crate::random;
 use crate::record::{Note, Number};
+use crate::tables::Tx;
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
@@ -215,8 +217,28 @@ impl Job {
         random::mix(!self.instance.seed.get(), index)
     }
 
+    pub(super) fn into_parts(self) -> (Rc<Instance>, Rc<Operation>) {
+        (self.instance, self.operation)
+    }
+
+    /// Calls what a transaction does, once, with its time limit.
+    pub(super) fn call(&self, tx: &mut Tx<'_>) -> Result<Bytes<'static>, Failure> {
+        let World { timers, setup, .. } = &*self.instance.world;
+        let body = self.operation.transaction().expect("only transactions are called");
+        let (begun, from) = (self.poll_begins(), timers.monotonic());
+        let called = panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)));
+        self.poll_ends(begun);
+        let limit = self.operation.policy().timeout;
+        let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
+        match (called, limit.filter(is_late)) {
+            (Err(message), _) => Err(panicked(&message)),
+            (Ok(Ok(_)), Some(limit)) => Err(elapsed(limit)),
+            (Ok(ended), _) => ended,
+        }
+    }
+
     /// An attempt has failed: whether there is another. If not, that is the outcome.
-    fn fail(&self, failure: Failure, attempts: u32) -> bool {
+    pub(super) fn fail(&self, failure: Failure, attempts: u32) -> bool {
         let operation = &self.operation;
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
@@ -294,7 +316,8 @@ impl Job {
         }
     }
 
-    async fn wait(&self) {
+    /// Waits for the next attempt.
+    pub(super) async fn wait(&self) {
         // At least one turn for the others, also if there is nothing to wait for.
         yield_now().await;
         self.timer().await;

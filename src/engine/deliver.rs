@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{
     Arrival, BodyEnd, Instance, Others, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+    Transacted,
 };
 use crate::ledger::{Draft, What};
 use crate::panics;
@@ -31,9 +32,26 @@ impl Engine {
             return self.deliver_outcomes(&mut taken.outcomes, &[], committed);
         }
         let (outcomes, others) = taken.parts_mut();
-        let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } = others;
+        let Others {
+            passes,
+            transactions: _,
+            transacted,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+        } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);
+        for transacted in transacted.drain(..) {
+            match transacted {
+                Transacted::Step(end) => self.deliver_outcome(&end, committed),
+                Transacted::Outside(receipt, told) => receipt.tell(told),
+            }
+        }
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, reports, committed);

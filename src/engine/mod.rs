@@ -23,6 +23,7 @@ mod retaining;
 mod retention;
 mod shutdown;
 mod topics;
+mod transactions;
 mod waiters;
 mod write;
 
@@ -31,6 +32,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
+use core::mem;
 use core::time::Duration;
 
 use dacapo_store::{Batch, RunKey, Store};
@@ -38,10 +40,10 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Others, Pending, Phase, World};
+use crate::instance::{Instance, Others, Pending, Phase, Transaction, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
-use crate::panics::{Caller, Theirs};
+use crate::panics::{self, Caller, Theirs};
 use crate::registry::Registry;
 use crate::retention::Rules;
 use crate::watch::Crowd;
@@ -248,7 +250,14 @@ impl Engine {
         self.world.ending.expect_no_commit();
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
-        let Others { posts, rows, .. } = pending.others_mut();
+        let Others { posts, rows, transactions, .. } = pending.others_mut();
+        for transaction in mem::take(transactions).into_values() {
+            if let Transaction::Outside(_, receipt) = &transaction {
+                receipt.end(Err(why.clone()));
+            }
+            // What it owns is the user's.
+            panics::aside(|| drop(transaction));
+        }
         for post in posts.drain(..) {
             post.receipt.end(Err(why.clone()));
         }

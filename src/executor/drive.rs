@@ -157,7 +157,7 @@ impl Executor {
         // A run is resumed or rehearsed, and what it calls would be polled in the midst of that.
         assert!(
             self.shared.engine.caller() == Caller::Outside,
-            "the executor is not driven by a workflow, an observer or a clock"
+            "the executor is not driven by a workflow, an observer, a clock or a transaction"
         );
         self.shared.is_driven.set(true);
         Driven(&self.shared.is_driven)

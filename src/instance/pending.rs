@@ -1,6 +1,7 @@
 //! What the next commit writes, and what is known of each part of it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -17,6 +18,7 @@ use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::tables::TxOnce;
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -41,6 +43,10 @@ pub(crate) struct Pending {
 pub(crate) struct Others {
     /// Passes that end: their last marks, and what the next ones take over.
     pub(crate) passes: Vec<Draft>,
+    /// By their places among all. They are carried out before anything is written, as far as there is time.
+    pub(crate) transactions: BTreeMap<u64, Transaction>,
+    /// Those that were, in this order: all of them are written.
+    pub(crate) transacted: Vec<Transacted>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
@@ -72,6 +78,21 @@ pub(crate) enum PostWhat {
     Cancel(CancelCause),
     /// The message at this seq is not to be received.
     Skip(u64),
+}
+
+/// What reads and writes tables in a commit.
+pub(crate) enum Transaction {
+    /// A step of a run.
+    Step(Rc<Instance>, Rc<Operation>),
+    /// Somebody else, who waits for the commit.
+    Outside(Box<TxOnce>, Rc<Watch>),
+}
+
+/// A transaction that was carried out.
+pub(crate) enum Transacted {
+    Step(BodyEnd),
+    /// What somebody else is told when it is committed.
+    Outside(Rc<Watch>, Result<(), Error>),
 }
 
 /// What came of a post: what is recorded, or why nothing is.
@@ -145,8 +166,21 @@ pub(crate) struct Written {
 
 impl Others {
     fn are_empty(&self) -> bool {
-        let Self { passes, requests, starts, reports, timers, posts, arrivals, rows } = self;
+        let Self {
+            passes,
+            transactions,
+            transacted,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+        } = self;
         passes.is_empty()
+            && transactions.is_empty()
+            && transacted.is_empty()
             && requests.is_empty()
             && starts.is_empty()
             && reports.is_empty()
@@ -203,6 +237,7 @@ impl Pending {
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         let (others, taken) = (self.others_mut(), &mut taken.others);
         back(&mut others.passes, &mut taken.passes, written.passes);
+        others.transactions.append(&mut taken.transactions);
         back(&mut others.requests, &mut taken.requests, written.requests);
         for reported in &mut taken.reports[written.reports..] {
             reported.behind -= written.outcomes;
@@ -253,11 +288,22 @@ impl Pending {
         if self.has_others {
             // A message that many runs get makes a post, and two arrivals.
             let length = 4 * length;
-            let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } =
-                &mut self.others;
+            let Others {
+                passes,
+                transactions: _,
+                transacted,
+                requests,
+                starts,
+                reports,
+                timers,
+                posts,
+                arrivals,
+                rows,
+            } = &mut self.others;
             for drafts in [passes, requests, starts, timers, rows] {
                 shrink(drafts, length);
             }
+            shrink(transacted, length);
             shrink(reports, length);
             shrink(posts, length);
             shrink(arrivals, length);

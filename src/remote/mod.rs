@@ -6,6 +6,7 @@ mod follow;
 #[cfg(feature = "std")]
 mod handle;
 mod sending;
+mod tables;
 #[cfg(feature = "redb")]
 mod thread;
 
