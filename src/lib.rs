@@ -56,6 +56,7 @@
 //!
 //! - `std` (default): `block_on`, the system's clock, panics kept to their run.
 //! - `redb` (default): the store on disk.
+//! - `cron`: schedules by lines of cron, in the system's time zones.
 //! - `sim`: simulation. Not for production.
 //!
 //! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
@@ -99,6 +100,7 @@ mod clock;
 mod record;
 mod store_id;
 mod start;
+mod schedule;
 mod retention;
 #[cfg(feature = "export")]
 mod lines;
@@ -151,6 +153,7 @@ pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };
 pub use dacapo_values::{Secret, View};
+pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
@@ -169,6 +172,9 @@ pub use remote::{Remote, RemoteAsking, Sending};
 pub use remote::{Spawned, spawn};
 pub use retention::Retention;
 pub use retry::Retry;
+#[cfg(feature = "cron")]
+pub use schedule::Cron;
+pub use schedule::{Missed, Overlap, Schedule, Tick};
 pub use start::Start;
 pub use tables::{AsKey, Key, Range, Tables, Tx};
 pub use trace::{Event, Observer, Recorded};

@@ -49,6 +49,8 @@ pub(crate) enum Caller {
     Observer,
     /// Whoever reads or writes tables.
     Transaction,
+    /// The input function of a schedule.
+    Schedule,
 }
 
 /// What is known of the calls to what an executor was given: who is called, and the panics of what is

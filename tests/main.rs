@@ -17,6 +17,7 @@ mod look;
 mod programs;
 mod remote;
 mod scale;
+mod schedules;
 mod shutdown;
 mod simulation;
 mod tables;

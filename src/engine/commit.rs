@@ -86,6 +86,7 @@ impl Engine {
                 self.world.pending.borrow_mut().others_mut().timers.push(draft);
             }
         }
+        self.draft_ticks();
         // Last: what came back by now is among them.
         self.begin_interrupted();
         Ok(())

@@ -43,6 +43,7 @@ impl Engine {
             posts,
             arrivals,
             rows,
+            ticks,
         } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);
@@ -94,6 +95,7 @@ impl Engine {
             }
         }
         self.deliver_drafts(rows, committed);
+        ticks.drain(..).for_each(|tick| tick.receipt.accept());
     }
 
     /// The id of a run that is to end at once, and that an earlier record of this commit has parked.

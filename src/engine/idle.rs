@@ -53,6 +53,7 @@ impl Engine {
             .chain(own)
             .chain(self.time_to_keep())
             .chain(self.next_retention())
+            .chain(self.next_tick())
             .min()
     }
 

@@ -21,6 +21,7 @@ mod receivers;
 mod reload;
 mod retaining;
 mod retention;
+mod schedules;
 mod shutdown;
 mod topics;
 mod transactions;
@@ -54,6 +55,8 @@ pub(crate) use open::fault_of;
 pub(crate) use reload::deliver_history;
 use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
+pub use schedules::ScheduleInfo;
+pub(crate) use schedules::Schedules;
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 
@@ -79,6 +82,8 @@ pub(crate) struct Engine {
     followers: Followers,
     askers: Askers,
     limits: Limits,
+    /// Those of this build, once it takes up runs.
+    pub(crate) schedules: Schedules,
     /// `None`: nobody asked for it.
     retaining: Option<Retaining>,
     /// Those that have ended in this process, the oldest first, if not all of them are kept.
@@ -134,6 +139,7 @@ impl Engine {
             registry,
             seed,
             limits,
+            schedules: Schedules::default(),
             retaining: Retaining::new(retention),
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
@@ -250,7 +256,8 @@ impl Engine {
         self.world.ending.expect_no_commit();
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
-        let Others { posts, rows, transactions, .. } = pending.others_mut();
+        let Others { posts, rows, transactions, ticks, .. } = pending.others_mut();
+        ticks.drain(..).for_each(|tick| tick.refuse(why));
         for transaction in mem::take(transactions).into_values() {
             if let Transaction::Outside(_, receipt) = &transaction {
                 receipt.end(Err(why.clone()));

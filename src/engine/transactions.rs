@@ -136,12 +136,15 @@ impl Engine {
         committed
     }
 
-    /// A commit was refused, or a read before it: those who wait for what it had carried out are told.
-    pub(super) fn refuse_transacted(taken: &mut Pending, error: &dacapo_store::Error) {
+    /// A commit was refused, or a read before it: those who wait for what it had are told.
+    pub(super) fn tell_refused(taken: &mut Pending, error: &dacapo_store::Error) {
         for transacted in taken.others_mut().transacted.drain(..) {
             if let Transacted::Outside(receipt, _) = transacted {
                 receipt.end(Err(Error::store(error)));
             }
+        }
+        for tick in taken.others_mut().ticks.drain(..) {
+            tick.refuse(&Error::store(error));
         }
     }
 }

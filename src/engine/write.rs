@@ -33,7 +33,7 @@ impl Engine {
     pub(super) fn write(&self, taken: &mut Pending) -> dacapo_store::Result<Committed> {
         let now = self.world.timers.now();
         let changes = self.transact(taken, now).inspect_err(|error| {
-            Self::refuse_transacted(taken, error);
+            Self::tell_refused(taken, error);
             self.world.pending.borrow_mut().take_back(taken, &Written::default());
         })?;
         let batch = &mut *self.batch.borrow_mut();
@@ -69,7 +69,7 @@ impl Engine {
             (Some(error), _) => Err(error),
         };
         if let Err(error) = &committed {
-            Self::refuse_transacted(taken, error);
+            Self::tell_refused(taken, error);
         }
         if !is_full {
             self.world.holds_bodies.set(false);
@@ -170,6 +170,7 @@ impl<'a> Writer<'a> {
         let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
         let timers = self.write_drafts(&others.timers);
         let posts = self.write_posts(&others.posts);
+        self.write_ticks(&others.ticks);
         if self.elsewhere.is_some() {
             for run in others.rows.iter().filter_map(deleted) {
                 self.bereave_deleted(run);

@@ -20,6 +20,7 @@ mod retrying;
 mod posted;
 mod pruned;
 mod runs;
+mod schedules;
 mod shutdown;
 mod statistics;
 mod tables;
@@ -422,6 +423,7 @@ fn admit(engine: &Engine, what: fmt::Arguments<'_>) -> Result<()> {
         Caller::Outside => return Ok(()),
         Caller::Workflow => "by a workflow: use what Ctx has, or a body",
         Caller::Observer => "by an observer or a clock: post it with a Remote",
+        Caller::Schedule => "by the input function of a schedule: its workflow may do more",
         Caller::Transaction => "while tables are read or written: do it before or behind that",
     };
     Err(Error::of(Kind::Usage, format_args!("{what} {instead}")))

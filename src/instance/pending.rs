@@ -17,7 +17,7 @@ use crate::ledger::{Draft, Ledger, What};
 use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::record::{CancelCause, Outcome, Record, Spent, Submission};
 use crate::tables::TxOnce;
 use crate::topics::Report;
 use crate::watch::Watch;
@@ -63,6 +63,8 @@ pub(crate) struct Others {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
+    /// What schedules start. All of it is always written.
+    pub(crate) ticks: Vec<TickDraft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -78,6 +80,16 @@ pub(crate) enum PostWhat {
     Cancel(CancelCause),
     /// The message at this seq is not to be received.
     Skip(u64),
+}
+
+/// What a schedule has in a commit.
+pub(crate) struct TickDraft {
+    /// How far it has come: a key, and what is to stand there.
+    pub(crate) note: (Vec<u8>, Vec<u8>),
+    /// The ids of the runs that are started, and how they begin.
+    pub(crate) starts: Vec<(Rc<str>, Submission<'static>)>,
+    /// Where somebody may wait for the commit.
+    pub(crate) receipt: Rc<Watch>,
 }
 
 /// What reads and writes tables in a commit.
@@ -177,6 +189,7 @@ impl Others {
             posts,
             arrivals,
             rows,
+            ticks,
         } = self;
         passes.is_empty()
             && transactions.is_empty()
@@ -188,6 +201,7 @@ impl Others {
             && posts.is_empty()
             && arrivals.is_empty()
             && rows.is_empty()
+            && ticks.is_empty()
     }
 }
 
@@ -299,11 +313,13 @@ impl Pending {
                 posts,
                 arrivals,
                 rows,
+                ticks,
             } = &mut self.others;
             for drafts in [passes, requests, starts, timers, rows] {
                 shrink(drafts, length);
             }
             shrink(transacted, length);
+            shrink(ticks, length);
             shrink(reports, length);
             shrink(posts, length);
             shrink(arrivals, length);
