@@ -223,3 +223,25 @@ fn several_schedules() {
         executor.schedules().expect("it is open").into_iter().map(|it| it.name).collect();
     assert_eq!(names, ["a", "b"]);
 }
+
+/// While the clock is behind, a process that is killed every five minutes loses less than one of them, also if
+/// nothing but a schedule waits.
+#[test]
+fn ticks_go_on_over_kills_while_the_clock_is_behind() {
+    let (memory, year) = (MemoryStore::new(), 365 * DAY);
+    let (executor, clock) = open(build(Schedule::every(HOUR / 2)), memory.shared(), year);
+    pass(&executor, &clock, HOUR / 4);
+    drop(executor);
+    for killed in 0..10 {
+        let clock = VirtualClock::new(Timestamp::default() + DAY);
+        let executor = build(Schedule::every(HOUR / 2)).clock(clock.clone());
+        let executor = executor.open_with(memory.shared()).expect("memory");
+        pass(&executor, &clock, HOUR / 12);
+        if !times(&executor).is_empty() {
+            assert!((5..=8).contains(&killed), "{killed}");
+            return;
+        }
+        std::mem::forget(executor);
+    }
+    panic!("it never comes");
+}

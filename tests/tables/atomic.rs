@@ -277,3 +277,27 @@ fn a_run_that_is_parked_before_the_commit() {
     assert_eq!(executor.info("one").expect("it is there").state, RunState::Completed);
     assert!(!told.0.borrow().is_empty());
 }
+
+/// What a run brings from another file is its history: tables stay as they are, here and there.
+#[test]
+fn an_import_does_not_repeat_it() {
+    let (executor, _) = open(Executor::builder().workflow(MOVE, move_cents), MemoryStore::new());
+    fill(&executor, 100);
+    let run = executor.start(MOVE, "move", 30).expect("new");
+    let asleep = async {
+        while executor.read(|tables| tables.get(BALANCE, "bob")) == Ok(None) {
+            dacapo::yield_now().await;
+        }
+    };
+    executor.block_on(dacapo::race(asleep, async { drop(run.await) }));
+    let mut text = Vec::new();
+    executor.export(&["move"], &mut text).expect("it is there");
+
+    let elsewhere = new(Executor::builder().workflow(MOVE, move_cents));
+    elsewhere.import(&text[..]).expect("it is whole");
+    elsewhere.resume("move").expect("it goes on");
+    let run = elsewhere.attach(MOVE, "move").expect("it is there");
+    assert_eq!(elsewhere.block_on(run).expect("it ends"), 70);
+    assert_eq!(elsewhere.read(sum).expect("it can be read"), 0);
+    assert_eq!(executor.read(sum).expect("it can be read"), 100);
+}
