@@ -68,6 +68,25 @@ fn build(sim: &Sim) -> Builder {
     Executor::builder().workflow(BANK, async move |ctx: &Ctx, names| bank(ctx, &sim, names).await)
 }
 
+const CHANGED: Workflow<(), i64> = Workflow::new("changed");
+
+/// In commits that take one run each: what follows from a new way of the code is not there before it is
+/// recorded that it was taken.
+#[test]
+fn a_new_way_is_recorded_before_what_follows_from_it() {
+    let build = |sim: &Sim| {
+        sim.set_commit_bytes(0);
+        Executor::builder().workflow(CHANGED, async |ctx: &Ctx, ()| {
+            let name = if ctx.patched("pay more") { "two" } else { "one" };
+            let first = ctx.transaction(name, move |tx| add(tx, name, 1)).await?;
+            ctx.transaction("behind", |tx| add(tx, "behind", 1)).await?;
+            Ok::<_, Error>(first)
+        })
+    };
+    let check = sim::check(CHANGED).start("a", ()).start("b", ()).start("c", ());
+    check.seeds(0..10).run(build, |_| ());
+}
+
 fn names(from: &str, to: &str) -> (String, String) {
     (from.into(), to.into())
 }
