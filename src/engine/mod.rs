@@ -254,6 +254,7 @@ impl Engine {
     /// Drops all runs, in the order of their keys, and ends the wait for them with `why`.
     pub(crate) fn close(&self, why: &Error) {
         self.world.ending.expect_no_commit();
+        self.world.holds_bodies.set(false);
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
         let Others { posts, rows, transactions, ticks, .. } = pending.others_mut();

@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
             if let Transacted::Step(end) = transacted {
                 let (run, now) = (&end.instance.ledger, self.now);
                 run.note_written();
-                self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
+                self.push(run, |bytes| end.append(now, bytes));
             }
         }
     }
