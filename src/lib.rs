@@ -98,6 +98,7 @@ mod retry;
 mod clock;
 mod record;
 mod store_id;
+mod queue;
 mod start;
 mod retention;
 #[cfg(feature = "export")]
@@ -161,6 +162,7 @@ pub use history::{
 };
 pub use name::{Channel, Question, Topic, Workflow};
 pub use notice::Notice;
+pub use queue::{Limits, Queue};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};

@@ -16,6 +16,7 @@ mod notices;
 mod open;
 mod pages;
 mod posts;
+mod queues;
 mod questions;
 mod receivers;
 mod reload;
@@ -49,6 +50,7 @@ pub(crate) use deliver::caught;
 pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
+use queues::Queues;
 pub(crate) use reload::deliver_history;
 use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
@@ -76,6 +78,7 @@ pub(crate) struct Engine {
     guard: Guard,
     followers: Followers,
     askers: Askers,
+    queues: Queues,
     limits: Limits,
     /// `None`: nobody asked for it.
     retaining: Option<Retaining>,
@@ -129,6 +132,7 @@ impl Engine {
     ) -> Self {
         Self {
             world,
+            queues: Queues::new(registry.queues()),
             registry,
             seed,
             limits,

@@ -90,9 +90,10 @@ impl Engine {
         let others = pending.others();
         while let Some(post) = others.posts.get(looked.posts) {
             looked.posts += 1;
-            let (to, ends) = (post.to.clone(), post.what.ends());
+            let (to, is_here) = (post.to.clone(), self.ledgers.has_id(&post.to));
+            let ends = post.what.may_end(is_here);
             // Nearly all are messages for somebody who is here.
-            if !ends && self.ledgers.has_id(&to) {
+            if !ends && is_here {
                 continue;
             }
             drop(pending);
@@ -180,7 +181,13 @@ fn children(run: &Instance) -> Vec<Addressee> {
 }
 
 impl PostWhat {
-    fn ends(&self) -> bool {
-        matches!(self, Self::Cancel(CancelCause::Terminated))
+    /// Whether the run may end by it without its code.
+    fn may_end(&self, is_in_memory: bool) -> bool {
+        match self {
+            Self::Cancel(CancelCause::Terminated) => true,
+            // Perhaps it waits to be admitted.
+            Self::Cancel(_) => !is_in_memory,
+            Self::Message(_) | Self::Skip(_) => false,
+        }
     }
 }

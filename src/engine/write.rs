@@ -43,6 +43,9 @@ impl Engine {
             }
             false => writer.write_parts(taken),
         };
+        if self.queues.is_used() {
+            writer.write_admissions();
+        }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
         if writer.batch.is_empty() && self.keeps_time() {
@@ -57,6 +60,8 @@ impl Engine {
             let others = taken.others_mut();
             others.starts = elsewhere.starts;
             others.arrivals = elsewhere.arrivals;
+            others.waiting = elsewhere.waiting;
+            others.admitted = elsewhere.admitted;
             elsewhere.refused
         });
         let committed = match refused {
@@ -120,6 +125,9 @@ pub(super) struct Elsewhere {
     pub(super) deleted: BTreeSet<RunKey>,
     /// What no longer waits, for runs that are not there or that it forgets.
     pub(super) let_go: BTreeSet<Link>,
+    /// The runs that wait to be admitted from now on, and the admissions.
+    pub(super) waiting: Vec<Rc<Ledger>>,
+    pub(super) admitted: Vec<Draft>,
     /// Why the store cannot be read, if it cannot.
     pub(super) refused: Option<dacapo_store::Error>,
 }
@@ -250,8 +258,10 @@ impl<'a> Writer<'a> {
 
     /// A run that is resumed goes on, unless it came to its end at once, and that is in its row by now.
     fn write_resumed(&mut self, to: &Ledger) {
-        if self.engine.ledgers.instance(to).is_some_and(|run| !run.is_end_written.get()) {
-            self.put_row(to, RunState::Running, None);
+        if let Some(run) = self.engine.ledgers.instance(to)
+            && !run.is_end_written.get()
+        {
+            self.put_unended(&run);
         }
     }
 
@@ -261,7 +271,7 @@ impl<'a> Writer<'a> {
         let mut row = row.clone();
         row.state = RunState::Running;
         row.changed_at = self.now.as_nanos();
-        self.batch.put_row(row);
+        self.put(row);
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {
@@ -304,7 +314,10 @@ impl<'a> Writer<'a> {
             row.note = fault.to_note();
         }
         ledger.row_has_wake_at.set(false);
-        self.batch.put_row(row);
+        if state.is_waiting() {
+            self.note_waiting(&run.ledger);
+        }
+        self.put(row);
     }
 
     /// Has a row say when the run goes on by itself, if it still waits for that.
@@ -333,7 +346,8 @@ fn deleted(draft: &Draft) -> Option<RunKey> {
 /// Where a run stands behind this record, if that changes.
 fn state_after(record: &Record<'_>) -> Option<RunState> {
     match record {
-        Record::Started { .. } | Record::Submitted(_) => Some(RunState::Running),
+        Record::Started { .. } => Some(RunState::Running),
+        Record::Submitted(submission) => Some(submission.waits().unwrap_or(RunState::Running)),
         Record::Finished { was_dropped: true, .. } => Some(RunState::Cancelled),
         Record::Finished { outcome: Ok(_), .. } => Some(RunState::Completed),
         Record::Finished { outcome: Err(_), .. } => Some(RunState::Failed),

@@ -16,6 +16,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::instance::{Setup, World};
 use crate::name::Workflow;
 use crate::panics::Caught;
+use crate::queue::{self, Queue};
 use crate::registry::Registry;
 use crate::retention::{Retention, Rules};
 use crate::store_id::StoreId;
@@ -99,6 +100,53 @@ impl Builder {
         body: impl AsyncFn(&Ctx, I) -> Result<O, E> + 'static,
     ) -> Self {
         self.registry.add(workflow, body);
+        self
+    }
+
+    /// Defines a queue: runs that are [started into it](crate::Start::queue) wait until these limits have room
+    /// for them.
+    ///
+    /// What waits is in the file alone, but for its place in the order. That a run is admitted is recorded
+    /// with the commit in which it takes its room, and how much room there is follows from the rows of the
+    /// file: so the limits hold over restarts, and a later build may have others. Runs in a queue that a
+    /// build does not define wait for one that does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the queue is defined already.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dacapo::{Ctx, Error, Executor, Start, Workflow, sim::VirtualClock};
+    /// use dacapo::{Limits, Queue};
+    ///
+    /// const MAIL: Workflow<u32, Duration> = Workflow::new("mail");
+    /// const OUTGOING: Queue = Queue::new("outgoing");
+    ///
+    /// // Two mails a minute.
+    /// let clock = VirtualClock::default();
+    /// let minute = Duration::from_secs(60);
+    /// let begin = clock.now();
+    /// let mail = async move |ctx: &Ctx, _: u32| {
+    ///     Ok::<_, Error>(ctx.now().duration_since(begin.into()).expect("it is later"))
+    /// };
+    /// # use dacapo::Clock;
+    /// let builder = Executor::builder().workflow(MAIL, mail).clock(clock.clone());
+    /// let executor = builder.queue(OUTGOING, Limits::new().rate(2, minute)).in_memory();
+    /// let mut runs = Vec::new();
+    /// for n in 0..4 {
+    ///     let options = Start::new().queue(OUTGOING);
+    ///     runs.push(executor.start_with(MAIL, &n.to_string(), n, options)?);
+    /// }
+    /// let mut waited = Vec::new();
+    /// for run in runs {
+    ///     waited.push(executor.block_on(run)?.as_secs());
+    /// }
+    /// assert_eq!(waited, [0, 0, 60, 60]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
+        self.registry.add_queue(queue, limits);
         self
     }
 

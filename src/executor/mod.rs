@@ -208,6 +208,9 @@ impl Executor {
         input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
     ) -> Result<(bool, Found)> {
         if let Some(found) = self.find(workflow, id)? {
+            if options.is_only_new {
+                return Err(taken(format_args!("there is one"), id));
+            }
             if options.is_same_input {
                 let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
                 self.shared.engine.expect_input(id, &input)?;
@@ -218,9 +221,19 @@ impl Executor {
             return Err(empty_id());
         }
         let engine = &self.shared.engine;
-        let now = engine.world.timers.present();
+        let is_only_new = options.is_only_new;
+        let options = options.later().at(engine.world.timers.present());
+        if let Some(place) = &options.place
+            && let Some(holder) = engine.holder(place)?
+        {
+            if is_only_new {
+                return Err(taken(format_args!("run {:?} has its unique key", holder.id), id));
+            }
+            let found = self.find(workflow, &holder.id)?.ok_or_else(|| no_such_run(&holder.id))?;
+            return Ok((false, found));
+        }
         let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
-        let run = engine.start(workflow, id, input, options.at(now))?;
+        let run = engine.start(workflow, id, input, options)?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
     }
 
@@ -269,10 +282,19 @@ impl Executor {
                 None => return Err(unregistered(id, &row.workflow)),
             },
             RunState::Parked => Watch::ended(Err(parked_error(id, &fault_of(&row)))),
-            // No build before this one puts a run into a queue, or begins another pass.
-            RunState::Queued | RunState::Delayed | RunState::Continued => {
-                return Err(unregistered(id, &row.workflow));
+            RunState::Queued | RunState::Delayed => {
+                let engine = &self.shared.engine;
+                if engine.registry.find(&row.workflow).is_none() {
+                    return Err(unregistered(id, &row.workflow));
+                }
+                engine.expect_queue(id, row.queue.as_ref().map(|place| &*place.name))?;
+                engine
+                    .ledger_of(&row)
+                    .expect("one that waits has a ledger when it is asked for")
+                    .watch()
             }
+            // The id belongs to the pass that goes on.
+            RunState::Continued => return Err(unregistered(id, &row.workflow)),
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
                 Watch::ended(Ok(self.shared.engine.outcome(&row)?))
             }
@@ -426,6 +448,11 @@ fn admit(engine: &Engine, what: fmt::Arguments<'_>) -> Result<()> {
 
 pub(crate) fn unfit_input(id: &str, why: &dacapo_values::Error) -> Error {
     Error::of(Kind::Usage, format_args!("the input of run {id:?} cannot be recorded: {why}"))
+}
+
+/// What is said of a run that is to be new, and is not.
+fn taken(why: fmt::Arguments<'_>, id: &str) -> Error {
+    Error::of(Kind::Taken, format_args!("run {id:?} is not started: {why}"))
 }
 
 fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {

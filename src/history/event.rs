@@ -41,6 +41,16 @@ pub enum HistoryEvent {
         deadline: Option<Timestamp>,
         /// Names and values by which it is found.
         attributes: Vec<(String, String)>,
+        /// The queue that it waits in.
+        queue: Option<String>,
+        /// The part of the queue that it is in.
+        partition: Option<String>,
+        /// Smaller ones are admitted first.
+        priority: i32,
+        /// What no other unended run of the queue has.
+        unique: Option<String>,
+        /// It does not begin before.
+        delayed_until: Option<Timestamp>,
     },
     /// The run that was submitted begins.
     Admitted,

@@ -65,6 +65,7 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
 
 fn submitted(submission: Submission<'_>, values: &Values) -> HistoryEvent {
     let Submission { workflow, input, options, link, pass, carried } = submission;
+    let place = options.place.map(|place| *place).unwrap_or_default();
     HistoryEvent::Submitted {
         workflow: workflow.to_owned(),
         input: HistoryValue::new(input.as_slice(), values),
@@ -73,6 +74,11 @@ fn submitted(submission: Submission<'_>, values: &Values) -> HistoryEvent {
         parent: link.map(|Link { parent, number }| (RunKey(parent), number.into())),
         deadline: options.deadline,
         attributes: options.attributes,
+        queue: place.queue,
+        partition: place.partition,
+        priority: place.priority,
+        unique: place.unique,
+        delayed_until: place.eligible_at,
     }
 }
 

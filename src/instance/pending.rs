@@ -57,6 +57,10 @@ pub(crate) struct Others {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
+    /// Runs that wait to be admitted from this commit on.
+    pub(crate) waiting: Vec<Rc<Ledger>>,
+    /// Runs that this commit admits.
+    pub(crate) admitted: Vec<Draft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -145,7 +149,18 @@ pub(crate) struct Written {
 
 impl Others {
     fn are_empty(&self) -> bool {
-        let Self { passes, requests, starts, reports, timers, posts, arrivals, rows } = self;
+        let Self {
+            passes,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            waiting,
+            admitted,
+        } = self;
         passes.is_empty()
             && requests.is_empty()
             && starts.is_empty()
@@ -154,6 +169,8 @@ impl Others {
             && posts.is_empty()
             && arrivals.is_empty()
             && rows.is_empty()
+            && waiting.is_empty()
+            && admitted.is_empty()
     }
 }
 
@@ -253,9 +270,20 @@ impl Pending {
         if self.has_others {
             // A message that many runs get makes a post, and two arrivals.
             let length = 4 * length;
-            let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } =
-                &mut self.others;
-            for drafts in [passes, requests, starts, timers, rows] {
+            let Others {
+                passes,
+                requests,
+                starts,
+                reports,
+                timers,
+                posts,
+                arrivals,
+                rows,
+                waiting,
+                admitted,
+            } = &mut self.others;
+            shrink(waiting, length);
+            for drafts in [passes, requests, starts, timers, rows, admitted] {
                 shrink(drafts, length);
             }
             shrink(reports, length);

@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::error::Failure;
 use crate::fingerprint::Fingerprint;
 pub(crate) use shown::{Shown, ShownMark};
-pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
+pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Place, Submission};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -458,6 +458,13 @@ mod tests {
             options: Options {
                 deadline: Some(Timestamp::from_nanos(7)),
                 attributes: [("customer".into(), "ada".into())].into(),
+                place: Some(Box::new(Place {
+                    queue: Some("carrier".into()),
+                    partition: Some("ada".into()),
+                    priority: -3,
+                    unique: Some("parcel".into()),
+                    eligible_at: Some(Timestamp::from_nanos(8)),
+                })),
             },
             link: Some(Link { parent: 3, number: NUMBER }),
             pass: 2,

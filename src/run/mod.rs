@@ -75,6 +75,7 @@ impl Instance {
             Record::Submitted(submission) => self.submit(submission),
             Record::Admitted { seed, .. } => {
                 self.seed.set(*seed);
+                self.note_admitted(time);
                 let input = self.take_input().ok_or_else(|| self.admitted_twice())?;
                 self.start_root(&input)?;
             }

@@ -64,7 +64,8 @@ impl Instance {
     }
 
     fn check_stall(&self) -> Result<(), Fault> {
-        match self.awaits_anything() {
+        // A run that waits to be admitted has no code yet.
+        match self.awaits_anything() || self.is_waiting() {
             true => Ok(()),
             false => Err(self.stalled()),
         }
