@@ -145,7 +145,8 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use context::{
-    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Ctx, Inbox, Receive, Sent, Sleep, Step,
+    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Children, Ctx, Inbox, Receive, Sent,
+    Sleep, Step,
 };
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
@@ -154,7 +155,7 @@ pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
-    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use history::{
@@ -162,7 +163,7 @@ pub use history::{
 };
 pub use name::{Channel, Question, Topic, Workflow};
 pub use notice::Notice;
-pub use queue::{Limits, Queue};
+pub use queue::{Debounce, Limits, Queue};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};

@@ -49,6 +49,42 @@ impl Queue {
     }
 }
 
+/// How long a run waits for later calls with its key, each of which gives it another input: see
+/// [`Executor::debounce`](crate::Executor::debounce).
+///
+/// ```
+/// use std::time::Duration;
+/// use dacapo::Debounce;
+///
+/// // When nothing came for two seconds, and a minute after the first call at the latest.
+/// let wait = Debounce::new(Duration::from_secs(2)).at_most(Duration::from_secs(60));
+/// # let _ = wait;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "it is for a call of `debounce`"]
+pub struct Debounce {
+    pub(crate) wait: Duration,
+    pub(crate) cap: Duration,
+    pub(crate) queue: Option<Queue>,
+}
+
+impl Debounce {
+    /// The run begins when so much time has passed since the last call.
+    pub const fn new(wait: Duration) -> Self {
+        Self { wait, cap: Duration::MAX, queue: None }
+    }
+
+    /// It begins when so much time has passed since the first call, however many follow.
+    pub const fn at_most(self, cap: Duration) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// After that it waits for room in this queue. Calls meanwhile still give it another input.
+    pub const fn queue(self, queue: Queue) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
+}
+
 /// How many runs of a queue go on at a time, and how many begin within a time.
 ///
 /// ```

@@ -93,6 +93,7 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::Again
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. } => false,
     };
     if agrees {

@@ -195,7 +195,8 @@ impl Start {
         let Self { priority, unique, delay, .. } = self;
         attributes.sort();
         let queue = queue.map(|queue| queue.name().to_string());
-        let place = Place { queue, partition, priority, unique, eligible_at: None };
+        let place =
+            Place { queue, partition, priority, unique, is_debounced: false, eligible_at: None };
         let place = Some(place).filter(|place| *place != Place::default()).map(Box::new);
         Later { timeout, delay, options: Options { deadline, attributes, place } }
     }

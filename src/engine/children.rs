@@ -96,6 +96,11 @@ impl Engine {
         Some(run)
     }
 
+    /// The key of the run that is added next.
+    pub(crate) fn next_key(&self) -> RunKey {
+        RunKey(self.next_run.get())
+    }
+
     pub(crate) fn take_key(&self) -> RunKey {
         RunKey(self.next_run.replace(self.next_run.get() + 1))
     }

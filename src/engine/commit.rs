@@ -42,7 +42,8 @@ impl Engine {
             || self.flushes_sleepers()
             || self.world.ending.must_commit()
             || self.keeps_time()
-            || self.admits();
+            || self.admits()
+            || self.has_unsaved_pauses();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);
@@ -52,6 +53,7 @@ impl Engine {
             }
             core::mem::forget(unwound);
             let committed = written.map_err(|error| self.fail(&error))?;
+            self.tell_pauses(&Ok(()));
             self.deliver_admissions(taken, committed).map_err(|why| self.stop(why))?;
         }
         if !has_any {
@@ -162,6 +164,7 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             | Record::Again
             | Record::Retried { .. }
             | Record::Forked { .. }
+            | Record::Resubmitted(_)
             | Record::Moved { .. } => true,
             Record::OperationEnded { number, .. }
             | Record::OperationNoted { number, .. }

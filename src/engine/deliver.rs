@@ -163,6 +163,7 @@ impl Engine {
             }
             (What::Record(record), None) => {
                 if let Record::Finished { outcome, .. } = &**record {
+                    self.note_ended(draft.to.key);
                     self.end_away(draft.to.key, outcome);
                 }
             }

@@ -78,7 +78,7 @@ pub(crate) struct Engine {
     guard: Guard,
     followers: Followers,
     askers: Askers,
-    queues: Queues,
+    pub(crate) queues: Queues,
     limits: Limits,
     /// `None`: nobody asked for it.
     retaining: Option<Retaining>,
@@ -261,6 +261,7 @@ impl Engine {
             draft.to.end(Err(why.clone()));
         }
         self.close_runs(why);
+        self.tell_pauses(&Err(why.clone()));
         self.followers.wake_all();
         self.askers.close(why);
         // Those of runs that are not in memory are left.

@@ -38,6 +38,13 @@ impl Engine {
         receipt
     }
 
+    /// Whether somebody has asked a run to end, and that is not committed.
+    pub(crate) fn is_being_ended(&self, id: &str) -> bool {
+        let pending = self.world.pending.borrow();
+        let ends = |post: &Post| matches!(post.what, PostWhat::Cancel(_)) && *post.to == *id;
+        pending.others().posts.iter().any(ends)
+    }
+
     /// Brings the runs back for which there is something, before anything is written: what comes to a
     /// run is delivered to it.
     ///
@@ -187,7 +194,7 @@ impl PostWhat {
             Self::Cancel(CancelCause::Terminated) => true,
             // Perhaps it waits to be admitted.
             Self::Cancel(_) => !is_in_memory,
-            Self::Message(_) | Self::Skip(_) => false,
+            Self::Message(_) | Self::Skip(_) | Self::Resubmit(_) => false,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::ledger::{Draft, Ledger, What};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::operation::Operation;
 use crate::record::{CancelCause, Link, Record};
+use crate::watch::Watch;
 
 impl Writer<'_> {
     /// Carries out what a run asked for, and records what came of it.
@@ -53,9 +54,7 @@ impl Writer<'_> {
                 && run.phase.get() == Phase::Closed
             {
                 // This commit parks it. The next one ends it without its code.
-                let what = PostWhat::Cancel(CancelCause::Terminated);
-                let again = Post { to: to.clone(), what, receipt: receipt.clone() };
-                self.engine.world.pending.borrow_mut().others_mut().posts.push(again);
+                self.put_off(to, PostWhat::Cancel(CancelCause::Terminated), receipt);
                 continue;
             }
             if let PostWhat::Message(message) = what
@@ -68,6 +67,14 @@ impl Writer<'_> {
                 PostWhat::Message(message) => self.hand_over(to, found, message.clone()),
                 PostWhat::Cancel(cause) => {
                     found.and_then(|receiver| self.cancel(&receiver, *cause))
+                }
+                PostWhat::Resubmit(change) => {
+                    if found.is_err() && self.engine.ledgers.has_id(to) {
+                        // The commit is full, and the next one submits it.
+                        self.put_off(to, PostWhat::Resubmit(change.clone()), receipt);
+                        continue;
+                    }
+                    found.and_then(|receiver| self.resubmit(&receiver, change))
                 }
                 PostWhat::Skip(seq) => found.map(|receiver| {
                     let record = Record::MessageSkipped { seq: *seq };
@@ -83,6 +90,12 @@ impl Writer<'_> {
             self.elsewhere().arrivals.push(Arrival::Told(receipt.clone(), told));
         }
         posts.len()
+    }
+
+    /// The next commit has it.
+    fn put_off(&self, to: &Rc<str>, what: PostWhat, receipt: &Rc<Watch>) {
+        let again = Post { to: to.clone(), what, receipt: receipt.clone() };
+        self.engine.world.pending.borrow_mut().others_mut().posts.push(again);
     }
 
     /// The run with this id, if it takes what comes.

@@ -48,6 +48,7 @@ impl Engine {
         }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        self.write_pauses(writer.batch);
         if writer.batch.is_empty() && self.keeps_time() {
             writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
         }
@@ -361,6 +362,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Reported { .. }
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }

@@ -116,33 +116,29 @@ impl Builder {
     /// Panics if the queue is defined already.
     ///
     /// ```
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, SystemTime};
     /// # use dacapo::{Ctx, Error, Executor, Start, Workflow, sim::VirtualClock};
     /// use dacapo::{Limits, Queue};
     ///
-    /// const MAIL: Workflow<u32, Duration> = Workflow::new("mail");
+    /// const MAIL: Workflow<u32, SystemTime> = Workflow::new("mail");
     /// const OUTGOING: Queue = Queue::new("outgoing");
     ///
     /// // Two mails a minute.
-    /// let clock = VirtualClock::default();
-    /// let minute = Duration::from_secs(60);
-    /// let begin = clock.now();
-    /// let mail = async move |ctx: &Ctx, _: u32| {
-    ///     Ok::<_, Error>(ctx.now().duration_since(begin.into()).expect("it is later"))
-    /// };
-    /// # use dacapo::Clock;
-    /// let builder = Executor::builder().workflow(MAIL, mail).clock(clock.clone());
-    /// let executor = builder.queue(OUTGOING, Limits::new().rate(2, minute)).in_memory();
+    /// let limits = Limits::new().rate(2, Duration::from_secs(60));
+    /// let mail = async |ctx: &Ctx, _: u32| Ok::<_, Error>(ctx.now());
+    /// let builder = Executor::builder().workflow(MAIL, mail).queue(OUTGOING, limits);
+    /// let executor = builder.clock(VirtualClock::default()).in_memory();
     /// let mut runs = Vec::new();
     /// for n in 0..4 {
     ///     let options = Start::new().queue(OUTGOING);
     ///     runs.push(executor.start_with(MAIL, &n.to_string(), n, options)?);
     /// }
-    /// let mut waited = Vec::new();
+    /// let mut began = Vec::new();
     /// for run in runs {
-    ///     waited.push(executor.block_on(run)?.as_secs());
+    ///     began.push(executor.block_on(run)?);
     /// }
-    /// assert_eq!(waited, [0, 0, 60, 60]);
+    /// let waited = began.iter().map(|at| at.duration_since(began[0]).unwrap().as_secs());
+    /// assert_eq!(waited.collect::<Vec<_>>(), [0, 0, 60, 60]);
     /// # Ok::<(), Error>(())
     /// ```
     pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {

@@ -2,7 +2,9 @@
 
 mod asking;
 mod awaited;
+mod batch;
 mod builder;
+mod debounced;
 mod drive;
 #[cfg(feature = "export")]
 mod exported;
@@ -18,6 +20,7 @@ mod parked;
 mod rehearsed;
 mod retrying;
 mod posted;
+mod queued;
 mod pruned;
 mod runs;
 mod shutdown;
@@ -42,6 +45,7 @@ use futures::channel::oneshot;
 pub use asking::Asking;
 pub(crate) use asking::unread_answer;
 pub use awaited::AwaitedOperation;
+pub(crate) use batch::AT_ONCE;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
@@ -51,6 +55,7 @@ pub use handle::Handle;
 pub(crate) use handle::unread_output;
 pub use parked::{ParkedRun, UnregisteredRun};
 pub use posted::Posted;
+pub use queued::QueueInfo;
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
@@ -96,7 +101,7 @@ pub struct Executor {
 }
 
 /// A run's id, and where to wait for it.
-type Found = (Arc<str>, Rc<Watch>);
+pub(crate) type Found = (Arc<str>, Rc<Watch>);
 
 /// What is done with an executor on its thread, between two rounds.
 pub(crate) type Command = Box<dyn FnOnce(&Executor) + Send>;

@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::mem;
+use core::time::Duration;
 
 use dacapo_store::{RunKey, RunRow};
 
@@ -17,6 +18,7 @@ use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::start::Later;
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -76,6 +78,25 @@ pub(crate) enum PostWhat {
     Cancel(CancelCause),
     /// The message at this seq is not to be received.
     Skip(u64),
+    /// It waits to be admitted, and is to begin with something else, or to wait elsewhere.
+    Resubmit(Box<Change>),
+}
+
+/// What a run that waits to be admitted is to have in place of what it has.
+#[derive(Clone)]
+pub(crate) struct Change {
+    /// `None`: it stays.
+    pub(crate) input: Option<Bytes<'static>>,
+    pub(crate) replaced: Replaced,
+}
+
+/// Which of its options are replaced.
+#[derive(Clone)]
+pub(crate) enum Replaced {
+    /// All that say where it waits, and others that are given.
+    All(Later),
+    /// When it may be admitted: after a while, but not so long after it was submitted.
+    Time { wait: Duration, cap: Duration },
 }
 
 /// What came of a post: what is recorded, or why nothing is.

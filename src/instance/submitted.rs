@@ -7,7 +7,7 @@ use dacapo_store::{RunRow, RunState};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
-use crate::record::{Link, Number, Options, Submission};
+use crate::record::{Link, Number, Options, Resubmission, Submission};
 use crate::timer::RunTimer;
 
 /// Of one run.
@@ -48,6 +48,16 @@ impl Instance {
         if self.extra().submitted.set(submitted).is_ok() {
             self.take_over(carried);
         }
+    }
+
+    /// It waits, and is to begin with something else.
+    pub(crate) fn resubmit(&self, Resubmission { input, options }: &Resubmission<'_>) {
+        let Some(submitted) = self.submitted() else { return };
+        if let Some(input) = input {
+            submitted.input.set(Some(input.clone().into_owned()));
+        }
+        submitted.waits.set(options.waits().or(Some(RunState::Delayed)));
+        submitted.options.replace(options.clone());
     }
 
     pub(crate) fn submitted(&self) -> Option<&Submitted> {

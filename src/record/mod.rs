@@ -18,7 +18,9 @@ use crate::clock::Timestamp;
 use crate::error::Failure;
 use crate::fingerprint::Fingerprint;
 pub(crate) use shown::{Shown, ShownMark};
-pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Place, Submission};
+pub(crate) use submission::{
+    Carried, CarriedKey, CarriedTopic, Link, Options, Place, Resubmission, Submission,
+};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -153,6 +155,8 @@ pub(crate) enum Record<'a> {
         /// and its key there.
         run: u64,
     },
+    /// The run waits to be admitted, and is to begin with this in place of what it was submitted with.
+    Resubmitted(#[serde(borrow)] Box<Resubmission<'a>>),
 }
 
 /// What code does without awaiting it. In a replay a recorded one must have been made, with the same
@@ -463,6 +467,7 @@ mod tests {
                     partition: Some("ada".into()),
                     priority: -3,
                     unique: Some("parcel".into()),
+                    is_debounced: true,
                     eligible_at: Some(Timestamp::from_nanos(8)),
                 })),
             },

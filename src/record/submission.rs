@@ -44,8 +44,19 @@ pub(crate) struct Place {
     /// Smaller ones are admitted first.
     pub(crate) priority: i32,
     pub(crate) unique: Option<String>,
+    /// Whether that is free when the run is admitted.
+    pub(crate) is_debounced: bool,
     /// It may not begin before.
     pub(crate) eligible_at: Option<Timestamp>,
+}
+
+/// What a run that waits is to begin with in place of what it was submitted with.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Resubmission<'a> {
+    /// `None`: it stays.
+    #[serde(borrow)]
+    pub(crate) input: Option<Bytes<'a>>,
+    pub(crate) options: Options,
 }
 
 /// The operation of another run that waits for the end of this one.
@@ -79,7 +90,14 @@ impl Options {
         row.queue = self.place.as_ref().map(|place| Box::new(place.in_row(row.started_at)));
     }
 
-    fn waits(&self) -> Option<RunState> {
+    /// Those of a run that waits, as its row has them.
+    pub(crate) fn of_row(row: &RunRow) -> Self {
+        let place = row.queue.as_ref().map(|queued| Box::new(Place::of_row(queued)));
+        let deadline = row.deadline.map(Timestamp::from_nanos);
+        Self { deadline, attributes: row.attributes.clone(), place }
+    }
+
+    pub(crate) fn waits(&self) -> Option<RunState> {
         let place = self.place.as_ref()?;
         match (&place.queue, place.eligible_at) {
             (Some(_), _) => Some(RunState::Queued),
@@ -90,12 +108,24 @@ impl Options {
 }
 
 impl Place {
+    fn of_row(queued: &Queued) -> Self {
+        Self {
+            queue: Some(queued.name.clone()).filter(|name| !name.is_empty()),
+            partition: queued.partition.clone(),
+            priority: queued.priority,
+            unique: queued.unique.clone(),
+            is_debounced: queued.is_debounced,
+            eligible_at: Some(Timestamp::from_nanos(queued.eligible_at)),
+        }
+    }
+
     /// As the row of a run has it that was submitted then.
     fn in_row(&self, submitted_at: u64) -> Queued {
         let mut queued = Queued::new(self.queue.clone().unwrap_or_default());
         queued.partition = self.partition.clone();
         queued.priority = self.priority;
         queued.unique = self.unique.clone();
+        queued.is_debounced = self.is_debounced;
         queued.eligible_at = self.eligible_at.map_or(submitted_at, Timestamp::as_nanos);
         queued
     }

@@ -5,6 +5,7 @@ mod calls;
 mod follow;
 #[cfg(feature = "std")]
 mod handle;
+mod queued;
 mod sending;
 #[cfg(feature = "redb")]
 mod thread;

@@ -73,6 +73,7 @@ impl Instance {
                 self.start_root(input)?;
             }
             Record::Submitted(submission) => self.submit(submission),
+            Record::Resubmitted(resubmission) => self.resubmit(resubmission),
             Record::Admitted { seed, .. } => {
                 self.seed.set(*seed);
                 self.note_admitted(time);

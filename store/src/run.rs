@@ -214,6 +214,8 @@ pub struct Queued {
     pub priority: i32,
     /// No two unended runs of a queue have the same.
     pub unique: Option<String>,
+    /// Whether the unique key is free when the run is admitted.
+    pub is_debounced: bool,
     /// When it may be admitted, in nanoseconds since 1970.
     pub eligible_at: u64,
     /// When it was admitted.
@@ -228,6 +230,7 @@ impl Queued {
             partition: None,
             priority: 0,
             unique: None,
+            is_debounced: false,
             eligible_at: 0,
             admitted_at: None,
         }

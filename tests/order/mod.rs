@@ -1,6 +1,8 @@
 //! Runs that wait for room: in which order they begin, how many go on at a time, and that none is lost.
 
+mod batches;
 mod limits;
+mod moved;
 mod queued;
 mod unique;
 
@@ -26,11 +28,19 @@ fn told(executor: &Executor, queue: &str) -> Result<Vec<Told>> {
             continue;
         }
         let history = executor.history(&run.id, 0..u64::MAX)?;
-        let mut told = Told { run, admitted: None, ended: None };
+        let mut told = Told {
+            run,
+            admitted: None,
+            ended: None,
+        };
         for entry in history.entries {
             match entry.event {
                 HistoryEvent::Admitted => {
-                    assert!(told.admitted.is_none(), "{} was admitted twice", told.run.id);
+                    assert!(
+                        told.admitted.is_none(),
+                        "{} was admitted twice",
+                        told.run.id
+                    );
                     told.admitted = Some((entry.commit, entry.time));
                 }
                 HistoryEvent::Finished { .. } => told.ended = Some(entry.commit),
@@ -58,7 +68,11 @@ fn most_at_once(runs: &[Told]) -> usize {
         now += change;
         now
     });
-    at_once.max().unwrap_or_default().try_into().expect("no more ended than began")
+    at_once
+        .max()
+        .unwrap_or_default()
+        .try_into()
+        .expect("no more ended than began")
 }
 
 /// The ids in the order in which they were admitted; within a commit in that of the runs.

@@ -100,6 +100,11 @@ impl Line {
         self.limits
     }
 
+    /// How many runs wait, also for a time.
+    pub(super) fn waiting(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.waiting).sum()
+    }
+
     /// The number of a partition. All are one where they have no limits of their own.
     pub(super) fn part(&mut self, name: Option<&str>) -> u32 {
         let has_parts = self.limits.is_none_or(|limits| limits.each.is_some());

@@ -4,6 +4,8 @@
 mod admission;
 mod child;
 mod line;
+mod paused;
+mod resubmission;
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -19,6 +21,7 @@ use crate::queue::Limits;
 use crate::record::{Number, Place};
 use crate::timer::{RunTimer, Timers};
 use line::Line;
+use paused::Paused;
 
 /// Of all queues; runs in none that wait for a time are in one without a name.
 #[derive(Default)]
@@ -26,6 +29,7 @@ pub(crate) struct Queues {
     all: RefCell<All>,
     /// Whether there is any.
     is_used: Cell<bool>,
+    unsaved: RefCell<Vec<Paused>>,
 }
 
 #[derive(Default)]
@@ -79,7 +83,8 @@ impl Queues {
         }
         let line = &mut all.lines[number as usize];
         if let Some(unique) = &place.unique {
-            match row.state.has_ended() {
+            let is_free = row.state.has_ended() || place.is_debounced && !row.state.is_waiting();
+            match is_free {
                 true => line.release(unique, row.key),
                 false => line.hold(unique, row.key),
             }
@@ -143,6 +148,33 @@ impl Queues {
         let all = self.all.borrow();
         let line = *all.by_name.get(queue)?;
         all.lines[line as usize].limits()
+    }
+
+    /// # Errors
+    ///
+    /// If this build does not define the queue.
+    fn set_paused(&self, queue: &str, is_paused: bool) -> Result<()> {
+        self.with_line(queue, |line| line.is_paused = is_paused)
+    }
+
+    /// How many runs of a queue wait, and may go on for all that is counted; whether it is paused.
+    ///
+    /// # Errors
+    ///
+    /// If this build does not define the queue.
+    pub(crate) fn count_of(&self, queue: &str) -> Result<(usize, bool)> {
+        self.with_line(queue, |line| (line.waiting(), line.is_paused))
+    }
+
+    fn with_line<T>(&self, queue: &str, then: impl FnOnce(&mut Line) -> T) -> Result<T> {
+        let all = &mut *self.all.borrow_mut();
+        let line = all.by_name.get(queue).map(|line| &mut all.lines[*line as usize]);
+        let line = line.filter(|line| line.limits().is_some());
+        line.map(then).ok_or_else(|| {
+            let message =
+                format_args!("the queue {queue:?} is not defined: add it with Builder::queue");
+            Error::of(Kind::Usage, message)
+        })
     }
 
     /// The unended run that has the key of a place.
@@ -237,6 +269,7 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(super) fn look_through_queues(&self) -> Result<()> {
+        self.recall_pauses()?;
         const STATES: [RunState; 3] = [RunState::Queued, RunState::Delayed, RunState::Parked];
         let store = self.store.borrow();
         let waiting = Filter::new().states(&STATES);
@@ -259,6 +292,15 @@ impl Engine {
             looked.map_err(|error| Error::store(&error))?;
         }
         Ok(())
+    }
+
+    /// Until when a rate counts the admission of a run.
+    pub(super) fn counted_until(&self, row: &RunRow) -> Timestamp {
+        let counted = row.queue.as_ref().and_then(|place| {
+            let looks_back = self.queues.limits(&place.name)?.looks_back()?;
+            Some(Timestamp::from_nanos(place.admitted_at?) + looks_back)
+        });
+        counted.unwrap_or_default()
     }
 
     /// Whether a run is to be admitted with the next commit.
