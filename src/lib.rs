@@ -114,6 +114,7 @@ mod threads;
 #[cfg(feature = "std")]
 mod watchdog;
 mod timer;
+mod rooms;
 mod choices;
 mod ending;
 mod list;
@@ -163,7 +164,7 @@ pub use history::{
 };
 pub use name::{Channel, Question, Topic, Workflow};
 pub use notice::Notice;
-pub use queue::{Debounce, Limits, Queue};
+pub use queue::{Debounce, Limit, Limits, Queue};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};

@@ -85,6 +85,47 @@ impl Debounce {
     }
 }
 
+/// How many attempts of steps are made at once, over all runs of an executor: see
+/// [`Step::limit`](crate::Step::limit). Define it as a `const`; steps with one name share the room.
+///
+/// ```
+/// use dacapo::Limit;
+///
+/// const BANK: Limit = Limit::new("bank", 5);
+/// assert_eq!((BANK.name(), BANK.concurrency()), ("bank", 5));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    name: &'static str,
+    concurrency: usize,
+}
+
+impl Limit {
+    /// At most so many at once.
+    ///
+    /// # Panics
+    ///
+    /// Panics (at compile time, in a `const`) if the name is empty, or if it is 0, which would admit none.
+    #[must_use]
+    pub const fn new(name: &'static str, concurrency: usize) -> Self {
+        assert!(!name.is_empty(), "a limit needs a name");
+        assert!(concurrency > 0, "a limit of 0 would let no step begin");
+        Self { name, concurrency }
+    }
+
+    /// What steps that share it have in common.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many there may be at once.
+    #[must_use]
+    pub const fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+}
+
 /// How many runs of a queue go on at a time, and how many begin within a time.
 ///
 /// ```

@@ -27,19 +27,14 @@ pub(super) fn sources(folder: &str) -> Vec<PathBuf> {
 fn code(file: &Path) -> Vec<(usize, String)> {
     let text = fs::read_to_string(file).expect("the file can be read");
     let lines = (1..).zip(text.lines().map(str::to_owned));
-    lines
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .collect()
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).collect()
 }
 
 /// The modules of the engine, from top to bottom.
 fn modules() -> Vec<String> {
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
     let declared = |(_, line): (usize, String)| {
-        let name = line
-            .trim_start_matches("pub ")
-            .strip_prefix("mod ")?
-            .strip_suffix(';')?;
+        let name = line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')?;
         Some(name.to_owned())
     };
     code(&lib).into_iter().filter_map(declared).collect()
@@ -48,9 +43,7 @@ fn modules() -> Vec<String> {
 /// What follows each `crate::` of a line: a module, or an item of the crate's root.
 fn used(line: &str) -> impl Iterator<Item = &str> {
     line.split("crate::").skip(1).map(|rest| {
-        let end = rest
-            .find(|c: char| !c.is_alphanumeric() && c != '_')
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         &rest[..end]
     })
 }
@@ -64,11 +57,7 @@ fn a_module_uses_only_modules_above_it() {
     for file in sources("src") {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let below = file.strip_prefix(src).expect("it is below src");
-        let module = below
-            .iter()
-            .next()
-            .expect("it has a name")
-            .to_string_lossy();
+        let module = below.iter().next().expect("it has a name").to_string_lossy();
         let Some(own) = position(module.trim_end_matches(".rs")) else {
             continue;
         };
@@ -76,16 +65,9 @@ fn a_module_uses_only_modules_above_it() {
             for used in used(&line) {
                 let place = position(used);
                 let place = place.unwrap_or_else(|| {
-                    panic!(
-                        "{}:{number} names the root's {used:?}: name its module",
-                        file.display()
-                    )
+                    panic!("{}:{number} names the root's {used:?}: name its module", file.display())
                 });
-                assert!(
-                    place <= own,
-                    "{}:{number} uses {used}, below it",
-                    file.display()
-                );
+                assert!(place <= own, "{}:{number} uses {used}, below it", file.display());
                 uses += 1;
             }
         }
@@ -105,16 +87,9 @@ fn imports<'a>(code: &'a str, prefix: &str) -> Vec<&'a str> {
         }
         let list = match rest.strip_prefix('{') {
             Some(list) => &list[..list.find('}').expect("it is closed")],
-            None => rest
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap_or(""),
+            None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(""),
         };
-        found.extend(
-            list.split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty()),
-        );
+        found.extend(list.split(',').map(str::trim).filter(|name| !name.is_empty()));
     }
     found
 }
@@ -122,28 +97,16 @@ fn imports<'a>(code: &'a str, prefix: &str) -> Vec<&'a str> {
 /// Which file of a folder of `src` uses which: by `super::`, and `mod.rs` by the names of its
 /// modules. What `mod.rs` only passes on leads to where it comes from.
 fn uses_within(folder: &Path) -> Vec<(String, String)> {
-    let name = |path: &Path| {
-        path.file_stem()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned()
-    };
-    let text = |path: &Path| {
-        code(path)
-            .into_iter()
-            .map(|(_, line)| line + "\n")
-            .collect::<String>()
-    };
+    let name = |path: &Path| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let text =
+        |path: &Path| code(path).into_iter().map(|(_, line)| line + "\n").collect::<String>();
     let files: Vec<_> = fs::read_dir(folder)
         .expect("the folder can be read")
         .map(|entry| entry.expect("the folder can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect();
     let root = text(&folder.join("mod.rs"));
-    let root: String = root
-        .lines()
-        .filter(|line| !line.starts_with("#["))
-        .collect();
+    let root: String = root.lines().filter(|line| !line.starts_with("#[")).collect();
     let statements = root.split(';').map(str::trim);
     let (passed, own): (Vec<_>, Vec<_>) = statements
         .partition(|line| line.starts_with("pub use") || line.starts_with("pub(crate) use"));
@@ -162,13 +125,10 @@ fn uses_within(folder: &Path) -> Vec<(String, String)> {
             let used = used.split("::").next().expect("a name");
             let is_file = files.iter().any(|file| name(file) == used);
             let passes = |line: &&&str| {
-                line.split(|c: char| !c.is_alphanumeric() && c != '_')
-                    .any(|word| word == used)
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == used)
             };
             let from = passed.iter().find(passes).map(|line| {
-                line.split(" use ")
-                    .nth(1)
-                    .unwrap_or(line.trim_start_matches("pub use "))
+                line.split(" use ").nth(1).unwrap_or(line.trim_start_matches("pub use "))
             });
             let target = match (is_file, from) {
                 (true, _) => used,
@@ -188,14 +148,8 @@ fn uses_within(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn the_files_of_a_folder_do_not_go_in_circles() {
     let mut seen = 0;
-    for folder in [
-        "engine", "executor", "remote", "context", "instance", "record",
-    ] {
-        let mut uses = uses_within(
-            &Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("src")
-                .join(folder),
-        );
+    for folder in ["engine", "executor", "remote", "context", "instance", "record"] {
+        let mut uses = uses_within(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder));
         seen += uses.len();
         // What uses nothing that is left is taken away, until nothing is left or all is a circle.
         while !uses.is_empty() {
@@ -212,14 +166,7 @@ fn the_files_of_a_folder_do_not_go_in_circles() {
 /// apart: so no wildcard does.
 #[test]
 fn no_wildcard_decides_about_a_record() {
-    let names = [
-        "Record::",
-        "Asked::",
-        "Note::",
-        "What::",
-        "Phase::",
-        "RunState::",
-    ];
+    let names = ["Record::", "Asked::", "Note::", "What::", "Phase::", "RunState::"];
     let mut matches = 0;
     for file in sources("src") {
         let lines = code(&file);
@@ -236,10 +183,7 @@ fn no_wildcard_decides_about_a_record() {
                 })
                 .filter(|line| line.len() - line.trim_start().len() == indent + 4)
                 .collect();
-            if !arms
-                .iter()
-                .any(|arm| names.iter().any(|name| arm.trim_start().starts_with(name)))
-            {
+            if !arms.iter().any(|arm| names.iter().any(|name| arm.trim_start().starts_with(name))) {
                 continue;
             }
             matches += 1;
@@ -262,15 +206,9 @@ fn every_expect_has_a_reason_and_nothing_is_unwrapped() {
                 }
                 let at = format!("{}:{number}", file.display());
                 assert!(!line.contains(".unwrap()"), "{at} unwraps");
-                for (_, reason) in line
-                    .match_indices(".expect(")
-                    .map(|(at, _)| line.split_at(at))
-                {
+                for (_, reason) in line.match_indices(".expect(").map(|(at, _)| line.split_at(at)) {
                     let reason = &reason[".expect(".len()..];
-                    let words = reason
-                        .split('"')
-                        .nth(1)
-                        .map_or(2, |text| text.split(' ').count());
+                    let words = reason.split('"').nth(1).map_or(2, |text| text.split(' ').count());
                     assert!(words >= 2, "{at} does not say why");
                     expects += 1;
                 }
@@ -303,9 +241,7 @@ fn the_crates_below_know_nothing_of_each_other() {
         ("values", "dacapo-executor"),
     ];
     for (manifest, forbidden) in manifests {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(manifest)
-            .join("Cargo.toml");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest).join("Cargo.toml");
         let text = fs::read_to_string(manifest).expect("it can be read");
         assert!(!text.contains(forbidden));
     }
@@ -325,10 +261,6 @@ fn every_crate_forbids_unsafe_code() {
     for lib in libs.map(|folder| format!("{folder}/lib.rs")) {
         let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join(lib);
         let text = fs::read_to_string(&lib).expect("it can be read");
-        assert!(
-            text.contains("#![forbid(unsafe_code)]"),
-            "{}",
-            lib.display()
-        );
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{}", lib.display());
     }
 }

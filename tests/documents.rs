@@ -8,15 +8,10 @@ use super::architecture::sources;
 
 /// The cells of the rows of all tables of a page, by lines.
 fn rows(page: &str) -> Vec<Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(page);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = fs::read_to_string(path).expect("the page is there");
-    let rows = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    rows.map(|row| row.split(" | ").map(str::to_owned).collect())
-        .collect()
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::to_owned).collect()).collect()
 }
 
 /// What stands between backticks.
@@ -37,9 +32,7 @@ fn test_code() -> String {
         "values/tests",
     ];
     let files = folders.iter().flat_map(|folder| sources(folder));
-    files
-        .map(|file| fs::read_to_string(file).expect("the file can be read"))
-        .collect()
+    files.map(|file| fs::read_to_string(file).expect("the file can be read")).collect()
 }
 
 /// The pages promise by naming tests: a name that stands for nothing would be a false promise.
@@ -52,8 +45,7 @@ fn every_test_that_the_documents_name_exists() {
             let cell = row.last().expect("a row has cells");
             // The other names are those of commands.
             let is_name = |name: &&str| {
-                name.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
             };
             let tests: Vec<_> = quoted(cell).filter(is_name).collect();
             let names_tests =
@@ -61,17 +53,11 @@ fn every_test_that_the_documents_name_exists() {
             assert!(names_tests, "{page}: a row without a test: {row:?}");
             for test in tests {
                 let function = format!("#[test]\nfn {test}()");
-                assert!(
-                    code.contains(&function),
-                    "{page}: there is no test {test:?}"
-                );
+                assert!(code.contains(&function), "{page}: there is no test {test:?}");
                 named += 1;
             }
         }
-        assert!(
-            named >= at_least,
-            "{page}: the rows are found: {named} tests"
-        );
+        assert!(named >= at_least, "{page}: the rows are found: {named} tests");
     }
 }
 
@@ -79,18 +65,13 @@ fn every_test_that_the_documents_name_exists() {
 #[test]
 fn every_primitive_has_its_tests() {
     let code = test_code();
-    let primitives = rows("determinism.md")
-        .into_iter()
-        .filter(|row| row.len() == 4);
+    let primitives = rows("determinism.md").into_iter().filter(|row| row.len() == 4);
     let mut named = 0;
     for row in primitives.skip(1).filter(|row| row[0] != "---") {
         let tests: Vec<_> = quoted(&row[3]).collect();
         assert!(!tests.is_empty(), "a row without a test: {row:?}");
         for test in tests {
-            assert!(
-                code.contains(&format!("#[test]\nfn {test}()")),
-                "there is no test {test:?}"
-            );
+            assert!(code.contains(&format!("#[test]\nfn {test}()")), "there is no test {test:?}");
             named += 1;
         }
     }
@@ -111,20 +92,12 @@ fn every_number_that_the_tests_refer_to_is_explained() {
             .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
     };
     let mut referred = 0;
-    for file in [
-        "tests",
-        "executor/tests",
-        "executor/models/src",
-        "store/tests",
-        "fuzz/src",
-    ]
-    .into_iter()
-    .flat_map(sources)
+    for file in ["tests", "executor/tests", "executor/models/src", "store/tests", "fuzz/src"]
+        .into_iter()
+        .flat_map(sources)
     {
         let text = fs::read_to_string(&file).expect("the file can be read");
-        let comments = text
-            .lines()
-            .filter(|line| line.trim_start().starts_with("//"));
+        let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
         let words =
             comments.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
         for number in words.filter(is_number) {
@@ -142,9 +115,7 @@ fn pages() -> Vec<PathBuf> {
     let in_folder = |folder: &str| fs::read_dir(root.join(folder)).expect("the folder can be read");
     let entries = ["", "docs"].into_iter().flat_map(in_folder);
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
-    paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .collect()
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
 /// Where the links to a heading lead: `## What is caught, and when` is `what-is-caught-and-when`.
@@ -165,10 +136,7 @@ fn every_link_between_the_pages_leads_somewhere() {
     let mut links = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).expect("the page can be read");
-        let targets = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.starts_with("http")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
             let path = match file {

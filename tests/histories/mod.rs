@@ -38,28 +38,14 @@ async fn golden(ctx: &Ctx, clock: &VirtualClock, n: u32) -> Result<Vec<u32>> {
         })
     };
     let (a, b) = join(step("left", n, 9).label("slow"), step("right", n + 1, 3)).await;
-    let refused = ctx
-        .step("refuse", async || {
-            Err::<u32, _>(Error::new("no").permanent())
-        })
-        .await;
+    let refused = ctx.step("refuse", async || Err::<u32, _>(Error::new("no").permanent())).await;
     let first = race(step("hare", 7, 2), step("tortoise", 8, 5)).await?;
-    let once = step("once", 11, 1)
-        .at_most_once()
-        .retry(Retry::exponential(HOUR))
-        .await?;
+    let once = step("once", 11, 1).at_most_once().retry(Retry::exponential(HOUR)).await?;
     let task = ctx.spawn(async move |ctx: &Ctx| {
         ctx.sleep(Duration::from_millis(4)).await;
         ctx.step("spawned", async || Ok::<_, Error>(12)).await
     });
-    let mut found = vec![
-        a?,
-        b?,
-        first,
-        once,
-        u32::from(refused.is_err()),
-        ctx.random() as u32,
-    ];
+    let mut found = vec![a?, b?, first, once, u32::from(refused.is_err()), ctx.random() as u32];
     found.extend(try_join_all((0..3).map(|n| step("all", n, 3 - u64::from(n)).of(&n))).await?);
     let mut loops: FuturesUnordered<_> =
         (0..3).map(|n| step("loop", n, u64::from(7 - n))).collect();
@@ -85,19 +71,14 @@ async fn talks(ctx: &Ctx, n: u32) -> Result<Vec<u32>> {
         number @ 3.. => Ok(number),
         _ => Err(Error::new("not yet")),
     };
-    let attempts = ctx
-        .step_with("attempts", fails_twice)
-        .retry(patient)
-        .await?;
+    let attempts = ctx.step_with("attempts", fails_twice).retry(patient).await?;
     ctx.send(ctx.id(), WORD, n).await?;
     let words = [ctx.receive(WORD).await, ctx.receive(WORD).await];
     let asked = ctx.receive(PRICE).await;
     let price = asked.question + 1;
     asked.answer(ctx, price);
     let child = ctx.child(ECHO, n + 3).await?;
-    ctx.child(ECHO, n)
-        .id(format!("{}-let-go", ctx.id()))
-        .detach();
+    ctx.child(ECHO, n).id(format!("{}-let-go", ctx.id())).detach();
     let body = async |attempt: Attempt| {
         attempt.publish(STATUS, 77);
         Ok::<_, Error>(6)
@@ -105,16 +86,10 @@ async fn talks(ctx: &Ctx, n: u32) -> Result<Vec<u32>> {
     let published = ctx.step_with("publish", body).await?;
     let fails_first = ctx.step("fails first", async || {
         // The second one is made when the run is taken up again.
-        if FAILED.swap(true, Ordering::SeqCst) {
-            Ok(8)
-        } else {
-            Err(Error::new("no"))
-        }
+        if FAILED.swap(true, Ordering::SeqCst) { Ok(8) } else { Err(Error::new("no")) }
     });
     let last = fails_first.await?;
-    Ok(vec![
-        attempts, words[0], words[1], price, child, published, last,
-    ])
+    Ok(vec![attempts, words[0], words[1], price, child, published, last])
 }
 
 static FAILED: AtomicBool = AtomicBool::new(false);
@@ -123,10 +98,7 @@ fn build(clock: &VirtualClock) -> Builder {
     let bodies = clock.clone();
     let golden = async move |ctx: &Ctx, n| golden(ctx, &bodies, n).await;
     let echo = async |_: &Ctx, n: u32| Ok::<_, Error>(n);
-    let builder = Executor::builder()
-        .seed(1)
-        .clock(clock.clone())
-        .workflow(W, golden);
+    let builder = Executor::builder().seed(1).clock(clock.clone()).workflow(W, golden);
     builder.workflow(TALKS, talks).workflow(ECHO, echo)
 }
 
@@ -153,13 +125,9 @@ fn write(path: &Path) {
     executor.retry("talks").expect("it goes on");
     let talks = executor.attach(TALKS, "talks").expect("it is there");
     executor.block_on(talks).expect("it ends");
-    executor
-        .fork("finished", Cut::at(3), "forked")
-        .expect("it is cut");
+    executor.fork("finished", Cut::at(3), "forked").expect("it is cut");
     executor.resume("forked").expect("it goes on");
-    executor
-        .block_on(executor.attach(W, "forked").expect("it is there"))
-        .expect("it ends");
+    executor.block_on(executor.attach(W, "forked").expect("it is there")).expect("it ends");
     drop(executor.start(W, "waiting", 2).expect("new"));
     // Half an hour later nothing is left but its limit.
     executor.block_on(clock.sleep(HOUR / 2));
@@ -183,10 +151,7 @@ fn the_rules_of_version_1_are_kept() {
     let talked = executor.block_on(executor.attach(TALKS, "talks").expect("it is there"));
     assert_eq!(talked.expect("it ended"), [3, 9, 5, 42, 8, 6, 8]);
     let get = |id| executor.block_on(executor.attach(W, id).expect("it is there"));
-    let (finished, waiting) = (
-        get("finished").expect("ended"),
-        get("waiting").expect("it ends"),
-    );
+    let (finished, waiting) = (get("finished").expect("ended"), get("waiting").expect("it ends"));
     // Written down once: what the build of that version returned.
     let tail = [0, 1, 2, 22, 21, 20, 12, 1, 99];
     assert_eq!(finished[..5], [1, 2, 7, 11, 1]);

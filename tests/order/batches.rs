@@ -66,21 +66,19 @@ fn a_fan_out_with_a_limit() {
 /// Each of a batch is started once, in its order, wherever the process ends.
 #[test]
 fn a_batch_is_started_in_its_order() {
-    let check = sim::check(MAIN)
-        .start("main", ())
-        .client(async |executor, _| {
-            let runs = (0..6).map(|n| (format!("run-{n}"), n, Start::new().queue(LINE)));
-            let mut started = executor.start_all(WORK, runs);
-            let mut handles = Vec::new();
-            while let Some(handle) = started.next().await {
-                handles.push(handle?);
-            }
-            for (n, handle) in (0..).zip(handles) {
-                assert_eq!((handle.id(), n), (&*format!("run-{n}"), n));
-                assert_eq!(handle.await?, n);
-            }
-            Ok(())
-        });
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, _| {
+        let runs = (0..6).map(|n| (format!("run-{n}"), n, Start::new().queue(LINE)));
+        let mut started = executor.start_all(WORK, runs);
+        let mut handles = Vec::new();
+        while let Some(handle) = started.next().await {
+            handles.push(handle?);
+        }
+        for (n, handle) in (0..).zip(handles) {
+            assert_eq!((handle.id(), n), (&*format!("run-{n}"), n));
+            assert_eq!(handle.await?, n);
+        }
+        Ok(())
+    });
     check.seeds(0..10).crash_loops().run(build, |_| {});
 }
 
@@ -94,11 +92,7 @@ fn a_large_batch_takes_few_commits() {
     let runs = (0..30_000).map(|n| {
         *taken.borrow_mut() = n;
         // One id is used twice, by two workflows.
-        let id = if n == 17 {
-            "main".to_owned()
-        } else {
-            format!("run-{n}")
-        };
+        let id = if n == 17 { "main".to_owned() } else { format!("run-{n}") };
         (id, n, Start::new().queue(LINE))
     });
     let main = executor.start(MAIN, "main", ()).unwrap();
@@ -120,9 +114,7 @@ fn a_large_batch_takes_few_commits() {
     let commits = executor.statistics().unwrap().commits - before;
     assert!(commits <= 8, "{commits} commits");
     assert_eq!(executor.queue(LINE).unwrap().waiting, 29_999);
-    let queued = executor
-        .runs(&Filter::new().states(&[RunState::Queued]))
-        .unwrap();
+    let queued = executor.runs(&Filter::new().states(&[RunState::Queued])).unwrap();
     assert_eq!(queued.len(), 29_999);
     executor.block_on(sim.clock().sleep(MS));
 }

@@ -4,6 +4,7 @@ mod batches;
 mod limits;
 mod moved;
 mod queued;
+mod rooms;
 mod unique;
 
 use std::collections::BTreeMap;
@@ -28,19 +29,11 @@ fn told(executor: &Executor, queue: &str) -> Result<Vec<Told>> {
             continue;
         }
         let history = executor.history(&run.id, 0..u64::MAX)?;
-        let mut told = Told {
-            run,
-            admitted: None,
-            ended: None,
-        };
+        let mut told = Told { run, admitted: None, ended: None };
         for entry in history.entries {
             match entry.event {
                 HistoryEvent::Admitted => {
-                    assert!(
-                        told.admitted.is_none(),
-                        "{} was admitted twice",
-                        told.run.id
-                    );
+                    assert!(told.admitted.is_none(), "{} was admitted twice", told.run.id);
                     told.admitted = Some((entry.commit, entry.time));
                 }
                 HistoryEvent::Finished { .. } => told.ended = Some(entry.commit),
@@ -68,11 +61,7 @@ fn most_at_once(runs: &[Told]) -> usize {
         now += change;
         now
     });
-    at_once
-        .max()
-        .unwrap_or_default()
-        .try_into()
-        .expect("no more ended than began")
+    at_once.max().unwrap_or_default().try_into().expect("no more ended than began")
 }
 
 /// The ids in the order in which they were admitted; within a commit in that of the runs.

@@ -21,9 +21,7 @@ fn build(_: &Sim) -> Builder {
     Executor::builder()
         .workflow(MAIN, async |_: &Ctx, ()| Ok::<_, Error>(()))
         .workflow(ECHO, async |_: &Ctx, n: u32| Ok::<_, Error>(n))
-        .workflow(HEAR, async |ctx: &Ctx, n: u32| {
-            Ok::<_, Error>(n + ctx.receive(WORD).await)
-        })
+        .workflow(HEAR, async |ctx: &Ctx, n: u32| Ok::<_, Error>(n + ctx.receive(WORD).await))
         .queue(LINE, Limits::new().concurrency(1))
         .queue(OTHER, Limits::new().concurrency(1))
 }
@@ -37,42 +35,37 @@ fn unless_late(done: Result<()>) -> Result<()> {
 /// ends, each runs once, and from where it was put last.
 #[test]
 fn runs_that_wait_are_moved() {
-    let check = sim::check(MAIN)
-        .start("main", ())
-        .client(async |executor, sim| {
-            let queued = || Start::new().queue(LINE);
-            let first = executor.start_with(HEAR, "first", 0, queued())?;
-            first.accepted().await?;
-            // A process that is shut down admits none.
-            let is_admitted = || -> Result<bool> {
-                // An error, when it has been.
-                executor.queue(LINE)?;
-                let place = executor.info("first")?.queue.expect("it has a place");
-                Ok(place.admitted_at.is_some())
-            };
-            while !is_admitted()? {
-                sim.latency().await;
-            }
-            let start = |n: u32| executor.start_with(ECHO, &n.to_string(), n, queued());
-            let runs = (0..5).map(start).collect::<Result<Vec<_>>>()?;
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, sim| {
+        let queued = || Start::new().queue(LINE);
+        let first = executor.start_with(HEAR, "first", 0, queued())?;
+        first.accepted().await?;
+        // A process that is shut down admits none.
+        let is_admitted = || -> Result<bool> {
+            // An error, when it has been.
+            executor.queue(LINE)?;
+            let place = executor.info("first")?.queue.expect("it has a place");
+            Ok(place.admitted_at.is_some())
+        };
+        while !is_admitted()? {
             sim.latency().await;
-            unless_late(executor.requeue("3", queued().priority(-1)).await)?;
-            unless_late(executor.requeue("1", Start::new().queue(OTHER)).await)?;
-            unless_late(executor.requeue("2", queued().delay(1_000_000 * MS)).await)?;
-            sim.latency().await;
-            let sent = executor.send("first", WORD, 1).key("k").await;
-            sent.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })?;
-            assert_eq!(first.await?, 1);
-            for (n, run) in (0..).zip(runs) {
-                assert_eq!(run.await?, n);
-            }
-            assert_eq!(
-                order(&told(executor, "line")?),
-                ["first", "3", "0", "4", "2"]
-            );
-            assert_eq!(order(&told(executor, "other")?), ["1"]);
-            Ok(())
-        });
+        }
+        let start = |n: u32| executor.start_with(ECHO, &n.to_string(), n, queued());
+        let runs = (0..5).map(start).collect::<Result<Vec<_>>>()?;
+        sim.latency().await;
+        unless_late(executor.requeue("3", queued().priority(-1)).await)?;
+        unless_late(executor.requeue("1", Start::new().queue(OTHER)).await)?;
+        unless_late(executor.requeue("2", queued().delay(1_000_000 * MS)).await)?;
+        sim.latency().await;
+        let sent = executor.send("first", WORD, 1).key("k").await;
+        sent.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })?;
+        assert_eq!(first.await?, 1);
+        for (n, run) in (0..).zip(runs) {
+            assert_eq!(run.await?, n);
+        }
+        assert_eq!(order(&told(executor, "line")?), ["first", "3", "0", "4", "2"]);
+        assert_eq!(order(&told(executor, "other")?), ["1"]);
+        Ok(())
+    });
     check.seeds(0..20).crash_loops().run(build, |_| {});
 }
 
@@ -83,54 +76,24 @@ fn what_cannot_be_moved() {
     let executor = sim.apply(build(&sim)).in_memory();
     let queued = || Start::new().queue(LINE);
     let first = executor.start_with(HEAR, "first", 0, queued()).unwrap();
-    let keyed = executor
-        .start_with(ECHO, "keyed", 1, queued().unique("key"))
-        .unwrap();
+    let keyed = executor.start_with(ECHO, "keyed", 1, queued().unique("key")).unwrap();
     let second = executor.start_with(ECHO, "second", 2, queued()).unwrap();
     executor.block_on(async {
         second.accepted().await.unwrap();
         let refused = executor.requeue("first", queued()).await.unwrap_err();
         let why = r#"run "first" has begun: what it waited for cannot be changed any more"#;
         assert_eq!(refused.to_string(), why);
-        let refused = executor
-            .requeue("second", queued().unique("key"))
-            .await
-            .unwrap_err();
+        let refused = executor.requeue("second", queued().unique("key")).await.unwrap_err();
         assert!(refused.is_taken(), "{refused}");
-        let refused = executor
-            .requeue("second", queued().partition("p"))
-            .await
-            .unwrap_err();
-        assert!(
-            refused.to_string().contains("has no partitions"),
-            "{refused}"
-        );
+        let refused = executor.requeue("second", queued().partition("p")).await.unwrap_err();
+        assert!(refused.to_string().contains("has no partitions"), "{refused}");
         let unknown = Start::new().queue(Queue::new("unknown"));
         let refused = executor.requeue("second", unknown).await.unwrap_err();
         assert!(refused.to_string().contains("is not defined"), "{refused}");
-        assert!(
-            executor
-                .requeue("nobody", queued())
-                .await
-                .unwrap_err()
-                .is_not_found()
-        );
+        assert!(executor.requeue("nobody", queued()).await.unwrap_err().is_not_found());
         executor.send("first", WORD, 1).await.unwrap();
-        assert_eq!(
-            (
-                first.await.unwrap(),
-                keyed.await.unwrap(),
-                second.await.unwrap()
-            ),
-            (1, 1, 2)
-        );
-        assert!(
-            executor
-                .requeue("second", queued())
-                .await
-                .unwrap_err()
-                .is_ended()
-        );
+        assert_eq!((first.await.unwrap(), keyed.await.unwrap(), second.await.unwrap()), (1, 1, 2));
+        assert!(executor.requeue("second", queued()).await.unwrap_err().is_ended());
     });
 }
 
@@ -139,23 +102,21 @@ fn what_cannot_be_moved() {
 #[test]
 fn the_last_input_of_a_burst_runs() {
     for queue in [None, Some(LINE)] {
-        let check = sim::check(MAIN)
-            .start("main", ())
-            .client(async move |executor, sim| {
-                let wait = Debounce::new(20 * MS);
-                let wait = queue.map_or(wait, |queue| wait.queue(queue));
-                for n in 1..=4 {
-                    let call = executor.debounce(ECHO, "key", wait, n)?;
-                    call.accepted().await?;
-                    sim.latency().await;
-                    if n == 4 {
-                        assert_eq!(call.await?, n, "nobody calls after it");
-                    }
+        let check = sim::check(MAIN).start("main", ()).client(async move |executor, sim| {
+            let wait = Debounce::new(20 * MS);
+            let wait = queue.map_or(wait, |queue| wait.queue(queue));
+            for n in 1..=4 {
+                let call = executor.debounce(ECHO, "key", wait, n)?;
+                call.accepted().await?;
+                sim.latency().await;
+                if n == 4 {
+                    assert_eq!(call.await?, n, "nobody calls after it");
                 }
-                let runs = executor.runs(&dacapo::store::Filter::new().id_prefix("key@"))?;
-                assert!(!runs.is_empty() && runs.len() <= 16);
-                Ok(())
-            });
+            }
+            let runs = executor.runs(&dacapo::store::Filter::new().id_prefix("key@"))?;
+            assert!(!runs.is_empty() && runs.len() <= 16);
+            Ok(())
+        });
         check.seeds(0..15).crash_loops().run(build, |_| {});
     }
 }
@@ -187,15 +148,9 @@ fn a_burst_without_end_is_capped() {
     calls.dedup();
     // 50 ms, 50 ms, and the rest.
     assert_eq!(calls.len(), 3, "{calls:?}");
-    let first = executor
-        .block_on(executor.attach(ECHO, &calls[0]).unwrap())
-        .unwrap();
+    let first = executor.block_on(executor.attach(ECHO, &calls[0]).unwrap()).unwrap();
     assert_eq!(first, 4, "the last one before the cap");
-    let at = executor.runs(&Default::default()).unwrap()[0]
-        .queue
-        .clone()
-        .unwrap()
-        .admitted_at;
+    let at = executor.runs(&Default::default()).unwrap()[0].queue.clone().unwrap().admitted_at;
     let since = at.unwrap() - Timestamp::as_nanos(begin);
     assert!((50_000_000..60_000_000).contains(&since), "{since}");
 }
@@ -209,15 +164,9 @@ fn queues_are_paused_and_drained() {
     let executor = open();
     executor.block_on(executor.pause_queue(LINE)).unwrap();
     let runs: Vec<_> = (0..250)
-        .map(|n: u32| {
-            executor
-                .start_with(ECHO, &n.to_string(), n, queued())
-                .unwrap()
-        })
+        .map(|n: u32| executor.start_with(ECHO, &n.to_string(), n, queued()).unwrap())
         .collect();
-    let other = executor
-        .start_with(ECHO, "other", 7, Start::new().queue(OTHER))
-        .unwrap();
+    let other = executor.start_with(ECHO, "other", 7, Start::new().queue(OTHER)).unwrap();
     assert_eq!(executor.block_on(other).unwrap(), 7);
     drop((runs, executor));
     let executor = open();
@@ -230,10 +179,7 @@ fn queues_are_paused_and_drained() {
     executor.block_on(executor.pause_queue(LINE)).unwrap();
     let waiting = executor.queue(LINE).unwrap().waiting;
     assert!(waiting > 100);
-    assert_eq!(
-        executor.block_on(executor.drain_queue(LINE)).unwrap(),
-        waiting
-    );
+    assert_eq!(executor.block_on(executor.drain_queue(LINE)).unwrap(), waiting);
     assert_eq!(executor.queue(LINE).unwrap().waiting, 0);
     let unknown = executor.queue(Queue::new("unknown")).unwrap_err();
     let why = r#"the queue "unknown" is not defined: add it with Builder::queue"#;

@@ -19,11 +19,7 @@ async fn work_of(ctx: &Ctx, n: u32) -> Result<u32> {
 /// Starts a child into the queue in which it may stand itself, and says what comes of it.
 async fn parent(ctx: &Ctx, is_unique: bool) -> Result<String> {
     let options = Start::new().queue(LINE);
-    let options = if is_unique {
-        options.unique("key")
-    } else {
-        options
-    };
+    let options = if is_unique { options.unique("key") } else { options };
     match ctx.child_with(WORK, 7, options).await {
         Ok(n) => Ok(n.to_string()),
         Err(error) => Ok(error.to_string()),
@@ -42,44 +38,37 @@ fn build(_: &Sim) -> Builder {
 /// key is free. Wherever the process ends.
 #[test]
 fn one_unended_run_for_each_key() {
-    let check = sim::check(MAIN)
-        .start("main", ())
-        .client(async |executor, sim| {
-            let keyed = || Start::new().queue(LINE).unique("key");
-            for round in 0..3 {
-                let id = |part: &str| format!("{part}-{round}");
-                let found = [id("a"), id("b")].map(|id| executor.attach(WORK, &id).ok());
-                if found.iter().any(Option::is_some) {
-                    // Of the process before.
-                    for run in found.into_iter().flatten() {
-                        run.await?;
-                    }
-                    continue;
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, sim| {
+        let keyed = || Start::new().queue(LINE).unique("key");
+        for round in 0..3 {
+            let id = |part: &str| format!("{part}-{round}");
+            let found = [id("a"), id("b")].map(|id| executor.attach(WORK, &id).ok());
+            if found.iter().any(Option::is_some) {
+                // Of the process before.
+                for run in found.into_iter().flatten() {
+                    run.await?;
                 }
-                let a = executor.start_with(WORK, &id("a"), round, keyed())?;
-                if sim.random().is_multiple_of(2) {
-                    sim.latency().await;
-                }
-                let b = executor.start_with(WORK, &id("b"), round, keyed())?;
-                let (a_id, b_id) = (a.id().to_owned(), b.id().to_owned());
-                let ends = join(a, b).await;
-                if b_id == a_id {
-                    assert_eq!((ends.0?, ends.1?), (round, round));
-                }
+                continue;
             }
-            let mut runs = told(executor, "line")?;
-            runs.sort_by_key(|run| run.run.key);
-            for pair in runs.windows(2) {
-                let (ended, admitted) = (pair[0].ended, pair[1].admitted);
-                assert!(
-                    ended
-                        .zip(admitted)
-                        .is_none_or(|(ended, (at, _))| ended <= at),
-                    "{runs:?}"
-                );
+            let a = executor.start_with(WORK, &id("a"), round, keyed())?;
+            if sim.random().is_multiple_of(2) {
+                sim.latency().await;
             }
-            Ok(())
-        });
+            let b = executor.start_with(WORK, &id("b"), round, keyed())?;
+            let (a_id, b_id) = (a.id().to_owned(), b.id().to_owned());
+            let ends = join(a, b).await;
+            if b_id == a_id {
+                assert_eq!((ends.0?, ends.1?), (round, round));
+            }
+        }
+        let mut runs = told(executor, "line")?;
+        runs.sort_by_key(|run| run.run.key);
+        for pair in runs.windows(2) {
+            let (ended, admitted) = (pair[0].ended, pair[1].admitted);
+            assert!(ended.zip(admitted).is_none_or(|(ended, (at, _))| ended <= at), "{runs:?}");
+        }
+        Ok(())
+    });
     check.seeds(0..15).crash_loops().run(build, |_| {});
 }
 
@@ -91,37 +80,23 @@ fn a_key_that_is_taken_is_told() {
         let options = Start::new().unique("key");
         queue.map_or(options.clone(), |queue| options.queue(queue))
     };
-    let one = executor
-        .start_with(WORK, "one", 1, keyed(Some(LINE)))
-        .unwrap();
+    let one = executor.start_with(WORK, "one", 1, keyed(Some(LINE))).unwrap();
     // Keys of a queue are not those of another, or of runs in none.
     let none = executor.start_with(WORK, "none", 2, keyed(None)).unwrap();
     assert!(one.is_new() && none.is_new());
-    let refused = executor
-        .start_with(WORK, "two", 3, keyed(Some(LINE)).only_new())
-        .unwrap_err();
+    let refused = executor.start_with(WORK, "two", 3, keyed(Some(LINE)).only_new()).unwrap_err();
     assert!(refused.is_taken());
     let why = r#"run "two" is not started: run "one" has its unique key"#;
     assert_eq!(refused.to_string(), why);
-    let refused = executor
-        .start_with(WORK, "one", 3, Start::new().only_new())
-        .unwrap_err();
+    let refused = executor.start_with(WORK, "one", 3, Start::new().only_new()).unwrap_err();
     assert!(refused.is_taken(), "{refused}");
-    let other = executor
-        .start_with(PARENT, "three", true, keyed(Some(LINE)))
-        .unwrap_err();
-    assert!(
-        other.to_string().contains("is one of workflow \"work\""),
-        "{other}"
-    );
+    let other = executor.start_with(PARENT, "three", true, keyed(Some(LINE))).unwrap_err();
+    assert!(other.to_string().contains("is one of workflow \"work\""), "{other}");
     // A child with it is an error of its own.
     let parent = executor.start(PARENT, "parent", true).unwrap();
     let ended = executor.block_on(parent).unwrap();
     assert!(ended.contains("has its unique key \"key\""), "{ended}");
-    assert_eq!(
-        executor.block_on(async { (one.await.unwrap(), none.await.unwrap()) }),
-        (1, 2)
-    );
+    assert_eq!(executor.block_on(async { (one.await.unwrap(), none.await.unwrap()) }), (1, 2));
 }
 
 /// A child would wait for room that its parent takes until the child has ended.
@@ -135,22 +110,15 @@ fn a_child_that_would_wait_for_its_ancestor() {
         // Beside the queue it waits its turn.
         let beside = executor.start(PARENT, "beside", false).unwrap();
         assert_eq!(executor.block_on(beside).unwrap(), "7");
-        let inside = executor
-            .start_with(PARENT, "inside", false, Start::new().queue(LINE))
-            .unwrap();
+        let inside =
+            executor.start_with(PARENT, "inside", false, Start::new().queue(LINE)).unwrap();
         let why = executor.block_on(inside).unwrap();
         let told = "run \"inside/1\" would wait in queue \"line\" for the end of run \"inside\", which waits \
                     for it and takes room there: start it into another queue, or detach it";
         assert_eq!(why, told);
-        let outer = executor
-            .start_with(OUTER, "outer", (), Start::new().queue(LINE))
-            .unwrap();
+        let outer = executor.start_with(OUTER, "outer", (), Start::new().queue(LINE)).unwrap();
         let why = executor.block_on(outer).unwrap();
-        assert_eq!(
-            why,
-            told.replace("inside/1", "outer/1/1")
-                .replace("inside", "outer")
-        );
+        assert_eq!(why, told.replace("inside/1", "outer/1/1").replace("inside", "outer"));
     }
 }
 
@@ -164,24 +132,13 @@ fn children_wait_in_queues() {
             dacapo::try_join_all(children).await
         })
     };
-    let check = sim::check(MANY)
-        .start("many", 5)
-        .client(async |executor, sim| {
-            sim.latency().await;
-            let cancelled = executor.cancel("many/4").await;
-            cancelled.or_else(|error| {
-                if error.is_not_found() {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            })
-        });
-    check
-        .seeds(0..12)
-        .crash_loops()
-        .run_all(build, |ends| match ends.of("many") {
-            Ok(all) => assert_eq!(*all, [0, 1, 2, 3, 4]),
-            Err(error) => assert!(error.is_cancelled(), "{error}"),
-        });
+    let check = sim::check(MANY).start("many", 5).client(async |executor, sim| {
+        sim.latency().await;
+        let cancelled = executor.cancel("many/4").await;
+        cancelled.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+    });
+    check.seeds(0..12).crash_loops().run_all(build, |ends| match ends.of("many") {
+        Ok(all) => assert_eq!(*all, [0, 1, 2, 3, 4]),
+        Err(error) => assert!(error.is_cancelled(), "{error}"),
+    });
 }
