@@ -3,6 +3,7 @@
 mod batches;
 mod limits;
 mod moved;
+mod passes;
 mod queued;
 mod rooms;
 mod unique;
