@@ -1,4 +1,4 @@
-//! The workflows of this build: durable names to functions.
+//! The workflows of this build, durable names to functions, and its queues.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -9,13 +9,15 @@ use crate::error::{BoxError, Error, Failure, Kind};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Registered, Root};
 use crate::name::Workflow;
+use crate::queue::{Limits, Queue};
 use crate::record::Outcome;
 use crate::values::{Value, Values};
 
-/// All workflows that an executor can run.
+/// All workflows that an executor can run, and the queues that it admits runs from.
 #[derive(Default)]
 pub(crate) struct Registry {
     workflows: BTreeMap<&'static str, Rc<Registered>>,
+    queues: BTreeMap<&'static str, Limits>,
 }
 
 impl Registry {
@@ -29,6 +31,19 @@ impl Registry {
     ) {
         let before = self.workflows.insert(workflow.name(), registered(workflow.name(), body));
         assert!(before.is_none(), "the workflow {:?} is registered twice", workflow.name());
+    }
+
+    /// # Panics
+    ///
+    /// Panics if the queue is defined already.
+    pub(crate) fn add_queue(&mut self, queue: Queue, limits: Limits) {
+        let before = self.queues.insert(queue.name(), limits);
+        assert!(before.is_none(), "the queue {:?} is defined twice", queue.name());
+    }
+
+    /// The queues by their names.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, Limits)> {
+        self.queues.iter().map(|(name, limits)| (*name, *limits))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
