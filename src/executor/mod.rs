@@ -13,6 +13,7 @@ mod handle;
 mod history;
 #[cfg(feature = "export")]
 mod imported;
+mod kept;
 mod outside;
 mod parked;
 mod rehearsed;
@@ -30,7 +31,9 @@ mod weak;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::task::Waker;
@@ -111,13 +114,16 @@ struct Shared {
     notifier: Waker,
     /// Whether a loop drives it.
     is_driven: Cell<bool>,
+    /// What is dropped before the file is closed.
+    kept: RefCell<Vec<Box<dyn Any>>>,
 }
 
 impl Executor {
     fn over(engine: Engine) -> Self {
-        let (commands, is_driven) = (Arc::new(Mailbox::new()), Cell::new(false));
+        let commands = Arc::new(Mailbox::new());
+        let (is_driven, kept) = (Cell::new(false), RefCell::default());
         let notifier = engine.world.bodies.raw().notifier();
-        let shared = Shared { engine, commands, notifier, is_driven };
+        let shared = Shared { engine, commands, notifier, is_driven, kept };
         Self { shared: Rc::new(shared), is_owner: true }
     }
 
@@ -389,6 +395,7 @@ impl Drop for Executor {
         if !self.is_owner {
             return;
         }
+        drop(self.shared.kept.take());
         self.shared.commands.close();
         self.shared.engine.world.reports.close();
         let is_in_order = self.shared.engine.cuts_off_in_order();

@@ -3,18 +3,13 @@
 use dacapo_inspect::Parked;
 
 use crate::args;
-use crate::file::Opened;
 use crate::out::{Out, Paint};
+use crate::place::Place;
 use crate::text::{counted, cut, left, safe, width};
 use crate::trouble::{Kind, Trouble};
 
-pub(crate) fn parked(file: &Opened, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
-    let mut parked = file.source().parked()?;
-    if let Some(id) = &args.id {
-        // An id that nobody has is another thing.
-        file.executor.info(id)?;
-        parked.retain(|run| run.id == *id);
-    }
+pub(crate) fn parked(place: &Place, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
+    let parked = place.parked(args.id.as_deref())?;
     if args.quiet {
         return Ok(if parked.is_empty() { 0 } else { 4 });
     }
