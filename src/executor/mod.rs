@@ -23,6 +23,8 @@ mod pruned;
 mod runs;
 mod shutdown;
 mod statistics;
+#[cfg(feature = "export")]
+mod texts;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod unread;

@@ -84,6 +84,32 @@ pub(crate) enum Command {
     Resume(Chosen),
     /// Takes up runs that failed or were cancelled, from what they achieved.
     Retry(Chosen),
+    /// Sends a message to a run.
+    Send {
+        /// The run.
+        id: String,
+        /// The channel, which the program has to know (Builder::channel).
+        channel: String,
+        /// The message; - for what is on the input.
+        #[arg(value_name = "JSON")]
+        message: String,
+        /// With a key it arrives once.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Starts a run.
+    Start {
+        /// The name of its workflow.
+        workflow: String,
+        /// Its id.
+        id: String,
+        /// What it is started with; - for what is on the input.
+        #[arg(value_name = "JSON")]
+        input: String,
+        /// What it is found by.
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        attribute: Vec<(String, String)>,
+    },
     /// Makes a copy of a run up to a place of its history; it is parked.
     Fork(Fork),
     /// Deletes runs that have ended or are parked.
@@ -309,4 +335,14 @@ pub(crate) enum State {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has no \"=\"")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Args::command().debug_assert();
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Look,
     /// It is changed. No workflow is known then, so no run is taken up.
     Change,
+    /// A run is copied: its workflow says what would begin, and no run is taken up.
+    Copy,
     /// Runs go on, by the workflows of this program.
     Run,
 }
@@ -57,6 +59,10 @@ impl Files {
                 .unwrap_or_else(Executor::builder)
                 .look_at(Options::new().read_only().open(&path)?)?,
             (Purpose::Change, _) => Executor::builder().open_with(Options::new().open(&path)?)?,
+            (Purpose::Copy, builder) => {
+                let builder = builder.unwrap_or_else(Executor::builder);
+                builder.look_at(Options::new().open(&path)?)?
+            }
             (Purpose::Run, Some(builder)) => builder.open_with(Options::new().open(&path)?)?,
             (Purpose::Run, None) => return Err(needs_code(&path)),
         };

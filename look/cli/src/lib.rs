@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use dacapo::Builder;
-use dacapo_control::Act;
+use dacapo_control::{Act, Given};
 
 use args::{Args, Command};
 use file::{Files, Purpose};
@@ -117,8 +117,16 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         Command::Cancel(chosen) => commands::act::act(&go_on(files)?, Act::Cancel, &chosen, out),
         Command::Resume(chosen) => commands::act::act(&go_on(files)?, Act::Resume, &chosen, out),
         Command::Retry(chosen) => commands::act::act(&go_on(files)?, Act::Retry, &chosen, out),
+        Command::Send { id, channel, message, key } => {
+            let given = Given::Message { to: id, channel, key };
+            commands::give::give(&go_on(files)?, &given, message, out)
+        }
+        Command::Start { workflow, id, input, attribute } => {
+            let given = Given::Input { workflow, id, attributes: attribute };
+            commands::give::give(&go_on(files)?, &given, input, out)
+        }
         Command::Fork(fork) if fork.run => commands::fork::fork(&go_on(files)?, &fork, out),
-        Command::Fork(fork) => commands::fork::fork(&change(files)?, &fork, out),
+        Command::Fork(fork) => commands::fork::fork(&files.place(Purpose::Copy)?, &fork, out),
         Command::Delete(delete) => commands::act::delete(&change(files)?, &delete, out),
         Command::Prune(prune) => commands::act::prune(&change(files)?, &prune, out),
         Command::Export { ids, output } => {

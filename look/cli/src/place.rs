@@ -1,7 +1,7 @@
 //! Where runs are looked at: in a file at rest, or in the process that has it open.
 
 use dacapo::Executor;
-use dacapo_control::{Act, Acted, Answer, Client, Cut, Forked, Imported, Show};
+use dacapo_control::{Act, Acted, Answer, Client, Cut, Forked, Given, Imported, Show, Taken};
 use dacapo_inspect::{
     Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Source, Statistics, Value,
 };
@@ -104,6 +104,14 @@ impl Place {
         match self {
             Self::Rest(file) => Ok(dacapo_control::fork_here(&file.executor, id, cut, copy, how)?),
             Self::Live(_, client) => Ok(client.fork(id, cut, copy, how)?),
+        }
+    }
+
+    /// Sends a message, or starts a run.
+    pub(crate) fn give(&self, given: &Given, json: &str) -> Result<Taken, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(dacapo_control::give_here(&file.executor, given, json)?),
+            Self::Live(_, client) => Ok(client.give(given, json)?),
         }
     }
 

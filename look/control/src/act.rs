@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dacapo::{Executor, Fork, Result, RunInfo, store::RunState};
+use dacapo::{Executor, Fork, Result, RunInfo, Start, store::RunState};
 use dacapo_inspect::Counted;
 use serde::{Deserialize, Serialize};
 
@@ -300,6 +300,83 @@ fn fork_id(executor: &Executor, of: &str) -> Result<String> {
         }
     }
     unreachable!("no file has so many runs")
+}
+
+/// Something that comes as JSON.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Given {
+    /// A message for a run.
+    Message {
+        /// The run.
+        to: String,
+        /// The name of the channel.
+        channel: String,
+        /// With this it arrives once.
+        key: Option<String>,
+    },
+    /// The input of a run that is to be started.
+    Input {
+        /// The name of the workflow.
+        workflow: String,
+        /// The id of the run.
+        id: String,
+        /// What it is found by.
+        attributes: Vec<(String, String)>,
+    },
+}
+
+/// What was given is recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename = "taken")]
+#[non_exhaustive]
+pub struct Taken {
+    /// The run that has it.
+    pub id: String,
+}
+
+/// Sends a message, or starts a run, on the executor's own thread.
+///
+/// # Errors
+///
+/// Those of [`Executor::send_json`] and [`Executor::start_json`].
+pub fn give_here(
+    executor: &Executor,
+    given: &Given,
+    json: &str,
+) -> std::result::Result<Taken, Problem> {
+    give(&Here::new(executor), given, json)
+}
+
+fn give(door: &impl Ask, given: &Given, json: &str) -> std::result::Result<Taken, Problem> {
+    let (id, done) = match given {
+        Given::Message { to, channel, key } => {
+            let sent = door.remote().send_json(to, channel, json, key.as_deref());
+            (to, door.done(sent))
+        }
+        Given::Input { workflow, id, attributes } => {
+            let with =
+                |start: Start, (name, value): (String, String)| start.attribute(&name, value);
+            let options = attributes.iter().cloned().fold(Start::new(), with);
+            (id, door.done(door.remote().start_json(workflow, id, json, options)))
+        }
+    };
+    // What is none of the store's or of the run's is in what was given.
+    done.map_err(|why| match why.code {
+        Code::Failed => Problem { code: Code::Usage, ..why },
+        _ => why,
+    })?;
+    Ok(Taken { id: id.clone() })
+}
+
+pub(crate) fn given(
+    door: &Door,
+    given: &Given,
+    body: &[u8],
+    answer: &mut Answer<impl Write>,
+) -> Done {
+    let json = std::str::from_utf8(body).map_err(|_| usage("the body is no text"))?;
+    answer.line(&give(door, given, json)?)?;
+    Ok(answer.end()?)
 }
 
 pub(crate) fn import(door: &Door, request: Request, answer: &mut Answer<impl Write>) -> Done {

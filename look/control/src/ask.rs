@@ -123,13 +123,9 @@ pub(crate) fn read_listing(target: &Target) -> Result<Listing, Problem> {
         }),
     };
     let states = target.all("state").flat_map(|states| states.split(','));
-    let attribute = |pair: &str| match pair.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(usage(format_args!("attribute={pair:?} has no \"=\""))),
-    };
     Ok(Listing {
         states: states.filter(|state| !state.is_empty()).map(state).collect::<Result<_, _>>()?,
-        attributes: target.all("attribute").map(attribute).collect::<Result<_, _>>()?,
+        attributes: attributes(target)?,
         workflow: text("workflow"),
         prefix: text("prefix"),
         since: time("since")?,
@@ -137,6 +133,20 @@ pub(crate) fn read_listing(target: &Target) -> Result<Listing, Problem> {
         before: text("before"),
         grep: text("grep"),
     })
+}
+
+pub(crate) fn attributes(target: &Target) -> Result<Vec<(String, String)>, Problem> {
+    let attribute = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(usage(format_args!("attribute={pair:?} has no \"=\""))),
+    };
+    target.all("attribute").map(attribute).collect()
+}
+
+/// What has to be there.
+pub(crate) fn needed(target: &Target, name: &str) -> Result<String, Problem> {
+    let value = target.get(name).map(str::to_owned);
+    value.ok_or_else(|| usage(format_args!("name the {name}, as with ?{name}=...")))
 }
 
 fn state(name: &str) -> Result<RunState, Problem> {

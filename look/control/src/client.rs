@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::VERSION;
-use crate::act::{Acted, Forked, Imported};
+use crate::act::{Acted, Forked, Given, Imported, Taken};
 use crate::ask::{Act, Cut, Show, write_listing};
 use crate::http::BODY;
 use crate::place::LONGEST;
@@ -272,6 +272,27 @@ impl Client {
             answer.objects()?.into_iter().for_each(&mut tell);
         }
         Ok(())
+    }
+
+    /// Sends a message, or starts a run.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list); and if it is none of its type.
+    pub fn give(&self, given: &Given, json: &str) -> Result<Taken, Problem> {
+        let address = match given {
+            Given::Message { to, channel, key } => Address::of(&["api", "runs", to, "send"])
+                .with("channel", channel)
+                .with_some("key", key.as_deref()),
+            Given::Input { workflow, id, attributes } => {
+                let address = Address::of(&["api", "start"]);
+                let address = address.with("workflow", workflow).with("id", id);
+                attributes.iter().fold(address, |address, (name, value)| {
+                    address.with("attribute", &format!("{name}={value}"))
+                })
+            }
+        };
+        self.post(&address, json.as_bytes())?.object()
     }
 
     /// Makes a copy of a run, or says what it would be.

@@ -34,7 +34,9 @@ mod place;
 mod serve;
 mod client;
 
-pub use act::{Acted, Forked, Imported, act_here, expect_state, fork_here};
+pub use act::{
+    Acted, Forked, Given, Imported, Taken, act_here, expect_state, fork_here, give_here,
+};
 pub use ask::{Act, Cut, Show};
 pub use client::{Answer, Client, Reached, socket_beside};
 pub use look::{find, parked_of, value_of};

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use crate::act;
+use crate::act::{self, Given};
 use crate::answer::{Answer, Cut};
-use crate::ask::{Act, LISTING, VIEW, usage};
+use crate::ask::{Act, LISTING, VIEW, attributes, needed, usage};
 use crate::door::Door;
 use crate::follow;
 use crate::http::Request;
@@ -62,6 +62,19 @@ pub(crate) fn answer(
         (true, ["api", "runs", id, "fork"]) => {
             known(&["at", "before", "as", "run", "dry_run"])?;
             act::fork(door, id, target, answer)
+        }
+        (true, ["api", "runs", id, "send"]) => {
+            known(&["channel", "key"])?;
+            let key = target.get("key").map(str::to_owned);
+            let (to, channel) = ((*id).to_owned(), needed(target, "channel")?);
+            act::given(door, &Given::Message { to, channel, key }, &request.body, answer)
+        }
+        (true, ["api", "start"]) => {
+            known(&["workflow", "id", "attribute"])?;
+            let (workflow, id) = (needed(target, "workflow")?, needed(target, "id")?);
+            let attributes = attributes(target)?;
+            let given = Given::Input { workflow, id, attributes };
+            act::given(door, &given, &request.body, answer)
         }
         (true, ["api", "runs", id, word]) if act_of(word).is_some() => {
             act::run(door, act_of(word).expect("it is one"), id, answer)

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod check;
 pub(crate) mod fork;
+pub(crate) mod give;
 pub(crate) mod list;
 pub(crate) mod moved;
 pub(crate) mod parked;

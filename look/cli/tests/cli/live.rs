@@ -87,7 +87,7 @@ const ORDER: Workflow<u64, u64> = Workflow::new("order");
 const APPROVAL: Channel<bool> = Channel::new("approval");
 
 fn build() -> Builder {
-    Executor::builder().workflow(ORDER, async |ctx: &Ctx, cents: u64| {
+    Executor::builder().channel(APPROVAL).workflow(ORDER, async |ctx: &Ctx, cents: u64| {
         ctx.step("reserve", async || Ok::<_, Error>(())).await?;
         match ctx.receive(APPROVAL).await {
             true => ctx.step("charge", async move || Ok::<_, Error>(cents)).await,
@@ -174,6 +174,36 @@ fn runs_of_a_process_are_cancelled_and_taken_up() {
     let asked = dacapo(&folder, &["cancel", "b-1", "--yes"]);
     assert_eq!(asked.code, 5, "{asked:?}");
     assert!(asked.err.contains("dacapo_cli::run(builder)"), "{}", asked.err);
+}
+
+#[test]
+fn what_is_given_as_json_is_read_by_the_process() {
+    let (folder, live) = waiting("live-json", &["a"]);
+    let started = dacapo(&folder, &["start", "order", "b", "9", "--attribute", "customer=ada"]);
+    assert_eq!((started.code, &*started.out), (0, "b is started: order\n"), "{started:?}");
+    let of_ada = dacapo(&folder, &["list", "--attribute", "customer=ada", "--json"]);
+    assert!(of_ada.out.contains(r#""id":"b""#), "{of_ada:?}");
+    for args in [
+        &["start", "order", "c", "-1"][..],
+        &["start", "nothing", "c", "1"],
+        &["start", "order", "a", "1"],
+        &["send", "a", "approval", "1"],
+        &["send", "a", "nothing", "1"],
+    ] {
+        let refused = dacapo(&folder, args);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{args:?}: {refused:?}");
+    }
+    assert_eq!(dacapo(&folder, &["send", "nobody", "approval", "true"]).code, 3);
+    let sent = dacapo(&folder, &["send", "a", "approval", "true", "--json"]);
+    assert_eq!(sent.out, "{\"kind\":\"taken\",\"id\":\"a\"}\n", "{sent:?}");
+    assert_eq!(dacapo(&folder, &["watch", "a"]).code, 0);
+    assert_eq!(dacapo(&folder, &["send", "a", "approval", "true"]).code, 5, "it has ended");
+    drop(live);
+    for args in [&["start", "order", "d", "1"][..], &["send", "b", "approval", "true"]] {
+        let rest = dacapo(&folder, args);
+        assert_eq!(rest.code, 5, "{rest:?}");
+        assert!(rest.err.contains("dacapo_cli::run(builder)"), "{}", rest.err);
+    }
 }
 
 #[test]
