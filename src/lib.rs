@@ -152,8 +152,8 @@ pub use dacapo_executor::{
 pub use dacapo_values::{Secret, View};
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
-    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, ParkedRun,
+    Posted, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
 };
 pub use fault::ParkReason;
 pub use history::{

@@ -12,7 +12,7 @@ mod plot;
 mod raw;
 pub(crate) mod report;
 mod residence;
-mod single;
+pub(crate) mod single;
 mod talk;
 
 use std::env;

@@ -54,7 +54,7 @@ pub use forked::{Cut, Fork};
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::unread_output;
-pub use parked::{ParkedRun, UnregisteredRun};
+pub use parked::{Divergence, ParkedRun, UnregisteredRun};
 pub use posted::Posted;
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;

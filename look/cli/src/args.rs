@@ -72,7 +72,11 @@ pub(crate) enum Command {
     /// The file in numbers.
     Stats,
     /// Holds everything against its checksums.
-    Check,
+    Check {
+        /// Holds the unfinished runs against the code of the process, or of this program, instead.
+        #[arg(long)]
+        code: bool,
+    },
     /// Follows a run until it ends, or what becomes of the newest runs.
     Watch {
         /// The run.
@@ -130,6 +134,11 @@ pub(crate) enum Command {
         /// What was exported.
         #[arg(value_name = "FILE")]
         from: PathBuf,
+    },
+    /// The page for man, of the program or of a command.
+    Man {
+        /// The command.
+        command: Option<String>,
     },
     /// Completion for a shell.
     Completion {

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Change,
     /// A run is copied: its workflow says what would begin, and no run is taken up.
     Copy,
+    /// Runs are replayed beside, by the workflows of this program.
+    Rehearse,
     /// Runs go on, by the workflows of this program.
     Run,
 }
@@ -63,8 +65,11 @@ impl Files {
                 let builder = builder.unwrap_or_else(Executor::builder);
                 builder.look_at(Options::new().open(&path)?)?
             }
+            (Purpose::Rehearse, Some(builder)) => {
+                builder.look_at(Options::new().read_only().open(&path)?)?
+            }
             (Purpose::Run, Some(builder)) => builder.open_with(Options::new().open(&path)?)?,
-            (Purpose::Run, None) => return Err(needs_code(&path)),
+            (Purpose::Rehearse | Purpose::Run, None) => return Err(needs_code(&path)),
         };
         Ok(Place::Rest(Opened { name: name_of(&path), executor }))
     }

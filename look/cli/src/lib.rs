@@ -112,7 +112,10 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         Command::Parked(parked) => commands::parked::parked(&look(files)?, &parked, out),
         Command::Why { id } => commands::why::why(&look(files)?, &id, out),
         Command::Stats => commands::stats::stats(&look(files)?, out),
-        Command::Check => commands::check::check(files, out),
+        Command::Check { code: true } => {
+            commands::check::code(&files.place(Purpose::Rehearse)?, out)
+        }
+        Command::Check { code: false } => commands::check::check(files, out),
         Command::Watch { id } => commands::watch::watch(&look(files)?, id.as_deref(), out),
         Command::Cancel(chosen) => commands::act::act(&go_on(files)?, Act::Cancel, &chosen, out),
         Command::Resume(chosen) => commands::act::act(&go_on(files)?, Act::Resume, &chosen, out),
@@ -133,6 +136,7 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
             commands::moved::export(&look(files)?, &ids, output.as_deref(), out)
         }
         Command::Import { from } => commands::moved::import(&change(files)?, &from, out),
+        Command::Man { command } => commands::man::man(command.as_deref(), out),
         Command::Completion { shell } => {
             let mut command = Args::command();
             let mut script = Vec::new();

@@ -4,6 +4,7 @@ use dacapo::Executor;
 use dacapo_control::{Act, Acted, Answer, Client, Cut, Forked, Given, Imported, Show, Taken};
 use dacapo_inspect::{
     Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Source, Statistics, Value,
+    Verified,
 };
 
 use crate::trouble::{Kind, Trouble};
@@ -180,6 +181,17 @@ impl Place {
                 let (checked, damages) = client.check()?;
                 damages.into_iter().for_each(tell);
                 Ok(checked)
+            }
+        }
+    }
+
+    pub(crate) fn verify(&self, tell: impl FnMut(Parked)) -> Result<Verified, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(file.source().verify(tell)?),
+            Self::Live(_, client) => {
+                let (verified, parked) = client.verify()?;
+                parked.into_iter().for_each(tell);
+                Ok(verified)
             }
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dacapo_inspect::{
-    Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Statistics, Value,
+    Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Statistics, Value, Verified,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -212,10 +212,27 @@ impl Client {
     ///
     /// See [`list`](Self::list).
     pub fn check(&self) -> Result<(Checked, Vec<Damage>), Problem> {
-        let lines = self.ask(&Address::of(&["api", "check"]))?.all()?;
-        let (last, damages) = lines.split_last().ok_or_else(|| unread("it has no line"))?;
-        let damages = damages.iter().map(|line| read(line)).collect::<Result<_, _>>()?;
-        Ok((read(last)?, damages))
+        self.last_of(&Address::of(&["api", "check"]))
+    }
+
+    /// All unfinished runs held against the code of the process, and those that it would park.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list).
+    pub fn verify(&self) -> Result<(Verified, Vec<Parked>), Problem> {
+        self.last_of(&Address::of(&["api", "verify"]))
+    }
+
+    /// What comes last, and what is told before.
+    fn last_of<L: DeserializeOwned, T: DeserializeOwned>(
+        &self,
+        address: &Address,
+    ) -> Result<(L, Vec<T>), Problem> {
+        let lines = self.ask(address)?.all()?;
+        let (last, told) = lines.split_last().ok_or_else(|| unread("it has no line"))?;
+        let told = told.iter().map(|line| read(line)).collect::<Result<_, _>>()?;
+        Ok((read(last)?, told))
     }
 
     /// Runs as lines of JSON, as [`Executor::export`](dacapo::Executor::export) writes them.

@@ -60,19 +60,29 @@ pub(crate) fn run(door: &Door, id: &str, answer: &mut Answer<impl Write>) -> Don
     let mut watched = Watched::new(id);
     let mut live = Live::new(answer);
     // It sets out before anybody is told: nothing is missed that comes behind that.
-    let (mut lines, mut last) = watched.look(door.source())?;
-    if last.is_none() {
+    let mut looked = watched.look(door.source())?;
+    if looked.last.is_none() {
         live.lines(&[door.source().row(&door.source().info(id)?)?])?;
     }
     loop {
-        live.lines(&lines)?;
-        if let Some(row) = last {
+        if looked.skipped > 0 {
+            live.lines(&[Skipped { records: looked.skipped }])?;
+        }
+        live.lines(&looked.operations)?;
+        if let Some(row) = looked.last {
             live.lines(&[row])?;
             return Ok(live.answer.end()?);
         }
         pause(door)?;
-        (lines, last) = watched.look(door.source())?;
+        looked = watched.look(door.source())?;
     }
+}
+
+/// So many records are not told of.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename = "skipped")]
+struct Skipped {
+    records: u64,
 }
 
 /// What becomes of the newest runs.

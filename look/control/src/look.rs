@@ -159,6 +159,16 @@ pub(crate) fn check(door: &Door, answer: &mut Answer<impl Write>) -> Done {
     Ok(answer.end()?)
 }
 
+pub(crate) fn verify(door: &Door, answer: &mut Answer<impl Write>) -> Done {
+    let mut parked = Vec::new();
+    let verified = door.source().verify(|run| parked.push(run))?;
+    for run in parked {
+        answer.line(&run)?;
+    }
+    answer.line(&verified)?;
+    Ok(answer.end()?)
+}
+
 /// Lines that have their own first and last one, and checksums.
 pub(crate) fn export(door: &Door, target: &Target, answer: &mut Answer<impl Write>) -> Done {
     let ids: Vec<String> = target.all("id").map(str::to_owned).collect();

@@ -54,6 +54,7 @@ pub(crate) fn answer(
         }
         (false, ["api", "statistics"]) => look::statistics(door, answer),
         (false, ["api", "check"]) => look::check(door, answer),
+        (false, ["api", "verify"]) => look::verify(door, answer),
         (false, ["api", "export"]) => {
             known(&["id"])?;
             look::export(door, target, answer)

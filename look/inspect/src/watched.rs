@@ -20,6 +20,21 @@ pub struct Watched {
     open: BTreeMap<String, (Progress, u32)>,
 }
 
+/// What a run did since it was looked at before.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Looked {
+    /// So many records are not told of: there were too many at once.
+    pub skipped: u64,
+    /// What it did.
+    pub operations: Vec<Operation>,
+    /// Its row, if it does not go on: it has ended, or is parked.
+    pub last: Option<Row>,
+}
+
+/// So many records are told of one look: it costs the executor no more than these, whatever the run does.
+const MOST: u64 = 200;
+
 /// So many bytes of each value.
 const BYTES: usize = 200;
 
@@ -31,46 +46,39 @@ impl Watched {
     }
 
     /// What it did since the last look, the first of which only sets out: what came to an end, and what began,
-    /// failed or is to be tried again. And its row, if it does not go on: it has ended, or is parked.
+    /// failed or is to be tried again. Of very much, the last part.
     ///
     /// # Errors
     ///
     /// If there is no such run, or no longer ([`is_not_found`](dacapo::Error::is_not_found)), or if the store
     /// failed.
-    pub fn look(&mut self, source: Source<'_>) -> Result<(Vec<Operation>, Option<Row>)> {
+    pub fn look(&mut self, source: Source<'_>) -> Result<Looked> {
         let now = source.info(&self.id)?;
-        let mut told = Vec::new();
+        let records = source.history(now.key, 0..0)?.records;
+        // What was skipped by the first look, nobody asked for.
+        let (mut skipped, mut told) = (0, Vec::new());
         let (run, mut fold, mut next) = match self.pass.take() {
+            Some(known) if known.0.key == now.key => known,
             // It went on in another pass, or was deleted and started anew.
-            Some((run, ..)) if run.key != now.key => (now.clone(), Fold::new(&self.id, BYTES), 0),
-            Some(known) => known,
-            None => {
-                let records = source.history(now.key, 0..0)?.records;
-                let mut fold = Fold::new(&self.id, BYTES);
-                source.histories(now.key, records, |page| {
-                    page.entries.iter().for_each(|entry| drop(fold.add(entry)));
-                })?;
-                (now.clone(), fold, records)
-            }
+            Some(_) => (now.clone(), Fold::new(&self.id, BYTES), 0),
+            None => (now.clone(), Fold::new(&self.id, BYTES), records),
         };
-        loop {
-            let page = source.history(run.key, next..u64::MAX)?;
-            for entry in &page.entries {
-                told.extend(fold.add(entry));
-                next = entry.seq + 1;
-            }
-            match page.next {
-                Some(behind) => next = behind,
-                None => break,
-            }
+        if records.saturating_sub(next) > MOST {
+            skipped = records - MOST - next;
+            next = records - MOST;
         }
-        let has_stopped = now.key == run.key && now.state != RunState::Running;
+        for entry in &source.history(run.key, next..records)?.entries {
+            told.extend(fold.add(entry));
+            next = entry.seq + 1;
+        }
+        // What it did before it stopped is told first.
+        let has_stopped = now.state != RunState::Running && next >= records;
         if !has_stopped {
             self.open_since(source, &mut fold, &mut told)?;
         }
         self.pass = Some((run, fold, next));
         let last = if has_stopped { Some(source.row(&now)?) } else { None };
-        Ok((told, last))
+        Ok(Looked { skipped, operations: told, last })
     }
 
     /// What has begun, failed or is tried again since.

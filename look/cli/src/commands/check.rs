@@ -3,6 +3,7 @@
 use dacapo::store::Options;
 use dacapo_inspect::Damage;
 
+use super::parked::about;
 use crate::file::{Files, Purpose};
 use crate::out::{Out, Paint};
 use crate::place::Place;
@@ -54,6 +55,33 @@ fn read(place: &Place, damaged: u64, out: &mut Out) -> Result<u8, Trouble> {
         out.line(&format!("{}: {runs}, {records}: {found}", safe(place.name())))?;
     }
     Ok(if checked.damaged + damaged == 0 { 0 } else { 4 })
+}
+
+/// Replays the unfinished runs, and tells which of them this build would park.
+pub(crate) fn code(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
+    let mut parked = Vec::new();
+    let verified = place.verify(|run| parked.push(run))?;
+    if out.is_json {
+        parked.iter().try_for_each(|run| out.json(run))?;
+        out.json(&verified)?;
+    } else {
+        for run in &parked {
+            let (sign, id) = (Paint::Bad.on("✗"), Paint::Bold.on(&safe(&run.id)));
+            out.line(&format!("{sign} {id} · {} · {}", safe(&run.workflow), run.reason))?;
+            about(run, out)?;
+        }
+        let runs = counted(verified.runs as u64, "run");
+        let found = match parked.len() {
+            0 => Paint::Good.on("this build repeats all of them"),
+            some => Paint::Bad.on(&format!("{} would be parked", counted(some as u64, "run"))),
+        };
+        let others = match verified.unregistered {
+            0 => String::new(),
+            some => format!("; {} of workflows that it does not have", counted(some as u64, "run")),
+        };
+        out.line(&format!("{}: {runs} replayed: {found}{others}", safe(place.name())))?;
+    }
+    Ok(if parked.is_empty() { 0 } else { 4 })
 }
 
 fn told(damage: &Damage, out: &mut Out) -> Result<(), Trouble> {

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod fork;
 pub(crate) mod give;
 pub(crate) mod list;
+pub(crate) mod man;
 pub(crate) mod moved;
 pub(crate) mod parked;
 pub(crate) mod show;

@@ -9,6 +9,9 @@ use crate::text::{cut, safe, width};
 use crate::time::duration;
 use crate::trouble::{Kind, Trouble};
 
+/// How a line begins that says how much was left out.
+const SKIPPED: &str = "{\"kind\":\"skipped\"";
+
 /// Follows a run, and says by the code how it ended; or the newest runs for ever.
 pub(crate) fn watch(place: &Place, id: Option<&str>, out: &mut Out) -> Result<u8, Trouble> {
     let mut last = None;
@@ -16,6 +19,12 @@ pub(crate) fn watch(place: &Place, id: Option<&str>, out: &mut Out) -> Result<u8
         let line = line?;
         if out.is_json {
             out.text_of_json(&line)?;
+        }
+        if line.starts_with(SKIPPED) {
+            if !out.is_json {
+                out.line(&Paint::Faint.on("… more at once than is told: see dacapo show"))?;
+            }
+            continue;
         }
         match Shown::read(&line) {
             Ok(Shown::One(operation)) if !out.is_json => told(&operation, out)?,

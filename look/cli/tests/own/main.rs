@@ -86,9 +86,29 @@ fn test() -> Result<()> {
     assert_eq!(done(&folder, "1", &["retry", "a", "--yes"]), "orders.redb: 1 run retried\n");
     assert_eq!(state("a"), "running");
 
+    // Before a release: which runs it would not repeat.
+    let good = done(&folder, "1", &["check", "--code"]);
+    assert_eq!(good, "orders.redb: 3 runs replayed: this build repeats all of them\n");
+    let (code, bad, _) = call(&folder, "2", &["check", "--code"]);
+    assert_eq!(code, 4, "{bad}");
+    let expected = "\
+✗ b · order · diverged
+   history                              │ code
+ 0 its start                            │ ✓ the same
+ 1 outcome of step 1 \"reserve\"          │ ✗ asks for step 1 \"hold\"
+ restore the code that wrote";
+    assert!(bad.contains(expected), "{bad}");
+    assert!(bad.ends_with("orders.redb: 3 runs replayed: 3 runs would be parked\n"), "{bad}");
+    assert_eq!(state("b"), "running");
+
     // A release that does otherwise parks a run when something comes to it.
     assert_eq!(call(&folder, "2", &["send", "b", "approval", "true"]).0, 0);
     assert_eq!((state("b"), state("c")), ("parked".into(), "running".into()));
+    let why = done(&folder, "1", &["parked", "b"]);
+    assert!(
+        why.contains(" 1 outcome of step 1 \"reserve\"          │ ✗ asks for step 1 \"hold\"\n"),
+        "{why}"
+    );
     let resumed = done(&folder, "1", &["resume", "--reason", "diverged", "--yes"]);
     assert_eq!(resumed, "orders.redb: 2 runs resumed\n", "a is replayed when it opens");
     assert_ne!(state("b"), "parked");
