@@ -99,6 +99,7 @@ mod retry;
 mod clock;
 mod record;
 mod store_id;
+mod queue;
 mod start;
 mod schedule;
 mod retention;
@@ -116,6 +117,7 @@ mod threads;
 #[cfg(feature = "std")]
 mod watchdog;
 mod timer;
+mod rooms;
 mod choices;
 mod ending;
 mod list;
@@ -147,7 +149,8 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use context::{
-    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Ctx, Inbox, Receive, Sent, Sleep, Step,
+    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Children, Ctx, Inbox, Receive, Sent,
+    Sleep, Step,
 };
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
@@ -156,8 +159,9 @@ pub use dacapo_values::{Secret, View};
 pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
-    RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor, Written,
+    Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, ParkedRun,
+    Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun,
+    WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 pub use history::{
@@ -165,6 +169,7 @@ pub use history::{
 };
 pub use name::{Channel, Question, Table, Topic, Workflow};
 pub use notice::Notice;
+pub use queue::{Debounce, Limit, Limits, Queue};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};

@@ -16,8 +16,10 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Failure};
 use crate::fingerprint::Fingerprint;
 use crate::message::{Arrived, Outgoing, Parcel};
+use crate::queue::Limit;
 use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
+use crate::rooms::Taken;
 use crate::tables::TxBody;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
@@ -63,6 +65,9 @@ struct Details {
     /// What a step is about.
     of: Cell<Option<Fingerprint>>,
     policy: Cell<Policy>,
+    /// Of a step: the room that its attempts share with others, and what the next one has of it.
+    limit: OnceCell<Limit>,
+    room: Cell<Option<Taken>>,
     /// Of a step: whether an error is worth another attempt.
     retry_if: OnceCell<Box<RetryIf>>,
     /// Of a step that is a transaction: what it does in a commit.
@@ -87,6 +92,15 @@ struct Details {
     order: Cell<u64>,
     /// Of a receive: the message that it has in hand.
     arrived: Cell<Option<Arrived>>,
+}
+
+impl Details {
+    /// Of a step that waits for room each attempt is recorded to begin, unless there is but one.
+    fn begin_anew(&self) {
+        if self.limit.get().is_some() && !self.policy.get().at_most_once {
+            self.begun.set(false);
+        }
+    }
 }
 
 /// An attempt that failed, and is followed by another.
@@ -278,6 +292,7 @@ impl Operation {
         details.interruptions.set(details.interruptions.get() + 1);
         details.deferred.set(false);
         details.failed.take();
+        details.begin_anew();
     }
 
     /// How many of these there were, as the history tells.
@@ -297,6 +312,7 @@ impl Operation {
     /// The history tells of all up to one that failed.
     pub(crate) fn note_failed(&self, failed: FailedAttempt) {
         self.details().attempts.set(failed.attempt);
+        self.details().begin_anew();
         self.set_failed(Some(failed));
     }
 
@@ -319,6 +335,38 @@ impl Operation {
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.details.get().is_some_and(|details| details.begun.get())
+    }
+
+    /// The room that its attempts share with those of others.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        self.details.get()?.limit.get().copied()
+    }
+
+    pub(crate) fn set_limit(&self, limit: Limit) {
+        assert!(self.details().limit.set(limit).is_ok(), "{self} has a limit already");
+    }
+
+    /// Keeps room for the attempt that begins now.
+    pub(crate) fn keep_room(&self, room: Taken) {
+        self.details().room.set(Some(room));
+    }
+
+    pub(crate) fn take_room(&self) -> Option<Taken> {
+        self.details.get()?.room.take()
+    }
+
+    /// A failed attempt is recorded: the next one has not begun.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(details) = self.details.get() {
+            details.begin_anew();
+        }
+    }
+
+    /// Whether an attempt waits before it is made: for a time, or for room.
+    pub(crate) fn waits(&self) -> bool {
+        self.details.get().is_some_and(|details| {
+            details.failed.borrow().is_some() || details.limit.get().is_some()
+        })
     }
 
     pub(crate) fn note_begun(&self) {

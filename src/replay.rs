@@ -123,6 +123,7 @@ fn agrees(record: &Record<'_>, operation: &Operation) -> bool {
         | Record::Again
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. } => false,
     }
 }
@@ -153,6 +154,5 @@ pub(crate) fn diverged(
     asked: impl core::fmt::Display,
 ) -> Fault {
     let seq = run.delivered.get().saturating_sub(1);
-    let detail = format_args!("record {seq} of the history holds {recorded}, but the code {asked}");
-    Fault::new(ParkReason::Diverged, detail)
+    Fault::diverged(seq, recorded, asked)
 }

@@ -14,6 +14,7 @@ mod hazards;
 mod histories;
 mod kill;
 mod look;
+mod order;
 mod programs;
 mod remote;
 mod scale;

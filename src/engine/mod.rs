@@ -16,6 +16,7 @@ mod notices;
 mod open;
 mod pages;
 mod posts;
+mod queues;
 mod questions;
 mod receivers;
 mod reload;
@@ -52,6 +53,7 @@ pub(crate) use deliver::caught;
 pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
+use queues::Queues;
 pub(crate) use reload::deliver_history;
 use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
@@ -81,6 +83,7 @@ pub(crate) struct Engine {
     guard: Guard,
     followers: Followers,
     askers: Askers,
+    pub(crate) queues: Queues,
     limits: Limits,
     /// Those of this build, once it takes up runs.
     pub(crate) schedules: Schedules,
@@ -136,6 +139,7 @@ impl Engine {
     ) -> Self {
         Self {
             world,
+            queues: Queues::new(registry.queues()),
             registry,
             seed,
             limits,
@@ -274,6 +278,7 @@ impl Engine {
             draft.to.end(Err(why.clone()));
         }
         self.close_runs(why);
+        self.tell_pauses(&Err(why.clone()));
         self.followers.wake_all();
         self.askers.close(why);
         // Those of runs that are not in memory are left.

@@ -47,8 +47,12 @@ impl Engine {
             }
             false => writer.write_parts(taken),
         };
+        if self.queues.is_used() {
+            writer.write_admissions();
+        }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
+        self.write_pauses(writer.batch);
         if writer.batch.is_empty() && changes.is_none() && self.keeps_time() {
             writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
         }
@@ -61,6 +65,8 @@ impl Engine {
             let others = taken.others_mut();
             others.starts = elsewhere.starts;
             others.arrivals = elsewhere.arrivals;
+            others.waiting = elsewhere.waiting;
+            others.admitted = elsewhere.admitted;
             elsewhere.refused
         });
         let committed = match (refused, changes) {
@@ -128,6 +134,9 @@ pub(super) struct Elsewhere {
     pub(super) deleted: BTreeSet<RunKey>,
     /// What no longer waits, for runs that are not there or that it forgets.
     pub(super) let_go: BTreeSet<Link>,
+    /// The runs that wait to be admitted from now on, and the admissions.
+    pub(super) waiting: Vec<Rc<Ledger>>,
+    pub(super) admitted: Vec<Draft>,
     /// Why the store cannot be read, if it cannot.
     pub(super) refused: Option<dacapo_store::Error>,
 }
@@ -271,8 +280,10 @@ impl<'a> Writer<'a> {
 
     /// A run that is resumed goes on, unless it came to its end at once, and that is in its row by now.
     fn write_resumed(&mut self, to: &Ledger) {
-        if self.engine.ledgers.instance(to).is_some_and(|run| !run.is_end_written.get()) {
-            self.put_row(to, RunState::Running, None);
+        if let Some(run) = self.engine.ledgers.instance(to)
+            && !run.is_end_written.get()
+        {
+            self.put_unended(&run);
         }
     }
 
@@ -283,7 +294,7 @@ impl<'a> Writer<'a> {
         let mut row = row.clone();
         row.state = RunState::Running;
         row.changed_at = self.now.as_nanos();
-        self.batch.put_row(row);
+        self.put(row);
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {
@@ -326,7 +337,10 @@ impl<'a> Writer<'a> {
             row.note = fault.to_note();
         }
         ledger.row_has_wake_at.set(false);
-        self.batch.put_row(row);
+        if state.is_waiting() {
+            self.note_waiting(&run.ledger);
+        }
+        self.put(row);
     }
 
     /// Has a row say when the run goes on by itself, if it still waits for that.
@@ -355,7 +369,8 @@ fn deleted(draft: &Draft) -> Option<RunKey> {
 /// Where a run stands behind this record, if that changes.
 fn state_after(record: &Record<'_>) -> Option<RunState> {
     match record {
-        Record::Started { .. } | Record::Submitted(_) => Some(RunState::Running),
+        Record::Started { .. } => Some(RunState::Running),
+        Record::Submitted(submission) => Some(submission.waits().unwrap_or(RunState::Running)),
         Record::Finished { was_dropped: true, .. } => Some(RunState::Cancelled),
         Record::Finished { outcome: Ok(_), .. } => Some(RunState::Completed),
         Record::Finished { outcome: Err(_), .. } => Some(RunState::Failed),
@@ -369,6 +384,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Reported { .. }
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }

@@ -26,6 +26,20 @@ pub struct ParkedRun {
     pub message: String,
     /// The [id](crate::Builder::build_id) of the build that parked it, if it had one.
     pub build: Option<String>,
+    /// Where its history and the code part, if that is why.
+    pub divergence: Option<Divergence>,
+}
+
+/// Where a history and the code part: the first record that differs, and both sides of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Divergence {
+    /// The record.
+    pub record: u64,
+    /// What it holds: `outcome of 3 step "pay"`.
+    pub history: String,
+    /// What the code did there: `asks for step 3 "charge"`.
+    pub code: String,
 }
 
 /// An unfinished run whose workflow this build does not have; see [`Executor::unregistered`].
@@ -92,9 +106,15 @@ impl Executor {
     /// ```
     pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
         admit(&self.shared.engine, format_args!("unregistered runs cannot be listed"))?;
-        let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Running]))?;
-        let unknown = |row: &RunRow| self.shared.engine.registry.find(&row.workflow).is_none();
-        Ok(rows.into_iter().filter(unknown).map(UnregisteredRun::from).collect())
+        const STATES: [RunState; 3] = [RunState::Running, RunState::Queued, RunState::Delayed];
+        let (engine, mut unknown) = (&self.shared.engine, Vec::new());
+        let scanned = engine.store.borrow().scan(&Filter::new().states(&STATES), &mut |row| {
+            if engine.registry.find(&row.workflow).is_none() {
+                unknown.push(UnregisteredRun::from(row));
+            }
+        });
+        scanned.map_err(|error| Error::store(&error))?;
+        Ok(unknown)
     }
 
     /// Takes a parked run up again: replays it from its start, with the code of this build.
@@ -338,6 +358,11 @@ impl ParkedRun {
         let message = alloc::format!("{}", fault);
         let (id, workflow) = (id.to_owned(), workflow.to_owned());
         let build = fault.build().map(ToOwned::to_owned);
-        Self { id, workflow, reason: fault.reason(), message, build }
+        let divergence = fault.sides().map(|(record, history, code)| Divergence {
+            record,
+            history: history.to_owned(),
+            code: code.to_owned(),
+        });
+        Self { id, workflow, reason: fault.reason(), message, build, divergence }
     }
 }

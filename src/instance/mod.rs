@@ -43,13 +43,15 @@ use crate::timer::RunTimer;
 use crate::topics::Topics;
 use crate::trace::Event;
 use crate::values::Anew;
+#[cfg(feature = "export")]
+use crate::values::OfJson;
 use children::Children;
 use forked::Forks;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
-    Arrival, BodyEnd, Others, Pending, Post, PostWhat, Receiver, Reported, Sleeper, TickDraft,
-    Transacted, Transaction, Written,
+    Arrival, BodyEnd, Change, Others, Pending, Post, PostWhat, Receiver, Replaced, Reported,
+    Sleeper, TickDraft, Transacted, Transaction, Written,
 };
 use submitted::Submitted;
 pub(crate) use task::Root;
@@ -144,6 +146,8 @@ pub(crate) struct Registered {
     pub(crate) root: Box<MakeRoot>,
     pub(crate) input: Anew,
     pub(crate) output: Anew,
+    #[cfg(feature = "export")]
+    pub(crate) input_of_json: OfJson,
 }
 
 type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, Fault>;

@@ -6,6 +6,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::mem;
+use core::time::Duration;
 
 use dacapo_store::{RunKey, RunRow};
 
@@ -18,6 +19,7 @@ use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{CancelCause, Outcome, Record, Spent, Submission};
+use crate::start::Later;
 use crate::tables::TxOnce;
 use crate::topics::Report;
 use crate::watch::Watch;
@@ -65,6 +67,10 @@ pub(crate) struct Others {
     pub(crate) rows: Vec<Draft>,
     /// What schedules start. All of it is always written.
     pub(crate) ticks: Vec<TickDraft>,
+    /// Runs that wait to be admitted from this commit on.
+    pub(crate) waiting: Vec<Rc<Ledger>>,
+    /// Runs that this commit admits.
+    pub(crate) admitted: Vec<Draft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -80,6 +86,25 @@ pub(crate) enum PostWhat {
     Cancel(CancelCause),
     /// The message at this seq is not to be received.
     Skip(u64),
+    /// It waits to be admitted, and is to begin with something else, or to wait elsewhere.
+    Resubmit(Box<Change>),
+}
+
+/// What a run that waits to be admitted is to have in place of what it has.
+#[derive(Clone)]
+pub(crate) struct Change {
+    /// `None`: it stays.
+    pub(crate) input: Option<Bytes<'static>>,
+    pub(crate) replaced: Replaced,
+}
+
+/// Which of its options are replaced.
+#[derive(Clone)]
+pub(crate) enum Replaced {
+    /// All that say where it waits, and others that are given.
+    All(Later),
+    /// When it may be admitted: after a while, but not so long after it was submitted.
+    Time { wait: Duration, cap: Duration },
 }
 
 /// What a schedule has in a commit.
@@ -190,6 +215,8 @@ impl Others {
             arrivals,
             rows,
             ticks,
+            waiting,
+            admitted,
         } = self;
         passes.is_empty()
             && transactions.is_empty()
@@ -202,6 +229,8 @@ impl Others {
             && arrivals.is_empty()
             && rows.is_empty()
             && ticks.is_empty()
+            && waiting.is_empty()
+            && admitted.is_empty()
     }
 }
 
@@ -314,8 +343,11 @@ impl Pending {
                 arrivals,
                 rows,
                 ticks,
+                waiting,
+                admitted,
             } = &mut self.others;
-            for drafts in [passes, requests, starts, timers, rows] {
+            shrink(waiting, length);
+            for drafts in [passes, requests, starts, timers, rows, admitted] {
                 shrink(drafts, length);
             }
             shrink(transacted, length);

@@ -21,6 +21,7 @@ use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
 use crate::panics::{self, Caught};
+use crate::rooms::Rooms;
 use crate::store_id::StoreId;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
+    /// What steps of all runs share.
+    pub(crate) rooms: Rc<Rooms>,
     /// How values are written and read.
     pub(crate) values: Rc<Values>,
     /// What bodies that block are carried out on.
@@ -97,6 +100,7 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
+            rooms: Rc::default(),
             values,
             #[cfg(feature = "std")]
             threads: Threads::default(),
