@@ -20,6 +20,7 @@ use crate::queue::Limit;
 use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
 use crate::rooms::Taken;
+use crate::tables::TxBody;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
 // There are as many as steps, and a common allocator is fast up to 128 bytes: see the test below.
@@ -69,6 +70,8 @@ struct Details {
     room: Cell<Option<Taken>>,
     /// Of a step: whether an error is worth another attempt.
     retry_if: OnceCell<Box<RetryIf>>,
+    /// Of a step that is a transaction: what it does in a commit.
+    transaction: OnceCell<Box<TxBody>>,
     /// How many attempts were made before, as the history tells.
     attempts: Cell<u32>,
     /// How many of them the end of a process interrupted.
@@ -84,7 +87,8 @@ struct Details {
     outgoing: RefCell<Option<Outgoing>>,
     /// Of a child: who waits for its start alone.
     start_waiter: Cell<Option<Waiter>>,
-    /// Of a receive: its place among all of the run, by which the oldest is found.
+    /// Of a receive: its place among all of the run, by which the oldest is found. Of a transaction: its
+    /// place among all, in which they are carried out.
     order: Cell<u64>,
     /// Of a receive: the message that it has in hand.
     arrived: Cell<Option<Arrived>>,
@@ -393,6 +397,16 @@ impl Operation {
         set.unwrap_or_else(|_| panic!("retry_if of {self} is set twice"));
     }
 
+    /// What it does in a commit, if it is a transaction.
+    pub(crate) fn transaction(&self) -> Option<&TxBody> {
+        self.details.get()?.transaction.get().map(|body| &**body)
+    }
+
+    pub(crate) fn set_transaction(&self, body: Box<TxBody>) {
+        let set = self.details().transaction.set(body);
+        set.unwrap_or_else(|_| panic!("{self} is two transactions"));
+    }
+
     pub(crate) fn label(&self) -> Option<&str> {
         self.details.get()?.label.get().map(|label| &**label)
     }
@@ -454,7 +468,7 @@ impl Operation {
         self.details.get()?.start_waiter.take()
     }
 
-    /// The place of a receive among all of its run.
+    /// The place of a receive among all of its run, or of a transaction among all.
     pub(crate) fn order(&self) -> u64 {
         self.details.get().map_or(0, |details| details.order.get())
     }

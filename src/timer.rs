@@ -218,9 +218,14 @@ impl Timers {
         self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
-    /// Whether the wall clock is so far behind that it was told, and a run waits for a time.
+    /// Whether the wall clock is so far behind that it was told.
+    pub(crate) fn is_without_a_clock(&self) -> bool {
+        self.is_behind.get()
+    }
+
+    /// The same, and a run waits for a time.
     pub(crate) fn runs_wait_without_a_clock(&self) -> bool {
-        self.is_behind.get() && self.next_run_deadline().is_some()
+        self.is_without_a_clock() && self.next_run_deadline().is_some()
     }
 
     /// The time as of the last [`advance`](Self::advance).

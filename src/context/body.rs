@@ -15,6 +15,7 @@ use dacapo_executor::yield_now;
 use dacapo_store::RunKey;
 
 use super::key::Keyed;
+use crate::bytes::Bytes;
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -22,11 +23,12 @@ use crate::instance::{Instance, World};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::{FailedAttempt, Operation};
-use crate::panics;
+use crate::panics::{self, Caller};
 use crate::queue::Limit;
 use crate::random;
 use crate::record::{Note, Number};
 use crate::rooms::Taken;
+use crate::tables::Tx;
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
@@ -217,8 +219,28 @@ impl Job {
         random::mix(!self.instance.seed.get(), index)
     }
 
+    pub(super) fn into_parts(self) -> (Rc<Instance>, Rc<Operation>) {
+        (self.instance, self.operation)
+    }
+
+    /// Calls what a transaction does, once, with its time limit.
+    pub(super) fn call(&self, tx: &mut Tx<'_>) -> Result<Bytes<'static>, Failure> {
+        let World { timers, setup, .. } = &*self.instance.world;
+        let body = self.operation.transaction().expect("only transactions are called");
+        let (begun, from) = (self.poll_begins(), timers.monotonic());
+        let called = panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)));
+        self.poll_ends(begun);
+        let limit = self.operation.policy().timeout;
+        let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
+        match (called, limit.filter(is_late)) {
+            (Err(message), _) => Err(panicked(&message)),
+            (Ok(Ok(_)), Some(limit)) => Err(elapsed(limit)),
+            (Ok(ended), _) => ended,
+        }
+    }
+
     /// An attempt has failed: whether there is another. If not, that is the outcome.
-    fn fail(&self, failure: Failure, attempts: u32) -> bool {
+    pub(super) fn fail(&self, failure: Failure, attempts: u32) -> bool {
         let operation = &self.operation;
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
@@ -297,11 +319,17 @@ impl Job {
         }
     }
 
-    async fn wait(&self) {
+    /// Waits for the next attempt.
+    pub(super) async fn wait(&self) {
+        // At least one turn for the others, also if there is nothing to wait for.
+        yield_now().await;
+        self.timer().await;
+    }
+
+    /// Waits until the next attempt may begin: for its time, and for room.
+    async fn wait_to_begin(&self) {
         if self.operation.has_failed() {
-            // At least one turn for the others, also if there is nothing to wait for.
-            yield_now().await;
-            self.timer().await;
+            self.wait().await;
         }
         if let Some(limit) = self.operation.limit() {
             // Few steps have one, and each body would be larger by it.
@@ -343,7 +371,7 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
         let mut attempts = job.operation.attempts();
         loop {
             if job.operation.waits() {
-                job.wait().await;
+                job.wait_to_begin().await;
             }
             if job.instance.world.ending.is_closing() {
                 // It is dropped soon, and the next process makes this attempt.

@@ -18,6 +18,7 @@ mod send;
 mod sleep;
 mod step;
 mod timeout;
+pub(crate) mod transaction;
 
 use alloc::rc::Rc;
 use core::cell::Cell;

@@ -121,12 +121,15 @@ impl Ctx {
         let operation = Operation::new(self.take_number(), Asked::Step { name }, Effort::Nothing);
         let job = Job::new(self.instance.clone(), operation.clone());
         operation.set_body(Box::pin(perform(job, body)));
-        let awaited = Awaited::new(self.instance.clone(), operation);
-        Step { awaited, outcome: PhantomData }
+        Step::of_operation(Awaited::new(self.instance.clone(), operation))
     }
 }
 
 impl<T> Step<T> {
+    pub(super) fn of_operation(awaited: Awaited) -> Self {
+        Self { awaited, outcome: PhantomData }
+    }
+
     /// The step's idempotency key, as its body has it by [`Attempt::key`].
     ///
     /// It is known from the moment the step is built: before its body begins, while it is under way and

@@ -200,7 +200,7 @@ impl Writer<'_> {
     /// # Errors
     ///
     /// If there is a run with this id, or it cannot be one.
-    fn check_free(&mut self, id: &str) -> Result<()> {
+    pub(super) fn check_free(&mut self, id: &str) -> Result<()> {
         if id.is_empty() {
             return Err(empty_id());
         }

@@ -96,6 +96,7 @@ impl Engine {
                 self.post(&*row.id, PostWhat::Cancel(CancelCause::Deadline));
             }
         }
+        self.draft_ticks();
         // Last: what came back by now is among them.
         self.begin_interrupted();
         Ok(())

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{
     Arrival, BodyEnd, Instance, Others, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+    Transacted,
 };
 use crate::ledger::{Draft, What};
 use crate::panics;
@@ -31,10 +32,29 @@ impl Engine {
             return self.deliver_outcomes(&mut taken.outcomes, &[], committed);
         }
         let (outcomes, others) = taken.parts_mut();
-        let Others { passes, requests, starts, reports, timers, posts, arrivals, rows, .. } =
-            others;
+        let Others {
+            passes,
+            transactions: _,
+            transacted,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            ticks,
+            waiting: _,
+            admitted: _,
+        } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);
+        for transacted in transacted.drain(..) {
+            match transacted {
+                Transacted::Step(end) => self.deliver_outcome(&end, committed),
+                Transacted::Outside(receipt, told) => receipt.tell(told),
+            }
+        }
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, reports, committed);
@@ -77,6 +97,7 @@ impl Engine {
             }
         }
         self.deliver_drafts(rows, committed);
+        ticks.drain(..).for_each(|tick| tick.receipt.accept());
     }
 
     /// The id of a run that is to end at once, and that an earlier record of this commit has parked.

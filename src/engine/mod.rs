@@ -22,8 +22,10 @@ mod receivers;
 mod reload;
 mod retaining;
 mod retention;
+mod schedules;
 mod shutdown;
 mod topics;
+mod transactions;
 mod waiters;
 mod write;
 
@@ -32,6 +34,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
+use core::mem;
 use core::time::Duration;
 
 use dacapo_store::{Batch, RunKey, Store};
@@ -39,10 +42,10 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Others, Pending, Phase, World};
+use crate::instance::{Instance, Others, Pending, Phase, Transaction, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
-use crate::panics::{Caller, Theirs};
+use crate::panics::{self, Caller, Theirs};
 use crate::registry::Registry;
 use crate::retention::Rules;
 use crate::watch::Crowd;
@@ -54,6 +57,8 @@ use queues::Queues;
 pub(crate) use reload::deliver_history;
 use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
+pub use schedules::ScheduleInfo;
+pub(crate) use schedules::Schedules;
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 
@@ -80,6 +85,8 @@ pub(crate) struct Engine {
     askers: Askers,
     pub(crate) queues: Queues,
     limits: Limits,
+    /// Those of this build, once it takes up runs.
+    pub(crate) schedules: Schedules,
     /// `None`: nobody asked for it.
     retaining: Option<Retaining>,
     /// Those that have ended in this process, the oldest first, if not all of them are kept.
@@ -136,6 +143,7 @@ impl Engine {
             registry,
             seed,
             limits,
+            schedules: Schedules::default(),
             retaining: Retaining::new(retention),
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
@@ -252,7 +260,15 @@ impl Engine {
         self.world.ending.expect_no_commit();
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
-        let Others { posts, rows, .. } = pending.others_mut();
+        let Others { posts, rows, transactions, ticks, .. } = pending.others_mut();
+        ticks.drain(..).for_each(|tick| tick.refuse(why));
+        for transaction in mem::take(transactions).into_values() {
+            if let Transaction::Outside(_, receipt) = &transaction {
+                receipt.end(Err(why.clone()));
+            }
+            // What it owns is the user's.
+            panics::aside(|| drop(transaction));
+        }
         for post in posts.drain(..) {
             post.receipt.end(Err(why.clone()));
         }

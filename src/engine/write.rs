@@ -13,7 +13,7 @@ use super::Engine;
 use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
-use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
+use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Transacted, Written};
 use crate::ledger::{Draft, Ledger, Retrial, What};
 use crate::record::{Link, Record};
 
@@ -32,6 +32,10 @@ impl Engine {
     /// If the store refuses; all is put back then, for whoever waits for it to be told.
     pub(super) fn write(&self, taken: &mut Pending) -> dacapo_store::Result<Committed> {
         let now = self.world.timers.now();
+        let changes = self.transact(taken, now).inspect_err(|error| {
+            Self::tell_refused(taken, error);
+            self.world.pending.borrow_mut().take_back(taken, &Written::default());
+        })?;
         let batch = &mut *self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
@@ -49,10 +53,10 @@ impl Engine {
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
         self.write_pauses(writer.batch);
-        if writer.batch.is_empty() && self.keeps_time() {
+        if writer.batch.is_empty() && changes.is_none() && self.keeps_time() {
             writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
         }
-        if !writer.batch.is_empty() {
+        if !writer.batch.is_empty() || changes.is_some() {
             self.world.values.write_new(writer.batch);
             self.world.setup.store_id.write(writer.batch);
         }
@@ -65,10 +69,14 @@ impl Engine {
             others.admitted = elsewhere.admitted;
             elsewhere.refused
         });
-        let committed = match refused {
-            None => self.store.borrow_mut().commit(batch),
-            Some(error) => Err(error),
+        let committed = match (refused, changes) {
+            (None, None) => self.store.borrow_mut().commit(batch),
+            (None, Some(changes)) => self.commit_changes(batch, &changes),
+            (Some(error), _) => Err(error),
         };
+        if let Err(error) = &committed {
+            Self::tell_refused(taken, error);
+        }
         if !is_full {
             self.world.holds_bodies.set(false);
         }
@@ -166,10 +174,12 @@ impl<'a> Writer<'a> {
             self.elsewhere().deleted.insert(run);
         }
         let passes = self.write_all(&others.passes);
+        self.write_transacted(&others.transacted);
         let requests = self.write_drafts(&others.requests);
         let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
         let timers = self.write_drafts(&others.timers);
         let posts = self.write_posts(&others.posts);
+        self.write_ticks(&others.ticks);
         if self.elsewhere.is_some() {
             for run in others.rows.iter().filter_map(deleted) {
                 self.bereave_deleted(run);
@@ -203,6 +213,17 @@ impl<'a> Writer<'a> {
         let rest = &mut reports[reported..];
         let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
         (outcomes.len(), reported)
+    }
+
+    /// The commit has what they changed, so it has all of their records.
+    fn write_transacted(&mut self, transacted: &[Transacted]) {
+        for transacted in transacted {
+            if let Transacted::Step(end) = transacted {
+                let (run, now) = (&end.instance.ledger, self.now);
+                run.note_written();
+                self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
+            }
+        }
     }
 
     /// Writes drafts while there is room, and says how many.

@@ -1,6 +1,8 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::fmt;
+use core::mem;
 use core::time::Duration;
 #[cfg(feature = "redb")]
 use std::path::Path;
@@ -19,6 +21,7 @@ use crate::panics::Caught;
 use crate::queue::{self, Queue};
 use crate::registry::Registry;
 use crate::retention::{Retention, Rules};
+use crate::schedule::{Schedule, Scheduled, Tick};
 use crate::store_id::StoreId;
 use crate::timer::Timers;
 use crate::trace::Observer;
@@ -41,6 +44,7 @@ pub struct Builder {
     guard: Guard,
     value_max: usize,
     build_id: Option<Rc<str>>,
+    schedules: Vec<Scheduled>,
 }
 
 impl Executor {
@@ -61,6 +65,7 @@ impl Executor {
             keep_keys: Duration::from_secs(24 * 60 * 60),
             value_max: 64 << 20,
             build_id: None,
+            schedules: Vec::new(),
         }
     }
 }
@@ -143,6 +148,61 @@ impl Builder {
     /// ```
     pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
         self.registry.add_queue(queue, limits);
+        self
+    }
+
+    /// Starts runs of a workflow by itself, at the times of a schedule: `Cron::new("0 3 * * *")` (feature
+    /// `cron`), [`Schedule::every`], [`Schedule::at`]. `input` makes the input of each.
+    ///
+    /// Each tick has one run, whose id is the name and the time in UTC, `nightly@2026-10-25T01:00:00Z`, also
+    /// over restarts and when clocks are set: that it is started, and that the tick is over, are one commit. A run
+    /// with that id counts as the one of the tick. It has the attribute `schedule`, the name.
+    ///
+    /// A schedule that is new begins now, and so does one whose times are others than in the build before. Ticks
+    /// that came while nothing ran are made up for as [`Schedule::missed`] says.
+    ///
+    /// `input` is called before the commit that starts the run, perhaps more than once if that is refused; it
+    /// must not block. If it panics, or makes what cannot be recorded, the schedule is paused, with the reason:
+    /// see [`Executor::schedules`].
+    ///
+    /// What is wrong with a schedule (a line of cron, a zone that the system does not know, a workflow that is not
+    /// registered) is an error of [`open`](Self::open), and a panic of [`in_memory`](Self::in_memory).
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is a schedule of this name already, or the name is empty.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Ctx, Error, Executor, Schedule, Workflow, sim::VirtualClock, store::Filter};
+    ///
+    /// const SWEEP: Workflow<String, ()> = Workflow::new("sweep");
+    /// let hourly = Schedule::every(Duration::from_secs(3_600));
+    /// let clock = VirtualClock::default();
+    /// let executor = Executor::builder()
+    ///     .clock(clock.clone())
+    ///     .workflow(SWEEP, async |_: &Ctx, _| Ok::<_, Error>(()))
+    ///     .schedule("hourly", hourly, SWEEP, |tick| format!("{:?}", tick.time()))
+    ///     .in_memory();
+    /// executor.block_on(clock.sleep(Duration::from_secs(10_000)));
+    /// let runs = executor.runs(&Filter::new().attribute("schedule", "hourly"))?;
+    /// let ids: Vec<_> = runs.iter().map(|run| run.id.as_str()).collect();
+    /// assert_eq!(ids, ["hourly@1970-01-01T01:00:00Z", "hourly@1970-01-01T02:00:00Z"]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn schedule<I: Value, O: Value>(
+        mut self,
+        name: &'static str,
+        schedule: impl Into<Schedule>,
+        workflow: Workflow<I, O>,
+        input: impl Fn(Tick) -> I + 'static,
+    ) -> Self {
+        assert!(!name.is_empty(), "a schedule needs a name");
+        let is_known = self.schedules.iter().any(|known| known.name == name);
+        assert!(!is_known, "the schedule {name:?} is registered twice");
+        let (schedule, workflow) = (schedule.into(), workflow.name());
+        let input = Box::new(move |tick, values: &Values| values.encode(&input(tick)));
+        self.schedules.push(Scheduled { name, schedule, workflow, input });
         self
     }
 
@@ -531,13 +591,16 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the store cannot be read. What is wrong with a single run is no error here.
+    /// If the store cannot be read, or a [schedule](Self::schedule) is wrong. What is wrong with a single run is
+    /// no error here.
     ///
     /// # Panics
     ///
     /// Panics without `std` if there is no [`clock`](Self::clock).
-    pub fn open_with(self, store: impl Store + 'static) -> Result<Executor> {
-        let engine = self.over(store)?;
+    pub fn open_with(mut self, store: impl Store + 'static) -> Result<Executor> {
+        let schedules = mem::take(&mut self.schedules);
+        let mut engine = self.over(store)?;
+        engine.open_schedules(schedules)?;
         engine.recover()?;
         Ok(Executor::over(engine))
     }

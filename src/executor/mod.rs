@@ -23,8 +23,10 @@ mod posted;
 mod queued;
 mod pruned;
 mod runs;
+mod schedules;
 mod shutdown;
 mod statistics;
+mod tables;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod unread;
@@ -60,6 +62,7 @@ pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use statistics::Statistics;
+pub use tables::Written;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
@@ -441,12 +444,14 @@ impl fmt::Debug for Executor {
 ///
 /// # Errors
 ///
-/// If the caller is a workflow, also one that is rehearsed or dropped, an observer or a clock.
+/// If the caller is a workflow, also one that is rehearsed or dropped, an observer, a clock or a transaction.
 fn admit(engine: &Engine, what: fmt::Arguments<'_>) -> Result<()> {
     let instead = match engine.caller() {
         Caller::Outside => return Ok(()),
         Caller::Workflow => "by a workflow: use what Ctx has, or a body",
         Caller::Observer => "by an observer or a clock: post it with a Remote",
+        Caller::Schedule => "by the input function of a schedule: its workflow may do more",
+        Caller::Transaction => "while tables are read or written: do it before or behind that",
     };
     Err(Error::of(Kind::Usage, format_args!("{what} {instead}")))
 }

@@ -49,7 +49,7 @@ pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
     Arrival, BodyEnd, Change, Others, Pending, Post, PostWhat, Receiver, Replaced, Reported,
-    Sleeper, Written,
+    Sleeper, TickDraft, Transacted, Transaction, Written,
 };
 use submitted::Submitted;
 pub(crate) use task::Root;

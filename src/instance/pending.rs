@@ -1,6 +1,7 @@
 //! What the next commit writes, and what is known of each part of it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -17,8 +18,9 @@ use crate::ledger::{Draft, Ledger, What};
 use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::record::{CancelCause, Outcome, Record, Spent, Submission};
 use crate::start::Later;
+use crate::tables::TxOnce;
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -43,6 +45,10 @@ pub(crate) struct Pending {
 pub(crate) struct Others {
     /// Passes that end: their last marks, and what the next ones take over.
     pub(crate) passes: Vec<Draft>,
+    /// By their places among all. They are carried out before anything is written, as far as there is time.
+    pub(crate) transactions: BTreeMap<u64, Transaction>,
+    /// Those that were, in this order: all of them are written.
+    pub(crate) transacted: Vec<Transacted>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
@@ -63,6 +69,8 @@ pub(crate) struct Others {
     pub(crate) waiting: Vec<Rc<Ledger>>,
     /// Runs that this commit admits.
     pub(crate) admitted: Vec<Draft>,
+    /// What schedules start. All of it is always written.
+    pub(crate) ticks: Vec<TickDraft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -97,6 +105,31 @@ pub(crate) enum Replaced {
     All(Later),
     /// When it may be admitted: after a while, but not so long after it was submitted.
     Time { wait: Duration, cap: Duration },
+}
+
+/// What a schedule has in a commit.
+pub(crate) struct TickDraft {
+    /// How far it has come: a key, and what is to stand there.
+    pub(crate) note: (Vec<u8>, Vec<u8>),
+    /// The ids of the runs that are started, and how they begin.
+    pub(crate) starts: Vec<(Rc<str>, Submission<'static>)>,
+    /// Where somebody may wait for the commit.
+    pub(crate) receipt: Rc<Watch>,
+}
+
+/// What reads and writes tables in a commit.
+pub(crate) enum Transaction {
+    /// A step of a run.
+    Step(Rc<Instance>, Rc<Operation>),
+    /// Somebody else, who waits for the commit.
+    Outside(Box<TxOnce>, Rc<Watch>),
+}
+
+/// A transaction that was carried out.
+pub(crate) enum Transacted {
+    Step(BodyEnd),
+    /// What somebody else is told when it is committed.
+    Outside(Rc<Watch>, Result<(), Error>),
 }
 
 /// What came of a post: what is recorded, or why nothing is.
@@ -172,6 +205,8 @@ impl Others {
     fn are_empty(&self) -> bool {
         let Self {
             passes,
+            transactions,
+            transacted,
             requests,
             starts,
             reports,
@@ -181,8 +216,11 @@ impl Others {
             rows,
             waiting,
             admitted,
+            ticks,
         } = self;
         passes.is_empty()
+            && transactions.is_empty()
+            && transacted.is_empty()
             && requests.is_empty()
             && starts.is_empty()
             && reports.is_empty()
@@ -192,6 +230,7 @@ impl Others {
             && rows.is_empty()
             && waiting.is_empty()
             && admitted.is_empty()
+            && ticks.is_empty()
     }
 }
 
@@ -241,6 +280,7 @@ impl Pending {
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         let (others, taken) = (self.others_mut(), &mut taken.others);
         back(&mut others.passes, &mut taken.passes, written.passes);
+        others.transactions.append(&mut taken.transactions);
         back(&mut others.requests, &mut taken.requests, written.requests);
         for reported in &mut taken.reports[written.reports..] {
             reported.behind -= written.outcomes;
@@ -293,6 +333,8 @@ impl Pending {
             let length = 4 * length;
             let Others {
                 passes,
+                transactions: _,
+                transacted,
                 requests,
                 starts,
                 reports,
@@ -302,11 +344,14 @@ impl Pending {
                 rows,
                 waiting,
                 admitted,
+                ticks,
             } = &mut self.others;
             shrink(waiting, length);
             for drafts in [passes, requests, starts, timers, rows, admitted] {
                 shrink(drafts, length);
             }
+            shrink(transacted, length);
+            shrink(ticks, length);
             shrink(reports, length);
             shrink(posts, length);
             shrink(arrivals, length);

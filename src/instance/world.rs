@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) ending: Ending,
     /// Whether no body is polled before the next commit, which says that a run takes a new way.
     pub(crate) holds_bodies: Cell<bool>,
+    /// The place of the next transaction among all.
+    next_ticket: Cell<u64>,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// The steps that the end of a process interrupted, or may have, until they begin again.
@@ -104,6 +106,7 @@ impl World {
             threads: Threads::default(),
             ending: Ending::default(),
             holds_bodies: Cell::default(),
+            next_ticket: Cell::default(),
             pending: RefCell::default(),
             interrupted: RefCell::default(),
             given_up: RefCell::default(),
@@ -124,6 +127,11 @@ impl World {
         if let Some(by) = self.timers.advance() {
             self.notify(&Notice::ClockBehind { by });
         }
+    }
+
+    /// The place of one more transaction among all.
+    pub(crate) fn take_ticket(&self) -> u64 {
+        self.next_ticket.replace(self.next_ticket.get() + 1)
     }
 
     /// Tells the observer.

@@ -6,7 +6,9 @@ mod follow;
 #[cfg(feature = "std")]
 mod handle;
 mod queued;
+mod schedules;
 mod sending;
+mod tables;
 #[cfg(feature = "redb")]
 mod thread;
 

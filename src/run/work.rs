@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use crate::clock::Timestamp;
-use crate::context::explain;
+use crate::context::{explain, transaction};
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{BodyEnd, Instance, Phase, TakenUp};
@@ -123,6 +123,8 @@ impl Instance {
                 // One that waits for room begins when it has it.
                 if policy.at_most_once && !operation.has_begun() && operation.limit().is_none() {
                     self.draft_note(operation.number, Note::Begun);
+                } else if operation.transaction().is_some() {
+                    transaction::begin(self, operation);
                 } else {
                     operation.start(|body| self.world.spawn_body(body));
                 }
