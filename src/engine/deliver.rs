@@ -44,8 +44,7 @@ impl Engine {
             arrivals,
             rows,
             ticks,
-            waiting: _,
-            admitted: _,
+            ..
         } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);

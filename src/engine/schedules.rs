@@ -370,7 +370,7 @@ fn submission(
     input: Bytes<'static>,
 ) -> Submission<'static> {
     let attributes = [(Tick::ATTRIBUTE.to_string(), name.to_string())].into();
-    let options = Options { attributes, ..Options::default() };
+    let options = Options { deadline: None, attributes, place: None };
     Submission { workflow, input, options, link: None, pass: 1, carried: Carried::default() }
 }
 

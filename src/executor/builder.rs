@@ -108,49 +108,6 @@ impl Builder {
         self
     }
 
-    /// Defines a queue: runs that are [started into it](crate::Start::queue) wait until these limits have room
-    /// for them.
-    ///
-    /// What waits is in the file alone, but for its place in the order. That a run is admitted is recorded
-    /// with the commit in which it takes its room, and how much room there is follows from the rows of the
-    /// file: so the limits hold over restarts, and a later build may have others. Runs in a queue that a
-    /// build does not define wait for one that does.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the queue is defined already.
-    ///
-    /// ```
-    /// # use std::time::{Duration, SystemTime};
-    /// # use dacapo::{Ctx, Error, Executor, Start, Workflow, sim::VirtualClock};
-    /// use dacapo::{Limits, Queue};
-    ///
-    /// const MAIL: Workflow<u32, SystemTime> = Workflow::new("mail");
-    /// const OUTGOING: Queue = Queue::new("outgoing");
-    ///
-    /// // Two mails a minute.
-    /// let limits = Limits::new().rate(2, Duration::from_secs(60));
-    /// let mail = async |ctx: &Ctx, _: u32| Ok::<_, Error>(ctx.now());
-    /// let builder = Executor::builder().workflow(MAIL, mail).queue(OUTGOING, limits);
-    /// let executor = builder.clock(VirtualClock::default()).in_memory();
-    /// let mut runs = Vec::new();
-    /// for n in 0..4 {
-    ///     let options = Start::new().queue(OUTGOING);
-    ///     runs.push(executor.start_with(MAIL, &n.to_string(), n, options)?);
-    /// }
-    /// let mut began = Vec::new();
-    /// for run in runs {
-    ///     began.push(executor.block_on(run)?);
-    /// }
-    /// let waited = began.iter().map(|at| at.duration_since(began[0]).unwrap().as_secs());
-    /// assert_eq!(waited.collect::<Vec<_>>(), [0, 0, 60, 60]);
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
-        self.registry.add_queue(queue, limits);
-        self
-    }
-
     /// Starts runs of a workflow by itself, at the times of a schedule: `Cron::new("0 3 * * *")` (feature
     /// `cron`), [`Schedule::every`], [`Schedule::at`]. `input` makes the input of each.
     ///
@@ -203,6 +160,49 @@ impl Builder {
         let (schedule, workflow) = (schedule.into(), workflow.name());
         let input = Box::new(move |tick, values: &Values| values.encode(&input(tick)));
         self.schedules.push(Scheduled { name, schedule, workflow, input });
+        self
+    }
+
+    /// Defines a queue: runs that are [started into it](crate::Start::queue) wait until these limits have room
+    /// for them.
+    ///
+    /// What waits is in the file alone, but for its place in the order. That a run is admitted is recorded
+    /// with the commit in which it takes its room, and how much room there is follows from the rows of the
+    /// file: so the limits hold over restarts, and a later build may have others. Runs in a queue that a
+    /// build does not define wait for one that does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the queue is defined already.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use dacapo::{Ctx, Error, Executor, Start, Workflow, sim::VirtualClock};
+    /// use dacapo::{Limits, Queue};
+    ///
+    /// const MAIL: Workflow<u32, SystemTime> = Workflow::new("mail");
+    /// const OUTGOING: Queue = Queue::new("outgoing");
+    ///
+    /// // Two mails a minute.
+    /// let limits = Limits::new().rate(2, Duration::from_secs(60));
+    /// let mail = async |ctx: &Ctx, _: u32| Ok::<_, Error>(ctx.now());
+    /// let builder = Executor::builder().workflow(MAIL, mail).queue(OUTGOING, limits);
+    /// let executor = builder.clock(VirtualClock::default()).in_memory();
+    /// let mut runs = Vec::new();
+    /// for n in 0..4 {
+    ///     let options = Start::new().queue(OUTGOING);
+    ///     runs.push(executor.start_with(MAIL, &n.to_string(), n, options)?);
+    /// }
+    /// let mut began = Vec::new();
+    /// for run in runs {
+    ///     began.push(executor.block_on(run)?);
+    /// }
+    /// let waited = began.iter().map(|at| at.duration_since(began[0]).unwrap().as_secs());
+    /// assert_eq!(waited.collect::<Vec<_>>(), [0, 0, 60, 60]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
+        self.registry.add_queue(queue, limits);
         self
     }
 

@@ -65,12 +65,12 @@ pub(crate) struct Others {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
+    /// What schedules start. All of it is always written.
+    pub(crate) ticks: Vec<TickDraft>,
     /// Runs that wait to be admitted from this commit on.
     pub(crate) waiting: Vec<Rc<Ledger>>,
     /// Runs that this commit admits.
     pub(crate) admitted: Vec<Draft>,
-    /// What schedules start. All of it is always written.
-    pub(crate) ticks: Vec<TickDraft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -214,9 +214,9 @@ impl Others {
             posts,
             arrivals,
             rows,
+            ticks,
             waiting,
             admitted,
-            ticks,
         } = self;
         passes.is_empty()
             && transactions.is_empty()
@@ -228,9 +228,9 @@ impl Others {
             && posts.is_empty()
             && arrivals.is_empty()
             && rows.is_empty()
+            && ticks.is_empty()
             && waiting.is_empty()
             && admitted.is_empty()
-            && ticks.is_empty()
     }
 }
 
@@ -342,9 +342,9 @@ impl Pending {
                 posts,
                 arrivals,
                 rows,
+                ticks,
                 waiting,
                 admitted,
-                ticks,
             } = &mut self.others;
             shrink(waiting, length);
             for drafts in [passes, requests, starts, timers, rows, admitted] {
