@@ -117,6 +117,10 @@ impl ParkReason {
     }
 }
 
+/// What stands between the parts of a divergence.
+const HOLDS: &str = " of the history holds ";
+const BUT: &str = ", but the code ";
+
 /// A reason with its particulars, as a parked run's row holds it.
 // Nearly every call of the heart may end with one, and hardly any does: so it is one word.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,6 +163,26 @@ impl Fault {
     pub(crate) fn by(mut self, build: Option<Rc<str>>) -> Self {
         self.0.build = build;
         self
+    }
+
+    /// The history holds something else than the code asked for; [`sides`](Self::sides) reads it back.
+    pub(crate) fn diverged(
+        record: u64,
+        recorded: impl fmt::Display,
+        asked: impl fmt::Display,
+    ) -> Self {
+        let detail = format_args!("record {record}{HOLDS}{recorded}{BUT}{asked}");
+        Self::new(ParkReason::Diverged, detail)
+    }
+
+    /// Where a history and the code parted, and both sides. Of a divergence in another form there are none.
+    pub(crate) fn sides(&self) -> Option<(u64, &str, &str)> {
+        if self.reason() != ParkReason::Diverged {
+            return None;
+        }
+        let (record, rest) = self.0.detail.strip_prefix("record ")?.split_once(HOLDS)?;
+        let (recorded, asked) = rest.split_once(BUT)?;
+        Some((record.parse().ok()?, recorded, asked))
     }
 
     /// What is said of a run that is not parked for it so far.

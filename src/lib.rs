@@ -159,9 +159,9 @@ pub use dacapo_values::{Secret, View};
 pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Cut, Executor, Follow, Fork, Handle, ParkedRun, Posted,
-    QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
-    Written,
+    Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, ParkedRun,
+    Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun,
+    WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 pub use history::{

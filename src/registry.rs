@@ -8,9 +8,13 @@ use crate::context::Ctx;
 use crate::error::{BoxError, Error, Failure, Kind};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Registered, Root};
+#[cfg(feature = "export")]
+use crate::name::Channel;
 use crate::name::Workflow;
 use crate::queue::{Limits, Queue};
 use crate::record::Outcome;
+#[cfg(feature = "export")]
+use crate::values::OfJson;
 use crate::values::{Value, Values};
 
 /// All workflows that an executor can run, and the queues that it admits runs from.
@@ -18,6 +22,9 @@ use crate::values::{Value, Values};
 pub(crate) struct Registry {
     workflows: BTreeMap<&'static str, Rc<Registered>>,
     queues: BTreeMap<&'static str, Limits>,
+    /// What is sent on channels, for messages that come as text.
+    #[cfg(feature = "export")]
+    channels: BTreeMap<&'static str, OfJson>,
 }
 
 impl Registry {
@@ -44,6 +51,18 @@ impl Registry {
     /// The queues by their names.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, Limits)> {
         self.queues.iter().map(|(name, limits)| (*name, *limits))
+    }
+
+    /// Makes a channel known.
+    #[cfg(feature = "export")]
+    pub(crate) fn add_channel<T: Value>(&mut self, channel: Channel<T>) {
+        self.channels.insert(channel.name(), Values::of_json::<T>);
+    }
+
+    /// How a message on a channel is read from text.
+    #[cfg(feature = "export")]
+    pub(crate) fn channel(&self, name: &str) -> Option<(&'static str, OfJson)> {
+        self.channels.get_key_value(name).map(|(name, of_json)| (*name, *of_json))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -73,7 +92,16 @@ fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
         Ok(Root::new(run, task, async move { ctx.end(recorded(&ctx, body(&ctx, input).await)) }))
     };
     let (input, output) = (Values::anew::<I>, Values::anew::<O>);
-    Rc::new(Registered { name, root: Box::new(root), input, output })
+    #[cfg(feature = "export")]
+    let input_of_json = Values::of_json::<I>;
+    Rc::new(Registered {
+        name,
+        root: Box::new(root),
+        input,
+        output,
+        #[cfg(feature = "export")]
+        input_of_json,
+    })
 }
 
 /// The form in which a run's result is recorded.

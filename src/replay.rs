@@ -154,6 +154,5 @@ pub(crate) fn diverged(
     asked: impl core::fmt::Display,
 ) -> Fault {
     let seq = run.delivered.get().saturating_sub(1);
-    let detail = format_args!("record {seq} of the history holds {recorded}, but the code {asked}");
-    Fault::new(ParkReason::Diverged, detail)
+    Fault::diverged(seq, recorded, asked)
 }

@@ -116,7 +116,7 @@ impl Start {
     /// A name and a value by which the run is found
     /// ([`Filter::attribute`](crate::store::Filter::attribute)); they are in its row. A name that was given
     /// before gets the new value.
-    pub fn attribute(mut self, name: &'static str, value: impl Display) -> Self {
+    pub fn attribute(mut self, name: &str, value: impl Display) -> Self {
         self.attributes.retain(|(before, _)| before != name);
         self.attributes.push((name.to_string(), value.to_string()));
         self

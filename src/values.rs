@@ -3,6 +3,8 @@
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
+#[cfg(feature = "export")]
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
@@ -52,6 +54,10 @@ pub(crate) struct Values {
 
 /// Reads a recorded value as a type of this build, and writes it again.
 pub(crate) type Anew = fn(&Values, &[u8]) -> Result<Bytes<'static>, Error>;
+
+/// Reads JSON as a type of this build, and writes it as a value; or says what is wrong with it, and where.
+#[cfg(feature = "export")]
+pub(crate) type OfJson = fn(&Values, &str) -> Result<Bytes<'static>, String>;
 
 /// A buffer that was needed for a large value is not kept.
 const BUFFER_MAX: usize = 1 << 12;
@@ -161,6 +167,13 @@ impl Values {
         self.encode(&self.decode::<T>(bytes)?)
     }
 
+    /// See [`OfJson`].
+    #[cfg(feature = "export")]
+    pub(crate) fn of_json<T: Value>(&self, json: &str) -> Result<Bytes<'static>, String> {
+        let value = serde_json::from_str::<T>(json).map_err(|why| why.to_string())?;
+        self.encode(&value).map_err(|why| why.to_string())
+    }
+
     /// A value that is read on another thread.
     ///
     /// # Errors
@@ -247,6 +260,56 @@ mod tests {
             let bytes = values.encode(&value).expect("plain data");
             assert_eq!(values.decode::<Vec<u8>>(bytes.as_slice()).expect("it is one"), value);
         }
+    }
+
+    #[cfg(feature = "export")]
+    #[test]
+    fn json_is_read_as_the_type_that_is_wanted() {
+        use alloc::collections::BTreeMap;
+        use alloc::string::ToString;
+
+        #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+        enum How {
+            Card,
+            Cash { cents: u64 },
+            Gift(String, Option<u8>),
+        }
+        #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+        struct Order {
+            id: u32,
+            hows: Vec<How>,
+            pair: (i8, f64),
+            note: Option<String>,
+            #[serde(default)]
+            more: bool,
+            sign: char,
+            by: BTreeMap<String, u128>,
+        }
+        let values = Values::new(&[], usize::MAX, false);
+        let of = |json: &str| values.of_json::<Order>(json);
+        let json = r#"{"note":null,"id":7,"hows":["Card",{"Cash":{"cents":3}},{"Gift":["a",null]}],
+            "pair":[-1,2],"sign":"x","by":{"b":5}}"#;
+        let bytes = of(json).expect("it is one");
+        let order: Order = values.decode(bytes.as_slice()).expect("it is one");
+        let hows = alloc::vec![How::Card, How::Cash { cents: 3 }, How::Gift("a".into(), None)];
+        let by = BTreeMap::from([("b".to_string(), 5)]);
+        let expected =
+            Order { id: 7, hows, pair: (-1, 2.0), note: None, more: false, sign: 'x', by };
+        assert_eq!(order, expected);
+        let mut new = Vec::new();
+        values.shapes.encode(&expected, &mut new).expect("plain data");
+        assert_eq!(bytes.as_slice(), new, "as if it had been written by the code");
+        let stored = values.shapes.len();
+        for (json, says) in [
+            ("{", "EOF"),
+            (r#"{"id":7}"#, "missing field `hows`"),
+            (r#"{"id":"seven"}"#, "invalid type: string \"seven\", expected u32"),
+            ("[]", "Order"),
+        ] {
+            let refused = of(json).expect_err("it is none");
+            assert!(refused.contains(says), "{json}: {refused}");
+        }
+        assert_eq!(values.shapes.len(), stored);
     }
 
     #[test]

@@ -254,6 +254,7 @@ fn every_crate_forbids_unsafe_code() {
         "executor/src",
         "executor/models/src",
         "look/cli/src",
+        "look/control/src",
         "look/inspect/src",
         "store/src",
         "values/src",

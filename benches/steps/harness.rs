@@ -13,7 +13,7 @@ mod queues;
 mod raw;
 pub(crate) mod report;
 mod residence;
-mod single;
+pub(crate) mod single;
 mod talk;
 
 use std::env;

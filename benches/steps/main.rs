@@ -13,7 +13,9 @@
 
 #[path = "harness.rs"]
 mod harness;
+#[path = "watched.rs"]
+mod watched;
 
 fn main() {
-    harness::main(&[]);
+    harness::main(&[watched::measure]);
 }

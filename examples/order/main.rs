@@ -26,6 +26,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::{Ctx, Executor, Handle, Result, Start, join_all, race, try_join_all};
+use dacapo_control::Control;
 
 use args::Args;
 use ledger::Ledger;
@@ -73,6 +74,8 @@ fn run(args: &Args, orders: Vec<Order>) -> Result<(), dacapo::BoxError> {
         .workflow(SHIPMENT, async move |ctx: &Ctx, parcels| hand_over(ctx, &shop, parcels).await)
         .observer(progress.clone())
         .open(&args.db)?; // Every unfinished order is replayed here, and goes on below.
+    // Now `dacapo -f a.redb list` shows what goes on, in another terminal.
+    Control::beside_file().serve(&executor)?;
     // Not before: had the file been refused, nothing would have changed.
     street.write_to(Ledger::open(&args.ledger, args.crash_after)?);
     progress.say(&format!("store {}, ledger {}", args.db.display(), args.ledger.display()));

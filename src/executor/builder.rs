@@ -16,6 +16,8 @@ use crate::context::Ctx;
 use crate::engine::{Engine, Guard, Limits};
 use crate::error::{BoxError, Error, Result};
 use crate::instance::{Setup, World};
+#[cfg(feature = "export")]
+use crate::name::Channel;
 use crate::name::Workflow;
 use crate::panics::Caught;
 use crate::queue::{self, Queue};
@@ -203,6 +205,22 @@ impl Builder {
     /// ```
     pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
         self.registry.add_queue(queue, limits);
+        self
+    }
+
+    /// Makes the type of a channel known, so that messages on it may come as JSON
+    /// ([`Executor::send_json`](super::Executor::send_json)). Nothing else needs it.
+    ///
+    /// ```
+    /// use dacapo::{Channel, Executor};
+    ///
+    /// const APPROVAL: Channel<bool> = Channel::new("approval");
+    /// let executor = Executor::builder().channel(APPROVAL).in_memory();
+    /// # drop(executor);
+    /// ```
+    #[cfg(feature = "export")]
+    pub fn channel<T: Value>(mut self, channel: Channel<T>) -> Self {
+        self.registry.add_channel(channel);
         self
     }
 

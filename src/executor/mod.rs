@@ -15,6 +15,7 @@ mod handle;
 mod history;
 #[cfg(feature = "export")]
 mod imported;
+mod kept;
 mod outside;
 mod parked;
 mod rehearsed;
@@ -27,6 +28,8 @@ mod schedules;
 mod shutdown;
 mod statistics;
 mod tables;
+#[cfg(feature = "export")]
+mod texts;
 #[cfg(feature = "std")]
 mod timer_thread;
 mod unread;
@@ -35,7 +38,9 @@ mod weak;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::task::Waker;
@@ -55,7 +60,7 @@ pub use forked::{Cut, Fork};
 pub use handle::Handle;
 #[cfg(feature = "std")]
 pub(crate) use handle::unread_output;
-pub use parked::{ParkedRun, UnregisteredRun};
+pub use parked::{Divergence, ParkedRun, UnregisteredRun};
 pub use posted::Posted;
 pub use queued::QueueInfo;
 pub use rehearsed::RehearsedRuns;
@@ -119,13 +124,16 @@ struct Shared {
     notifier: Waker,
     /// Whether a loop drives it.
     is_driven: Cell<bool>,
+    /// What is dropped before the file is closed.
+    kept: RefCell<Vec<Box<dyn Any>>>,
 }
 
 impl Executor {
     fn over(engine: Engine) -> Self {
-        let (commands, is_driven) = (Arc::new(Mailbox::new()), Cell::new(false));
+        let commands = Arc::new(Mailbox::new());
+        let (is_driven, kept) = (Cell::new(false), RefCell::default());
         let notifier = engine.world.bodies.raw().notifier();
-        let shared = Shared { engine, commands, notifier, is_driven };
+        let shared = Shared { engine, commands, notifier, is_driven, kept };
         Self { shared: Rc::new(shared), is_owner: true }
     }
 
@@ -419,6 +427,7 @@ impl Drop for Executor {
         if !self.is_owner {
             return;
         }
+        drop(self.shared.kept.take());
         self.shared.commands.close();
         self.shared.engine.world.reports.close();
         let is_in_order = self.shared.engine.cuts_off_in_order();

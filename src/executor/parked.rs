@@ -26,6 +26,20 @@ pub struct ParkedRun {
     pub message: String,
     /// The [id](crate::Builder::build_id) of the build that parked it, if it had one.
     pub build: Option<String>,
+    /// Where its history and the code part, if that is why.
+    pub divergence: Option<Divergence>,
+}
+
+/// Where a history and the code part: the first record that differs, and both sides of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Divergence {
+    /// The record.
+    pub record: u64,
+    /// What it holds: `outcome of 3 step "pay"`.
+    pub history: String,
+    /// What the code did there: `asks for step 3 "charge"`.
+    pub code: String,
 }
 
 /// An unfinished run whose workflow this build does not have; see [`Executor::unregistered`].
@@ -344,6 +358,11 @@ impl ParkedRun {
         let message = alloc::format!("{}", fault);
         let (id, workflow) = (id.to_owned(), workflow.to_owned());
         let build = fault.build().map(ToOwned::to_owned);
-        Self { id, workflow, reason: fault.reason(), message, build }
+        let divergence = fault.sides().map(|(record, history, code)| Divergence {
+            record,
+            history: history.to_owned(),
+            code: code.to_owned(),
+        });
+        Self { id, workflow, reason: fault.reason(), message, build, divergence }
     }
 }

@@ -46,6 +46,15 @@ impl Posted {
         Self(State::Unposted(Rc::downgrade(shared), Box::new(post)))
     }
 
+    /// Something that was asked for already, or cannot be.
+    #[cfg(feature = "export")]
+    pub(super) fn of(posted: Result<Rc<Watch>>) -> Self {
+        Self(match posted {
+            Ok(watch) => State::Waiting(Waiting::new(watch)),
+            Err(why) => State::Unfit(why),
+        })
+    }
+
     /// Something for a run.
     pub(super) fn to_run(shared: &Rc<Shared>, to: &str, what: PostWhat) -> Self {
         Self(State::ToRun(Rc::downgrade(shared), to.into(), what))

@@ -10,6 +10,8 @@ use super::builder::Builder;
 #[cfg(feature = "redb")]
 use super::builder::options;
 use super::parked::{ParkedRun, UnregisteredRun};
+use super::{Executor, admit};
+use crate::engine::Engine;
 #[cfg(feature = "redb")]
 use crate::error::Error;
 use crate::error::Result;
@@ -28,10 +30,10 @@ pub struct RehearsedRuns {
 
 impl Builder {
     /// Says what this build would park of the runs in the file at `path`: replays all that have not ended, as
-    /// [`Executor::verify`](super::Executor::verify) does, without starting any body and without changing
+    /// [`Executor::verify`] does, without starting any body and without changing
     /// anything. For a test before a deployment.
     ///
-    /// The file is a copy, such as [`Executor::backup`](super::Executor::backup) makes, or at rest: nobody
+    /// The file is a copy, such as [`Executor::backup`] makes, or at rest: nobody
     /// has it open. It is only read, so it may lie where nothing can be written. Runs that are parked already
     /// are left out.
     ///
@@ -92,18 +94,67 @@ impl Builder {
     pub fn rehearse_with(self, store: impl Store + 'static) -> Result<RehearsedRuns> {
         let engine = self.over(store)?;
         engine.look_back()?;
-        let (mut tried, mut parked, mut unregistered) = (0, Vec::new(), Vec::new());
-        for row in engine.list(&Filter::new().states(&[RunState::Running]))? {
-            if engine.registry.find(&row.workflow).is_none() {
-                unregistered.push(row.into());
-                continue;
-            }
-            tried += 1;
-            if let Err(fault) = engine.rehearse(&row)? {
-                parked.push(ParkedRun::new(&row.id, &row.workflow, &fault));
-            }
-        }
+        let rehearsed = rehearse(&engine, &Filter::new())?;
         engine.forget_suspects();
-        Ok(RehearsedRuns { tried, parked, unregistered })
+        Ok(rehearsed)
     }
+}
+
+impl Executor {
+    /// Replays all runs that have not ended and that a filter keeps against the code of this build, as
+    /// [`verify`](Self::verify) does with one, and says which of them it would park, and for what: with the
+    /// first record that differs, and both sides of it ([`ParkedRun::divergence`]).
+    ///
+    /// The executor does nothing else meanwhile: of very many runs ask for a page at a time
+    /// ([`Filter::after`], [`Filter::limit`]). To try a build before it has the file, see [`Builder::rehearse`].
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, store::{Filter, MemoryStore}};
+    /// # use std::time::Duration;
+    /// const REMIND: Workflow<(), ()> = Workflow::new("remind");
+    /// # let store = MemoryStore::new();
+    /// let build = |step: &'static str| {
+    ///     Executor::builder().workflow(REMIND, async move |ctx: &Ctx, ()| {
+    ///         ctx.step(step, async || Ok::<_, Error>(())).await?;
+    ///         ctx.sleep(Duration::from_secs(86_400)).await;
+    ///         Ok::<_, Error>(())
+    ///     })
+    /// };
+    /// let executor = build("mail").open_with(store.shared())?;
+    /// executor.block_on(executor.start(REMIND, "ada", ())?.accepted())?;
+    /// # executor.block_on(async { for _ in 0..9 { dacapo::yield_now().await } });
+    /// assert!(executor.verify_all(&Filter::new())?.parked.is_empty());
+    /// # drop(executor);
+    ///
+    /// let other = build("letter").look_at(store.shared())?;
+    /// let found = other.verify_all(&Filter::new())?.parked.remove(0).divergence.expect("it differs");
+    /// assert_eq!(found.record, 1);
+    /// assert_eq!(found.history, r#"outcome of step 1 "mail""#);
+    /// assert_eq!(found.code, r#"asks for step 1 "letter""#);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn verify_all(&self, filter: &Filter) -> Result<RehearsedRuns> {
+        admit(&self.shared.engine, format_args!("runs cannot be verified"))?;
+        rehearse(&self.shared.engine, filter)
+    }
+}
+
+/// How the unfinished runs that a filter keeps fare with this build.
+fn rehearse(engine: &Engine, filter: &Filter) -> Result<RehearsedRuns> {
+    let (mut tried, mut parked, mut unregistered) = (0, Vec::new(), Vec::new());
+    for row in engine.list(&filter.clone().states(&[RunState::Running]))? {
+        if engine.registry.find(&row.workflow).is_none() {
+            unregistered.push(row.into());
+            continue;
+        }
+        tried += 1;
+        if let Err(fault) = engine.rehearse(&row)? {
+            parked.push(ParkedRun::new(&row.id, &row.workflow, &fault));
+        }
+    }
+    Ok(RehearsedRuns { tried, parked, unregistered })
 }

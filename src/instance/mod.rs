@@ -43,6 +43,8 @@ use crate::timer::RunTimer;
 use crate::topics::Topics;
 use crate::trace::Event;
 use crate::values::Anew;
+#[cfg(feature = "export")]
+use crate::values::OfJson;
 use children::Children;
 use forked::Forks;
 pub(crate) use interrupted::Interrupted;
@@ -144,6 +146,8 @@ pub(crate) struct Registered {
     pub(crate) root: Box<MakeRoot>,
     pub(crate) input: Anew,
     pub(crate) output: Anew,
+    #[cfg(feature = "export")]
+    pub(crate) input_of_json: OfJson,
 }
 
 type MakeRoot = dyn Fn(&Rc<Instance>, &[u8]) -> Result<Root, Fault>;

@@ -22,6 +22,8 @@ use crate::fault::ParkReason;
 use crate::history::HistoryPage;
 use crate::record::CancelCause;
 use crate::retention::Retention;
+#[cfg(feature = "export")]
+use crate::start::Start;
 
 impl Remote {
     /// The runs that a filter keeps; see [`Executor::runs`](crate::Executor::runs).
@@ -296,6 +298,56 @@ impl Remote {
     ) -> impl Future<Output = Result<Vec<String>>> + Send + use<> {
         let id = id.to_owned();
         self.call(move |executor| executor.unread_fields(&id))
+    }
+
+    /// Starts a run with an input that is JSON; see [`Executor::start_json`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Start};
+    /// let executor = Executor::builder().in_memory();
+    /// let started = executor.remote().start_json("order", "order-7", "{}", Start::new());
+    /// let error = executor.block_on(started).unwrap_err();
+    /// assert!(error.to_string().ends_with("this program has no workflow \"order\""));
+    /// ```
+    #[cfg(feature = "export")]
+    pub fn start_json(
+        &self,
+        workflow: &str,
+        id: &str,
+        input: &str,
+        options: Start,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (workflow, id, input) = (workflow.to_owned(), id.to_owned(), input.to_owned());
+        self.post(move |executor| executor.post_start_json(&workflow, &id, &input, options))
+    }
+
+    /// Sends a message that is JSON; see [`Executor::send_json`]. With a key it arrives once.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let sent = executor.remote().send_json("order-7", "approval", "true", Some("mail-3"));
+    /// let error = executor.block_on(sent).unwrap_err();
+    /// assert!(error.to_string().ends_with("give the channel to Builder::channel"));
+    /// ```
+    #[cfg(feature = "export")]
+    pub fn send_json(
+        &self,
+        to: &str,
+        channel: &str,
+        message: &str,
+        key: Option<&str>,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (to, channel, message) = (to.to_owned(), channel.to_owned(), message.to_owned());
+        let key = key.map(ToOwned::to_owned);
+        self.post(move |executor| executor.post_json(&to, &channel, &message, key.as_deref()))
     }
 
     /// Asks a run to end; see [`Executor::cancel`](crate::Executor::cancel).

@@ -1,4 +1,5 @@
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -230,6 +231,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
 
     fn backup(&self, to: &str) -> Result<()> {
         self.store.backup(to)
+    }
+
+    fn path(&self) -> Option<String> {
+        self.store.path()
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -116,5 +116,6 @@ pub use tables::{KeyRange, ReadTables, Tables, Visit};
 /// For [`forward_store!`], which may be used where there is no `alloc` by that name.
 #[doc(hidden)]
 pub mod macros {
+    pub use alloc::string::String;
     pub use alloc::vec::Vec;
 }

@@ -1,4 +1,5 @@
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -182,6 +183,11 @@ pub trait Store {
         None
     }
 
+    /// Where it lies, if it is a file whose path is UTF-8.
+    fn path(&self) -> Option<String> {
+        None
+    }
+
     /// What the last [`set_marker`](Store::set_marker) left, of this process or the one before; empty if
     /// there is none. A store need not have one.
     fn marker(&self) -> Vec<u8> {
@@ -251,6 +257,7 @@ macro_rules! forward_store {
             shapes() -> $crate::Result<$crate::macros::Vec<Option<$crate::macros::Vec<u8>>>>;
             backup(to: &str) -> $crate::Result<()>;
             bytes() -> Option<u64>;
+            path() -> Option<$crate::macros::String>;
             marker() -> $crate::macros::Vec<u8>;
             set_marker(marker: &[u8]) -> ();
             next_run() -> $crate::RunKey;

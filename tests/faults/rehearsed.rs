@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dacapo::store::MemoryStore;
+use dacapo::store::{Filter, MemoryStore};
 use dacapo::{
     Builder, Channel, Ctx, Error, Event, Executor, Observer, ParkReason, Result, Workflow,
 };
@@ -147,5 +147,29 @@ fn a_rehearsal_is_not_shown_as_the_run() -> Result<()> {
     assert!(seen.live.0.borrow().is_empty() && seen.told.0.borrow().is_empty());
     assert!(!seen.rehearsed.0.borrow().is_empty());
     drop((live, told));
+    Ok(())
+}
+
+/// Of all runs, and of a page of them: what is said in the message, part by part.
+#[test]
+fn both_sides_of_a_divergence() -> Result<()> {
+    let store = MemoryStore::new();
+    let executor = today().open_with(store.shared())?;
+    in_flight(&executor)?;
+    assert_eq!(executor.verify_all(&Filter::new())?.parked, []);
+    drop(executor);
+    let executor = with("charge").look_at(store.shared())?;
+    let all = executor.verify_all(&Filter::new())?;
+    assert_eq!((all.tried, all.parked.len(), all.unregistered.len()), (10, 5, 1));
+    for run in &all.parked {
+        let found = run.divergence.as_ref().expect("it differs");
+        assert_eq!(found.record, 1);
+        assert_eq!(found.history, r#"outcome of step 1 "pay""#);
+        assert_eq!(found.code, r#"asks for step 1 "charge""#);
+        let message = format!("the history holds {}, but the code {}", found.history, found.code);
+        assert!(run.message.contains(&message), "{}", run.message);
+    }
+    let page = executor.verify_all(&Filter::new().id_prefix("order-").limit(3))?;
+    assert_eq!((page.tried, page.parked.len()), (3, 2));
     Ok(())
 }

@@ -6,16 +6,22 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::time::ago;
 
-/// Shows the runs in a file of dacapo, and deletes or moves them.
+/// Shows and manages the runs in a file of dacapo: in the process that has it open, by the socket beside it, or
+/// at rest.
 ///
 /// Codes: 0 done, 1 failed, 2 wrong usage, 3 no such run, 4 the answer is no (damage was found, runs are
-/// parked), 5 a run is not in a state for it, 6 the file is in use.
+/// parked, the run that was watched failed), 5 a run is not in a state for it, or needs its program, 6 the file
+/// is in use and nobody answers.
 #[derive(Parser, Debug)]
 #[command(name = "dacapo", version)]
 pub(crate) struct Args {
     /// The file; without it, the only *.redb in this folder.
     #[arg(short, long, global = true, env = "DACAPO_FILE")]
     pub(crate) file: Option<PathBuf>,
+
+    /// The socket of the process that has the file open; without it, the one beside the file.
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "file")]
+    pub(crate) socket: Option<PathBuf>,
 
     /// One JSON object a line.
     #[arg(long, global = true)]
@@ -66,7 +72,50 @@ pub(crate) enum Command {
     /// The file in numbers.
     Stats,
     /// Holds everything against its checksums.
-    Check,
+    Check {
+        /// Holds the unfinished runs against the code of the process, or of this program, instead.
+        #[arg(long)]
+        code: bool,
+    },
+    /// Follows a run until it ends, or what becomes of the newest runs.
+    Watch {
+        /// The run.
+        id: Option<String>,
+    },
+    /// Asks runs to end.
+    Cancel(Chosen),
+    /// Takes up runs that are parked.
+    Resume(Chosen),
+    /// Takes up runs that failed or were cancelled, from what they achieved.
+    Retry(Chosen),
+    /// Sends a message to a run.
+    Send {
+        /// The run.
+        id: String,
+        /// The channel, which the program has to know (Builder::channel).
+        channel: String,
+        /// The message; - for what is on the input.
+        #[arg(value_name = "JSON")]
+        message: String,
+        /// With a key it arrives once.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Starts a run.
+    Start {
+        /// The name of its workflow.
+        workflow: String,
+        /// Its id.
+        id: String,
+        /// What it is started with; - for what is on the input.
+        #[arg(value_name = "JSON")]
+        input: String,
+        /// What it is found by.
+        #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+        attribute: Vec<(String, String)>,
+    },
+    /// Makes a copy of a run up to a place of its history; it is parked.
+    Fork(Fork),
     /// Deletes runs that have ended or are parked.
     Delete(Delete),
     /// Deletes runs that ended long ago, or are too many.
@@ -80,11 +129,16 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Takes in runs that were exported; they are parked.
+    /// Takes in runs that were exported; they are parked until they are resumed.
     Import {
         /// What was exported.
         #[arg(value_name = "FILE")]
         from: PathBuf,
+    },
+    /// The page for man, of the program or of a command.
+    Man {
+        /// The command.
+        command: Option<String>,
     },
     /// Completion for a shell.
     Completion {
@@ -170,16 +224,76 @@ pub(crate) struct Parked {
     pub(crate) quiet: bool,
 }
 
+/// Some runs.
+#[derive(clap::Args, Debug)]
+#[group(id = "chosen", required = true, multiple = true, args = [
+    "ids", "all", "state", "workflow", "prefix", "attribute", "since", "grep", "reason",
+])]
+pub(crate) struct Chosen {
+    /// These runs.
+    #[arg(value_name = "ID", conflicts_with_all = FILTERS)]
+    pub(crate) ids: Vec<String>,
+    /// All that are in a state for it.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Those in these states.
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<State>,
+    /// Those of this workflow.
+    #[arg(long)]
+    pub(crate) workflow: Option<String>,
+    /// Those whose id begins so.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Those with this attribute.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) attribute: Vec<(String, String)>,
+    /// Those started within so long: 90s, 5m, 2h, 3d.
+    #[arg(long, value_name = "TIME", value_parser = ago)]
+    pub(crate) since: Option<u64>,
+    /// Those whose input, output or error has this text.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+    /// Those that are parked for this: diverged, panicked.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) sure: Sure,
+}
+
+/// What there is beside ids.
+const FILTERS: [&str; 8] =
+    ["all", "state", "workflow", "prefix", "attribute", "since", "grep", "reason"];
+
 #[derive(clap::Args, Debug)]
 pub(crate) struct Delete {
-    /// The runs.
-    #[arg(required = true, value_name = "ID")]
-    pub(crate) ids: Vec<String>,
     /// With all that they have started, as far as it has ended.
     #[arg(long)]
     pub(crate) children: bool,
     #[command(flatten)]
-    pub(crate) sure: Sure,
+    pub(crate) chosen: Chosen,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(id = "cut", required = true, args = ["at", "before"])]
+pub(crate) struct Fork {
+    /// The run.
+    pub(crate) id: String,
+    /// Keeps the records before this one; 1 is the same input again.
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) at: Option<u64>,
+    /// Keeps what comes before the outcome of this operation.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) before: Option<String>,
+    /// The id of the copy.
+    #[arg(long = "as", value_name = "ID")]
+    pub(crate) copy: Option<String>,
+    /// It goes on at once.
+    #[arg(long)]
+    pub(crate) run: bool,
+    /// Only says what it would be.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -230,4 +344,14 @@ pub(crate) enum State {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it has no \"=\"")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Args::command().debug_assert();
+    }
 }

@@ -4,57 +4,97 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dacapo::store::Options;
-use dacapo::{Builder, Executor, RunInfo};
-use dacapo_inspect::Source;
+use dacapo::{Builder, Executor};
+use dacapo_control::{Client, Reached};
 
+use crate::place::{Opened, Place};
 use crate::trouble::{Kind, Trouble};
 
-/// A file that is looked at.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    /// What a header calls it.
-    pub(crate) name: String,
-    pub(crate) executor: Executor,
+/// What the file is opened for, if nobody has it open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// It is looked at.
+    Look,
+    /// It is changed. No workflow is known then, so no run is taken up.
+    Change,
+    /// A run is copied: its workflow says what would begin, and no run is taken up.
+    Copy,
+    /// Runs are replayed beside, by the workflows of this program.
+    Rehearse,
+    /// Runs go on, by the workflows of this program.
+    Run,
 }
 
-impl Opened {
-    pub(crate) fn source(&self) -> Source<'_> {
-        Source::new(&self.executor)
+/// Which file is meant, and what is known of its workflows.
+pub(crate) struct Files {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
+    /// `None`: this program knows no workflows.
+    pub(crate) builder: Option<Builder>,
+}
+
+impl Files {
+    /// The process that has the file open, or else the file.
+    pub(crate) fn place(self, purpose: Purpose) -> Result<Place, Trouble> {
+        if let Some(socket) = &self.socket {
+            return match Client::reach(socket)? {
+                Reached::Live(client) => {
+                    let name =
+                        client.file().map(Path::new).map_or_else(|| name_of(socket), name_of);
+                    Ok(Place::Live(name, client))
+                }
+                Reached::Nobody => {
+                    let message = format!(
+                        "nobody serves the socket {}: start its process, or name the file with -f FILE",
+                        socket.display()
+                    );
+                    Err(Trouble::new(Kind::InUse, message))
+                }
+            };
+        }
+        let path = path_of(self.file.as_deref())?;
+        if let Reached::Live(client) = Client::reach(&dacapo_control::socket_beside(&path))? {
+            return Ok(Place::Live(name_of(&path), client));
+        }
+        let executor = match (purpose, self.builder) {
+            (Purpose::Look, builder) => builder
+                .unwrap_or_else(Executor::builder)
+                .look_at(Options::new().read_only().open(&path)?)?,
+            (Purpose::Change, _) => Executor::builder().open_with(Options::new().open(&path)?)?,
+            (Purpose::Copy, builder) => {
+                let builder = builder.unwrap_or_else(Executor::builder);
+                builder.look_at(Options::new().open(&path)?)?
+            }
+            (Purpose::Rehearse, Some(builder)) => {
+                builder.look_at(Options::new().read_only().open(&path)?)?
+            }
+            (Purpose::Run, Some(builder)) => builder.open_with(Options::new().open(&path)?)?,
+            (Purpose::Rehearse | Purpose::Run, None) => return Err(needs_code(&path)),
+        };
+        Ok(Place::Rest(Opened { name: name_of(&path), executor }))
     }
 
-    /// A pass of a run; without a number the last one.
-    pub(crate) fn find(&self, id: &str, pass: Option<u32>) -> Result<RunInfo, Trouble> {
-        self.source().find(id, pass)?.ok_or_else(|| {
-            let message = format!(
-                "run {id:?} has no pass {} in this file: see \"dacapo list --prefix {id} --state continued\"",
-                pass.unwrap_or_default()
-            );
-            Trouble::new(Kind::NoSuchRun, message)
-        })
+    /// The file at rest, opened to read, in another way. `None`: a process has it open, and answers.
+    pub(crate) fn at_rest(&self, options: Options) -> Result<Option<Opened>, Trouble> {
+        if self.socket.is_some() {
+            return Ok(None);
+        }
+        let path = path_of(self.file.as_deref())?;
+        if let Reached::Live(_) = Client::reach(&dacapo_control::socket_beside(&path))? {
+            return Ok(None);
+        }
+        let store = options.read_only().open(&path)?;
+        Ok(Some(Opened { name: name_of(&path), executor: Executor::builder().look_at(store)? }))
     }
 }
 
-/// Opens the file to look at it.
-pub(crate) fn open(builder: Builder, file: Option<&Path>) -> Result<Opened, Trouble> {
-    open_with(builder, file, Options::new())
-}
-
-/// The same, in another way.
-pub(crate) fn open_with(
-    builder: Builder,
-    file: Option<&Path>,
-    options: Options,
-) -> Result<Opened, Trouble> {
-    let path = path_of(file)?;
-    let store = options.read_only().open(&path)?;
-    Ok(Opened { name: name_of(&path), executor: builder.look_at(store)? })
-}
-
-/// Opens the file to change it. No workflow is known, so no run is taken up.
-pub(crate) fn open_to_change(file: Option<&Path>) -> Result<Opened, Trouble> {
-    let path = path_of(file)?;
-    let store = Options::new().open(&path)?;
-    Ok(Opened { name: name_of(&path), executor: Executor::builder().open_with(store)? })
+/// This program cannot run what the file holds.
+fn needs_code(path: &Path) -> Trouble {
+    let message = format!(
+        "nobody runs {}, and this program has not its workflows: start the process that does, or do it with a          program of your own, whose main calls dacapo_cli::run(builder)",
+        path.display()
+    );
+    Trouble::new(Kind::NotInThisState, message)
 }
 
 fn name_of(path: &Path) -> String {

@@ -24,6 +24,7 @@ mod trouble;
 mod text;
 mod time;
 mod out;
+mod place;
 mod file;
 mod axis;
 mod bars;
@@ -35,14 +36,28 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use dacapo::Builder;
+use dacapo_control::{Act, Given};
 
 use args::{Args, Command};
+use file::{Files, Purpose};
 use out::Out;
 use trouble::{Kind, Trouble};
 
 /// Does what the command line says, with the workflows and settings of `builder`, and gives the code to end
 /// with.
+///
+/// If no process has the file open, what has runs go on is done by this one: it opens the file, as a process that
+/// runs the workflows does, until that is committed.
 pub fn run(builder: Builder) -> ExitCode {
+    main_of(Some(builder))
+}
+
+/// The same without workflows: what has runs go on needs the process that has the file open.
+pub fn run_without_workflows() -> ExitCode {
+    main_of(None)
+}
+
+fn main_of(builder: Option<Builder>) -> ExitCode {
     let matches = match Args::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -59,7 +74,7 @@ pub fn run(builder: Builder) -> ExitCode {
     });
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(trouble) if trouble.is(Kind::ClosedPipe) => ExitCode::SUCCESS,
+        Err(trouble) if trouble.is_closed_pipe() => ExitCode::SUCCESS,
         Err(trouble) => {
             // Nobody is left who could be told that this fails.
             let _ = writeln!(io::stderr(), "{}", trouble.shown(is_json));
@@ -84,29 +99,44 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn carry_out(builder: Builder, args: Args, out: &mut Out) -> Result<u8, Trouble> {
-    let Args { file, command, .. } = args;
-    let open = |builder| file::open(builder, file.as_deref());
+fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, Trouble> {
+    let Args { file, socket, command, .. } = args;
+    let files = Files { file, socket, builder };
+    let look = |files: Files| files.place(Purpose::Look);
+    let change = |files: Files| files.place(Purpose::Change);
+    let go_on = |files: Files| files.place(Purpose::Run);
     match command {
-        Command::List(list) => commands::list::list(&open(builder)?, &list, out),
-        Command::Show(show) => commands::show::show(&open(builder)?, &show, out),
-        Command::Value(value) => commands::value::value(&open(builder)?, &value, out),
-        Command::Parked(parked) => commands::parked::parked(&open(builder)?, &parked, out),
-        Command::Why { id } => commands::why::why(&open(builder)?, &id, out),
-        Command::Stats => commands::stats::stats(&open(builder)?, out),
-        Command::Check => commands::check::check(file.as_deref(), out),
-        Command::Delete(delete) => {
-            commands::delete::delete(&file::open_to_change(file.as_deref())?, &delete, out)
+        Command::List(list) => commands::list::list(&look(files)?, &list, out),
+        Command::Show(show) => commands::show::show(&look(files)?, &show, out),
+        Command::Value(value) => commands::value::value(&look(files)?, &value, out),
+        Command::Parked(parked) => commands::parked::parked(&look(files)?, &parked, out),
+        Command::Why { id } => commands::why::why(&look(files)?, &id, out),
+        Command::Stats => commands::stats::stats(&look(files)?, out),
+        Command::Check { code: true } => {
+            commands::check::code(&files.place(Purpose::Rehearse)?, out)
         }
-        Command::Prune(prune) => {
-            commands::delete::prune(&file::open_to_change(file.as_deref())?, &prune, out)
+        Command::Check { code: false } => commands::check::check(files, out),
+        Command::Watch { id } => commands::watch::watch(&look(files)?, id.as_deref(), out),
+        Command::Cancel(chosen) => commands::act::act(&go_on(files)?, Act::Cancel, &chosen, out),
+        Command::Resume(chosen) => commands::act::act(&go_on(files)?, Act::Resume, &chosen, out),
+        Command::Retry(chosen) => commands::act::act(&go_on(files)?, Act::Retry, &chosen, out),
+        Command::Send { id, channel, message, key } => {
+            let given = Given::Message { to: id, channel, key };
+            commands::give::give(&go_on(files)?, &given, message, out)
         }
+        Command::Start { workflow, id, input, attribute } => {
+            let given = Given::Input { workflow, id, attributes: attribute };
+            commands::give::give(&go_on(files)?, &given, input, out)
+        }
+        Command::Fork(fork) if fork.run => commands::fork::fork(&go_on(files)?, &fork, out),
+        Command::Fork(fork) => commands::fork::fork(&files.place(Purpose::Copy)?, &fork, out),
+        Command::Delete(delete) => commands::act::delete(&change(files)?, &delete, out),
+        Command::Prune(prune) => commands::act::prune(&change(files)?, &prune, out),
         Command::Export { ids, output } => {
-            commands::moved::export(&open(builder)?, &ids, output.as_deref(), out)
+            commands::moved::export(&look(files)?, &ids, output.as_deref(), out)
         }
-        Command::Import { from } => {
-            commands::moved::import(&file::open_to_change(file.as_deref())?, &from, out)
-        }
+        Command::Import { from } => commands::moved::import(&change(files)?, &from, out),
+        Command::Man { command } => commands::man::man(command.as_deref(), out),
         Command::Completion { shell } => {
             let mut command = Args::command();
             let mut script = Vec::new();

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dacapo_cli::run(dacapo::Executor::builder())
+    dacapo_cli::run_without_workflows()
 }

@@ -85,6 +85,13 @@ impl Out {
         if self.buffer.len() > 1 << 16 { self.flush() } else { Ok(()) }
     }
 
+    /// A JSON object that came from elsewhere, on a line.
+    pub(crate) fn text_of_json(&mut self, json: &str) -> io::Result<()> {
+        self.buffer.extend(json_safe(json).as_bytes());
+        self.buffer.push(b'\n');
+        Ok(())
+    }
+
     /// Something long that came from a file, on a line.
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
         self.line(&safe(text))

@@ -53,6 +53,21 @@ impl Zone {
         }
     }
 
+    /// The time of day.
+    pub(crate) fn clock(&self, time: Time) -> String {
+        self.at(time).strftime("%H:%M:%S.%3f").to_string()
+    }
+
+    /// That of this moment: the program may go on for long.
+    pub(crate) fn clock_now(&self) -> String {
+        Timestamp::now().to_zoned(self.zone.clone()).strftime("%H:%M:%S.%3f").to_string()
+    }
+
+    /// How far it is from this moment.
+    pub(crate) fn distance_now(&self, time: Time) -> String {
+        Self { zone: self.zone.clone(), now: Timestamp::now() }.distance(time)
+    }
+
     /// "in 14 s", "25 m ago".
     pub(crate) fn distance(&self, time: Time) -> String {
         let (time, now) = (time.as_nanos(), self.now());

@@ -2,109 +2,85 @@
 
 use std::io;
 
-use serde::Serialize;
+pub(crate) use dacapo_control::Code as Kind;
+use dacapo_control::Problem;
 
 use crate::text::{json_safe, safe};
+
+/// What to do about a file that somebody has open who cannot be asked.
+const NO_SOCKET: &str = "whoever has it open serves no socket: have it call \
+    dacapo_control::Control::beside_file, name its socket with --socket, or look at a copy, which \
+    Executor::backup makes";
 
 /// Something that goes wrong.
 #[derive(Debug)]
 pub(crate) struct Trouble {
-    kind: Kind,
-    message: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// The disk, or what refuses.
-    Failed,
-    NoSuchFile,
-    NotAStore,
-    Damaged,
-    Usage,
-    NoSuchRun,
-    NoSuchValue,
-    /// The run has not ended, or has.
-    NotInThisState,
-    InUse,
+    problem: Problem,
     /// Whoever reads the output has gone.
-    ClosedPipe,
-}
-
-/// As JSON has it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    kind: &'static str,
-    code: &'static str,
-    message: &'a str,
+    is_closed_pipe: bool,
 }
 
 impl Trouble {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { problem: Problem::new(kind, message.into()), is_closed_pipe: false }
     }
 
     pub(crate) fn is(&self, kind: Kind) -> bool {
-        self.kind == kind
+        self.problem.code == kind
+    }
+
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        self.is_closed_pipe
     }
 
     pub(crate) fn message(&self) -> &str {
-        &self.message
+        &self.problem.message
     }
 
     /// What the program ends with.
     pub(crate) fn code(&self) -> u8 {
-        match self.kind {
-            Kind::ClosedPipe => 0,
-            Kind::Failed | Kind::NotAStore | Kind::Damaged => 1,
+        match self.problem.code {
             Kind::Usage | Kind::NoSuchFile => 2,
             Kind::NoSuchRun | Kind::NoSuchValue => 3,
             Kind::NotInThisState => 5,
             Kind::InUse => 6,
+            // Those of the disk, and of another version.
+            _ => 1,
         }
     }
 
     /// One line.
     pub(crate) fn shown(&self, is_json: bool) -> String {
-        if !is_json {
-            return format!("dacapo: {}", safe(&self.message));
+        match is_json {
+            false => format!("dacapo: {}", safe(&self.problem.message)),
+            true => json_safe(&serde_json::to_string(&self.problem).expect("texts are JSON")),
         }
-        let code = match self.kind {
-            Kind::Failed | Kind::ClosedPipe => "failed",
-            Kind::NoSuchFile => "no-such-file",
-            Kind::NotAStore => "not-a-store",
-            Kind::Damaged => "damaged",
-            Kind::Usage => "usage",
-            Kind::NoSuchRun => "no-such-run",
-            Kind::NoSuchValue => "no-such-value",
-            Kind::NotInThisState => "not-in-this-state",
-            Kind::InUse => "in-use",
-        };
-        let error = Shown { kind: "error", code, message: &self.message };
-        json_safe(&serde_json::to_string(&error).expect("texts are JSON"))
     }
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        let kind = match error.kind() {
-            io::ErrorKind::BrokenPipe => Kind::ClosedPipe,
-            _ => Kind::Failed,
-        };
-        Self::new(kind, format!("the output cannot be written: {error}"))
+        let is_closed_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        let message = format!("the output cannot be written: {error}");
+        Self { is_closed_pipe, ..Self::new(Kind::Failed, message) }
+    }
+}
+
+impl From<Problem> for Trouble {
+    fn from(mut problem: Problem) -> Self {
+        if problem.code == Kind::NoSuchRun {
+            problem.message = problem.message.replace(
+                "check the id, or start it",
+                "see \"dacapo list --prefix TEXT\" or \"--grep TEXT\"",
+            );
+        }
+        Self { problem, is_closed_pipe: false }
     }
 }
 
 impl From<dacapo::Error> for Trouble {
     fn from(error: dacapo::Error) -> Self {
-        let kind = if error.is_not_found() { Kind::NoSuchRun } else { Kind::Failed };
-        let message = match kind {
-            Kind::NoSuchRun => error.to_string().replace(
-                "check the id, or start it",
-                "see \"dacapo list --prefix TEXT\" or \"--grep TEXT\"",
-            ),
-            _ => error.to_string(),
-        };
-        Self::new(kind, message)
+        Problem::from(error).into()
     }
 }
 
@@ -117,7 +93,7 @@ impl From<dacapo::store::Error> for Trouble {
             _ => Kind::Failed,
         };
         let message = match kind {
-            Kind::InUse => format!("{error}; or look at a copy: Executor::backup makes one"),
+            Kind::InUse => format!("{error}; {NO_SOCKET}"),
             _ => error.to_string(),
         };
         Self::new(kind, message)

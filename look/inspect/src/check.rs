@@ -1,9 +1,9 @@
 //! A file held against its checksums.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What came of a check.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename = "checked")]
 #[non_exhaustive]
 pub struct Checked {
@@ -18,7 +18,7 @@ pub struct Checked {
 }
 
 /// Something that is damaged.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename = "damage")]
 #[non_exhaustive]
 pub struct Damage {

@@ -3,19 +3,19 @@
 use std::error::Error as _;
 
 use dacapo::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why something failed, as it was recorded.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// What the error said.
     pub message: String,
     /// Its causes, the nearest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
     /// Whether no other attempt was to be made for it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permanent: bool,
 }
 

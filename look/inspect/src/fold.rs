@@ -9,6 +9,7 @@ use crate::time::Time;
 use crate::value::Value;
 
 /// What the records so far have left open.
+#[derive(Debug)]
 pub(crate) struct Fold {
     run: String,
     /// So many bytes are shown of each value.
@@ -59,6 +60,11 @@ impl Fold {
     }
 
     /// What has begun, and has no outcome.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Operation> {
+        self.open.values()
+    }
+
+    /// The same, at the end.
     pub(crate) fn into_open(self) -> impl Iterator<Item = Operation> {
         self.open.into_values()
     }

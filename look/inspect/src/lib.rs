@@ -15,7 +15,7 @@
 //! let source = Source::new(&executor);
 //! let row = source.rows(&Filter::new())?.remove(0);
 //! let json = serde_json::to_string(&row).expect("it is JSON");
-//! assert!(json.starts_with(r#"{"kind":"run","id":"greet-1","workflow":"greet","state":"completed""#));
+//! assert!(json.starts_with(r#"{"kind":"run","id":"greet-1","key":0,"workflow":"greet""#));
 //! # Ok::<(), Error>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -23,22 +23,34 @@
 
 mod time;
 mod json;
+mod reach;
 mod value;
 mod failure;
+mod counted;
 mod row;
 mod operation;
 mod fold;
 mod site;
 mod run;
 mod parked;
+mod recorded;
 mod check;
 mod statistics;
 mod source;
+mod listing;
+mod verified;
+mod watched;
+mod read;
 
 pub use check::{Checked, Damage};
+pub use counted::Counted;
 pub use failure::Failure;
+pub use listing::Listing;
 pub use operation::{Attempt, Operation, Outcome, Progress, Type};
-pub use parked::Parked;
+pub use parked::{Divergence, Parked};
+pub use reach::wait;
+pub use read::Unreadable;
+pub use recorded::Recorded;
 pub use row::{Activity, Row};
 pub use run::{Run, View, Which};
 pub use site::{Numbers, Shown, Site};
@@ -46,3 +58,5 @@ pub use source::Source;
 pub use statistics::Statistics;
 pub use time::Time;
 pub use value::Value;
+pub use verified::Verified;
+pub use watched::{Looked, Watched};

@@ -1,14 +1,15 @@
 //! What a run did, one by one.
 
 use dacapo::{HistoryEvent, OperationKind};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::time::Time;
 use crate::value::Value;
 
 /// Something that a run awaited, did, or that came to it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename = "operation")]
 #[non_exhaustive]
 pub struct Operation {
@@ -22,7 +23,7 @@ pub struct Operation {
     /// The name of a step, a channel, a topic or a workflow.
     pub name: String,
     /// The label of a step, the id of the other run, the key of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// How far it is.
     pub state: Progress,
@@ -35,15 +36,15 @@ pub struct Operation {
     /// How long it took, in nanoseconds.
     pub took: Option<u64>,
     /// It lasted at least so many nanoseconds: of what has no recorded beginning.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u64>,
     /// What came of it, or what it holds.
     pub outcome: Option<Outcome>,
     /// The attempts that are recorded to have failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_attempts: Vec<Attempt>,
     /// How often the end of a process interrupted it.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub interruptions: u32,
     /// The record of its outcome, or the last one about it.
     pub record: u64,
@@ -54,7 +55,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// What an operation is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Type {
@@ -91,7 +92,7 @@ pub enum Type {
 }
 
 /// How far an operation is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Progress {
@@ -110,8 +111,8 @@ pub enum Progress {
 }
 
 /// What came of an operation.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged, try_from = "AnyOutcome")]
 #[non_exhaustive]
 pub enum Outcome {
     /// A value.
@@ -123,8 +124,39 @@ pub enum Outcome {
     },
 }
 
+/// A value or an error. Text that is JSON is not kept as it is where serde has to look twice at it.
+#[derive(Deserialize)]
+struct AnyOutcome {
+    /// Also `null`, which is the value of a step without one.
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Box<RawValue>>,
+    #[serde(default)]
+    bytes: usize,
+    #[serde(default)]
+    whole: bool,
+    unreadable: Option<String>,
+    error: Option<Failure>,
+}
+
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(from).map(Some)
+}
+
+impl TryFrom<AnyOutcome> for Outcome {
+    type Error = &'static str;
+
+    fn try_from(any: AnyOutcome) -> Result<Self, &'static str> {
+        let AnyOutcome { value, bytes, whole, unreadable, error } = any;
+        match (value, error) {
+            (_, Some(error)) => Ok(Self::Error { error }),
+            (Some(value), None) => Ok(Self::Value(Value { value, bytes, whole, unreadable })),
+            (None, None) => Err("an outcome has a value or an error"),
+        }
+    }
+}
+
 /// An attempt of a step that failed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Which one it was, from 1.

@@ -1,8 +1,11 @@
 //! Runs, as a list shows them.
 
+use std::borrow::Cow;
+
 use dacapo::{HistoryEntry, HistoryEvent, HistoryPage, RunInfo, Timestamp};
 use serde::Serialize;
 
+use crate::counted::Counted;
 use crate::failure::Failure;
 use crate::operation::name_of;
 use crate::time::Time;
@@ -15,10 +18,12 @@ use crate::value::Value;
 pub struct Row {
     /// Its id.
     pub id: String,
+    /// Its key in the file: no other run of it has, or will have, the same.
+    pub key: u64,
     /// The name of its workflow.
     pub workflow: String,
     /// Where it stands: one word.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// What it does now: `now`, and what there is to say of that.
     #[serde(flatten)]
     pub now: Activity,
@@ -97,8 +102,9 @@ impl Row {
     pub(crate) fn new(run: &RunInfo, last: &HistoryPage, parked: Option<(String, String)>) -> Self {
         Self {
             id: run.id.clone(),
+            key: run.key.0,
             workflow: run.workflow.clone(),
-            state: run.state.name(),
+            state: run.state.name().into(),
             now: activity(run, last.entries.last(), parked),
             started_at: run.started_at.into(),
             changed_at: run.changed_at.into(),
@@ -111,14 +117,24 @@ impl Row {
 }
 
 impl Row {
+    pub(crate) fn counted(&self) -> Counted {
+        Counted {
+            id: self.id.clone(),
+            key: self.key,
+            workflow: self.workflow.clone(),
+            state: self.state.clone().into_owned(),
+            changed_at: self.changed_at,
+        }
+    }
+
     /// Where it stands, as people see it: of one that runs, what it does.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self.now {
             Activity::Asleep { .. } => "asleep",
             Activity::Waiting => "waiting",
             Activity::Retrying { .. } => "retrying",
-            _ => self.state,
+            _ => &self.state,
         }
     }
 }

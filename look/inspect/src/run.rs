@@ -40,6 +40,8 @@ pub struct View {
     pub to: u64,
     /// Which operations.
     pub which: Which,
+    /// Whether what is shown together has what it takes to draw it.
+    pub is_drawn: bool,
 }
 
 /// Which operations of a run are shown.
@@ -56,7 +58,7 @@ pub enum Which {
 
 impl Default for View {
     fn default() -> Self {
-        Self { value_bytes: Value::SHORT, to: u64::MAX, which: Which::Together }
+        Self { value_bytes: Value::SHORT, to: u64::MAX, which: Which::Together, is_drawn: false }
     }
 }
 
@@ -65,6 +67,12 @@ impl View {
     #[must_use]
     pub fn up_to(self, to: u64) -> Self {
         Self { to, ..self }
+    }
+
+    /// With what it takes to draw it.
+    #[must_use]
+    pub fn drawn(self) -> Self {
+        Self { is_drawn: true, ..self }
     }
 
     /// These operations.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::operation::{Operation, Progress, Type};
 use crate::time::Time;
 
 /// Many operations of one kind and one name.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename = "site")]
 #[non_exhaustive]
 pub struct Site {
@@ -30,16 +30,17 @@ pub struct Site {
     pub began_at: Option<Time>,
     /// When the last ended.
     pub ended_at: Option<Time>,
-    /// From when to when each of them took, in nanoseconds since 1970.
-    #[serde(skip)]
+    /// From when to when each of them took, in nanoseconds since 1970; of many, some. Only if it is to be
+    /// [drawn](crate::View::drawn).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<(u64, u64)>,
-    /// Five of those that failed, that were retried, and that took longest.
-    #[serde(skip)]
+    /// Five of those that failed, that were retried, and that took longest. Only if it is to be drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notable: Vec<Operation>,
 }
 
 /// How the operations of a site fared.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Numbers {
     /// How many there are.
@@ -92,6 +93,13 @@ pub enum Shown {
 }
 
 impl Shown {
+    /// Without what it takes to draw it.
+    pub(crate) fn undraw(&mut self) {
+        if let Self::Many(site) = self {
+            (site.spans, site.notable) = (Vec::new(), Vec::new());
+        }
+    }
+
     /// What comes first is shown first: by the beginning, where that is recorded, then by the records.
     pub(crate) fn order(&self) -> (Option<Time>, u64) {
         match self {
@@ -191,11 +199,21 @@ impl Gathered {
             numbers,
             began_at: self.spans.iter().map(|span| span.0).min().map(Time::from_nanos),
             ended_at: self.spans.iter().map(|span| span.1).max().map(Time::from_nanos),
-            spans: self.spans,
+            spans: some_of(self.spans),
             notable,
         };
         Some(Shown::Many(Box::new(site)))
     }
+}
+
+/// So many spans are enough to draw.
+const SPANS: usize = 12_000;
+
+/// Some of very many, evenly, with the last one.
+fn some_of(spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    let each = spans.len().div_ceil(SPANS).max(1);
+    let last = spans.last().copied().filter(|_| !(spans.len() - 1).is_multiple_of(each));
+    spans.iter().step_by(each).copied().chain(last).collect()
 }
 
 /// How many of these overlap, at most.

@@ -1,12 +1,19 @@
 //! Where runs are read from.
 
+use std::ops::Range;
+
 use dacapo::store::{Filter, RunKey, RunState};
-use dacapo::{Executor, HistoryEvent, HistoryPage, HistoryValue, ParkedRun, Result, RunInfo};
+use dacapo::{
+    AwaitedOperation, Executor, HistoryEntry, HistoryEvent, HistoryPage, HistoryValue, ParkedRun,
+    Remote, Result, RunInfo,
+};
 
 use crate::check::{Checked, Damage};
 use crate::fold::Fold;
 use crate::operation::Operation;
 use crate::parked::Parked;
+use crate::reach::Reach;
+use crate::recorded::Recorded;
 use crate::row::Row;
 use crate::run::{Run, View, Which};
 use crate::site::{Shown, Sites};
@@ -16,10 +23,10 @@ use crate::value::Value;
 /// Where runs are read from: an executor that lives, or one that was opened to look at a file
 /// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
 ///
-/// Of a live one ask on its thread: [`Remote::with`](dacapo::Remote::with) lends it.
+/// One that lives is asked on its thread, or [from another](Self::remote).
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    executor: &'a Executor,
+    reach: Reach<'a>,
 }
 
 /// So many records are read at once.
@@ -29,7 +36,31 @@ impl<'a> Source<'a> {
     /// Reads from an executor.
     #[must_use]
     pub fn new(executor: &'a Executor) -> Self {
-        Self { executor }
+        Self { reach: Reach::Here(executor) }
+    }
+
+    /// Reads from an executor on another thread, part by part, each between two of its rounds: it goes on
+    /// meanwhile, so what is read of a run that goes on is not of one moment.
+    ///
+    /// Each call waits for the executor, and is an error if it has stopped, or blocks for 30 s. On the
+    /// executor's own thread that would be for ever: use [`new`](Self::new) there.
+    #[must_use]
+    pub fn remote(remote: &'a Remote) -> Self {
+        Self { reach: Reach::There(remote) }
+    }
+
+    pub(crate) fn reach(&self) -> Reach<'a> {
+        self.reach
+    }
+
+    /// What is known of a run.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
+    pub fn info(&self, id: &str) -> Result<RunInfo> {
+        let id = id.to_owned();
+        self.reach.call(move |executor| executor.info(&id))
     }
 
     /// The runs that a filter keeps.
@@ -38,9 +69,17 @@ impl<'a> Source<'a> {
     ///
     /// If the store failed.
     pub fn rows(&self, filter: &Filter) -> Result<Vec<Row>> {
-        let runs = self.executor.runs(filter)?;
+        let filter = filter.clone();
+        self.reach.call(move |executor| Source::new(executor).rows_with(&executor.runs(&filter)?))
+    }
+
+    /// The rows of these runs, of which few are parked.
+    pub(crate) fn rows_with(&self, runs: &[RunInfo]) -> Result<Vec<Row>> {
         let has_parked = runs.iter().any(|run| run.state == RunState::Parked);
-        let parked = if has_parked { self.executor.parked()? } else { Vec::new() };
+        let parked = match has_parked {
+            true => self.reach.call(|executor| executor.parked())?,
+            false => Vec::new(),
+        };
         runs.iter().map(|run| self.row_with(run, &parked)).collect()
     }
 
@@ -50,9 +89,10 @@ impl<'a> Source<'a> {
     ///
     /// If the store failed.
     pub fn row(&self, run: &RunInfo) -> Result<Row> {
-        let parked =
-            if run.state == RunState::Parked { self.executor.parked()? } else { Vec::new() };
-        self.row_with(run, &parked)
+        let run = run.clone();
+        self.reach.call(move |executor| {
+            Ok(Source::new(executor).rows_with(std::slice::from_ref(&run))?.remove(0))
+        })
     }
 
     /// A pass of the run with this id: the first is 1, and without a number it is the last one. `None`: there
@@ -62,7 +102,7 @@ impl<'a> Source<'a> {
     ///
     /// If there is no such run ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
     pub fn find(&self, id: &str, pass: Option<u32>) -> Result<Option<RunInfo>> {
-        let mut run = self.executor.info(id)?;
+        let mut run = self.info(id)?;
         let pass = pass.unwrap_or(run.pass);
         while pass < run.pass {
             match self.before(&run)? {
@@ -75,7 +115,7 @@ impl<'a> Source<'a> {
 
     /// The pass before.
     fn before(&self, run: &RunInfo) -> Result<Option<RunInfo>> {
-        let first = self.executor.history_of(run.key, 0..1)?.entries;
+        let first = self.history(run.key, 0..1)?.entries;
         let Some(HistoryEvent::Submitted { before: Some(before), .. }) =
             first.first().map(|entry| &entry.event)
         else {
@@ -84,12 +124,17 @@ impl<'a> Source<'a> {
         // A filter begins behind a key.
         let behind = before.0.checked_sub(1).map(RunKey);
         let filter = behind.into_iter().fold(Filter::new().limit(1), Filter::after);
-        Ok(self.executor.runs(&filter)?.pop().filter(|row| row.key == *before))
+        let runs = self.reach.call(move |executor| executor.runs(&filter))?;
+        Ok(runs.into_iter().next_back().filter(|row| row.key == *before))
+    }
+
+    pub(crate) fn history(&self, run: RunKey, seqs: Range<u64>) -> Result<HistoryPage> {
+        self.reach.call(move |executor| executor.history_of(run, seqs))
     }
 
     fn row_with(&self, run: &RunInfo, parked: &[ParkedRun]) -> Result<Row> {
-        let records = self.executor.history_of(run.key, 0..0)?.records;
-        let last = self.executor.history_of(run.key, records.saturating_sub(1)..records)?;
+        let records = self.history(run.key, 0..0)?.records;
+        let last = self.history(run.key, records.saturating_sub(1)..records)?;
         let is_it = |parked: &&ParkedRun| parked.id == run.id && run.state == RunState::Parked;
         let parked = parked.iter().find(is_it);
         let parked = parked.map(|parked| (parked.reason.to_string(), parked.message.clone()));
@@ -105,11 +150,11 @@ impl<'a> Source<'a> {
         const LOOKED_AT: usize = 64 << 10;
         // Most histories are short, and one reading costs less than two.
         const FEW: u64 = 20;
-        let first = self.executor.history_of(run, 0..FEW)?;
+        let first = self.history(run, 0..FEW)?;
         let last = first.records.saturating_sub(1).max(FEW)..first.records;
         let last = match last.is_empty() {
             true => Vec::new(),
-            false => self.executor.history_of(run, last)?.entries,
+            false => self.history(run, last)?.entries,
         };
         let has = |value: &HistoryValue| Value::new(value, LOOKED_AT).json().contains(text);
         Ok(first.entries.iter().chain(&last).any(|entry| match &entry.event {
@@ -140,11 +185,11 @@ impl<'a> Source<'a> {
                 _ => {}
             }
         };
-        self.pages(run.key, view.to, |page| {
+        self.histories(run.key, view.to, |page| {
             page.entries.iter().filter_map(|entry| fold.add(entry)).for_each(&mut keep);
         })?;
         if view.to == u64::MAX
-            && let Some(awaited) = self.executor.awaited(&run.id)?
+            && let Some(awaited) = self.awaited(&run.id)?
         {
             awaited.iter().for_each(|awaited| fold.awaits(awaited));
         }
@@ -154,14 +199,27 @@ impl<'a> Source<'a> {
         shown.sort_by_key(Shown::order);
         let (outcome, ended_at) = end.unzip();
         let to = row.records.min(view.to);
+        if !view.is_drawn {
+            shown.iter_mut().for_each(Shown::undraw);
+        }
         Ok(Run { row, input, outcome, ended_at, operations, to, shown })
     }
 
+    pub(crate) fn awaited(&self, id: &str) -> Result<Option<Vec<AwaitedOperation>>> {
+        let id = id.to_owned();
+        self.reach.call(move |executor| executor.awaited(&id))
+    }
+
     /// All of a history up to a record, part by part.
-    fn pages(&self, run: RunKey, to: u64, mut read: impl FnMut(&HistoryPage)) -> Result<()> {
+    pub(crate) fn histories(
+        &self,
+        run: RunKey,
+        to: u64,
+        mut read: impl FnMut(&HistoryPage),
+    ) -> Result<()> {
         let mut next = Some(0);
         while let Some(from) = next {
-            let page = self.executor.history_of(run, from..to.min(from + PAGE))?;
+            let page = self.history(run, from..to.min(from + PAGE))?;
             let behind = from + PAGE;
             next = page.next.or((behind < page.records.min(to)).then_some(behind));
             read(&page);
@@ -169,20 +227,16 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// The recorded value of a run that `which` chooses, of any size.
+    /// A recorded value of a run, of any size.
     ///
     /// # Errors
     ///
     /// If the store failed.
-    pub fn value(
-        &self,
-        run: &RunInfo,
-        which: impl Fn(u64, &HistoryEvent) -> Option<HistoryValue>,
-    ) -> Result<Option<Value>> {
+    pub fn value(&self, run: &RunInfo, which: Recorded) -> Result<Option<Value>> {
         let mut found = None;
-        self.pages(run.key, u64::MAX, |page| {
-            let mut chosen = page.entries.iter().filter_map(|entry| which(entry.seq, &entry.event));
-            found = found.take().or_else(|| chosen.next());
+        self.histories(run.key, u64::MAX, |page| {
+            let of = |entry: &HistoryEntry| which.of(entry.seq, &entry.event);
+            found = found.take().or_else(|| page.entries.iter().find_map(of));
         })?;
         Ok(found.map(|value| Value::new(&value, usize::MAX)))
     }
@@ -193,15 +247,10 @@ impl<'a> Source<'a> {
     ///
     /// If the store failed.
     pub fn parked(&self) -> Result<Vec<Parked>> {
-        let parked = self.executor.parked()?.into_iter().map(|run| Parked {
-            parked_at: self.executor.info(&run.id).ok().map(|info| info.changed_at.into()),
-            id: run.id,
-            workflow: run.workflow,
-            reason: run.reason.to_string(),
-            message: run.message,
-            build: run.build,
-        });
-        Ok(parked.collect())
+        self.reach.call(|executor| {
+            let parked = executor.parked()?.into_iter();
+            Ok(parked.map(|run| Parked::new(run, executor)).collect())
+        })
     }
 
     /// The store in numbers.
@@ -210,7 +259,7 @@ impl<'a> Source<'a> {
     ///
     /// If the store failed.
     pub fn statistics(&self) -> Result<Statistics> {
-        Ok(self.executor.statistics()?.into())
+        Ok(self.reach.call(|executor| executor.statistics())?.into())
     }
 
     /// Reads every row, record and value, and tells what is damaged.
@@ -224,7 +273,7 @@ impl<'a> Source<'a> {
         loop {
             let filter = Filter::new().limit(1_000);
             let filter = after.into_iter().fold(filter, Filter::after);
-            let runs = self.executor.runs(&filter)?;
+            let runs = self.reach.call(move |executor| executor.runs(&filter))?;
             for run in &runs {
                 self.check_run(run, &mut checked, &mut tell)?;
             }
@@ -242,7 +291,7 @@ impl<'a> Source<'a> {
         tell: &mut dyn FnMut(Damage),
     ) -> Result<()> {
         checked.runs += 1;
-        self.pages(run.key, u64::MAX, |page| {
+        self.histories(run.key, u64::MAX, |page| {
             for entry in &page.entries {
                 checked.records += 1;
                 let value = values_of(&entry.event);

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use dacapo::store::RunState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 /// A store in numbers.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename = "statistics")]
 #[non_exhaustive]
 pub struct Statistics {
     /// How many bytes it takes on the disk, if it is a file.
     pub bytes: Option<u64>,
     /// How many runs there are in each state; each pass counts as one.
-    pub runs: BTreeMap<&'static str, u64>,
+    pub runs: BTreeMap<String, u64>,
     /// How many runs have not ended.
     pub unfinished: u64,
     /// How many have.
@@ -31,7 +31,7 @@ impl From<dacapo::Statistics> for Statistics {
         let states = RunState::ALL.into_iter();
         Self {
             bytes: of.bytes,
-            runs: states.map(|state| (state.name(), of.runs[state])).collect(),
+            runs: states.map(|state| (state.name().to_owned(), of.runs[state])).collect(),
             unfinished: of.runs.unfinished(),
             ended: of.runs.ended(),
             commits: of.commits,

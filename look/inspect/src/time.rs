@@ -1,9 +1,11 @@
 //! Points in time, as JSON has them.
 
 use std::fmt;
+use std::str::FromStr;
 
 use dacapo::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time: it serializes as RFC 3339 has it, in UTC.
 ///
@@ -69,5 +71,59 @@ fn date(days: u64) -> (u64, u64, u64) {
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|()| D::Error::custom(format_args!("{text:?} is no time in UTC")))
+    }
+}
+
+impl FromStr for Time {
+    type Err = ();
+
+    /// As it is shown, and no other form.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let fields: Vec<&str> = text.split(['-', 'T', ':', '.', 'Z']).collect();
+        let [year, month, day, hour, minute, second, part, ""] = fields[..] else { return Err(()) };
+        let number = |text: &str| text.parse::<u64>().map_err(|_| ());
+        let (year, month, day) = (number(year)?, number(month)?, number(day)?);
+        let of_day = number(hour)? * 3_600 + number(minute)? * 60 + number(second)?;
+        let within = (1_970..2_555).contains(&year) && (1..13).contains(&month) && day < 32;
+        let scale = 9_u32.checked_sub(part.len() as u32).ok_or(())?;
+        let nanos = number(part)? * 10_u64.pow(scale);
+        let seconds = within.then(|| days(year, month, day) * 86_400 + of_day).ok_or(())?;
+        let time =
+            Self(seconds.checked_mul(1_000_000_000).ok_or(())?.checked_add(nanos).ok_or(())?);
+        if time.to_string() == text { Ok(time) } else { Err(()) }
+    }
+}
+
+/// How many days after the start of 1970 a date is; the inverse of [`date`].
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month > 2 { year } else { year - 1 };
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day.max(1) - 1;
+    year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_back() {
+        for time in [0, 1, 951_782_400_000_000_001, 1_795_608_247_120_000_000, u64::MAX] {
+            assert_eq!(Time(time).to_string().parse(), Ok(Time(time)));
+        }
+        for day in 0..40_000 {
+            let time = Time(day * 86_400_000_000_000);
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        for wrong in ["", "2026-13-01T00:00:00.000Z", "2026-02-30T00:00:00.000Z", "2026-01-01", "x"]
+        {
+            assert_eq!(wrong.parse::<Time>(), Err(()), "{wrong}");
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Recorded values, as far as they are shown.
 
 use dacapo::HistoryValue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json;
 
 /// A recorded value, as far as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Value {
     /// It as JSON; `null` if it cannot be read.
@@ -17,7 +17,7 @@ pub struct Value {
     /// Whether all of it is here. If not, "…" stands for the rest.
     pub whole: bool,
     /// Why it cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
 

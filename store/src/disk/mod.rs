@@ -281,6 +281,10 @@ impl Store for RedbStore {
         self.origin.file()?.metadata().ok().map(|data| data.len())
     }
 
+    fn path(&self) -> Option<String> {
+        self.origin.path()?.to_str().map(String::from)
+    }
+
     fn marker(&self) -> Vec<u8> {
         self.marker.read()
     }

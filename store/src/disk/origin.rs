@@ -75,6 +75,11 @@ impl Origin {
         self.process = self.process.wrapping_add(1);
     }
 
+    /// Where it lies, if it is a file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|open| &*open.path)
+    }
+
     /// The open file, if it is one.
     pub(super) fn file(&self) -> Option<&File> {
         self.file.as_ref().map(|open| &open.file)

@@ -1,44 +1,45 @@
 //! `dacapo check`.
 
-use std::path::Path;
-
-use dacapo::Executor;
 use dacapo::store::Options;
 use dacapo_inspect::Damage;
 
-use crate::file::{self, Opened};
+use super::parked::about;
+use crate::file::{Files, Purpose};
 use crate::out::{Out, Paint};
+use crate::place::Place;
 use crate::text::{counted, safe};
 use crate::trouble::{Kind, Trouble};
 
-/// Reads every page, row, record and value, and tells what is damaged.
-pub(crate) fn check(path: Option<&Path>, out: &mut Out) -> Result<u8, Trouble> {
-    let whole = file::open_with(Executor::builder(), path, Options::new().check_all_pages());
-    let opened = match whole {
+/// Reads every page, row, record and value, and tells what is damaged. Of a file that a process has open, every
+/// row, record and value.
+pub(crate) fn check(files: Files, out: &mut Out) -> Result<u8, Trouble> {
+    match files.at_rest(Options::new().check_all_pages()) {
+        Ok(Some(file)) => read(&Place::Rest(file), 0, out),
+        Ok(None) => read(&files.place(Purpose::Look)?, 0, out),
         Err(trouble) if trouble.is(Kind::Damaged) => {
             told(&Damage::of_file(trouble.message()), out)?;
             // Perhaps it can be told whom that concerns.
-            match file::open_with(Executor::builder(), path, Options::new()) {
-                Ok(opened) => opened,
-                Err(_) => return Ok(4),
+            match files.at_rest(Options::new()) {
+                Ok(Some(file)) => read(&Place::Rest(file), 1, out),
+                Ok(None) | Err(_) => Ok(4),
             }
         }
-        whole => return read(&whole?, 0, out),
-    };
-    read(&opened, 1, out)
+        Err(trouble) => Err(trouble),
+    }
 }
 
 /// Reads all runs of a file of which so much is known to be damaged.
-fn read(opened: &Opened, damaged: u64, out: &mut Out) -> Result<u8, Trouble> {
+fn read(place: &Place, damaged: u64, out: &mut Out) -> Result<u8, Trouble> {
     let mut damages = Vec::new();
-    let checked = opened.source().check(|damage| damages.push(damage));
+    let checked = place.check(|damage| damages.push(damage));
     for damage in &damages {
         told(damage, out)?;
     }
     let checked = match checked {
         Ok(checked) => checked,
-        Err(error) => {
-            told(&Damage::of_file(&error.to_string()), out)?;
+        Err(trouble) if place.is_live() => return Err(trouble),
+        Err(trouble) => {
+            told(&Damage::of_file(trouble.message()), out)?;
             return Ok(4);
         }
     };
@@ -51,9 +52,36 @@ fn read(opened: &Opened, damaged: u64, out: &mut Out) -> Result<u8, Trouble> {
             (_, 0) => Paint::Bad.on("every record can be read, and the file is damaged elsewhere"),
             (_, some) => Paint::Bad.on(&format!("{} damaged", counted(some, "record"))),
         };
-        out.line(&format!("{}: {runs}, {records}: {found}", safe(&opened.name)))?;
+        out.line(&format!("{}: {runs}, {records}: {found}", safe(place.name())))?;
     }
     Ok(if checked.damaged + damaged == 0 { 0 } else { 4 })
+}
+
+/// Replays the unfinished runs, and tells which of them this build would park.
+pub(crate) fn code(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
+    let mut parked = Vec::new();
+    let verified = place.verify(|run| parked.push(run))?;
+    if out.is_json {
+        parked.iter().try_for_each(|run| out.json(run))?;
+        out.json(&verified)?;
+    } else {
+        for run in &parked {
+            let (sign, id) = (Paint::Bad.on("✗"), Paint::Bold.on(&safe(&run.id)));
+            out.line(&format!("{sign} {id} · {} · {}", safe(&run.workflow), run.reason))?;
+            about(run, out)?;
+        }
+        let runs = counted(verified.runs as u64, "run");
+        let found = match parked.len() {
+            0 => Paint::Good.on("this build repeats all of them"),
+            some => Paint::Bad.on(&format!("{} would be parked", counted(some as u64, "run"))),
+        };
+        let others = match verified.unregistered {
+            0 => String::new(),
+            some => format!("; {} of workflows that it does not have", counted(some as u64, "run")),
+        };
+        out.line(&format!("{}: {runs} replayed: {found}{others}", safe(place.name())))?;
+    }
+    Ok(if parked.is_empty() { 0 } else { 4 })
 }
 
 fn told(damage: &Damage, out: &mut Out) -> Result<(), Trouble> {

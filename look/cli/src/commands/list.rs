@@ -2,54 +2,46 @@
 
 use std::io::{IsTerminal, Write};
 
-use dacapo::store::{Filter, RunKey, RunState};
-use dacapo_inspect::{Activity, Row};
+use dacapo::store::RunState;
+use dacapo_inspect::{Activity, Listing, Row, Time};
 
 use crate::args::{List, State};
-use crate::file::Opened;
 use crate::out::{Out, Paint};
+use crate::place::Place;
 use crate::text::{count, counted, cut, left, right, safe, width};
 use crate::trouble::Trouble;
 
-pub(crate) fn list(file: &Opened, list: &List, out: &mut Out) -> Result<u8, Trouble> {
-    let filter = filter(file, list, out)?;
-    let rows = match &list.grep {
-        None => file.source().rows(&filter.limit(list.limit))?,
-        Some(text) => {
-            let found = found(file, filter, text, list.limit)?;
-            progress("");
-            found
-        }
+pub(crate) fn list(place: &Place, list: &List, out: &mut Out) -> Result<u8, Trouble> {
+    let listing = Listing {
+        states: states(&list.state),
+        workflow: list.workflow.clone(),
+        prefix: list.prefix.clone(),
+        attributes: list.attribute.clone(),
+        since: list.since.map(|since| Time::from_nanos(out.zone.now().saturating_sub(since))),
+        before: list.before.clone(),
+        grep: list.grep.clone(),
+        ..Listing::default()
     };
+    let mut looked_at = 0;
+    let rows = place.list(&listing, list.limit, |more| {
+        looked_at += more;
+        progress(&format!("{} looked at", counted(looked_at, "run")));
+    })?;
+    if looked_at > 0 {
+        progress("");
+    }
     if out.is_json {
         rows.iter().try_for_each(|row| out.json(row))?;
         return Ok(0);
     }
-    let zone = out.zone.name();
-    out.line(&format!("{} · at rest · times {zone} · newest first", safe(&file.name)))?;
+    let (name, zone) = (safe(place.name()), out.zone.name());
+    out.line(&format!("{name} · {} · times {zone} · newest first", place.standing()))?;
     table(&rows, out)?;
-    foot(file, list, &rows, out)?;
+    foot(place, list, &rows, out)?;
     Ok(0)
 }
 
-fn filter(file: &Opened, list: &List, out: &Out) -> Result<Filter, Trouble> {
-    let mut filter = Filter::new().newest_first().states(&states(&list.state));
-    if let Some(workflow) = &list.workflow {
-        filter = filter.workflow(workflow);
-    }
-    if let Some(prefix) = &list.prefix {
-        filter = filter.id_prefix(prefix);
-    }
-    if let Some(since) = list.since {
-        filter = filter.started(out.zone.now().saturating_sub(since)..);
-    }
-    if let Some(id) = &list.before {
-        filter = filter.before(file.executor.info(id)?.key);
-    }
-    Ok(list.attribute.iter().fold(filter, |filter, (name, value)| filter.attribute(name, value)))
-}
-
-/// Each run once: not the passes before its last one, unless somebody asks for them.
+/// Those that are named.
 pub(super) fn states(asked: &[State]) -> Vec<RunState> {
     let of = |state: &State| match state {
         State::Running => vec![RunState::Running],
@@ -63,35 +55,7 @@ pub(super) fn states(asked: &[State]) -> Vec<RunState> {
         State::Unfinished => RunState::UNFINISHED.to_vec(),
         State::Ended => vec![RunState::Completed, RunState::Failed, RunState::Cancelled],
     };
-    match asked {
-        [] => RunState::ALL.into_iter().filter(|state| *state != RunState::Continued).collect(),
-        asked => asked.iter().flat_map(of).collect(),
-    }
-}
-
-/// Those that mention a text, page by page until there are enough.
-fn found(file: &Opened, filter: Filter, text: &str, most: usize) -> Result<Vec<Row>, Trouble> {
-    const AT_ONCE: usize = 1_000;
-    let (mut found, mut before) = (Vec::new(), None::<RunKey>);
-    let (source, mut looked_at) = (file.source(), 0);
-    loop {
-        let page = before.into_iter().fold(filter.clone(), Filter::before).limit(AT_ONCE);
-        let runs = file.executor.runs(&page)?;
-        for run in &runs {
-            if found.len() == most {
-                return Ok(found);
-            }
-            if run.id.contains(text) || source.mentions(run.key, text)? {
-                found.push(source.row(run)?);
-            }
-        }
-        looked_at += runs.len() as u64;
-        match runs.last() {
-            Some(last) => before = Some(last.key),
-            None => return Ok(found),
-        }
-        progress(&format!("{} looked at, {} found", counted(looked_at, "run"), found.len()));
-    }
+    asked.iter().flat_map(of).collect()
 }
 
 /// Said to a person who waits, in one line that is written over.
@@ -143,8 +107,8 @@ fn table(rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn sign(row: &Row) -> (&'static str, Paint) {
-    match (row.word(), row.state) {
+pub(super) fn sign(row: &Row) -> (&'static str, Paint) {
+    match (row.word(), &*row.state) {
         ("asleep" | "waiting", _) => ("⧖", Paint::Faint),
         ("retrying", _) => ("↻", Paint::Busy),
         (_, "running") => ("▶", Paint::Busy),
@@ -156,7 +120,7 @@ fn sign(row: &Row) -> (&'static str, Paint) {
 }
 
 /// What the last column says.
-fn now(row: &Row, out: &Out) -> String {
+pub(super) fn now(row: &Row, out: &Out) -> String {
     match &row.now {
         Activity::Asleep { until } => format!("until {}", out.zone.short(*until)),
         Activity::Waiting => "a message, a child or a cancel".into(),
@@ -175,8 +139,8 @@ fn now(row: &Row, out: &Out) -> String {
     }
 }
 
-fn foot(file: &Opened, list: &List, rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
-    let statistics = file.source().statistics()?;
+fn foot(place: &Place, list: &List, rows: &[Row], out: &mut Out) -> Result<(), Trouble> {
+    let statistics = place.statistics()?;
     let all = statistics.unfinished + statistics.ended;
     if rows.is_empty() {
         let line = match all {

@@ -1,20 +1,15 @@
 //! `dacapo parked`.
 
-use dacapo_inspect::Parked;
+use dacapo_inspect::{Divergence, Parked};
 
 use crate::args;
-use crate::file::Opened;
 use crate::out::{Out, Paint};
-use crate::text::{counted, cut, left, safe, width};
+use crate::place::Place;
+use crate::text::{counted, cut, left, right, safe, width};
 use crate::trouble::{Kind, Trouble};
 
-pub(crate) fn parked(file: &Opened, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
-    let mut parked = file.source().parked()?;
-    if let Some(id) = &args.id {
-        // An id that nobody has is another thing.
-        file.executor.info(id)?;
-        parked.retain(|run| run.id == *id);
-    }
+pub(crate) fn parked(place: &Place, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
+    let parked = place.parked(args.id.as_deref())?;
     if args.quiet {
         return Ok(if parked.is_empty() { 0 } else { 4 });
     }
@@ -38,14 +33,48 @@ fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
     let at = run.parked_at.map(|at| format!(" · parked {}", out.zone.full(at))).unwrap_or_default();
     let id = Paint::Bold.on(&safe(&run.id));
     out.line(&format!("{id} · {} · {}{at}", safe(&run.workflow), run.reason))?;
-    for part in run.message.split("; ") {
-        out.line(&format!(" {}", safe(part)))?;
-    }
+    about(run, out)?;
     if let Some(build) = &run.build {
         out.line(&format!(" by build {}", safe(build)))?;
     }
     let id = safe(&run.id);
     out.line(&Paint::Faint.on(&format!("Its history: dacapo show {id}")))?;
+    Ok(())
+}
+
+/// Why it is parked: of a divergence both sides.
+pub(super) fn about(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
+    let mut parts = run.message.split("; ");
+    if let Some(divergence) = &run.divergence {
+        sides(divergence, out)?;
+        parts.next();
+    }
+    for part in parts {
+        out.line(&format!(" {}", safe(part)))?;
+    }
+    Ok(())
+}
+
+/// The history on the left, and what the code did on the right.
+fn sides(of: &Divergence, out: &mut Out) -> Result<(), Trouble> {
+    let seqs = of.record.saturating_sub(1)..=of.record.saturating_add(1);
+    let number = seqs.end().to_string().len();
+    let half = out.columns.saturating_sub(number + 6) / 2;
+    let mut line = |seq: Option<u64>, history: &str, code: &str, paint: Option<Paint>| {
+        let seq = seq.map(|seq| seq.to_string()).unwrap_or_default();
+        let history = left(&cut(&safe(history), half), half);
+        let code = cut(&safe(code), half);
+        let code = paint.map_or_else(|| code.clone(), |paint| paint.on(&code));
+        out.line(&format!(" {} {history} │ {code}", right(&seq, number)))
+    };
+    line(None, "history", "code", None)?;
+    if let Some(before) = &of.before {
+        line(Some(*seqs.start()), before, "✓ the same", Some(Paint::Good))?;
+    }
+    line(Some(of.record), &of.history, &format!("✗ {}", of.code), Some(Paint::Bad))?;
+    if let Some(behind) = &of.behind {
+        line(Some(*seqs.end()), behind, "not reached", Some(Paint::Faint))?;
+    }
     Ok(())
 }
 

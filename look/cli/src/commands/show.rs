@@ -3,14 +3,14 @@
 use dacapo_inspect::{Activity, Outcome, Run, Value, View, Which};
 
 use crate::args::{Only, Show};
-use crate::file::Opened;
 use crate::out::{Out, Paint};
+use crate::place::Place;
 use crate::text::{count, cut, safe};
 use crate::time::duration;
 use crate::timeline;
 use crate::trouble::Trouble;
 
-pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trouble> {
+pub(crate) fn show(place: &Place, show: &Show, out: &mut Out) -> Result<u8, Trouble> {
     let which = match (show.only, show.all) {
         (Some(Only::Failed), _) => Which::Failed,
         (None, true) => Which::All,
@@ -18,7 +18,8 @@ pub(crate) fn show(file: &Opened, show: &Show, out: &mut Out) -> Result<u8, Trou
     };
     let view = View::default().only(which);
     let view = show.at.map_or(view, |at| view.up_to(at.saturating_add(1)));
-    let run = file.source().run(&file.find(&show.id, show.pass)?, view)?;
+    let view = if out.is_json { view } else { view.drawn() };
+    let run = place.run(&dacapo_control::Show { id: show.id.clone(), pass: show.pass, view })?;
     if out.is_json {
         out.json(&run)?;
         run.shown.iter().try_for_each(|shown| out.json(shown))?;

@@ -2,19 +2,19 @@
 
 use dacapo::store::RunState;
 
-use crate::file::Opened;
 use crate::out::Out;
+use crate::place::Place;
 use crate::text::{count, safe};
 use crate::trouble::Trouble;
 
-pub(crate) fn stats(file: &Opened, out: &mut Out) -> Result<u8, Trouble> {
-    let statistics = file.source().statistics()?;
+pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
+    let statistics = place.statistics()?;
     if out.is_json {
         out.json(&statistics)?;
         return Ok(0);
     }
     let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
-    out.line(&format!("{}{size} · at rest", safe(&file.name)))?;
+    out.line(&format!("{}{size} · {}", safe(place.name()), place.standing()))?;
     let states = RunState::ALL.map(RunState::name);
     let some = states.into_iter().filter_map(|state| {
         let number = statistics.runs.get(state).copied().filter(|number| *number > 0)?;

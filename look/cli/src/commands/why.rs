@@ -1,25 +1,27 @@
 //! `dacapo why`.
 
+use dacapo_control::Show;
 use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, Time, View, Which};
 use serde::Serialize;
 
-use crate::file::Opened;
 use crate::out::{Out, Paint};
+use crate::place::Place;
 use crate::text::{counted, safe};
 use crate::time::duration;
 use crate::trouble::Trouble;
 
-pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble> {
-    let run = file.source().run(&file.find(id, None)?, View::default().only(Which::Failed))?;
+pub(crate) fn why(place: &Place, id: &str, out: &mut Out) -> Result<u8, Trouble> {
+    let view = View::default().only(Which::Failed);
+    let run = place.run(&Show { id: id.to_owned(), pass: None, view })?;
     let open: Vec<_> = run.shown.iter().filter_map(open).collect();
     if out.is_json {
-        let (id, state, now) = (&run.row.id, run.row.state, &run.row.now);
+        let (id, state, now) = (&run.row.id, &*run.row.state, &run.row.now);
         out.json(&Why { kind: "why", id, state, now, open })?;
         return Ok(0);
     }
     let id = Paint::Bold.on(&safe(id));
-    out.line(&format!("{id} {}", headline(&run.row, out)))?;
-    for line in details(&run.row, out) {
+    out.line(&format!("{id} {}", headline(&run.row, place.is_live(), out)))?;
+    for line in details(&run.row, place.is_live(), out) {
         out.line(&format!(" {line}"))?;
     }
     for operation in open {
@@ -33,7 +35,7 @@ pub(crate) fn why(file: &Opened, id: &str, out: &mut Out) -> Result<u8, Trouble>
 struct Why<'a> {
     kind: &'static str,
     id: &'a str,
-    state: &'static str,
+    state: &'a str,
     #[serde(flatten)]
     now: &'a Activity,
     open: Vec<&'a Operation>,
@@ -48,13 +50,14 @@ fn open(shown: &Shown) -> Option<&Operation> {
     }
 }
 
-fn headline(row: &Row, out: &Out) -> String {
+fn headline(row: &Row, is_live: bool, out: &Out) -> String {
     match &row.now {
         Activity::Asleep { until } => {
             format!("sleeps until {}, {}", out.zone.full(*until), out.zone.distance(*until))
         }
         Activity::Waiting => "waits for others alone: no sleep, no time limit, no deadline".into(),
         Activity::Retrying { number, .. } => format!("waits for the next attempt of {number}"),
+        Activity::UnderWay { after } if is_live => format!("is under way, after {}", safe(after)),
         Activity::UnderWay { after } => {
             format!("was under way when this file was written last, after {}", safe(after))
         }
@@ -68,22 +71,25 @@ fn headline(row: &Row, out: &Out) -> String {
         Activity::Failed { .. } => format!("has failed at {}", out.zone.full(row.changed_at)),
         Activity::Continued => "went on in its next pass".into(),
         Activity::Unreadable { .. } => "has a history that cannot be read at its end".into(),
-        _ => row.state.into(),
+        _ => row.state.clone().into_owned(),
     }
 }
 
-fn details(row: &Row, out: &Out) -> Vec<String> {
+fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
     match &row.now {
         Activity::Parked { message, .. } => message.split("; ").map(safe).collect(),
         Activity::Failed { error } => {
             let mut lines = vec![Paint::Bad.on(&safe(&error.line()))];
             if row.state == "failed" {
-                lines.push("It is taken up from what it achieved by Executor::retry.".into());
+                lines.push(format!(
+                    "Taken up from what it achieved: dacapo retry {}",
+                    safe(&row.id)
+                ));
             }
             lines
         }
         Activity::Unreadable { why } => vec![safe(why)],
-        Activity::UnderWay { .. } => vec!["It goes on when its program runs.".into()],
+        Activity::UnderWay { .. } if !is_live => vec!["It goes on when its program runs.".into()],
         Activity::Asleep { .. } | Activity::Waiting => {
             let deadline = |at| format!("It is asked to end at {}.", out.zone.full(at));
             row.deadline.map(deadline).into_iter().collect()

@@ -47,7 +47,11 @@ fn what_has_not_ended_stays() {
     let before = ids(&folder, &[]);
     let refused = dacapo(&folder, &["delete", "order-1001", "nap-1", "--yes"]);
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(refused.err.contains("cancel it first, nothing was deleted"), "{}", refused.err);
+    assert!(
+        refused.err.contains("cancel it first (it is running): nothing was deleted"),
+        "{}",
+        refused.err
+    );
     assert_eq!(dacapo(&folder, &["delete", "nobody", "--yes"]).code, 3);
     assert_eq!(ids(&folder, &[]), before);
 }

@@ -125,6 +125,18 @@ fn numbers() {
 }
 
 #[test]
+fn pages_for_man() {
+    let page = dacapo(orders(), &["man"]);
+    assert_eq!(page.code, 0, "{page:?}");
+    for part in [".TH dacapo", "SUBCOMMANDS", "fork"] {
+        assert!(page.out.contains(part), "{part}: {}", page.out);
+    }
+    let page = dacapo(orders(), &["man", "fork"]);
+    assert!(page.out.contains("dacapo\\-fork") || page.out.contains("dacapo-fork"), "{}", page.out);
+    assert_eq!(dacapo(orders(), &["man", "nothing"]).code, 2);
+}
+
+#[test]
 fn earlier_passes() {
     let folder = folder("passes");
     crate::world::passes(&folder.join("passes.redb")).expect("it is made");

@@ -1,5 +1,8 @@
 //! A run whose every text wants to be obeyed is shown by every command, without effect.
 
+use std::path::Path;
+
+use crate::live::Live;
 use crate::support::{dacapo, folder};
 use crate::world::{hostile, hostile_id};
 
@@ -7,6 +10,20 @@ use crate::world::{hostile, hostile_id};
 fn nothing_that_a_file_says_is_obeyed() {
     let folder = folder("hostile");
     hostile(&folder.join("hostile.redb")).expect("it is made");
+    is_obeyed_by_nothing(&folder);
+}
+
+#[test]
+fn nothing_that_a_process_says_is_obeyed() {
+    let folder = folder("hostile-live");
+    hostile(&folder.join("hostile.redb")).expect("it is made");
+    let live = Live::new(&folder.join("hostile.redb"), dacapo::Executor::builder);
+    is_obeyed_by_nothing(&folder);
+    drop(live);
+}
+
+#[track_caller]
+fn is_obeyed_by_nothing(folder: &Path) {
     let id = hostile_id();
     let second = format!("{id}-2");
     for args in [
@@ -24,11 +41,19 @@ fn nothing_that_a_file_says_is_obeyed() {
         &["why", &second],
         &["stats"],
         &["check"],
+        &["watch", id],
+        &["fork", id, "--at", "1"],
+        &["fork", &second, "--at", "1", "--dry-run"],
+        &["resume", &second, "--yes"],
+        &["cancel", &second, "--yes"],
+        &["retry", id, "--dry-run"],
+        &["delete", id, "--dry-run"],
+        &["delete", "--grep", "script", "--dry-run"],
         &["show", "\u{1b}[2J"],
     ] {
         for json in [&[][..], &["--json"]] {
             let args = [args, json].concat();
-            let called = dacapo(&folder, &args);
+            let called = dacapo(folder, &args);
             for text in [&called.out, &called.err] {
                 let obeyed = text.chars().find(|char| {
                     char.is_control() && *char != '\n' || ('\u{202a}'..='\u{202e}').contains(char)
@@ -41,6 +66,6 @@ fn nothing_that_a_file_says_is_obeyed() {
             }
         }
     }
-    let shown = dacapo(&folder, &["show", id]).out;
+    let shown = dacapo(folder, &["show", id]).out;
     assert!(shown.contains(r"<script>alert(1)</script>\x1b[2J\x9b1m\r\n\u{202e}"), "{shown}");
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod commands;
 mod hostile;
+mod live;
 mod refusals;
 mod support;
 mod world;

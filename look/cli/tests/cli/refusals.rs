@@ -42,7 +42,7 @@ fn runs_that_are_none() {
 fn a_file_in_use() {
     let folder = folder("in-use");
     let executor = Executor::builder().open(folder.join("held.redb")).expect("it is made");
-    refused(&folder, &["list"], 6, "Executor::backup makes one");
+    refused(&folder, &["list"], 6, "serves no socket: have it call dacapo_control::Control");
     drop(executor);
     let called = dacapo(&folder, &["list"]);
     assert_eq!((called.code, called.err.as_str()), (0, ""));
