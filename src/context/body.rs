@@ -321,10 +321,15 @@ impl Job {
 
     /// Waits for the next attempt.
     pub(super) async fn wait(&self) {
+        // At least one turn for the others, also if there is nothing to wait for.
+        yield_now().await;
+        self.timer().await;
+    }
+
+    /// Waits until the next attempt may begin: for its time, and for room.
+    async fn wait_to_begin(&self) {
         if self.operation.has_failed() {
-            // At least one turn for the others, also if there is nothing to wait for.
-            yield_now().await;
-            self.timer().await;
+            self.wait().await;
         }
         if let Some(limit) = self.operation.limit() {
             // Few steps have one, and each body would be larger by it.
@@ -366,7 +371,7 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
         let mut attempts = job.operation.attempts();
         loop {
             if job.operation.waits() {
-                job.wait().await;
+                job.wait_to_begin().await;
             }
             if job.instance.world.ending.is_closing() {
                 // It is dropped soon, and the next process makes this attempt.
