@@ -52,6 +52,19 @@ impl Bytes<'_> {
     /// None, for [`copy`](Self::copy).
     pub(crate) const EMPTY: Self = Self::Few(0, [0; FEW]);
 
+    /// Those of a buffer, which is as good as empty afterwards. Few are copied at once, whatever their number.
+    #[inline]
+    pub(crate) fn taken_from(buffer: &mut Vec<u8>) -> Self {
+        let length = buffer.len();
+        if length <= FEW {
+            buffer.extend_from_slice(&[0; FEW]);
+            if let Some(few) = buffer.first_chunk() {
+                return Self::Few(length as u8, *few);
+            }
+        }
+        Self::Many(Rc::new(buffer.to_vec()))
+    }
+
     /// Replaces them by these.
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
         *self = Self::EMPTY;
@@ -128,6 +141,8 @@ mod tests {
             let mut bytes = Bytes::EMPTY;
             bytes.copy(&all[..length]);
             assert_eq!(bytes.as_slice(), &all[..length]);
+            let taken = Bytes::taken_from(&mut all[..length].to_vec());
+            assert_eq!(taken.as_slice(), &all[..length]);
             assert_eq!(matches!(bytes, Bytes::Few(..)), length <= FEW);
             assert_eq!(Bytes::Borrowed(&all[..length]).into_owned(), bytes);
             assert_eq!(Bytes::from(all[..length].to_vec()), bytes);

@@ -1,5 +1,6 @@
 //! Why a run stops without having ended.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -121,12 +122,16 @@ const HOLDS: &str = " of the history holds ";
 const BUT: &str = ", but the code ";
 
 /// A reason with its particulars, as a parked run's row holds it.
+// Nearly every call of the heart may end with one, and hardly any does: so it is one word.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Fault(Box<Particulars>);
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Fault {
-    pub(crate) reason: ParkReason,
+struct Particulars {
+    reason: ParkReason,
     detail: String,
     /// The seq of the message that does not decode, if that is the reason.
-    pub(crate) message: Option<u64>,
+    message: Option<u64>,
     /// The id of the build that parked the run, if it has one. It stands behind the rest.
     #[serde(skip)]
     build: Option<Rc<str>>,
@@ -134,17 +139,30 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(reason: ParkReason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), message: None, build: None }
+        let detail = detail.to_string();
+        Self(Box::new(Particulars { reason, detail, message: None, build: None }))
     }
 
     /// The message at `seq` does not decode.
     pub(crate) fn message(seq: u64, reason: ParkReason, detail: impl fmt::Display) -> Self {
-        Self { message: Some(seq), ..Self::new(reason, detail) }
+        let mut fault = Self::new(reason, detail);
+        fault.0.message = Some(seq);
+        fault
+    }
+
+    pub(crate) fn reason(&self) -> ParkReason {
+        self.0.reason
+    }
+
+    /// The seq of the message that does not decode, if that is the reason.
+    pub(crate) fn skippable(&self) -> Option<u64> {
+        self.0.message
     }
 
     /// The same of a build.
-    pub(crate) fn by(self, build: Option<Rc<str>>) -> Self {
-        Self { build, ..self }
+    pub(crate) fn by(mut self, build: Option<Rc<str>>) -> Self {
+        self.0.build = build;
+        self
     }
 
     /// The history holds something else than the code asked for; [`sides`](Self::sides) reads it back.
@@ -159,40 +177,42 @@ impl Fault {
 
     /// Where a history and the code parted, and both sides. Of a divergence in another form there are none.
     pub(crate) fn sides(&self) -> Option<(u64, &str, &str)> {
-        if self.reason != ParkReason::Diverged {
+        if self.reason() != ParkReason::Diverged {
             return None;
         }
-        let (record, rest) = self.detail.strip_prefix("record ")?.split_once(HOLDS)?;
+        let (record, rest) = self.0.detail.strip_prefix("record ")?.split_once(HOLDS)?;
         let (recorded, asked) = rest.split_once(BUT)?;
         Some((record.parse().ok()?, recorded, asked))
     }
 
     /// What is said of a run that is not parked for it so far.
     pub(crate) fn ahead(&self) -> impl fmt::Display + use<> {
-        alloc::format!("{}: {}; {}", self.reason, self.detail, self.reason.remedy())
+        let Particulars { reason, detail, .. } = &*self.0;
+        alloc::format!("{reason}: {detail}; {}", reason.remedy())
     }
 
     /// The id of the build that parked the run.
     pub(crate) fn build(&self) -> Option<&str> {
-        self.build.as_deref()
+        self.0.build.as_deref()
     }
 
     /// What the row of a parked run has. Builds without an id write what they always did.
     pub(crate) fn to_note(&self) -> Vec<u8> {
-        let mut note = codec::encode(self);
-        if let Some(build) = &self.build {
+        let mut note = codec::encode(&*self.0);
+        if let Some(build) = &self.0.build {
             codec::append(&**build, &mut note);
         }
         note
     }
 
     pub(crate) fn of_note(note: &[u8]) -> Self {
-        let without = || codec::decode::<Self>(note);
+        let without = || codec::decode::<Particulars>(note);
         let with = || {
-            let (fault, build) = codec::decode::<(Self, &str)>(note)?;
-            Ok(Self { build: Some(build.into()), ..fault })
+            let (fault, build) = codec::decode::<(Particulars, &str)>(note)?;
+            Ok(Particulars { build: Some(build.into()), ..fault })
         };
-        without().or_else(|_| with()).unwrap_or_else(|why: String| {
+        let read = without().or_else(|_| with()).map(|read| Self(Box::new(read)));
+        read.unwrap_or_else(|why: String| {
             Self::new(ParkReason::Damaged, format_args!("its reason cannot be read: {why}"))
         })
     }
@@ -200,21 +220,22 @@ impl Fault {
     /// Whether the build with this id tries by itself: it is another one, and so may be its code and its
     /// types.
     pub(crate) fn may_be_mended_by(&self, build: &str) -> bool {
-        self.reason.is_of_the_build() && self.build.as_deref() != Some(build)
+        self.reason().is_of_the_build() && self.build() != Some(build)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; ", self.reason, self.detail)?;
-        if self.message.is_some() {
-            if self.reason == ParkReason::Undecodable {
+        let Particulars { reason, detail, message, build } = &*self.0;
+        write!(f, "{reason}: {detail}; ")?;
+        if message.is_some() {
+            if *reason == ParkReason::Undecodable {
                 f.write_str("perhaps its sender sent another type: ")?;
             }
             f.write_str("`Executor::resume_skipping` goes on without it; or ")?;
         }
-        write!(f, "{}{}", self.reason.remedy(), self.reason.afterwards())?;
-        if let Some(build) = self.build.as_ref().filter(|_| self.reason.is_of_the_build()) {
+        write!(f, "{}{}", reason.remedy(), reason.afterwards())?;
+        if let Some(build) = build.as_ref().filter(|_| reason.is_of_the_build()) {
             write!(
                 f,
                 "; parked by build {build:?}: one with another `Builder::build_id` tries by itself"

@@ -17,6 +17,7 @@ use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
 use crate::record::{Asked, Number, Outcome, Record, Spent, borrowed};
+use crate::retried::Awaited;
 use crate::watch::Watch;
 
 /// One run. Its id and its workflow are with the run if that is in memory, and in its row otherwise.
@@ -89,6 +90,8 @@ pub(crate) struct Retrial {
     pub(crate) row: RunRow,
     /// From which seq on failures no longer count.
     pub(crate) from: u64,
+    /// The children that it waits for again.
+    pub(crate) children: Vec<Awaited>,
 }
 
 /// What one pass of a run hands to the next.

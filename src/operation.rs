@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Failure};
 use crate::fingerprint::Fingerprint;
 use crate::message::{Arrived, Outgoing, Parcel};
-use crate::record::{Asked, Note, Number, Outcome, Record, Shown, Spent, borrowed};
+use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
@@ -42,7 +42,7 @@ enum Named {
     Until(Timestamp),
 }
 
-/// Which of those that have a name it is.
+/// Which of those that have a name it is; a sleep has none, and is as good as a step.
 #[derive(Clone, Copy, Default)]
 enum Kind {
     #[default]
@@ -201,7 +201,7 @@ impl Operation {
 
     /// What the code asked for.
     pub(crate) fn asked(&self) -> Asked<'static> {
-        match (self.what, self.details.get().map_or(Kind::Step, |details| details.kind)) {
+        match (self.what, self.kind()) {
             (Named::Until(until), _) => Asked::Sleep { until },
             (Named::Name(name), Kind::Step) => {
                 match self.details.get().and_then(|details| details.of.get()) {
@@ -213,6 +213,40 @@ impl Operation {
             (Named::Name(channel), Kind::Receive) => Asked::Receive { channel, is_question: false },
             (Named::Name(channel), Kind::Question) => Asked::Receive { channel, is_question: true },
             (Named::Name(workflow), Kind::Child) => Asked::Child { workflow },
+        }
+    }
+
+    // What is asked of each operation several times is read where it stands.
+    fn kind(&self) -> Kind {
+        self.details.get().map_or(Kind::Step, |details| details.kind)
+    }
+
+    /// Whether it changes something outside of the run.
+    #[inline]
+    pub(crate) fn is_request(&self) -> bool {
+        match self.kind() {
+            Kind::Send | Kind::Child => true,
+            Kind::Step | Kind::Receive | Kind::Question => false,
+        }
+    }
+
+    /// Whether the work phase begins something for it. A request has an order of its own; what waits for what
+    /// comes has nothing done for it.
+    #[inline]
+    pub(crate) fn is_begun_by_work(&self) -> bool {
+        match self.kind() {
+            Kind::Step => true,
+            Kind::Send | Kind::Child | Kind::Receive | Kind::Question => false,
+        }
+    }
+
+    /// Whether the run must be in memory until it has its outcome, because something is done for it.
+    #[inline]
+    pub(crate) fn is_worked_on(&self) -> bool {
+        match self.kind() {
+            Kind::Step => matches!(self.what, Named::Name(_)),
+            Kind::Send => true,
+            Kind::Child | Kind::Receive | Kind::Question => false,
         }
     }
 
@@ -486,6 +520,13 @@ impl Operation {
             Some(outcome) => borrowed(outcome),
             None => unreachable!("{self} has its outcome when that is recorded"),
         }
+    }
+
+    /// The parts of the record of its outcome, if it did not fail.
+    #[inline]
+    pub(crate) fn ended(&self, spent: Spent) -> Option<Ended<'_>> {
+        let Some(Ok(bytes)) = self.outcome() else { return None };
+        Some(Ended { number: self.number, asked: self.asked(), label: self.label(), bytes, spent })
     }
 
     /// Gives the record of what was carried out for a request to `take`: what came of it, or for a

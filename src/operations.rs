@@ -61,15 +61,11 @@ impl Operations {
 
     /// An operation was polled for the first time.
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
-        let (number, asked) = (operation.number, operation.asked());
-        match asked {
-            Asked::Step { .. } | Asked::StepOf { .. } | Asked::Sleep { .. } => {
-                self.ask_again(number);
-            }
-            // A request has an order of its own; what waits for what comes has nothing done for it.
-            Asked::Send { .. } | Asked::Receive { .. } | Asked::Child { .. } => {}
+        let number = operation.number;
+        if operation.is_begun_by_work() {
+            self.ask_again(number);
         }
-        self.worked_on += u32::from(asked.is_worked_on());
+        self.worked_on += u32::from(operation.is_worked_on());
         self.waiting.insert(number, operation);
     }
 
@@ -120,8 +116,19 @@ impl Operations {
     }
 
     /// Removes an operation whose outcome is there; what is done for it is the caller's to end.
-    pub(crate) fn finish(&mut self, number: Number) {
-        self.remove(number);
+    pub(crate) fn finish(&mut self, number: Number) -> Option<Rc<Operation>> {
+        self.remove(number)
+    }
+
+    /// The same, if it is the right one.
+    pub(crate) fn finish_if(
+        &mut self,
+        number: Number,
+        is_right: impl FnOnce(&Operation) -> bool,
+    ) -> Option<Rc<Operation>> {
+        let operation = self.waiting.remove_if(number, |operation| is_right(operation))?;
+        self.worked_on -= u32::from(operation.is_worked_on());
+        Some(operation)
     }
 
     /// Removes an operation whose future was dropped; likewise.
@@ -137,9 +144,7 @@ impl Operations {
     }
 
     fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
-        let operation = self.waiting.remove(number)?;
-        self.worked_on -= u32::from(operation.asked().is_worked_on());
-        Some(operation)
+        self.finish_if(number, |_| true)
     }
 
     /// Removes all; likewise.
@@ -160,7 +165,7 @@ impl Operations {
         }
         let mut first: Option<Timestamp> = None;
         for operation in self.waiting.values() {
-            let at = match operation.asked().is_worked_on() {
+            let at = match operation.is_worked_on() {
                 true => Some(operation.failed()?.next_at),
                 false => operation.deadline(),
             };

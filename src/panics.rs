@@ -1,7 +1,9 @@
 //! Panics of user code, caught and turned into messages.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::cell::Cell;
+use core::fmt;
 
 /// What a panic said.
 #[cfg(feature = "std")]
@@ -11,21 +13,44 @@ fn message(panic: &(dyn core::any::Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
-/// Calls `code`; a panic in it comes back as its message.
+/// What a panic said. It is one word, for what is called may end so, and hardly ever does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Panicked(Box<Message>);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Message(String);
+
+impl Panicked {
+    pub(crate) fn message(&self) -> &str {
+        &self.0.0
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+/// Calls `code`; a panic in it comes back as what it said.
 #[cfg(feature = "std")]
-pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
     let code = core::panic::AssertUnwindSafe(code);
-    std::panic::catch_unwind(code).map_err(|panic| {
-        let message = message(&*panic).into();
-        // What is neither text nor ours may panic again when it is dropped.
-        core::mem::forget(panic);
-        message
-    })
+    std::panic::catch_unwind(code).map_err(said)
+}
+
+#[cfg(feature = "std")]
+#[cold]
+fn said(panic: Box<dyn core::any::Any + Send>) -> Panicked {
+    let message = message(&*panic).into();
+    // What is neither text nor ours may panic again when it is dropped.
+    core::mem::forget(panic);
+    Panicked(Box::new(Message(message)))
 }
 
 /// Without `std` a panic ends the process, or whatever there is in the place of one.
 #[cfg(not(feature = "std"))]
-pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
     Ok(code())
 }
 
@@ -151,8 +176,8 @@ impl<T> Drop for Theirs<T> {
     }
 }
 
-/// Drops `value`; a panic in that comes back as its message.
-pub(crate) fn catch_drop<T>(value: T) -> Result<(), String> {
+/// Drops `value`; a panic in that comes back as what it said.
+pub(crate) fn catch_drop<T>(value: T) -> Result<(), Panicked> {
     match core::mem::needs_drop::<T>() {
         true => catch(|| drop(value)),
         false => Ok(()),

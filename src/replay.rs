@@ -73,10 +73,40 @@ pub(crate) fn claim(
     }
 }
 
+/// The same of an outcome, with which an operation no longer waits.
+#[inline]
+pub(crate) fn claim_ended(
+    run: &Instance,
+    record: &Record<'_>,
+    number: Number,
+) -> Result<Option<Rc<Operation>>, Fault> {
+    let mut operations = run.operations.borrow_mut();
+    let ended = operations.finish_if(number, |operation| agrees(record, operation));
+    drop(operations);
+    match ended {
+        Some(operation) => Ok(Some(operation)),
+        None => claim(run, record, number),
+    }
+}
+
 /// How what is recorded of an operation differs from what the code asks for: both sides, for a
 /// message. Compared are kind, name and label, and what else must not change.
 fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, String)> {
-    let agrees = match record {
+    if agrees(record, operation) {
+        return None;
+    }
+    let (recorded, asked) = (format!("{record}"), format!("asks for {operation}"));
+    if let Record::OperationEnded { asked: was, .. } = record
+        && was.is_like(&operation.asked())
+    {
+        return Some((recorded + &was.detail(), asked + &operation.asked().detail()));
+    }
+    Some((recorded, asked))
+}
+
+#[inline]
+fn agrees(record: &Record<'_>, operation: &Operation) -> bool {
+    match record {
         Record::OperationEnded { asked, label, .. } => {
             *asked == operation.asked() && (*label == operation.label() || !asked.compares_labels())
         }
@@ -94,17 +124,7 @@ fn disagreement(record: &Record<'_>, operation: &Operation) -> Option<(String, S
         | Record::Retried { .. }
         | Record::Forked { .. }
         | Record::Moved { .. } => false,
-    };
-    if agrees {
-        return None;
     }
-    let (recorded, asked) = (format!("{record}"), format!("asks for {operation}"));
-    if let Record::OperationEnded { asked: was, .. } = record
-        && was.is_like(&operation.asked())
-    {
-        return Some((recorded + &was.detail(), asked + &operation.asked().detail()));
-    }
-    Some((recorded, asked))
 }
 
 /// The record of a mark, which must have been made by now, with the same kind and names.

@@ -4,11 +4,13 @@
 //! goes back over what can be tried again at its end: failures, and what the code did about them. What was
 //! achieved stays, and so does whatever came from elsewhere.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use dacapo_store::History;
 
-use crate::record::{Asked, Note, Record};
+use crate::record::{Asked, Mark, Note, Number, Record};
 
 /// What a retry makes of a record at the end of a history.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,50 @@ pub(crate) fn failed_from(history: &History) -> u64 {
         }
     }
     from
+}
+
+/// A child that a run waits for again when it is taken up.
+pub(crate) struct Awaited {
+    pub(crate) number: Number,
+    pub(crate) workflow: Rc<str>,
+    pub(crate) id: Rc<str>,
+    /// Whether it was started where the run was before it was moved to this store.
+    pub(crate) was_moved: bool,
+}
+
+/// The children that the run waited for, and that were asked to end with it: those that it started, whose
+/// ends it has not heard of and that it did not let go, as far as that counts when it is retried from
+/// `from` on. In the order of their numbers.
+pub(crate) fn awaited(history: &History, from: u64) -> Vec<Awaited> {
+    let mut void = BTreeSet::new();
+    for (at, entry) in (0..).zip(history.iter()) {
+        if let Some(from) = Record::read_retried(entry.record) {
+            add_void(&mut void, history, from, at);
+        }
+    }
+    add_void(&mut void, history, from, history.len() as u64);
+    let mut awaited = BTreeMap::new();
+    for (_, entry) in (0..).zip(history.iter()).filter(|(seq, _)| !void.contains(seq)) {
+        match Record::read(entry.record) {
+            Ok(Record::OperationNoted { number, note: Note::ChildStarted { workflow, id } }) => {
+                let (workflow, id) = (workflow.into(), id.into());
+                awaited.insert(number, Awaited { number, workflow, id, was_moved: false });
+            }
+            Ok(
+                Record::OperationEnded { number, asked: Asked::Child { .. }, .. }
+                | Record::Marked { number, mark: Mark::ChildDropped | Mark::ChildDetached },
+            ) => {
+                awaited.remove(&number);
+            }
+            // Its children are those of the run that was copied.
+            Ok(Record::Forked { .. }) => awaited.clear(),
+            Ok(Record::Moved { .. }) => {
+                awaited.values_mut().for_each(|child| child.was_moved = true);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    awaited.into_values().collect()
 }
 
 /// Adds the records between `from` and `to`, where a retry stands, that count no longer.

@@ -57,13 +57,20 @@ impl<K: Ord + Copy, T> Table<K, T> {
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<T> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Removes a value that is the right one.
+    pub(crate) fn remove_if(&mut self, key: K, is_right: impl FnOnce(&T) -> bool) -> Option<T> {
         match self {
             Self::Few(few) => {
-                let index = few.as_slice().iter().position(|(known, _)| *known == key)?;
+                let found = few.as_slice().iter().position(|(known, _)| *known == key);
+                let index = found.filter(|&index| is_right(&few.as_slice()[index].1))?;
                 Some(few.swap_remove(index).1)
             }
             Self::Many(many) => {
-                let removed = many.remove(&key);
+                let is_there = many.get(&key).is_some_and(is_right);
+                let removed = is_there.then(|| many.remove(&key)).flatten();
                 // Half as many, so that it does not change its form again and again.
                 if many.len() <= FEW / 2 {
                     let many = core::mem::take(many);

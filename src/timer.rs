@@ -45,7 +45,8 @@ pub(crate) struct Timers {
     /// Whether the wall clock is behind, and that was told.
     is_behind: Cell<bool>,
     /// What the clocks showed when they were read last.
-    read: Cell<(Timestamp, Duration)>,
+    read_wall: Cell<Timestamp>,
+    read_monotonic: Cell<Duration>,
 }
 
 impl Timers {
@@ -68,7 +69,8 @@ impl Timers {
             now: Cell::new(last_commit),
             anchor: Cell::default(),
             is_behind: Cell::default(),
-            read: Cell::default(),
+            read_wall: Cell::default(),
+            read_monotonic: Cell::default(),
         })
     }
 
@@ -79,17 +81,15 @@ impl Timers {
 
     /// What the wall clock shows.
     fn wall(&self) -> Timestamp {
-        let (before, monotonic) = self.read.get();
-        let now = self.caught.or(before, || self.clock.now());
-        self.read.set((now, monotonic));
+        let now = self.caught.or(self.read_wall.get(), || self.clock.now());
+        self.read_wall.set(now);
         now
     }
 
     /// Monotonic time, at this moment.
     pub(crate) fn monotonic(&self) -> Duration {
-        let (wall, before) = self.read.get();
-        let now = self.caught.or(before, || self.clock.monotonic());
-        self.read.set((wall, now));
+        let now = self.caught.or(self.read_monotonic.get(), || self.clock.monotonic());
+        self.read_monotonic.set(now);
         now
     }
 
@@ -152,8 +152,13 @@ impl Timers {
         let now = self.present();
         self.now.set(now);
         self.wake_bodies();
-        let behind = now.since(self.read.get().0);
-        // A clock that is right is read once a turn, and the other one only before a wait.
+        if now == self.read_wall.get() {
+            // A clock that is right is read once a turn, and the other one only before a wait.
+            self.anchor.set(None);
+            self.is_behind.set(false);
+            return None;
+        }
+        let behind = now.since(self.read_wall.get());
         self.anchor.set((!behind.is_zero()).then(|| (now, self.monotonic())));
         let is_behind = behind >= Self::TOLERANCE || (self.is_behind.get() && !behind.is_zero());
         let was_told = self.is_behind.replace(is_behind);

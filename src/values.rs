@@ -103,8 +103,7 @@ impl Values {
             buffer.shrink_to_fit();
             return Ok(Bytes::from(buffer));
         }
-        let mut bytes = Bytes::EMPTY;
-        bytes.copy(&buffer);
+        let bytes = Bytes::taken_from(&mut buffer);
         self.buffer.set(buffer);
         Ok(bytes)
     }

@@ -100,7 +100,7 @@ fn every_construct_is_generated() {
     let mut counts = BTreeMap::new();
     (0..PROGRAMS).for_each(|seed| count(&decode(&generate(seed)).1, &mut counts));
     println!("{counts:#?}");
-    assert_eq!(counts.len(), 50, "{counts:#?}");
+    assert_eq!(counts.len(), 52, "{counts:#?}");
     assert!(counts.values().all(|count| *count >= 30), "{counts:#?}");
 }
 
@@ -127,5 +127,6 @@ fn random_worlds_keep_what_they_promise_wherever_they_crash() {
     assert!(report.published > WORLDS && report.reported > WORLDS / 2, "{report:?}");
     assert!(report.questions > WORLDS / 2 && report.answers > WORLDS / 8, "{report:?}");
     assert!(report.told > WORLDS / 20 && report.followed > WORLDS / 20, "{report:?}");
+    assert!(report.retried > WORLDS / 40 && report.waited > WORLDS / 10, "{report:?}");
     assert!(report.cut > WORLDS / 2 && report.storage_faults > WORLDS / 20, "{report:?}");
 }

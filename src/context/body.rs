@@ -1,11 +1,11 @@
 //! How a body is carried out: attempts, their time limits, the waits between them.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::cell::OnceCell;
+use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -290,7 +290,7 @@ impl Job {
         match panics::catch(|| self.operation.is_worth_another(&error)) {
             Ok(true) => (Some(wait), failure),
             Ok(false) => (None, failure),
-            Err(message) => (None, panicked(&format!("in retry_if: {message}"))),
+            Err(message) => (None, panicked(format_args!("in retry_if: {message}"))),
         }
     }
 
@@ -392,10 +392,10 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
         let failure = match polled {
             Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
             Ok(Poll::Pending) => ready!(poll_timer(this.timer, cx)),
-            Err(message) => panicked(&message),
+            Err(message) => panicked(message),
         };
         let dropped = panics::catch(|| this.attempt.set(None));
-        Poll::Ready(Err(dropped.map_or_else(|message| panicked(&message), |()| failure)))
+        Poll::Ready(Err(dropped.map_or_else(panicked, |()| failure)))
     }
 }
 
@@ -427,8 +427,9 @@ fn elapsed(limit: Duration) -> Failure {
     Error::of(Kind::Elapsed, format_args!("not ready within {limit:?}")).into_failure()
 }
 
-fn panicked(message: &str) -> Failure {
-    let hint = hint(message);
+fn panicked(message: impl fmt::Display) -> Failure {
+    let message = message.to_string();
+    let hint = hint(&message);
     Error::of(Kind::Panicked, format_args!("panicked: {message}{hint}")).into_failure()
 }
 

@@ -10,15 +10,16 @@ use dacapo_store::{RunKey, RunRow};
 use super::write::{Guest, Writer};
 use super::{Engine, empty_id};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Arrival, Instance, Phase, Receiver};
+use crate::instance::{Arrival, Instance, Phase, Receiver, RootEnd};
 use crate::ledger::{ChildEnd, Ledger, What};
 use crate::mark::Made;
 use crate::message::{Birth, Outgoing, Parcel};
 use crate::random;
 use crate::record::{
     Asked, CancelCause, Carried, Link, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION,
-    Submission,
+    Spent, Submission,
 };
+use crate::retried::Awaited;
 
 impl Engine {
     /// The children of a run that is not in memory, as its history has them: those whose ends it has
@@ -85,6 +86,28 @@ impl Engine {
             Some(Ok(Record::Submitted(submission))) => Ok(submission.link),
             Some(Ok(_) | Err(_)) | None => Ok(None),
         }
+    }
+
+    /// Whether a run was started by the operation that a link names. `was_moved`: in another store, where
+    /// it had another key.
+    fn is_child(&self, run: RunKey, link: Link, was_moved: bool) -> bool {
+        let mut pass = Some(run);
+        while let Some(run) = pass {
+            let first = self.store.borrow().entries(run, 0..1);
+            let submission = match &first {
+                Ok(first) => first.get(0).map(|entry| Record::read(entry.record)),
+                Err(_) => None,
+            };
+            let Some(Ok(Record::Submitted(submission))) = submission else { return false };
+            let is_it =
+                |own: Link| own.number == link.number && (was_moved || own.parent == link.parent);
+            if submission.link.is_some_and(is_it) {
+                return true;
+            }
+            // It was let go before it went on.
+            pass = submission.carried.before.map(RunKey);
+        }
+        false
     }
 
     /// Adds a run in memory. `None`: its code is not registered.
@@ -233,6 +256,79 @@ impl Writer<'_> {
         }
     }
 
+    /// A run is taken up again that waits for a child, which was asked to end with it: the two are linked
+    /// again, or the end of the child comes to the run now.
+    pub(super) fn rejoin(&mut self, parent: &Ledger, child: &Awaited) {
+        let Awaited { number, workflow, id, was_moved } = child;
+        let link = Link { parent: parent.key.0, number: *number };
+        let found = match self.look_up(id) {
+            Ok(Some(found)) => Some(found),
+            // The replay says that it is not there.
+            Ok(None) => return,
+            Err(_) => None,
+        };
+        let key = match &found {
+            Some(Receiver::Resident(run)) => Some(run.key()),
+            Some(Receiver::Guest(key)) => Some(*key),
+            None => self.engine.find(id).ok().flatten().map(|row| row.key),
+        };
+        let is_it = key.is_some_and(|key| self.engine.is_child(key, link, *was_moved));
+        let outcome = match found {
+            _ if !is_it => Err(gone(id)),
+            Some(found) => match self.end_of(&found) {
+                None => return self.set_link(&found, link),
+                Some(outcome) => outcome,
+            },
+            None => match self.engine.find(id) {
+                Ok(Some(row)) => {
+                    self.engine.outcome(&row).unwrap_or_else(|error| Err(error.into_failure()))
+                }
+                Ok(None) | Err(_) => Err(gone(id)),
+            },
+        };
+        let ended = Record::OperationEnded {
+            number: *number,
+            asked: Asked::Child { workflow },
+            label: Some(id),
+            outcome,
+            spent: Spent::default(),
+        };
+        self.push(parent, |bytes| ended.append(bytes));
+    }
+
+    /// How a run ends with this batch, if it does.
+    fn end_of(&mut self, run: &Receiver) -> Option<Outcome<'static>> {
+        match run {
+            Receiver::Resident(run) => match run.root_end.get().map(|end| &**end) {
+                Some(RootEnd::Outcome(outcome)) if run.is_end_written.get() => {
+                    Some(outcome.clone())
+                }
+                Some(RootEnd::Outcome(_) | RootEnd::Again { .. }) | None => None,
+            },
+            Receiver::Guest(key) => {
+                let has_ended = self.elsewhere().guests[key].row.state.has_ended();
+                has_ended
+                    .then(|| Err(Error::cancelled(CancelCause::Terminated.why()).into_failure()))
+            }
+        }
+    }
+
+    fn set_link(&mut self, child: &Receiver, link: Link) {
+        match child {
+            Receiver::Resident(run) => {
+                run.set_link(link);
+                self.put_row(&run.ledger, dacapo_store::RunState::Running, None);
+            }
+            Receiver::Guest(key) => {
+                if let Some(guest) = self.elsewhere().guests.get_mut(key) {
+                    guest.row.link = Some(link.in_row());
+                    let row = guest.row.clone();
+                    self.batch.put_row(row);
+                }
+            }
+        }
+    }
+
     fn link(&mut self, child: &Receiver) -> Option<Link> {
         match child {
             Receiver::Resident(run) => run.link(),
@@ -320,6 +416,12 @@ impl Writer<'_> {
         let end = ChildEnd { number, workflow, id, outcome: outcome.clone() };
         Arrival::Written(self.draft_for(&parent, What::ChildEnded(end.into())))
     }
+}
+
+/// What a run is told of a child that is not there any more, when it waits for it again.
+fn gone(id: &str) -> crate::error::Failure {
+    let message = format_args!("run {id:?}, which it started, is not there any more");
+    Error::of(Kind::NotFound, message).into_failure()
 }
 
 /// What is said of an id that exists.

@@ -1,7 +1,6 @@
 //! What was committed reaches its runs, and they take up the work that follows.
 
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use dacapo_store::RunKey;
@@ -125,7 +124,13 @@ impl Engine {
 
     fn deliver_outcome(&self, end: &BodyEnd, committed: Committed) {
         let run = &end.instance;
-        end.with_record(committed.time, |record| self.deliver_record(run, record, committed));
+        if run.phase.get() != Phase::Closed {
+            let Committed { number: commit, time } = committed;
+            let delivery = Delivery { seq: run.delivered.get(), commit, time };
+            if let Err(fault) = caught(|| run.deliver_end(delivery, end)) {
+                self.park(run, fault);
+            }
+        }
         self.work_after(run);
     }
 
@@ -251,6 +256,5 @@ impl Engine {
 
 /// What a run is asked for; a panic that its own catches missed is a fault of it, too.
 pub(crate) fn caught(ask: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
-    let panicked = |message| Fault::new(ParkReason::Panicked, message);
-    panics::catch(ask).unwrap_or_else(|message: String| Err(panicked(message)))
+    panics::catch(ask).unwrap_or_else(|said| Err(Fault::new(ParkReason::Panicked, said)))
 }

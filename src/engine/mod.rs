@@ -301,7 +301,7 @@ impl Engine {
 
 /// What those who wait for a parked run are told.
 pub(crate) fn parked_error(id: &str, fault: &Fault) -> Error {
-    Error::of(Kind::ParkedFor(fault.reason), format_args!("run {id:?} is parked: {fault}"))
+    Error::of(Kind::ParkedFor(fault.reason()), format_args!("run {id:?} is parked: {fault}"))
 }
 
 /// What is said of a run whose workflow this build does not have.

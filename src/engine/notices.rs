@@ -43,7 +43,7 @@ impl Engine {
     pub(super) fn notify_parked(&self, run: &str, fault: &Fault) {
         if self.world.setup.observer.is_some() {
             let message = &*fault.to_string();
-            self.world.notify(&Notice::Parked { run, reason: fault.reason, message });
+            self.world.notify(&Notice::Parked { run, reason: fault.reason(), message });
         }
     }
 

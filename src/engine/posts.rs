@@ -115,10 +115,27 @@ impl Engine {
         }
         while let Some(Draft { to, what }) = others.rows.get(looked.rows) {
             looked.rows += 1;
-            if let What::Delete = what {
-                let run = to.key;
-                drop(pending);
-                return self.bereaved(&Addressee::Key(run)).map(Some);
+            match what {
+                What::Delete => {
+                    let run = to.key;
+                    drop(pending);
+                    return self.bereaved(&Addressee::Key(run)).map(Some);
+                }
+                What::Retry(retrial) => {
+                    let children = retrial.children.iter();
+                    return Ok(Some(
+                        children.map(|child| Addressee::Id(child.id.clone())).collect(),
+                    ));
+                }
+                What::Record(_)
+                | What::Request(_)
+                | What::Mark(_)
+                | What::Again(_)
+                | What::Message(_)
+                | What::ChildEnded(_)
+                | What::Park(_)
+                | What::Resume
+                | What::Copy(_) => {}
             }
         }
         Ok(None)

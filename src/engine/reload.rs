@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, Retrial, What};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::replay;
-use crate::retried::{add_void, failed_from};
+use crate::retried::{add_void, awaited, failed_from};
 
 impl Engine {
     /// Brings back the runs that are due, in the order of their times, as far as there is room.
@@ -108,7 +108,8 @@ impl Engine {
         let from = failed_from(&history);
         let ledger = Ledger::new(row.key);
         ledger.next_seq.set(history.len() as u64);
-        let retrial = Retrial { row: row.clone(), from };
+        let children = awaited(&history, from);
+        let retrial = Retrial { row: row.clone(), from, children };
         let draft = ledger.draft(What::Retry(Box::new(retrial)));
         self.world.pending.borrow_mut().others_mut().rows.push(draft);
         // It is recorded first: the run may well fail again in its replay.

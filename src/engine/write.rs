@@ -189,7 +189,7 @@ impl<'a> Writer<'a> {
                 return (written, reported);
             }
             let now = self.now;
-            self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
+            self.push(run, |bytes| end.append(now, bytes));
         }
         let rest = &mut reports[reported..];
         let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
@@ -256,8 +256,9 @@ impl<'a> Writer<'a> {
     }
 
     /// A run that is in no one's memory goes on, whatever its end.
-    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from }: &Retrial) {
+    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from, children }: &Retrial) {
         self.push(to, |bytes| Record::Retried { from: *from }.append(bytes));
+        children.iter().for_each(|child| self.rejoin(to, child));
         let mut row = row.clone();
         row.state = RunState::Running;
         row.changed_at = self.now.as_nanos();

@@ -198,7 +198,7 @@ impl Executor {
     /// ```
     pub fn resume_skipping(&self, id: &str) -> Result<()> {
         let row = self.parked_row(id)?;
-        let message = fault_of(&row).message.ok_or_else(|| {
+        let message = fault_of(&row).skippable().ok_or_else(|| {
             let message = format_args!(
                 "run {id:?} is not parked for a message that does not decode, so there is none to \
                  skip: see Executor::parked, and resume it"
@@ -334,7 +334,7 @@ fn not_repeated(row: &RunRow, fault: &Fault) -> Error {
     if state == RunState::Parked {
         return parked_error(id, fault);
     }
-    let kind = Kind::ParkedFor(fault.reason);
+    let kind = Kind::ParkedFor(fault.reason());
     if state.has_ended() || state == RunState::Continued {
         return Error::of(kind, format_args!("run {id:?} is not repeated by this build: {why}"));
     }
@@ -357,6 +357,6 @@ impl ParkedRun {
             history: history.to_owned(),
             code: code.to_owned(),
         });
-        Self { id, workflow, reason: fault.reason, message, build, divergence }
+        Self { id, workflow, reason: fault.reason(), message, build, divergence }
     }
 }

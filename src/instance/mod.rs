@@ -37,7 +37,7 @@ use crate::list::List;
 use crate::notice::Notice;
 use crate::operation::Operation;
 use crate::operations::Operations;
-use crate::panics;
+use crate::panics::{self, Panicked};
 use crate::record::Outcome;
 use crate::timer::RunTimer;
 use crate::topics::Topics;
@@ -266,6 +266,10 @@ impl Instance {
         }
     }
 
+    pub(crate) fn is_observed(&self) -> bool {
+        self.world.setup.observer.is_some()
+    }
+
     /// The number of the task that is spawned next.
     pub(crate) fn take_task_number(&self) -> u32 {
         let number = self.next_task.get();
@@ -363,18 +367,19 @@ impl Instance {
     pub(crate) fn close(&self) {
         self.forget_deadline();
         self.phase.set(Phase::Closed);
-        if let Err(message) = self.drop_tasks() {
-            self.world.notify(&Notice::DropPanicked { run: &self.id, message: &message });
+        if let Err(panicked) = self.drop_tasks() {
+            let message = panicked.message();
+            self.world.notify(&Notice::DropPanicked { run: &self.id, message });
         }
     }
 
     /// Drops the tasks in spawn order, and with them their operations and bodies. If some panic,
     /// the rest are dropped as well, and the last message is the answer.
-    fn drop_tasks(&self) -> Result<(), String> {
+    fn drop_tasks(&self) -> Result<(), Panicked> {
         self.world.setup.caught.calling(panics::Caller::Workflow, || self.drop_all())
     }
 
-    fn drop_all(&self) -> Result<(), String> {
+    fn drop_all(&self) -> Result<(), Panicked> {
         let drop_task = |(_, task)| {
             panics::catch(|| self.world.gate.shut(|| self.world.tasks.raw().abort(task)))
         };

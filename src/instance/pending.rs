@@ -282,6 +282,21 @@ impl BodyEnd {
         })
     }
 
+    /// Appends the encoding of that record.
+    #[inline]
+    pub(crate) fn append(&self, now: Timestamp, out: &mut Vec<u8>) {
+        let Self { operation, attempts, started_at, ended_at, .. } = self;
+        let spent = Spent {
+            attempts: *attempts,
+            started_before: now.nanos_since(*started_at),
+            took: ended_at.nanos_since(*started_at),
+        };
+        let ended = operation.ended(spent);
+        if !ended.is_some_and(|ended| ended.append(out)) {
+            self.with_record(now, |record| record.append(out));
+        }
+    }
+
     pub(crate) fn is_of(&self, operation: &Rc<Operation>) -> bool {
         Rc::ptr_eq(&self.operation, operation)
     }

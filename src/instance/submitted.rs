@@ -64,6 +64,13 @@ impl Instance {
         self.submitted()?.link.get()
     }
 
+    /// Somebody waits for its end again.
+    pub(crate) fn set_link(&self, link: Link) {
+        if let Some(submitted) = self.submitted() {
+            submitted.link.set(Some(link));
+        }
+    }
+
     /// Nobody waits for its end any more.
     pub(crate) fn clear_link(&self) {
         if let Some(submitted) = self.submitted() {

@@ -27,7 +27,7 @@ impl Instance {
             || {
                 self.observe(Event::Asked(operation));
                 self.operations.borrow_mut().ask(operation.clone());
-                if operation.asked().is_request() {
+                if operation.is_request() {
                     self.request(operation.clone());
                 }
             },

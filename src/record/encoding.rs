@@ -26,26 +26,10 @@ impl<'a> Record<'a> {
         let Self::OperationEnded { number, asked, label, outcome: Ok(bytes), spent } = self else {
             return codec::append(self, out);
         };
-        let (kind, name, of) = match asked {
-            Asked::Step { name } => (Self::STEP, name, &[][..]),
-            Asked::StepOf { name, of } => (Self::STEP_OF, name, &of.0[..]),
-            Asked::Send { channel } => (Self::SEND, channel, &[][..]),
-            Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => {
-                return codec::append(self, out);
-            }
-        };
-        out.push(Self::ENDED);
-        varint(out, number.task.into());
-        varint(out, number.local.into());
-        out.push(kind);
-        with_length(out, name.as_bytes());
-        out.extend_from_slice(of);
-        option(out, *label);
-        out.push(Self::OK);
-        with_length(out, bytes.as_slice());
-        varint(out, spent.attempts.into());
-        varint(out, spent.started_before);
-        varint(out, spent.took);
+        let ended = Ended { number: *number, asked: *asked, label: *label, bytes, spent: *spent };
+        if !ended.append(out) {
+            codec::append(self, out);
+        }
     }
 
     /// Reads a record from all of `bytes`, or says what is wrong.
@@ -176,6 +160,97 @@ impl<'a> Record<'a> {
     const SEND: u8 = 2;
     const STEP_OF: u8 = 5;
     const OK: u8 = 0;
+}
+
+/// The record of an operation that did not fail, by its parts.
+pub(crate) struct Ended<'a> {
+    pub(crate) number: Number,
+    pub(crate) asked: Asked<'a>,
+    pub(crate) label: Option<&'a str>,
+    pub(crate) bytes: &'a Bytes<'a>,
+    pub(crate) spent: Spent,
+}
+
+impl Ended<'_> {
+    /// Appends the encoding of the record of a step or a send; of others there is no short way.
+    #[inline(always)]
+    pub(crate) fn append(&self, out: &mut Vec<u8>) -> bool {
+        let Self { number, asked, label, bytes, spent } = self;
+        let (kind, name, of) = match asked {
+            Asked::Step { name } => (Record::STEP, name, &[][..]),
+            Asked::StepOf { name, of } => (Record::STEP_OF, name, &of.0[..]),
+            Asked::Send { channel } => (Record::SEND, channel, &[][..]),
+            Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => return false,
+        };
+        Piece::append(out, |piece| {
+            piece.byte(Record::ENDED);
+            piece.varint(number.task.into());
+            piece.varint(number.local.into());
+            piece.byte(kind);
+            piece.varint(name.len() as u64);
+        });
+        out.extend_from_slice(name.as_bytes());
+        if !of.is_empty() {
+            out.extend_from_slice(of);
+        }
+        let bytes = bytes.as_slice();
+        if label.is_some() {
+            option(out, *label);
+        }
+        Piece::append(out, |piece| {
+            if label.is_none() {
+                piece.byte(0);
+            }
+            piece.byte(Record::OK);
+            piece.varint(bytes.len() as u64);
+        });
+        out.extend_from_slice(bytes);
+        Piece::append(out, |piece| {
+            piece.varint(spent.attempts.into());
+            piece.varint(spent.started_before);
+            piece.varint(spent.took);
+        });
+        true
+    }
+}
+
+/// A few bytes that are written at their place, all at once: whether a list has room is asked once.
+struct Piece<'a> {
+    bytes: &'a mut [u8; Piece::MOST],
+    length: usize,
+}
+
+impl Piece<'_> {
+    /// A power of two, so that no index need be held against it; three integers take 30.
+    const MOST: usize = 32;
+
+    #[inline(always)]
+    fn append(out: &mut Vec<u8>, write: impl FnOnce(&mut Piece<'_>)) {
+        let start = out.len();
+        out.extend_from_slice(&[0; Piece::MOST]);
+        if let Some(bytes) = out.last_chunk_mut() {
+            let mut piece = Piece { bytes, length: 0 };
+            write(&mut piece);
+            let end = start + piece.length;
+            out.truncate(end);
+        }
+    }
+
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.length % Piece::MOST] = byte;
+        self.length += 1;
+    }
+
+    /// See [`varint`].
+    #[inline(always)]
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
 }
 
 /// An unsigned integer in base 128, the smallest digit first, as in LEB128.

@@ -17,6 +17,7 @@ use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
 use crate::fingerprint::Fingerprint;
+pub(crate) use encoding::Ended;
 pub(crate) use shown::{Shown, ShownMark};
 pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
 
@@ -332,14 +333,6 @@ impl<'a> Asked<'a> {
         match self {
             Self::Step { .. } | Self::StepOf { .. } | Self::Sleep { .. } => true,
             Self::Send { .. } | Self::Receive { .. } | Self::Child { .. } => false,
-        }
-    }
-
-    /// Whether the run must be in memory until it has its outcome, because something is done for it.
-    pub(crate) fn is_worked_on(&self) -> bool {
-        match self {
-            Self::Step { .. } | Self::StepOf { .. } | Self::Send { .. } => true,
-            Self::Sleep { .. } | Self::Receive { .. } | Self::Child { .. } => false,
         }
     }
 

@@ -26,12 +26,12 @@ use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::fault::{Fault, ParkReason};
 use crate::inbox::Address;
-use crate::instance::{Extra, Instance, Phase};
+use crate::instance::{BodyEnd, Extra, Instance, Phase};
 use crate::message::Arrived;
 use crate::operation::{FailedAttempt, Operation};
 use crate::panics;
 use crate::record::{Asked, CancelCause, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION};
-use crate::replay::{Delivery, claim, claim_mark, diverged};
+use crate::replay::{Delivery, claim, claim_ended, claim_mark, diverged};
 use crate::trace::{Event, Recorded};
 
 /// What code does that lets a body run at most once which may have run before.
@@ -44,10 +44,9 @@ impl Instance {
         delivery: Delivery,
         record: &Record<'_>,
     ) -> Result<(), Fault> {
-        let Delivery { seq, commit, time } = delivery;
-        assert_eq!(seq, self.delivered.get(), "records are delivered in their order");
+        let Delivery { seq, commit, .. } = delivery;
         self.observe(Event::Delivered(seq, Recorded(record)));
-        self.delivered.set(seq + 1);
+        self.count(seq);
         if let Record::OperationEnded { number, asked: Asked::Child { .. }, .. } = record {
             // Whether somebody awaits it or not.
             self.extra().children.remove(*number);
@@ -57,9 +56,7 @@ impl Instance {
             // Before anything is set: `commit` must stay that of the record that ended the root.
             return self.deliver_after_end(seq, commit, record);
         }
-        self.commit.set(commit);
-        // What was copied may come from a machine whose clock was ahead.
-        self.now.set(time.max(self.now.get()));
+        self.set_time(delivery);
         match record {
             Record::Started { version, .. } | Record::Admitted { version, .. }
                 if *version > SEMANTICS_VERSION =>
@@ -96,8 +93,8 @@ impl Instance {
             }
             Record::Reported { .. } | Record::MessageSkipped { .. } | Record::Moved { .. } => {}
             Record::OperationEnded { number, outcome, .. } => {
-                if let Some(operation) = claim(self, record, *number)? {
-                    self.end_operation(&operation, outcome);
+                if let Some(operation) = claim_ended(self, record, *number)? {
+                    self.end_operation(&operation, Some(outcome));
                 }
             }
             Record::MessageArrived { channel, payload, key, is_question } => {
@@ -120,6 +117,45 @@ impl Instance {
             }
         }
         self.poll_to_quiescence()
+    }
+
+    /// Delivers what came of a body, which left it with its operation: so there is nothing to be held against
+    /// the code, and nothing to be copied.
+    pub(crate) fn deliver_end(
+        self: &Rc<Self>,
+        delivery: Delivery,
+        end: &BodyEnd,
+    ) -> Result<(), Fault> {
+        let Delivery { seq, commit, time } = delivery;
+        if self.is_observed() {
+            end.with_record(time, |record| {
+                self.observe(Event::Delivered(seq, Recorded(record)));
+            });
+        }
+        self.count(seq);
+        if self.phase.get() == Phase::Ended {
+            return end.with_record(time, |record| self.deliver_after_end(seq, commit, record));
+        }
+        self.set_time(delivery);
+        // It can be committed together with the record that dropped its operation.
+        let operation = self.operations.borrow_mut().finish(end.operation.number);
+        if let Some(operation) = operation {
+            self.end_operation(&operation, None);
+        }
+        self.poll_to_quiescence()
+    }
+
+    /// The record at `seq` is being delivered.
+    fn count(&self, seq: u64) {
+        assert_eq!(seq, self.delivered.get(), "records are delivered in their order");
+        self.delivered.set(seq + 1);
+    }
+
+    /// What follows happens at the time of the commit that is being delivered.
+    fn set_time(&self, delivery: Delivery) {
+        self.commit.set(delivery.commit);
+        // What was copied may come from a machine whose clock was ahead.
+        self.now.set(delivery.time.max(self.now.get()));
     }
 
     /// Passes over a record that counts no longer, since the run was taken up again after it had failed. What
@@ -183,13 +219,14 @@ impl Instance {
     }
 
     /// The outcome of an operation goes to whoever awaits it, and what was done for it ends.
-    fn end_operation(&self, operation: &Operation, outcome: &Outcome<'_>) {
-        self.operations.borrow_mut().finish(operation.number);
+    fn end_operation(&self, operation: &Operation, recorded: Option<&Outcome<'_>>) {
         // A body that left its outcome has ended, and a timer that fired is gone. A body that was not
         // begun, as in a replay, is dropped here with what it owns.
         self.end_effort(operation);
-        // If it came of what was done for it, it is there: `outcome` was read from there.
-        if operation.outcome().is_none() {
+        // If it came of what was done for it, it is there.
+        if let Some(outcome) = recorded
+            && operation.outcome().is_none()
+        {
             operation.set_outcome(outcome.clone().map(Bytes::into_owned));
         }
         self.hand_over(operation);

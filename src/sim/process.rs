@@ -107,7 +107,7 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         if self.executor.cuts_off_in_order() {
             self.sim.end_in_order();
         }
-        let (ends, scripts) = driven.map_err(|why| self.stuck(why, told, &clients))??;
+        let (ends, scripts) = driven.map_err(|why| self.stuck(why.message(), told, &clients))??;
         let errors = ends.into_iter().chain(scripts).filter_map(Result::err);
         match errors.max_by_key(|error| !is_the_end(error)) {
             None => Ok(true),
@@ -122,9 +122,9 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
     }
 
     /// Why it did not come to its end, with who it is that waits if nothing can happen any more.
-    fn stuck(&self, why: String, told: &Told<O>, clients: &Clients) -> String {
+    fn stuck(&self, why: &str, told: &Told<O>, clients: &Clients) -> String {
         if !why.contains(STALLED) {
-            return why;
+            return why.into();
         }
         let runs = self.plan.check.runs.iter().filter(|(id, _)| !told.contains_key(id));
         let runs = runs.map(|(id, _)| format!("run {id:?}"));

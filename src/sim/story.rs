@@ -77,8 +77,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         self.left.extend(traces.clone());
         drop(process);
         if is_at_its_end {
-            let expected = panics::catch(|| (self.plan.expect)(&ends)).map_err(shown);
-            expected.map_err(|why| format!("{why}\n\n{UNEXPECTED}"))?;
+            let expected = panics::catch(|| (self.plan.expect)(&ends));
+            expected.map_err(|said| format!("{}\n\n{UNEXPECTED}", shown(said.message().into())))?;
             self.compare_replays(&traces)?;
         }
         Ok(is_at_its_end)

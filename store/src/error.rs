@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -25,7 +26,11 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// assert_eq!(store.commit(&batch).unwrap_err().to_string(), error.to_string());
 /// ```
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+// Hardly any call ends with one, so a result is to be one word more than its value.
+#[derive(Clone, Debug)]
+struct Parts {
     kind: Kind,
     message: String,
 }
@@ -48,7 +53,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind, message: String) -> Error {
-        Error { kind, message }
+        Error(Box::new(Parts { kind, message }))
     }
 
     /// Makes an error for a store of your own: none of the predicates holds for it.
@@ -86,40 +91,40 @@ impl Error {
 
     /// The file is open already, in this process or in another one.
     pub fn is_in_use(&self) -> bool {
-        self.kind == Kind::InUse
+        self.0.kind == Kind::InUse
     }
 
     /// What was read is not what was written. If it came from a read of one run, that run alone is
     /// affected; if it came from opening, the file is.
     pub fn is_damaged(&self) -> bool {
-        self.kind == Kind::Damaged
+        self.0.kind == Kind::Damaged
     }
 
     /// The file was written by a later version of this crate, which this one cannot read.
     pub fn is_newer_format(&self) -> bool {
-        self.kind == Kind::NewerFormat
+        self.0.kind == Kind::NewerFormat
     }
 
     /// The file is none of ours: another program's, or no database at all.
     pub fn is_not_a_store(&self) -> bool {
-        self.kind == Kind::NotAStore
+        self.0.kind == Kind::NotAStore
     }
 
     /// The storage refused to read or write. After a refused commit the store repeats this error
     /// until it is opened again, since what is on the disk is not known before.
     pub fn is_refused(&self) -> bool {
-        self.kind == Kind::Refused
+        self.0.kind == Kind::Refused
     }
 
     /// A run was to be deleted that has not ended and is not parked.
     pub fn is_unfinished(&self) -> bool {
-        self.kind == Kind::Unfinished
+        self.0.kind == Kind::Unfinished
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 

@@ -9,7 +9,7 @@ use dacapo::sim::VirtualClock;
 use dacapo::store::MemoryStore;
 use dacapo::{
     Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Retry, Start, Timestamp,
-    Topic, Workflow, join,
+    Topic, Workflow, join, try_join,
 };
 
 use super::{history, open};
@@ -398,4 +398,61 @@ fn a_step_that_runs_at_most_once_parks_nothing() {
     let error = executor.block_on(run).expect_err("it failed");
     assert_eq!(error.park_reason(), None);
     assert!(error.to_string().contains("the card is refused"), "{error}");
+}
+
+const PART: Workflow<(), u32> = Workflow::new("part");
+
+/// Its child is asked to end when it fails. The child asks whether it may, and sleeps first.
+fn build_of_two(world: &Rc<World>) -> Builder {
+    let world = world.clone();
+    let whole = async move |ctx: &Ctx, _: u32| {
+        let child = ctx.child(PART, ()).id("part-7");
+        let (part, charged) = try_join(child, step(ctx, &world, "charge", true)).await?;
+        Ok::<_, Error>(part + charged)
+    };
+    let part = async move |ctx: &Ctx, ()| {
+        ctx.shield(ctx.sleep(60 * SECOND)).await;
+        Ok::<_, Error>(40)
+    };
+    Executor::builder().workflow(ORDER, whole).workflow(PART, part)
+}
+
+/// A run that is taken up again waits for the children that were asked to end with it, whether they
+/// have ended by then, are not in memory, or are gone. (The random worlds found one that waited for ever.)
+#[test]
+fn children_are_awaited_again() {
+    let cases =
+        [(10, false, Some(41)), (10, true, Some(41)), (70, false, Some(41)), (70, true, None)];
+    for (seconds, is_odd, expected) in cases {
+        let world = Rc::new(World::default());
+        let clock = VirtualClock::new(Timestamp::from_nanos(1));
+        let builder = || build_of_two(&world).clock(clock.clone()).resident_max(0);
+        let (executor, stores) = open(builder(), MemoryStore::new());
+        let failed = executor.start(ORDER, "order-7", 1).expect("it starts");
+        assert!(executor.block_on(failed).is_err());
+        executor.block_on(clock.sleep(seconds * SECOND));
+        if expected.is_none() {
+            executor.block_on(executor.delete("part-7")).expect("it has ended");
+        }
+        // A crash between the two, and a run that is not in memory, change nothing.
+        let executor = if is_odd && expected.is_some() {
+            let last = stores.take().pop().expect("it was committed");
+            open(builder(), last).0
+        } else {
+            executor
+        };
+        world.is_up.set(true);
+        let retried = executor.retry("order-7");
+        match expected {
+            Some(sum) => {
+                retried.expect("it has failed");
+                let run = executor.attach(ORDER, "order-7").expect("it is there");
+                assert_eq!(executor.block_on(run), Ok(sum));
+            }
+            None => {
+                let error = retried.expect_err("its child is gone");
+                assert!(error.to_string().contains("part-7"), "{error}");
+            }
+        }
+    }
 }

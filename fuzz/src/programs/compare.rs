@@ -22,6 +22,12 @@ pub(super) fn event(line: &str) -> Option<Event> {
         let (task, local) = number.split_once('.').unwrap_or(("0", number));
         (task.parse().expect("a task"), local.parse().expect("a place"))
     };
+    if let Some((_, step)) = record.split_once(" of step ")
+        && record.starts_with("failure of attempt ")
+    {
+        // The time of the next one is not in the trace.
+        return Some(Event::Failed(number(step), 0));
+    }
     type Make = fn((u32, u32)) -> Event;
     let kinds: [(&str, Make); 5] = [
         ("start of step ", Event::StepStarted),

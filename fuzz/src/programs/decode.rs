@@ -117,6 +117,8 @@ impl<'a> Decoder<'a> {
         let labelled = byte / 3 % 4 == 3;
         let body = match byte / 12 {
             0..=3 => Body::Instant,
+            10 => Body::Patient(1),
+            11 => Body::Patient(2),
             12 => Body::Flaky(1),
             13 => Body::Flaky(3),
             14 => Body::Fails,

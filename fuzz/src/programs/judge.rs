@@ -8,13 +8,16 @@ use super::compare::{compare, event, without_polls};
 use super::live::build;
 use super::process::{KEY, POLLS, Process, RUN, Wrong, wakes};
 use super::reference::{Event, Expected, Record, expect, split_mix};
+use super::shaped::set_build;
 use super::storage::Storage;
+use super::worlds::next_attempt;
 
 impl<S: Storage> Process<'_, S> {
     /// The same run again, from its whole history and in a process of its own: its trace, and whether
     /// it came to the end.
     pub(super) fn replay(&self, wakes: u64) -> (Vec<String>, Verified<()>) {
         let store = self.storage.copy();
+        set_build(wakes);
         let clock = VirtualClock::new(Timestamp::from_nanos(store.time()));
         let (sim, recorder) = (Sim::with_wakes(0, Some(wakes), clock), Recorder::default());
         let builder = sim.apply(build(self.program, &sim)).poll_budget(POLLS);
@@ -38,7 +41,10 @@ impl<S: Storage> Process<'_, S> {
         let record = |(entry, event): (Entry<'_>, _)| Record {
             commit: entry.commit,
             time: entry.time,
-            event,
+            event: match event {
+                Event::Failed(number, _) => Event::Failed(number, next_attempt(entry.record)),
+                event => event,
+            },
         };
         Ok(records.map(record).collect())
     }

@@ -119,6 +119,8 @@ pub(crate) enum Body {
     Slow,
     /// The first so many attempts fail.
     Flaky(u32),
+    /// The same, and each next one is so far away that the failure is recorded.
+    Patient(u32),
     Fails,
     /// Every attempt fails, until the policy gives up.
     Doomed,
@@ -134,7 +136,7 @@ impl Body {
     /// The attempts of its policy, if it has one.
     pub(crate) fn attempts(self) -> Option<u32> {
         match self {
-            Body::Flaky(_) | Body::Permanent => Some(6),
+            Body::Flaky(_) | Body::Patient(_) | Body::Permanent => Some(6),
             Body::Doomed => Some(3),
             Body::Endless => Some(2),
             Body::Instant | Body::Slow | Body::Fails | Body::Once => None,
@@ -143,19 +145,26 @@ impl Body {
 
     pub(crate) fn retry(self) -> Option<Retry> {
         let attempts = self.attempts()?;
-        Some(Retry::exponential(Duration::from_millis(10)).max_attempts(attempts).jitter(0.5))
+        let wait = if self.is_patient() { PATIENCE } else { Duration::from_millis(10) };
+        Some(Retry::exponential(wait).max_attempts(attempts).jitter(0.5))
+    }
+
+    pub(crate) fn is_patient(self) -> bool {
+        matches!(self, Body::Patient(_))
     }
 
     /// Whether this attempt fails.
     pub(crate) fn fails(self, attempt: u32) -> bool {
         match self {
             Body::Instant | Body::Slow | Body::Once => false,
-            Body::Flaky(failures) => attempt <= failures,
+            Body::Flaky(failures) | Body::Patient(failures) => attempt <= failures,
             Body::Fails | Body::Doomed | Body::Permanent | Body::Endless => true,
         }
     }
 }
 
+/// Even with all of the jitter, a wait of this is recorded.
+const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) const LIMIT: Duration = Duration::from_millis(5);
 pub(crate) const LOCKS: usize = 3;
 /// Few, so that many steps have the same one.

@@ -21,7 +21,8 @@ use super::language::{
     Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why, body_value,
     failure_value, flat, fold, label, mix, report_value,
 };
-use super::talk::{self, Outside, TOPICS, WORKFLOWS};
+use super::shaped::Shaped;
+use super::talk::{self, FAILING, Outside, TOPICS, WORKFLOWS};
 
 /// What a program gives: its value, and all that it saw, in order.
 pub(crate) type Output = (u64, Vec<(u16, u64)>);
@@ -47,14 +48,16 @@ pub(crate) fn add(
     let (program, sim, outside) = (program.clone(), sim.clone(), outside.clone());
     builder.workflow(WORKFLOWS[workflow], async move |ctx: &Ctx, x: u64| -> Result<Output> {
         let shared = Shared::new(&sim, workflow, &outside);
-        carry_out(&shared, ctx, &program, x).await
+        let value = eval(&shared, ctx, &program, x).await;
+        if workflow == FAILING && value.is_err() {
+            return Err(Error::new("the program failed"));
+        }
+        Ok(shared.output(value))
     })
 }
 
 async fn carry_out(shared: &Shared, ctx: &Ctx, program: &Code, x: u64) -> Result<Output> {
-    let value = flat(eval(shared, ctx, program, x).await);
-    let seen = shared.0.seen.borrow().clone();
-    Ok((value, seen))
+    Ok(shared.output(eval(shared, ctx, program, x).await))
 }
 
 /// What the tasks of one run share.
@@ -87,6 +90,10 @@ impl Shared {
 
     fn saw(&self, site: u16, value: u64) {
         self.0.seen.borrow_mut().push((site, value));
+    }
+
+    fn output(&self, value: Value) -> Output {
+        (flat(value), self.0.seen.borrow().clone())
     }
 
     pub(super) fn workflow(&self) -> usize {
@@ -180,8 +187,8 @@ fn nanos(ctx: &Ctx) -> u64 {
     u64::try_from(since.as_nanos()).expect("runs end before 2554")
 }
 
-fn value_of(result: Result<u64>) -> Value {
-    result.map_err(|error| {
+fn value_of(result: Result<Shaped>) -> Value {
+    result.map(|value| value.0).map_err(|error| {
         let why = match () {
             () if error.is_interrupted() => Why::Interrupted,
             () if error.is_elapsed() => Why::Elapsed,
@@ -193,9 +200,9 @@ fn value_of(result: Result<u64>) -> Value {
     })
 }
 
-fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<u64> {
+fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<Shaped> {
     let (sim, owned) = (shared.0.sim.clone(), spec.clone());
-    let mut step = ctx.step_with(spec.name, async move |attempt: Attempt| -> Result<u64> {
+    let mut step = ctx.step_with(spec.name, async move |attempt: Attempt| -> Result<Shaped> {
         sim.note(&attempt);
         if let Some(topic) = owned.reports {
             attempt.publish(TOPICS[topic], report_value(x, attempt.number()));
@@ -209,7 +216,7 @@ fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<u64> {
         match owned.body.fails(attempt.number()) {
             true if owned.body == Body::Permanent => Err(error.permanent()),
             true => Err(error),
-            false => Ok(body_value(&owned, x)),
+            false => Ok(Shaped(body_value(&owned, x))),
         }
     });
     if let Some(retry) = spec.body.retry() {

@@ -18,6 +18,7 @@ pub(crate) mod language;
 mod live;
 mod process;
 mod reference;
+mod shaped;
 mod storage;
 pub(crate) mod talk;
 pub(crate) mod worlds;

@@ -12,6 +12,7 @@ use super::compare::{compare, event};
 use super::language::Code;
 use super::live::{Output, WORKFLOW, build};
 use super::reference::{Restart, split_mix};
+use super::shaped::set_build;
 use super::storage::Storage;
 
 /// What must never be.
@@ -93,12 +94,13 @@ impl<'a, S: Storage> Process<'a, S> {
         outage_ms: u64,
         left: &Left,
     ) -> Result<Option<Self>, Wrong> {
+        set_build(own_seed);
         let Ok(store) = storage.open() else { return Ok(None) };
         let now = Timestamp::from_nanos(store.time()) + Duration::from_millis(outage_ms);
         let Ok(opened) = store.history(KEY) else { return Ok(None) };
         let mut restarts = left.restarts.clone();
         if !opened.is_empty() {
-            restarts.push(Restart { place: opened.len() });
+            restarts.push(Restart { place: opened.len(), at: now.as_nanos() });
         }
         let clock = VirtualClock::new(now);
         let sim = Sim::with_wakes(own_seed, Some(wakes(seed)), clock.clone());

@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Fired(Number),
     Interrupted(Number),
     Deferred(Number),
+    /// An attempt failed, and the next one is made at this time.
+    Failed(Number, u64),
     Ended,
 }
 
@@ -27,6 +29,8 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Restart {
     pub(crate) place: usize,
+    /// What the clock showed.
+    pub(crate) at: u64,
 }
 
 /// Carries a program out in the order of a whole history, with the run's seed and the one of polls for
@@ -42,7 +46,7 @@ pub(crate) fn expect(
     let mut place = 0;
     for commit in history.chunk_by(|record, next| record.commit == next.commit) {
         let restart = restarts.iter().rfind(|restart| restart.place == place);
-        let recovered = restart.map(|_| model.restart()).unwrap_or_default();
+        let recovered = restart.map(|restart| model.restart(restart.at)).unwrap_or_default();
         let events: Vec<Event> = commit.iter().map(|record| record.event).collect();
         let checked = model.check_commit(place, &events, &recovered, commit[0].time);
         checked.map_err(|why| format!("the commit {commit:?} at place {place}: {why}"))?;
@@ -67,7 +71,7 @@ fn equal(found: &[Event], expected: &[Event]) -> Result<(), String> {
 
 impl Model {
     /// What the first commit of a new process holds, if it is due to hold anything.
-    fn restart(&mut self) -> Vec<Event> {
+    fn restart(&mut self, now: u64) -> Vec<Event> {
         self.ran.values_mut().for_each(|ran| *ran = 0);
         if self.output.is_some() {
             return Vec::new();
@@ -76,10 +80,16 @@ impl Model {
         self.suspects.clear();
         for (number, operation) in &mut self.operations {
             operation.started = false;
+            operation.before = operation.attempts;
             if operation.step.is_none() || !operation.is_waiting() {
                 continue;
             }
-            let attempts = operation.cut_off + 1;
+            let attempts = operation.attempts + 1;
+            if !operation.deferred && operation.next_at.is_some_and(|at| at > now) {
+                // It goes on to wait: no attempt was under way.
+                operation.started = true;
+                continue;
+            }
             match (operation.is_once(), operation.begun) {
                 (true, false) => events.push(Event::StepStarted(*number)),
                 (false, _) if attempts < operation.cut_off_limit() => {
@@ -149,16 +159,21 @@ impl Model {
             return equal(events, &[recovered, &self.due(time)].concat());
         }
         let once = |number: &&Number| self.operations.get(number).is_some_and(|o| o.is_once());
-        let mut asked: Vec<_> =
+        let asked: Vec<_> =
             self.asked.iter().filter(once).copied().map(Event::StepStarted).collect();
-        asked.extend(self.piece());
+        // Bodies have their turn between what was asked for and what begins again.
+        let is_failure = |event: &&Event| matches!(event, Event::Failed(..));
+        let failures = events.iter().skip(asked.len()).take_while(is_failure);
+        let failures: Vec<Event> = failures.copied().collect();
+        self.check_failures(&failures, time)?;
+        let front = [asked, failures, self.piece()].concat();
         let due = self.due(time);
-        if events.len() < asked.len() + due.len() {
-            return Err(format!("it begins with {asked:?} and ends with {due:?}"));
+        if events.len() < front.len() + due.len() {
+            return Err(format!("it begins with {front:?} and ends with {due:?}"));
         }
-        let (front, rest) = events.split_at(asked.len());
+        let (found, rest) = events.split_at(front.len());
         let (middle, back) = rest.split_at(rest.len() - due.len());
-        equal(front, &asked)?;
+        equal(found, &front)?;
         equal(back, &due)?;
         for (index, event) in middle.iter().enumerate() {
             let Event::Finished(number) = event else {
@@ -175,6 +190,21 @@ impl Model {
         Ok(())
     }
 
+    /// The attempts whose failures a commit holds were made, and the next ones are far away.
+    fn check_failures(&self, failures: &[Event], time: u64) -> Result<(), String> {
+        for (index, event) in failures.iter().enumerate() {
+            let Event::Failed(number, next_at) = event else { continue };
+            let operation = self.operations.get(number);
+            if !operation.is_some_and(|operation| operation.records_failure()) {
+                return Err(format!("no attempt of {number:?} fails here"));
+            }
+            if failures[..index].contains(event) || *next_at < time + 1_000_000_000 {
+                return Err(format!("{event:?} comes too early"));
+            }
+        }
+        Ok(())
+    }
+
     fn deliver(&mut self, place: usize, record: Record, (program, x): (&Code, u64)) {
         let shown = |number| &self.shown[&number];
         let text = match record.event {
@@ -184,6 +214,10 @@ impl Model {
             Event::Fired(number) => format!("end of {}", shown(number)),
             Event::Interrupted(number) => format!("interruption of step {}", super::shown(number)),
             Event::Deferred(number) => format!("deferral of step {}", super::shown(number)),
+            Event::Failed(number, _) => {
+                let attempt = self.operations.get(&number).map_or(0, |failed| failed.attempts + 1);
+                format!("failure of attempt {attempt} of step {}", super::shown(number))
+            }
             Event::Ended => "end of the run with an output".into(),
         };
         self.trace.push(format!("deliver {place}: {text}"));
@@ -194,10 +228,13 @@ impl Model {
         match record.event {
             Event::Started => self.spawn_root(program, x),
             Event::StepStarted(number) => self.again(number, |operation| operation.begun = true),
-            Event::Interrupted(number) => self.again(number, |operation| {
-                operation.cut_off += 1;
-                operation.deferred = false;
-            }),
+            Event::Interrupted(number) => self.again(number, super::Operation::note_interrupted),
+            Event::Failed(number, next_at) => {
+                if let Some(operation) = self.operations.get_mut(&number) {
+                    operation.attempts += 1;
+                    operation.next_at = Some(next_at);
+                }
+            }
             Event::Deferred(number) => {
                 if let Some(operation) = self.operations.get_mut(&number) {
                     operation.deferred = true;

@@ -13,7 +13,12 @@ pub(super) struct Operation {
     pub(super) started: bool,
     /// An `at_most_once` step whose start is recorded.
     pub(super) begun: bool,
-    pub(super) cut_off: u32,
+    /// The attempts of which the history tells.
+    pub(super) attempts: u32,
+    /// Those of them that were not made in the present process.
+    pub(super) before: u32,
+    /// When the next one is made, after one whose failure is recorded.
+    pub(super) next_at: Option<u64>,
     /// It is recorded that it did not begin again since then.
     pub(super) deferred: bool,
     /// A restart gave it up.
@@ -41,7 +46,9 @@ impl Operation {
             state: State::Built,
             started: false,
             begun: false,
-            cut_off: 0,
+            attempts: 0,
+            before: 0,
+            next_at: None,
             deferred: false,
             interrupted: false,
         }
@@ -55,6 +62,21 @@ impl Operation {
         self.step.as_ref().is_some_and(|(step, _)| step.body == Body::Once)
     }
 
+    /// The history tells of an attempt that the end of a process interrupted.
+    pub(super) fn note_interrupted(&mut self) {
+        self.attempts += 1;
+        self.before = self.attempts;
+        self.deferred = false;
+        self.next_at = None;
+    }
+
+    /// Whether the failure of its next attempt is recorded.
+    pub(super) fn records_failure(&self) -> bool {
+        let fails =
+            |(step, _): &(Step, u64)| step.body.is_patient() && step.body.fails(self.attempts + 1);
+        self.started && self.is_waiting() && self.step.as_ref().is_some_and(fails)
+    }
+
     /// The attempts after which a restart gives it up.
     pub(super) fn cut_off_limit(&self) -> u32 {
         self.step.as_ref().and_then(|(step, _)| step.body.attempts()).unwrap_or(10)
@@ -62,7 +84,7 @@ impl Operation {
 
     /// How many others do not begin beside it after a restart.
     pub(super) fn suspicion(&self) -> u32 {
-        if self.cut_off + 2 >= self.cut_off_limit() { 4 } else { self.cut_off.min(4) }
+        if self.attempts + 2 >= self.cut_off_limit() { 4 } else { self.attempts.min(4) }
     }
 
     /// What its body gives, and how often it ran in this process.
@@ -72,7 +94,7 @@ impl Operation {
         if self.interrupted {
             return (failed(Why::Interrupted), 0);
         }
-        let mut attempt = self.cut_off + 1;
+        let mut attempt = self.attempts + 1;
         let last = step.body.attempts().unwrap_or(1);
         while step.body.fails(attempt) && step.body != Body::Permanent && attempt < last {
             attempt += 1;
@@ -83,7 +105,7 @@ impl Operation {
             Body::Permanent => failed(Why::Permanent),
             _ => failed(Why::Failed),
         };
-        (value, attempt - self.cut_off)
+        (value, attempt - self.before)
     }
 }
 

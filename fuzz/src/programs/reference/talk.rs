@@ -17,6 +17,8 @@ use super::{Model, Number, Wake};
 pub(crate) enum News {
     /// Nothing that the code could tell.
     Nothing,
+    /// What counts no longer: it is not delivered.
+    Void,
     /// The run begins, with a seed.
     Began(u64),
     /// A step or a send: its output or why it failed; of a failed send, the number that stands for why.
@@ -72,6 +74,8 @@ pub(crate) struct Stand {
     pub(crate) trace: Vec<String>,
     pub(crate) end: Option<End>,
     pub(crate) output: Option<Output>,
+    /// Whether the program came to a failure.
+    pub(crate) has_failed: bool,
     /// The messages that nobody has taken: where they came to, and what they are, in order.
     pub(crate) untaken: Vec<(usize, Message)>,
     /// What it awaits though that does not need anybody else, and is not due later than `now`.
@@ -177,6 +181,9 @@ pub(crate) fn carry_out(
         if model.talks.end == Some(End::Parked) {
             break;
         }
+        if matches!(delivered.news, News::Void) {
+            continue;
+        }
         model.trace.push(format!("deliver {place}: {}", delivered.shown));
         let has_ended = model.talks.end.is_some();
         let told = model.talks.order.take_up(&delivered.did, has_ended);
@@ -242,11 +249,14 @@ impl Model {
             operation.is_waiting() && !waits
         });
         let returned = self.talks.end == Some(End::Returned);
-        let output = self.output.filter(|_| returned).map(|value| (flat(value), self.seen));
+        let output = self.output.filter(|_| returned);
+        let has_failed = matches!(output, Some(Err(_)));
+        let output = output.map(|value| (flat(value), self.seen));
         Stand {
             trace: self.trace,
             end: self.talks.end,
             output,
+            has_failed,
             untaken: untaken.into_values().collect(),
             overdue,
             first_deadline,
@@ -277,7 +287,7 @@ impl Model {
         }
         self.now = delivered.time;
         match &delivered.news {
-            News::Nothing | News::Skipped(_) => {}
+            News::Nothing | News::Void | News::Skipped(_) => {}
             News::Reported { number, attempt, topic, value } => {
                 return self.talks.reports.report(*number, *attempt, (*topic, *value));
             }

@@ -101,6 +101,9 @@ pub(crate) enum Then {
     Detached,
 }
 
+/// The one that fails if its value is a failure.
+pub(crate) const FAILING: usize = 1;
+
 pub(crate) const WORKFLOWS: [Workflow<u64, Output>; 4] = [
     Workflow::new("program-0"),
     Workflow::new("program-1"),

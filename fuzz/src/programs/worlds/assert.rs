@@ -111,6 +111,9 @@ fn part(record: &Record, before: Option<&Record>) -> u32 {
         | Record::MessageArrived { .. }
         | Record::MessageSkipped { .. }
         | Record::CancelRequested { .. } => 4,
+        // The ends of children may follow that the run waits for again.
+        Record::Retried { .. } => 4,
+        Record::Void(record) => part(record, None),
     }
 }
 
@@ -153,6 +156,7 @@ fn check_history(run: &Run) -> Checked {
         return Err("its row and its history do not end alike".into());
     }
     check_operations(entries)?;
+    check_attempts(entries)?;
     check_marks(entries)?;
     check_posts(entries)
 }
@@ -213,6 +217,39 @@ fn check_operations(entries: &[Entry]) -> Checked {
                 }
                 if !let_go.insert(*number) {
                     return Err(format!("{number:?} is let go twice"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Attempts are counted over all processes, and one that is far away is waited for.
+fn check_attempts(entries: &[Entry]) -> Checked {
+    let mut known = BTreeMap::<_, u32>::new();
+    for entry in entries {
+        match &entry.record {
+            Record::OperationNoted { number, note: Note::Interrupted } => {
+                *known.entry(*number).or_default() += 1;
+            }
+            Record::OperationNoted {
+                number,
+                note: Note::AttemptFailed { attempt, next_at, .. },
+            } => {
+                let known = known.entry(*number).or_default();
+                *known += 1;
+                if *attempt != *known {
+                    return Err(format!("attempt {attempt} of {number:?} is its {known}. one"));
+                }
+                if *next_at < entry.time + 1_000_000_000 {
+                    return Err(format!("the wait of {number:?} is too short to be recorded"));
+                }
+            }
+            Record::OperationEnded { number, asked: Asked::Step { .. }, spent, .. } => {
+                let known = known.get(number).copied().unwrap_or_default();
+                if spent.0 <= known {
+                    return Err(format!("{number:?} ended with {} attempts of {known}", spent.0));
                 }
             }
             _ => {}
@@ -354,6 +391,7 @@ fn check_passes(before: &Run, next: &Run) -> Checked {
         Some(submission) => (submission.deadline, submission.link),
         None => (None, None),
     };
+    let deadline = deadline.filter(|_| !before.is_retried());
     if submission.deadline != deadline || submission.link.is_some() && submission.link != link {
         return Err("it has another deadline or link".into());
     }
@@ -530,6 +568,8 @@ fn is_post(record: &Record) -> bool {
         | Record::Finished { .. }
         | Record::Marked { .. }
         | Record::Reported { .. }
-        | Record::Again => false,
+        | Record::Again
+        | Record::Retried { .. }
+        | Record::Void(_) => false,
     }
 }

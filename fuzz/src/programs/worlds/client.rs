@@ -35,6 +35,8 @@ pub(super) enum Action {
     Terminate(Id),
     Delete(Id),
     Resume(Id),
+    /// It takes up what has failed, or was cancelled.
+    Retry(Id),
     /// It wakes what runs left with it.
     Wake,
     Mend,
@@ -99,7 +101,8 @@ impl Decoder<'_> {
             22 | 23 => Action::Cancel(self.id()),
             24 => Action::Terminate(self.id()),
             25 => Action::Delete(self.id()),
-            26 | 27 => Action::Resume(self.id()),
+            26 => Action::Resume(self.id()),
+            27 => Action::Retry(self.id()),
             28 => Action::Wake,
             29 => Action::Mend,
             30 => Action::Verify(self.id()),
@@ -181,6 +184,13 @@ impl Process<'_> {
             }
             Action::Resume(id) => {
                 let told = self.executor.resume(&id.text());
+                self.look_at(told);
+            }
+            Action::Retry(id) => {
+                let id = id.text();
+                let told = self.executor.retry(&id);
+                // Whatever it was told, it may be taken up, and end anew.
+                self.left.borrow_mut().retried.insert(id);
                 self.look_at(told);
             }
             Action::Wake => {
@@ -317,6 +327,8 @@ impl Process<'_> {
                 "not registered",
                 "is one of workflow",
                 "has not ended",
+                "nothing to retry",
+                "has not failed",
             ]
             .iter()
             .any(|known| message.contains(known));

@@ -10,7 +10,8 @@ use super::super::live::Output;
 use super::super::reference::{
     Delivered, Did, End, Message, News, Number, Own, Stand, carry_out, split_mix,
 };
-use super::super::talk::{INBOXES, TOPICS, WORKFLOWS};
+use super::super::shaped::Shaped;
+use super::super::talk::{FAILING, INBOXES, TOPICS, WORKFLOWS};
 use super::records::{
     Asked, Cause, Entry, Failure, FailureKind, Mark, Note, Record, Run, readable,
 };
@@ -110,10 +111,15 @@ pub(super) fn judge_stand(run: &Run, stand: &Stand, is_quiet: bool) -> Result<()
 
 /// How the history and the reference end a run.
 fn judge_end(run: &Run, stand: &Stand, is_quiet: bool) -> Result<(), String> {
+    let may_fail = run.row.workflow == WORKFLOWS[FAILING].name();
     match (&run.entries.last().expect("it has begun").record, stand.end) {
         // It ended without its code.
         (Record::Finished { .. }, _) if ended_from_outside(&run.entries) => return Ok(()),
-        (Record::Finished { outcome: Ok(bytes), was_dropped: false }, Some(End::Returned)) => {
+        (Record::Finished { outcome: Err(failure), was_dropped: false }, Some(End::Returned))
+            if may_fail && stand.has_failed && failure.kind == FailureKind::Failed => {}
+        (Record::Finished { outcome: Ok(bytes), was_dropped: false }, Some(End::Returned))
+            if !(may_fail && stand.has_failed) =>
+        {
             let output: Output = run.shapes.decode(bytes).map_err(|why| why.to_string())?;
             if Some(&output) != stand.output.as_ref() {
                 return Err(format!("expected is {:?}, not {output:?}", stand.output));
@@ -134,7 +140,7 @@ fn judge_end(run: &Run, stand: &Stand, is_quiet: bool) -> Result<(), String> {
 /// then.
 fn judge_row(run: &Run, stand: &Stand) -> Result<(), String> {
     let Some(wake_at) = run.row.wake_at else { return Ok(()) };
-    let deadline = run.row.deadline.filter(|_| !stand.is_asked);
+    let deadline = run.row.deadline.filter(|_| !stand.is_asked && !run.is_retried());
     let first = stand.first_deadline.into_iter().chain(deadline).min().unwrap_or(u64::MAX);
     // For one that has many operations nobody looks which is the first: the next open replays it.
     let is_right = [first, 0].contains(&wake_at);
@@ -217,7 +223,10 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
             let is_step = matches!(asked, Asked::Step { .. });
             let outcome = match outcome {
                 Ok(_) if !is_step => Ok(None),
-                Ok(bytes) => Ok(Some(shapes.decode(bytes).map_err(|why| why.to_string())?)),
+                Ok(bytes) => {
+                    let value = shapes.decode::<Shaped>(bytes).map_err(|why| why.to_string())?;
+                    Ok(Some(value.0))
+                }
                 Err(failure) => Err((why(failure), number_of(failure))),
             };
             News::Ended(*number, outcome, spent.0)
@@ -250,9 +259,12 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
             },
             terminates: *cause == Cause::Terminated,
         },
-        Record::Submitted(_) | Record::Finished { .. } | Record::Marked { .. } | Record::Again => {
-            News::Nothing
-        }
+        Record::Submitted(_)
+        | Record::Finished { .. }
+        | Record::Marked { .. }
+        | Record::Again
+        | Record::Retried { .. } => News::Nothing,
+        Record::Void(_) => News::Void,
     })
 }
 

@@ -15,6 +15,7 @@ use super::super::compare::compare;
 use super::super::language::mix;
 use super::super::live::{Output, add};
 use super::super::reference::split_mix;
+use super::super::shaped::set_build;
 use super::super::talk::{Outside, WORKFLOWS};
 use super::assert::{Known, check};
 use super::records::{Record, Run, runs};
@@ -32,6 +33,8 @@ pub(super) struct Left {
     told: BTreeMap<String, String>,
     /// How many records each run that was in memory had delivered, by the first of its trace.
     delivered: BTreeMap<String, (String, usize)>,
+    /// The runs that were taken up after they had failed: somebody may have been told of that.
+    pub(super) retried: BTreeSet<String>,
     numbers: u64,
     has_forgotten: bool,
 }
@@ -90,6 +93,7 @@ fn open(
     own_seed: u64,
     recorder: &Recorder,
 ) -> Result<(Executor, Sim), Error> {
+    set_build(own_seed ^ store.last_commit());
     let outage = Duration::from_millis(life.map_or(0, |life| life.outage_ms));
     let clock = VirtualClock::new(Timestamp::from_nanos(store.time()) + outage);
     let wakes = split_mix(world.seed, 77);
@@ -258,7 +262,8 @@ impl Process<'_> {
                 .entries
                 .iter()
                 .any(|entry| matches!(entry.record, Record::CancelRequested { .. }));
-            if run.row.deadline.is_some() && !is_asked && !is_missing {
+            let waits = run.row.deadline.is_some() && !run.is_retried();
+            if waits && !is_asked && !is_missing {
                 return Err(super::assert::shown(run, "its deadline has passed"));
             }
         }
@@ -299,7 +304,8 @@ impl Process<'_> {
                 continue;
             }
             let before = self.left.borrow_mut().told.insert(id.clone(), shown.clone());
-            if before.as_ref().is_some_and(|before| *before != shown) && !self.has_forgotten.get() {
+            let may_change = self.has_forgotten.get() || self.left.borrow().retried.contains(&id);
+            if before.as_ref().is_some_and(|before| *before != shown) && !may_change {
                 return Err(format!("{id:?} had ended with {before:?}, and now with {shown}"));
             }
         }
@@ -362,15 +368,18 @@ impl Process<'_> {
         for mut asker in self.askers.take() {
             asker.poll();
             report.told += u64::from(asker.told.as_ref().is_some_and(Result::is_ok));
-            if !self.has_forgotten.get() {
+            // Who was told of the end of a run that goes on after it knows what is past.
+            let is_retried = self.left.borrow().retried.contains(&asker.id);
+            if !self.has_forgotten.get() && !is_retried {
                 asker.check(runs)?;
             }
         }
         for mut follower in self.followers.take() {
             follower.read();
             report.followed += follower.values.len() as u64;
+            let is_retried = self.left.borrow().retried.contains(&follower.id);
             if !self.has_forgotten.get() {
-                follower.check(runs, is_quiet)?;
+                follower.check(runs, is_quiet && !is_retried)?;
             }
         }
         Ok(())
@@ -395,7 +404,11 @@ impl Process<'_> {
                 report.handed_over += u64::from(judged);
                 continue;
             }
-            check_places(&self.recorder.trace(&row.id))
+            let counts = |place: &usize| {
+                let entry = run.entries.get(*place);
+                !entry.is_some_and(|entry| matches!(entry.record, Record::Void(_)))
+            };
+            check_places(&self.recorder.trace(&row.id), counts)
                 .map_err(|why| Wrong::Duplicated(format!("{:?}: {why}", row.id)))?;
             if row.state == RunState::Parked {
                 continue;
@@ -439,7 +452,8 @@ impl Process<'_> {
     fn check_delivered(&self, run: &Run, replay: &[String]) -> Result<(), String> {
         let left = self.left.borrow();
         let Some((first, delivered)) = left.delivered.get(&run.row.id) else { return Ok(()) };
-        if replay.first() == Some(first) && *delivered != run.entries.len() {
+        let void = run.entries.iter().filter(|entry| matches!(entry.record, Record::Void(_)));
+        if replay.first() == Some(first) && *delivered + void.count() != run.entries.len() {
             return Err(format!("it had {delivered} records delivered"));
         }
         Ok(())
@@ -476,10 +490,13 @@ impl Process<'_> {
     }
 }
 
-/// Each record was delivered once, in the order of the history.
-pub(super) fn check_places(trace: &[String]) -> Result<(), String> {
+/// Each record that counts was delivered once, in the order of the history.
+pub(super) fn check_places(
+    trace: &[String],
+    counts: impl Fn(&usize) -> bool,
+) -> Result<(), String> {
     let delivered = trace.iter().filter_map(|line| line.strip_prefix("deliver "));
-    for (place, line) in delivered.enumerate() {
+    for (place, line) in (0..).filter(counts).zip(delivered) {
         if line.split(':').next() != Some(&place.to_string()) {
             return Err(format!("{line} was delivered as record {place}"));
         }

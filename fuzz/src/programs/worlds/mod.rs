@@ -31,6 +31,7 @@ use super::talk::WORKFLOWS;
 use assert::Known;
 use client::Action;
 use life::Left;
+pub(crate) use records::next_attempt;
 use storage::Kept;
 
 /// What is carried out.
@@ -105,6 +106,9 @@ pub(crate) struct Report {
     /// Values that somebody who followed a topic has.
     pub(crate) followed: u64,
     pub(crate) skipped: u64,
+    /// Runs that were taken up after they had failed, and attempts that waited for long.
+    pub(crate) retried: u64,
+    pub(crate) waited: u64,
     /// Operations and reads that failed.
     pub(crate) storage_faults: u64,
     /// Lives with small commits.
@@ -137,6 +141,8 @@ impl Report {
         self.told += other.told;
         self.followed += other.followed;
         self.skipped += other.skipped;
+        self.retried += other.retried;
+        self.waited += other.waited;
         self.storage_faults += other.storage_faults;
         self.cut += other.cut;
         self.replays += other.replays;
@@ -187,6 +193,10 @@ fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
             Record::Marked { mark: records::Mark::Published { .. }, .. } => report.published += 1,
             Record::Marked { mark: records::Mark::Answered { .. }, .. } => report.answers += 1,
             Record::CancelRequested { .. } => report.cancels += 1,
+            Record::Retried { .. } => report.retried += 1,
+            Record::OperationNoted { note: records::Note::AttemptFailed { .. }, .. } => {
+                report.waited += 1;
+            }
             Record::OperationNoted { note: records::Note::ChildStarted { .. }, .. } => {
                 report.children += 1;
             }

@@ -62,6 +62,13 @@ pub(super) enum Record {
         seq: u64,
     },
     Again,
+    /// The run had failed, and is taken up again.
+    Retried {
+        from: u64,
+    },
+    /// What counts no longer since then.
+    #[serde(skip)]
+    Void(Box<Record>),
 }
 
 pub(super) type Outcome = Result<Vec<u8>, Failure>;
@@ -171,12 +178,19 @@ impl Record {
         match self {
             Record::Marked { mark: Mark::Published { topic, value }, .. }
             | Record::Reported { topic, value, .. } => Some((topic, value)),
+            // It was published all the same.
+            Record::Void(record) => record.published(),
             _ => None,
         }
     }
 }
 
 impl Run {
+    /// Whether it was taken up after it had failed: from then on its deadline means nothing.
+    pub(super) fn is_retried(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.record, Record::Retried { .. }))
+    }
+
     /// The answer to the question that is recorded at this place.
     pub(super) fn answer(&self, at: usize) -> Option<&Outcome> {
         self.entries.iter().find_map(|entry| match &entry.record {
@@ -185,6 +199,57 @@ impl Run {
             }
             _ => None,
         })
+    }
+}
+
+/// A retry goes back over the failures at the end of a history, and what the code did about them, to the
+/// last record that says what was achieved. What came from elsewhere stays.
+fn void(entries: &mut [Entry], from: u64) -> Result<(), String> {
+    let is_achieved = |entry: &Entry| match &entry.record {
+        Record::OperationEnded { asked, outcome, .. } => {
+            outcome.is_ok() || matches!(asked, Asked::Child { .. })
+        }
+        Record::OperationNoted { note, .. } => match note {
+            Note::Begun | Note::ChildStarted { .. } | Note::Left => true,
+            Note::Interrupted | Note::Deferred | Note::AttemptFailed { .. } => false,
+        },
+        Record::Started { .. }
+        | Record::Submitted(_)
+        | Record::Admitted { .. }
+        | Record::Retried { .. } => true,
+        _ => false,
+    };
+    let expected = entries.iter().rposition(is_achieved).map_or(0, |last| last + 1);
+    if from != expected as u64 {
+        return Err(format!("a retry goes back to {from}, and not to {expected}"));
+    }
+    let mut has_failed = false;
+    for entry in &mut entries[expected..] {
+        let is_void = match &entry.record {
+            Record::OperationEnded { .. } | Record::CancelRequested { .. } => {
+                has_failed = true;
+                true
+            }
+            Record::OperationNoted { .. } | Record::Finished { .. } => true,
+            Record::Marked { .. } | Record::Reported { .. } => has_failed,
+            _ => false,
+        };
+        if is_void {
+            entry.record = Record::Void(Box::new(entry.record.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// When the next attempt is made, after one whose failure this record tells.
+///
+/// # Panics
+///
+/// Panics if it is another record.
+pub(crate) fn next_attempt(record: &[u8]) -> u64 {
+    match postcard::from_bytes(record) {
+        Ok(Record::OperationNoted { note: Note::AttemptFailed { next_at, .. }, .. }) => next_at,
+        other => panic!("{other:?} is no failure of an attempt"),
     }
 }
 
@@ -203,6 +268,9 @@ pub(super) fn runs(store: &dyn Store) -> Result<Vec<Run>, String> {
             let record = record.map_err(|why| format!("record {seq} of {:?}: {why}", row.id))?;
             if entry.seq != seq {
                 return Err(format!("record {seq} of {:?} is missing", row.id));
+            }
+            if let Record::Retried { from } = record {
+                void(&mut entries, from).map_err(|why| format!("{:?}: {why}", row.id))?;
             }
             entries.push(Entry { commit: entry.commit, time: entry.time, record });
         }
