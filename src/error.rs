@@ -79,6 +79,8 @@ pub(crate) enum Kind {
     ParkedFor(ParkReason),
     /// A run ended with a value that cannot be recorded.
     Unrecordable,
+    /// A run that was to be new has an id or a key that another one has.
+    Taken,
 }
 
 /// The causes of an error, the nearest first; a list of messages in a history.
@@ -258,6 +260,13 @@ impl Error {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.0.0.kind == Kind::Ended
+    }
+
+    /// Whether a run was to be new ([`Start::only_new`](crate::Start::only_new), or a child that is
+    /// [unique](crate::Start::unique)), and another one has its id or its key.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.0.0.kind == Kind::Taken
     }
 
     /// Whether a run was cancelled.
@@ -513,6 +522,7 @@ mod tests {
         let parked = Kind::ParkedFor(ParkReason::LiveLock);
         assert_eq!(codec::encode(&parked), [11, 3]);
         assert_eq!(codec::encode(&Kind::Unrecordable), [12]);
+        assert_eq!(codec::encode(&Kind::Taken), [13]);
     }
 
     /// What is told of a parked run survives a history: a body may have awaited it.

@@ -41,6 +41,8 @@ pub(crate) struct Ledger {
     has_wake_at: Cell<bool>,
     /// Whether its row says when it goes on by itself, so that a record must take that back.
     pub(crate) row_has_wake_at: Cell<bool>,
+    /// Whether the run waits to be admitted, and its row says all there is.
+    pub(crate) is_waiting: Cell<bool>,
 }
 
 /// One thing that the next commit writes of a run, beside the outcomes of bodies.
@@ -124,7 +126,16 @@ impl Ledger {
             is_accepted: Cell::default(),
             has_wake_at: Cell::default(),
             row_has_wake_at: Cell::default(),
+            is_waiting: Cell::default(),
         })
+    }
+
+    /// Of a run that waits to be admitted.
+    pub(crate) fn waiting(key: RunKey) -> Rc<Self> {
+        let ledger = Self::new(key);
+        ledger.accept();
+        ledger.is_waiting.set(true);
+        ledger
     }
 
     /// Of a run that has left memory, and whose row says until when.
@@ -140,10 +151,9 @@ impl Ledger {
     /// waits for the run.
     pub(crate) fn may_be_forgotten(self: &Rc<Self>) -> bool {
         self.forget_deserted_watch();
-        let watch = self.watch.take();
-        let is_watched = watch.is_some();
-        self.watch.set(watch);
-        let is_asleep = self.slot.get() == Self::AWAY && self.row_has_wake_at.get();
+        let is_watched = self.has_watch();
+        let has_row = self.row_has_wake_at.get() || self.is_waiting.get();
+        let is_asleep = self.slot.get() == Self::AWAY && has_row;
         is_asleep && !is_watched && Rc::strong_count(self) == 1
     }
 
@@ -219,6 +229,14 @@ impl Ledger {
             self.watch.set(Some(watch));
             self.forget_deserted_watch();
         }
+    }
+
+    /// Whether there is a place where somebody may wait.
+    pub(crate) fn has_watch(&self) -> bool {
+        let watch = self.watch.take();
+        let is_there = watch.is_some();
+        self.watch.set(watch);
+        is_there
     }
 
     /// A run that nobody waits for needs no place to wait at.

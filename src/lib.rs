@@ -56,6 +56,7 @@
 //!
 //! - `std` (default): `block_on`, the system's clock, panics kept to their run.
 //! - `redb` (default): the store on disk.
+//! - `cron`: schedules by lines of cron, in the system's time zones.
 //! - `sim`: simulation. Not for production.
 //!
 //! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
@@ -98,13 +99,16 @@ mod retry;
 mod clock;
 mod record;
 mod store_id;
+mod queue;
 mod start;
+mod schedule;
 mod retention;
 #[cfg(feature = "export")]
 mod lines;
 mod panics;
 mod notice;
 mod trace;
+mod tables;
 // What surrounds a run.
 mod mailbox;
 mod gate;
@@ -113,6 +117,7 @@ mod threads;
 #[cfg(feature = "std")]
 mod watchdog;
 mod timer;
+mod rooms;
 mod choices;
 mod ending;
 mod list;
@@ -144,23 +149,27 @@ pub mod sim;
 
 pub use clock::{Clock, Timestamp};
 pub use context::{
-    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Ctx, Inbox, Receive, Sent, Sleep, Step,
+    Again, Asked, Attempt, Body, Cancelled, Cause, Child, Children, Ctx, Inbox, Receive, Sent,
+    Sleep, Step,
 };
 pub use dacapo_executor::{
     Either, Task, join, join_all, race, select, try_join, try_join_all, yield_now,
 };
 pub use dacapo_values::{Secret, View};
+pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, ParkedRun,
-    Posted, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun, WeakExecutor,
+    Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun,
+    WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 pub use history::{
     HistoryEntry, HistoryEvent, HistoryPage, HistoryValue, OperationKind, OperationNumber,
 };
-pub use name::{Channel, Question, Topic, Workflow};
+pub use name::{Channel, Question, Table, Topic, Workflow};
 pub use notice::Notice;
+pub use queue::{Debounce, Limit, Limits, Queue};
 #[cfg(feature = "std")]
 pub use remote::RemoteHandle;
 pub use remote::{Remote, RemoteAsking, Sending};
@@ -168,7 +177,11 @@ pub use remote::{Remote, RemoteAsking, Sending};
 pub use remote::{Spawned, spawn};
 pub use retention::Retention;
 pub use retry::Retry;
+#[cfg(feature = "cron")]
+pub use schedule::Cron;
+pub use schedule::{Missed, Overlap, Schedule, Tick};
 pub use start::Start;
+pub use tables::{AsKey, Key, Range, Tables, Tx};
 pub use trace::{Event, Observer, Recorded};
 pub use values::Value;
 

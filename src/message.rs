@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 
 use crate::bytes::Bytes;
 use crate::error::Error;
-use crate::record::Options;
+use crate::start::Later;
 
 /// What a request hands over.
 pub(crate) struct Outgoing {
@@ -38,9 +38,7 @@ pub(crate) struct Message {
 pub(crate) struct Birth {
     pub(crate) workflow: &'static str,
     pub(crate) input: Bytes<'static>,
-    pub(crate) options: Options,
-    /// Its deadline is so long after its submission, if that is earlier.
-    pub(crate) timeout: Option<core::time::Duration>,
+    pub(crate) options: Later,
 }
 
 /// A message that has arrived, and where it stands in the history.

@@ -6,6 +6,9 @@ use core::marker::PhantomData;
 /// A name as a constant, with types that nothing of is held.
 macro_rules! durable_name {
     ($(#[$docs:meta])* $Name:ident<$($T:ident),+>: $types:ty, $what:literal) => {
+        durable_name! { $(#[$docs])* $Name<$($T),+>: $types, $what, usize::MAX }
+    };
+    ($(#[$docs:meta])* $Name:ident<$($T:ident),+>: $types:ty, $what:literal, $most:expr) => {
         $(#[$docs])*
         pub struct $Name<$($T),+> {
             name: &'static str,
@@ -17,10 +20,11 @@ macro_rules! durable_name {
             ///
             /// # Panics
             ///
-            /// Panics (at compile time, in a `const`) if the name is empty.
+            /// Panics (at compile time, in a `const`) if the name is empty, or too long where there is a limit.
             #[must_use]
             pub const fn new(name: &'static str) -> Self {
                 assert!(!name.is_empty(), concat!($what, " needs a name"));
+                assert!(name.len() <= $most, concat!("the name of ", $what, " is too long"));
                 Self { name, types: PhantomData }
             }
 
@@ -114,4 +118,21 @@ durable_name! {
     /// assert_eq!(STATUS.name(), "status");
     /// ```
     Topic<T>: fn(T) -> T, "a topic"
+}
+
+durable_name! {
+    /// The durable name of a table of yours beside the runs, with the types of its keys and its values.
+    ///
+    /// Workflows read and write it with [`Ctx::transaction`](crate::Ctx::transaction), everybody else
+    /// with [`Executor::read`](crate::Executor::read) and [`Executor::write`](crate::Executor::write). It
+    /// is there when something is in it. Its name can be any of at most 255 bytes: it meets none of what the
+    /// store has for itself.
+    ///
+    /// ```
+    /// use dacapo::Table;
+    ///
+    /// const BALANCE: Table<String, u64> = Table::new("balance");
+    /// assert_eq!(BALANCE.name(), "balance");
+    /// ```
+    Table<K, V>: fn(K) -> V, "a table", 255
 }

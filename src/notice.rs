@@ -107,6 +107,14 @@ pub enum Notice<'a> {
         /// What the panic said.
         message: &'a str,
     },
+    /// A schedule is paused, as its input function panicked, or made what cannot be recorded. Mend it, and
+    /// resume it ([`Executor::resume_schedule`](crate::Executor::resume_schedule)).
+    SchedulePaused {
+        /// Its name.
+        schedule: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
     /// The store refused: nothing goes on any more, and all who wait have this error.
     Stopped {
         /// What the store said.
@@ -167,6 +175,9 @@ impl fmt::Display for Notice<'_> {
                     f,
                     "run {run:?} left memory, and its code panicked when it was dropped: {message}"
                 )
+            }
+            Self::SchedulePaused { schedule, reason } => {
+                write!(f, "the schedule {schedule:?} is paused: {reason}")
             }
             Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
             Self::ClockBehind { by } => write!(

@@ -16,8 +16,11 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Failure};
 use crate::fingerprint::Fingerprint;
 use crate::message::{Arrived, Outgoing, Parcel};
+use crate::queue::Limit;
 use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, borrowed};
 use crate::retry::Retry;
+use crate::rooms::Taken;
+use crate::tables::TxBody;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
 // There are as many as steps, and a common allocator is fast up to 128 bytes: see the test below.
@@ -62,8 +65,13 @@ struct Details {
     /// What a step is about.
     of: Cell<Option<Fingerprint>>,
     policy: Cell<Policy>,
+    /// Of a step: the room that its attempts share with others, and what the next one has of it.
+    limit: OnceCell<Limit>,
+    room: Cell<Option<Taken>>,
     /// Of a step: whether an error is worth another attempt.
     retry_if: OnceCell<Box<RetryIf>>,
+    /// Of a step that is a transaction: what it does in a commit.
+    transaction: OnceCell<Box<TxBody>>,
     /// How many attempts were made before, as the history tells.
     attempts: Cell<u32>,
     /// How many of them the end of a process interrupted.
@@ -79,10 +87,20 @@ struct Details {
     outgoing: RefCell<Option<Outgoing>>,
     /// Of a child: who waits for its start alone.
     start_waiter: Cell<Option<Waiter>>,
-    /// Of a receive: its place among all of the run, by which the oldest is found.
+    /// Of a receive: its place among all of the run, by which the oldest is found. Of a transaction: its
+    /// place among all, in which they are carried out.
     order: Cell<u64>,
     /// Of a receive: the message that it has in hand.
     arrived: Cell<Option<Arrived>>,
+}
+
+impl Details {
+    /// Of a step that waits for room each attempt is recorded to begin, unless there is but one.
+    fn begin_anew(&self) {
+        if self.limit.get().is_some() && !self.policy.get().at_most_once {
+            self.begun.set(false);
+        }
+    }
 }
 
 /// An attempt that failed, and is followed by another.
@@ -274,6 +292,7 @@ impl Operation {
         details.interruptions.set(details.interruptions.get() + 1);
         details.deferred.set(false);
         details.failed.take();
+        details.begin_anew();
     }
 
     /// How many of these there were, as the history tells.
@@ -293,6 +312,7 @@ impl Operation {
     /// The history tells of all up to one that failed.
     pub(crate) fn note_failed(&self, failed: FailedAttempt) {
         self.details().attempts.set(failed.attempt);
+        self.details().begin_anew();
         self.set_failed(Some(failed));
     }
 
@@ -315,6 +335,38 @@ impl Operation {
     /// Whether the history says that an `at_most_once` body may have begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.details.get().is_some_and(|details| details.begun.get())
+    }
+
+    /// The room that its attempts share with those of others.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        self.details.get()?.limit.get().copied()
+    }
+
+    pub(crate) fn set_limit(&self, limit: Limit) {
+        assert!(self.details().limit.set(limit).is_ok(), "{self} has a limit already");
+    }
+
+    /// Keeps room for the attempt that begins now.
+    pub(crate) fn keep_room(&self, room: Taken) {
+        self.details().room.set(Some(room));
+    }
+
+    pub(crate) fn take_room(&self) -> Option<Taken> {
+        self.details.get()?.room.take()
+    }
+
+    /// A failed attempt is recorded: the next one has not begun.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(details) = self.details.get() {
+            details.begin_anew();
+        }
+    }
+
+    /// Whether an attempt waits before it is made: for a time, or for room.
+    pub(crate) fn waits(&self) -> bool {
+        self.details.get().is_some_and(|details| {
+            details.failed.borrow().is_some() || details.limit.get().is_some()
+        })
     }
 
     pub(crate) fn note_begun(&self) {
@@ -343,6 +395,16 @@ impl Operation {
     pub(crate) fn set_retry_if(&self, decides: Box<RetryIf>) {
         let set = self.details().retry_if.set(decides);
         set.unwrap_or_else(|_| panic!("retry_if of {self} is set twice"));
+    }
+
+    /// What it does in a commit, if it is a transaction.
+    pub(crate) fn transaction(&self) -> Option<&TxBody> {
+        self.details.get()?.transaction.get().map(|body| &**body)
+    }
+
+    pub(crate) fn set_transaction(&self, body: Box<TxBody>) {
+        let set = self.details().transaction.set(body);
+        set.unwrap_or_else(|_| panic!("{self} is two transactions"));
     }
 
     pub(crate) fn label(&self) -> Option<&str> {
@@ -406,7 +468,7 @@ impl Operation {
         self.details.get()?.start_waiter.take()
     }
 
-    /// The place of a receive among all of its run.
+    /// The place of a receive among all of its run, or of a transaction among all.
     pub(crate) fn order(&self) -> u64 {
         self.details.get().map_or(0, |details| details.order.get())
     }

@@ -72,6 +72,10 @@ pub(crate) enum Caller {
     Workflow,
     /// An observer or a clock.
     Observer,
+    /// Whoever reads or writes tables.
+    Transaction,
+    /// The input function of a schedule.
+    Schedule,
 }
 
 /// What is known of the calls to what an executor was given: who is called, and the panics of what is

@@ -1,4 +1,4 @@
-//! The workflows of this build: durable names to functions.
+//! The workflows of this build, durable names to functions, and its queues.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -11,15 +11,17 @@ use crate::instance::{Instance, Registered, Root};
 #[cfg(feature = "export")]
 use crate::name::Channel;
 use crate::name::Workflow;
+use crate::queue::{Limits, Queue};
 use crate::record::Outcome;
 #[cfg(feature = "export")]
 use crate::values::OfJson;
 use crate::values::{Value, Values};
 
-/// All workflows that an executor can run.
+/// All workflows that an executor can run, and the queues that it admits runs from.
 #[derive(Default)]
 pub(crate) struct Registry {
     workflows: BTreeMap<&'static str, Rc<Registered>>,
+    queues: BTreeMap<&'static str, Limits>,
     /// What is sent on channels, for messages that come as text.
     #[cfg(feature = "export")]
     channels: BTreeMap<&'static str, OfJson>,
@@ -48,6 +50,19 @@ impl Registry {
     #[cfg(feature = "export")]
     pub(crate) fn channel(&self, name: &str) -> Option<(&'static str, OfJson)> {
         self.channels.get_key_value(name).map(|(name, of_json)| (*name, *of_json))
+    }
+
+    /// # Panics
+    ///
+    /// Panics if the queue is defined already.
+    pub(crate) fn add_queue(&mut self, queue: Queue, limits: Limits) {
+        let before = self.queues.insert(queue.name(), limits);
+        assert!(before.is_none(), "the queue {:?} is defined twice", queue.name());
+    }
+
+    /// The queues by their names.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, Limits)> {
+        self.queues.iter().map(|(name, limits)| (*name, *limits))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

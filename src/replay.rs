@@ -123,6 +123,7 @@ fn agrees(record: &Record<'_>, operation: &Operation) -> bool {
         | Record::Again
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. } => false,
     }
 }

@@ -54,6 +54,7 @@ fn fate(record: &Record<'_>) -> Fate {
         Record::Started { .. }
         | Record::Submitted(_)
         | Record::Admitted { .. }
+        | Record::Resubmitted(_)
         | Record::Again
         | Record::Retried { .. } => Fate::Last,
     }

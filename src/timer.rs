@@ -34,6 +34,8 @@ pub(crate) struct Timers {
     runs: RefCell<BTreeSet<RunTimer>>,
     /// The runs that are out of memory, by when they go on by themselves.
     returns: RefCell<BTreeSet<(Timestamp, RunKey)>>,
+    /// When a run that waits in a queue may be admitted by the time alone.
+    next_admission: Cell<Option<Timestamp>>,
     /// Bodies that wait, by deadline in monotonic time and number of registration.
     bodies: RefCell<BTreeMap<(Duration, u64), Waker>>,
     registered: Cell<u64>,
@@ -64,6 +66,7 @@ impl Timers {
             caught,
             runs: RefCell::default(),
             returns: RefCell::default(),
+            next_admission: Cell::default(),
             bodies: RefCell::default(),
             registered: Cell::default(),
             now: Cell::new(last_commit),
@@ -116,11 +119,17 @@ impl Timers {
     pub(crate) fn forget_runs(&self) {
         self.runs.take();
         self.returns.take();
+        self.next_admission.set(None);
     }
 
     /// A run leaves memory until `at`.
     pub(crate) fn add_return(&self, at: Timestamp, run: RunKey) {
         self.returns.borrow_mut().insert((at, run));
+    }
+
+    /// A run that waits in a queue may be admitted then.
+    pub(crate) fn set_next_admission(&self, at: Option<Timestamp>) {
+        self.next_admission.set(at);
     }
 
     /// Many that were found asleep.
@@ -202,16 +211,21 @@ impl Timers {
         // What only something from outside brings back is nothing to wait for.
         let back = self.returns.borrow().first().map(|&(at, _)| at);
         let back = back.filter(|at| *at != Timestamp::NEVER);
-        timer.into_iter().chain(back).min()
+        timer.into_iter().chain(back).chain(self.next_admission.get()).min()
     }
 
     fn next_body_deadline(&self) -> Option<Duration> {
         self.bodies.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
-    /// Whether the wall clock is so far behind that it was told, and a run waits for a time.
+    /// Whether the wall clock is so far behind that it was told.
+    pub(crate) fn is_without_a_clock(&self) -> bool {
+        self.is_behind.get()
+    }
+
+    /// The same, and a run waits for a time.
     pub(crate) fn runs_wait_without_a_clock(&self) -> bool {
-        self.is_behind.get() && self.next_run_deadline().is_some()
+        self.is_without_a_clock() && self.next_run_deadline().is_some()
     }
 
     /// The time as of the last [`advance`](Self::advance).

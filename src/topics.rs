@@ -48,6 +48,7 @@ pub(crate) fn published<'a>(record: &'a Record<'_>) -> Option<(&'a str, &'a Byte
         | Record::Again
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. } => None,
     }
 }

@@ -53,6 +53,7 @@ impl<'a> Recorded<'a> {
             | Record::Again
             | Record::Retried { .. }
             | Record::Forked { .. }
+            | Record::Resubmitted(_)
             | Record::Moved { .. } => None,
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Watch {
     next: Cell<u64>,
     /// Those who wait in other threads. Most watches have none.
     far: OnceCell<Box<Crowd<Near>>>,
+    /// Those who wait for the same end, and for something else before it.
+    beside: OnceCell<Box<Crowd<Rc<Watch>>>>,
 }
 
 /// Those who wait in other threads. Those who went are never more than those who are there.
@@ -85,7 +87,28 @@ impl Watch {
         let _ = self.accepted.set(ended.as_ref().map(|_| ()).map_err(Error::clone));
         if self.ended.set(ended).is_ok() {
             self.wake();
+            let beside = self.beside.get().map(|beside| beside.take());
+            for other in beside.into_iter().flatten() {
+                self.lead(other);
+            }
         }
+    }
+
+    /// The end of this one is that of another, too.
+    pub(crate) fn lead(&self, other: Rc<Watch>) {
+        match self.ended.get() {
+            Some(ended) => other.end(ended.clone()),
+            None => {
+                self.beside
+                    .get_or_init(Box::default)
+                    .add(other, |other| !other.is_led_for_someone());
+            }
+        }
+    }
+
+    /// Whether anybody waits here for the end of another.
+    fn is_led_for_someone(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) > 1 || self.is_watched_from_afar()
     }
 
     fn wake(&self) {
@@ -124,7 +147,12 @@ impl Watch {
 
     /// Whether anybody waits in another thread.
     pub(crate) fn is_watched_from_afar(&self) -> bool {
-        self.far.get().is_some_and(|far| far.0.borrow().iter().any(|near| !near.far.is_deserted()))
+        let is_far = |far: &Crowd<Near>| far.0.borrow().iter().any(|near| !near.far.is_deserted());
+        let is_led = |beside: &Crowd<Rc<Watch>>| {
+            beside.0.borrow().iter().any(|other| other.is_led_for_someone())
+        };
+        self.far.get().is_some_and(|far| is_far(far))
+            || self.beside.get().is_some_and(|beside| is_led(beside))
     }
 }
 

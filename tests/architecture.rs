@@ -58,7 +58,9 @@ fn a_module_uses_only_modules_above_it() {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let below = file.strip_prefix(src).expect("it is below src");
         let module = below.iter().next().expect("it has a name").to_string_lossy();
-        let Some(own) = position(module.trim_end_matches(".rs")) else { continue };
+        let Some(own) = position(module.trim_end_matches(".rs")) else {
+            continue;
+        };
         for (number, line) in code(&file) {
             for used in used(&line) {
                 let place = position(used);

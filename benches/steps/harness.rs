@@ -9,6 +9,7 @@ mod growth;
 pub(crate) mod latency;
 mod many;
 mod plot;
+mod queues;
 mod raw;
 pub(crate) mod report;
 mod residence;
@@ -40,6 +41,7 @@ pub(crate) fn main(peers: &[fn(&Options, &mut Report)]) {
     growth::measure(&options, &mut report);
     talk::measure(&options, &report);
     residence::measure(&options, &report);
+    queues::measure(&options, &mut report);
     file::measure(&options, &report);
     executors::measure(&mut report);
     for measure in peers {
@@ -69,6 +71,10 @@ fn parse() -> (Options, Report) {
                 let path = args.next().expect("--open-sleepers takes a file");
                 let bytes = args.next().and_then(|bytes| bytes.parse().ok());
                 residence::open_here(&path, bytes.expect("and the bytes of a cache"));
+                std::process::exit(0);
+            }
+            "--open-queued" => {
+                queues::open_here(&args.next().expect("--open-queued takes a file"));
                 std::process::exit(0);
             }
             "--evict-sleepers" => {

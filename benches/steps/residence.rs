@@ -86,7 +86,7 @@ fn open_elsewhere(path: &Path, cache_bytes: usize) -> (f64, f64) {
 
 /// What a process of its own prints, which was asked for it: here, memory that was freed before would be used
 /// again, and not be counted.
-fn elsewhere<const N: usize>(what: &str, path: &Path, number: usize) -> [f64; N] {
+pub(crate) fn elsewhere<const N: usize>(what: &str, path: &Path, number: usize) -> [f64; N] {
     let this = env::current_exe().expect("it has a path");
     let mut child = Command::new(this);
     child.arg(what).arg(path).arg(number.to_string());

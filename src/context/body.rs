@@ -15,6 +15,7 @@ use dacapo_executor::yield_now;
 use dacapo_store::RunKey;
 
 use super::key::Keyed;
+use crate::bytes::Bytes;
 use crate::ending::UnderWay;
 use crate::error::{BoxError, Error, Failure, Kind, Result};
 use crate::fault::{Fault, ParkReason};
@@ -22,9 +23,12 @@ use crate::instance::{Instance, World};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::{FailedAttempt, Operation};
-use crate::panics;
+use crate::panics::{self, Caller};
+use crate::queue::Limit;
 use crate::random;
 use crate::record::{Note, Number};
+use crate::rooms::Taken;
+use crate::tables::Tx;
 #[cfg(feature = "std")]
 use crate::threads::Owner;
 use crate::timer::BodyTimer;
@@ -215,8 +219,28 @@ impl Job {
         random::mix(!self.instance.seed.get(), index)
     }
 
+    pub(super) fn into_parts(self) -> (Rc<Instance>, Rc<Operation>) {
+        (self.instance, self.operation)
+    }
+
+    /// Calls what a transaction does, once, with its time limit.
+    pub(super) fn call(&self, tx: &mut Tx<'_>) -> Result<Bytes<'static>, Failure> {
+        let World { timers, setup, .. } = &*self.instance.world;
+        let body = self.operation.transaction().expect("only transactions are called");
+        let (begun, from) = (self.poll_begins(), timers.monotonic());
+        let called = panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)));
+        self.poll_ends(begun);
+        let limit = self.operation.policy().timeout;
+        let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
+        match (called, limit.filter(is_late)) {
+            (Err(message), _) => Err(panicked(&message)),
+            (Ok(Ok(_)), Some(limit)) => Err(elapsed(limit)),
+            (Ok(ended), _) => ended,
+        }
+    }
+
     /// An attempt has failed: whether there is another. If not, that is the outcome.
-    fn fail(&self, failure: Failure, attempts: u32) -> bool {
+    pub(super) fn fail(&self, failure: Failure, attempts: u32) -> bool {
         let operation = &self.operation;
         let delay = operation.policy().retry.delay_after(attempts, self.seed());
         let delay = delay.filter(|_| !failure.is_permanent());
@@ -247,6 +271,7 @@ impl Job {
         if delay >= setup.retries_from {
             let note = Note::AttemptFailed { attempt, failure: failure.clone(), next_at };
             self.instance.draft_note(self.operation.number, note);
+            self.operation.begin_anew();
         }
         self.operation.set_failed(Some(FailedAttempt { attempt, failure, next_at }));
     }
@@ -294,10 +319,36 @@ impl Job {
         }
     }
 
-    async fn wait(&self) {
-        // At least one turn for the others, also if there is nothing to wait for.
-        yield_now().await;
-        self.timer().await;
+    /// Waits for the next attempt.
+    pub(super) async fn wait(&self) {
+        if self.operation.has_failed() {
+            // At least one turn for the others, also if there is nothing to wait for.
+            yield_now().await;
+            self.timer().await;
+        }
+        if let Some(limit) = self.operation.limit() {
+            // Few steps have one, and each body would be larger by it.
+            Box::pin(self.wait_for_room(limit)).await;
+        }
+    }
+
+    /// Waits for room, and for the commit that says that an attempt begins: one that only waited when the
+    /// process ended has lost nothing.
+    async fn wait_for_room(&self, limit: Limit) {
+        let Self { instance, operation } = self;
+        let room = instance.world.rooms.wait(limit).await;
+        if instance.world.ending.is_closing() {
+            // The next process makes this attempt.
+            return core::future::pending().await;
+        }
+        if !operation.has_begun() {
+            instance.draft_note(operation.number, Note::Begun);
+            instance.world.holds_bodies.set(true);
+            while !operation.has_begun() {
+                yield_now().await;
+            }
+        }
+        operation.keep_room(room);
     }
 }
 
@@ -314,7 +365,7 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
         let started_at = job.instance.world.timers.now();
         let mut attempts = job.operation.attempts();
         loop {
-            if job.operation.has_failed() {
+            if job.operation.waits() {
                 job.wait().await;
             }
             if job.instance.world.ending.is_closing() {
@@ -348,6 +399,12 @@ pub(crate) fn explain(failure: Failure, operation: &Operation, attempts: u32) ->
     }
 }
 
+/// What an attempt may have: a time limit with its timer, and room that others wait for.
+struct Beside {
+    timer: Option<(Duration, BodyTimer)>,
+    _room: Option<Taken>,
+}
+
 pin_project_lite::pin_project! {
     /// An attempt that is under way, with its time limit. When it is ready the attempt has been
     /// dropped, and a panic of that drop is one of the attempt.
@@ -355,8 +412,8 @@ pin_project_lite::pin_project! {
         job: &'a Job,
         #[pin]
         attempt: Option<F>,
-        // Few steps have one, and each body would be larger by it.
-        timer: Option<Box<(Duration, BodyTimer)>>,
+        // Few steps have either, and each body would be larger by it.
+        beside: Option<Box<Beside>>,
         under_way: UnderWay<'a>,
     }
 }
@@ -364,9 +421,11 @@ pin_project_lite::pin_project! {
 impl<'a, F> Trial<'a, F> {
     fn new(job: &'a Job, attempt: F) -> Self {
         let World { timers, ending, .. } = &*job.instance.world;
-        let timer = |limit| Box::new((limit, timers.sleep(limit)));
-        let timer = job.operation.policy().timeout.map(timer);
-        Self { job, attempt: Some(attempt), timer, under_way: ending.begin_attempt() }
+        let timer = job.operation.policy().timeout.map(|limit| (limit, timers.sleep(limit)));
+        let room = job.operation.take_room();
+        let has_any = timer.is_some() || room.is_some();
+        let beside = has_any.then(|| Box::new(Beside { timer, _room: room }));
+        Self { job, attempt: Some(attempt), beside, under_way: ending.begin_attempt() }
     }
 }
 
@@ -376,7 +435,7 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut this = self.project();
         let begun = this.job.poll_begins();
-        let timer = this.timer.as_deref();
+        let timer = this.beside.as_deref().and_then(|beside| beside.timer.as_ref());
         // One that others kept waiting is ready in time.
         let limit = timer.filter(|(_, timer)| !timer.is_due());
         let polled = panics::catch(|| {
@@ -391,7 +450,7 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
         this.job.poll_ends(begun);
         let failure = match polled {
             Ok(Poll::Ready(ended)) => return Poll::Ready(ended),
-            Ok(Poll::Pending) => ready!(poll_timer(this.timer, cx)),
+            Ok(Poll::Pending) => ready!(poll_timer(this.beside, cx)),
             Err(message) => panicked(message),
         };
         let dropped = panics::catch(|| this.attempt.set(None));
@@ -415,11 +474,9 @@ fn encode<T: Value, E: Into<BoxError>>(
 }
 
 /// Ready with a failure when the limit of an attempt has passed.
-fn poll_timer(
-    timer: &mut Option<Box<(Duration, BodyTimer)>>,
-    cx: &mut Context<'_>,
-) -> Poll<Failure> {
-    let Some((limit, timer)) = timer.as_deref_mut() else { return Poll::Pending };
+fn poll_timer(beside: &mut Option<Box<Beside>>, cx: &mut Context<'_>) -> Poll<Failure> {
+    let timer = beside.as_deref_mut().and_then(|beside| beside.timer.as_mut());
+    let Some((limit, timer)) = timer else { return Poll::Pending };
     Pin::new(timer).poll(cx).map(|()| elapsed(*limit))
 }
 

@@ -114,10 +114,7 @@ impl Ctx {
         };
         let id: Rc<str> = format!("{}/{pass}{number}", self.id()).into();
         let parcel = match self.values().encode(&input) {
-            Ok(input) => {
-                let (timeout, options) = options.later();
-                Parcel::Child(Birth { workflow, input, options, timeout })
-            }
+            Ok(input) => Parcel::Child(Birth { workflow, input, options: options.later() }),
             Err(why) => {
                 let kind = core::any::type_name::<I>();
                 let message =

@@ -17,6 +17,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
 use crate::fingerprint::Fingerprint;
 use crate::operation::{Effort, Operation, Policy};
+use crate::queue::Limit;
 use crate::record::Asked;
 use crate::retry::Retry;
 use crate::values::Value;
@@ -120,12 +121,15 @@ impl Ctx {
         let operation = Operation::new(self.take_number(), Asked::Step { name }, Effort::Nothing);
         let job = Job::new(self.instance.clone(), operation.clone());
         operation.set_body(Box::pin(perform(job, body)));
-        let awaited = Awaited::new(self.instance.clone(), operation);
-        Step { awaited, outcome: PhantomData }
+        Step::of_operation(Awaited::new(self.instance.clone(), operation))
     }
 }
 
 impl<T> Step<T> {
+    pub(super) fn of_operation(awaited: Awaited) -> Self {
+        Self { awaited, outcome: PhantomData }
+    }
+
     /// The step's idempotency key, as its body has it by [`Attempt::key`].
     ///
     /// It is known from the moment the step is built: before its body begins, while it is under way and
@@ -308,6 +312,42 @@ impl<T> Step<T> {
     pub fn retry_if(self, decides: impl Fn(&Error) -> bool + 'static) -> Self {
         self.awaited.assert_unpolled("retry_if");
         self.awaited.operation.set_retry_if(Box::new(decides));
+        self
+    }
+
+    /// Has each attempt wait until fewer than so many others with this limit are under way, of whatever run
+    /// and step: at most five calls of a payment provider at once, for example. Those that wait come in
+    /// their order.
+    ///
+    /// That an attempt begins is committed before it does. So one that only waited when the process ended
+    /// has not been made: it takes none of those that the [`retry`](Self::retry) policy allows, and a step that
+    /// runs [`at_most_once`](Self::at_most_once) may still begin. A [`timeout`](Self::timeout) counts from
+    /// when it begins, and during the wait between two attempts no room is taken. The room is that of one
+    /// executor: a queue ([`Builder::queue`](crate::Builder::queue)) limits whole runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it has one already.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, try_join_all};
+    /// use dacapo::Limit;
+    ///
+    /// const PAY: Workflow<u32, u32> = Workflow::new("pay");
+    /// const BANK: Limit = Limit::new("bank", 5);
+    ///
+    /// async fn pay(ctx: &Ctx, times: u32) -> Result<u32> {
+    ///     let charge = |cents| ctx.step("charge", async move || Ok::<_, Error>(cents)).limit(BANK);
+    ///     Ok(try_join_all((0..times).map(charge)).await?.iter().sum())
+    /// }
+    ///
+    /// let executor = Executor::builder().workflow(PAY, pay).in_memory();
+    /// assert_eq!(executor.block_on(executor.start(PAY, "pay-1", 20)?)?, 190);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn limit(self, limit: Limit) -> Self {
+        self.awaited.assert_unpolled("the limit");
+        self.awaited.operation.set_limit(limit);
         self
     }
 

@@ -8,7 +8,7 @@ use dacapo_store::RunState;
 
 use super::write::Writer;
 use crate::ledger::{Ledger, Passing, What};
-use crate::record::{Options, Record, Submission};
+use crate::record::{Record, Submission};
 
 impl Writer<'_> {
     /// A pass of a run ends, and the next begins.
@@ -19,10 +19,7 @@ impl Writer<'_> {
         let Passing { input, idle_passes } = passing;
         let keys_since = self.now.minus(self.engine.limits.keep_keys);
         let (carried, messages) = run.leave(*idle_passes, keys_since);
-        let submitted = run.submitted();
-        let options = submitted.map(|submitted| submitted.options.clone()).unwrap_or_default();
-        let options = Options { deadline: run.deadline_to_inherit(), ..options };
-        let pass = submitted.map_or(1, |submitted| submitted.pass) + 1;
+        let (options, pass) = (run.options(), run.pass() + 1);
         let (input, link) = (input.clone(), run.link());
         let submission = Submission { workflow, input, options, link, pass, carried };
         // From here on the next pass waits to be ended, and has what comes.

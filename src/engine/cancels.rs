@@ -26,8 +26,20 @@ impl Writer<'_> {
             return Ok(());
         }
         self.arrive(receiver, What::Record(Record::CancelRequested { cause }.into()));
-        if terminates && let Receiver::Guest(key) = receiver {
-            self.end_guest(*key);
+        // None of the code of one that waits to be admitted has run: it ends at once.
+        match receiver {
+            Receiver::Guest(key) => {
+                let waits = self.elsewhere().guests[key].row.state.is_waiting();
+                if terminates || waits {
+                    self.end_guest(*key, cause);
+                }
+            }
+            Receiver::Resident(run) if run.is_waiting() && !is_parked => {
+                let outcome = Err(Error::cancelled(cause.why()).into_failure());
+                let finished = Record::Finished { outcome, was_dropped: true };
+                self.arrive(receiver, What::Record(finished.into()));
+            }
+            Receiver::Resident(_) => {}
         }
         Ok(())
     }
@@ -49,7 +61,7 @@ impl Writer<'_> {
     }
 
     /// A run ends without its code.
-    fn end_guest(&mut self, key: RunKey) {
+    fn end_guest(&mut self, key: RunKey, cause: CancelCause) {
         let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
         guest.row.state = RunState::Cancelled;
         let mut row = guest.row.clone();
@@ -57,10 +69,10 @@ impl Writer<'_> {
         row.changed_at = self.now.as_nanos();
         row.note.clear();
         row.wake_at = None;
-        let outcome = Err(Error::cancelled(CancelCause::Terminated.why()).into_failure());
+        let outcome = Err(Error::cancelled(cause.why()).into_failure());
         let finished = Record::Finished { outcome: outcome.clone(), was_dropped: true };
         self.arrive(&Receiver::Guest(key), What::Record(finished.into()));
-        self.batch.put_row(row);
+        self.put(row);
         self.engine.note_kept();
         self.bereave_guest(key, outcome);
     }

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-use dacapo_store::{RunKey, RunRow};
+use dacapo_store::{RunKey, RunRow, RunState};
 
 use super::write::{Guest, Writer};
 use super::{Engine, empty_id};
@@ -119,6 +119,11 @@ impl Engine {
         Some(run)
     }
 
+    /// The key of the run that is added next.
+    pub(crate) fn next_key(&self) -> RunKey {
+        RunKey(self.next_run.get())
+    }
+
     pub(crate) fn take_key(&self) -> RunKey {
         RunKey(self.next_run.replace(self.next_run.get() + 1))
     }
@@ -139,15 +144,17 @@ impl Writer<'_> {
         link: Option<Link>,
     ) -> Result<()> {
         self.check_free(id)?;
-        let Birth { workflow, input, options, timeout } = birth.clone();
-        let mut submission =
-            Submission { workflow, input, options, link, pass: 1, carried: Carried::default() };
+        let Birth { workflow, input, options } = birth.clone();
+        let (options, carried) = (options.at(self.now), Carried::default());
+        if let Some(place) = &options.place {
+            self.check_child_place(parent, id, place, link.is_some())?;
+        }
+        let mut submission = Submission { workflow, input, options, link, pass: 1, carried };
         // A child that was let go inherits nothing.
         let parent = self.engine.ledgers.instance(parent).filter(|_| link.is_some());
         let inherited = parent.and_then(|parent| parent.deadline_to_inherit());
         let own = submission.options.deadline;
-        let late = timeout.map(|timeout| self.now + timeout);
-        submission.options.deadline = own.into_iter().chain(late).chain(inherited).min();
+        submission.options.deadline = own.into_iter().chain(inherited).min();
         let _child = self.begin_run(id, submission);
         Ok(())
     }
@@ -168,7 +175,8 @@ impl Writer<'_> {
             }
             None => self.bear_guest(key, id, &submission),
         };
-        for record in [Record::Submitted(submission.into()), admission] {
+        let admission = submission.waits().is_none().then_some(admission);
+        for record in [Record::Submitted(submission.into())].into_iter().chain(admission) {
             self.add_start(&ledger, What::Record(record.into()));
         }
         ledger
@@ -178,10 +186,11 @@ impl Writer<'_> {
     fn bear_guest(&mut self, key: RunKey, id: &str, submission: &Submission<'_>) -> Rc<Ledger> {
         let ledger = Ledger::new(key);
         let mut row = RunRow::new(key, id, submission.workflow);
-        submission.complete(&mut row);
         row.started_at = self.now.as_nanos();
         row.changed_at = row.started_at;
-        self.batch.put_row(row.clone());
+        row.state = submission.waits().unwrap_or(RunState::Running);
+        submission.complete(&mut row);
+        self.put(row.clone());
         let guest = Guest { ledger: ledger.clone(), row };
         self.elsewhere().born.insert(id.into(), key);
         self.elsewhere().guests.insert(key, guest);
@@ -191,7 +200,7 @@ impl Writer<'_> {
     /// # Errors
     ///
     /// If there is a run with this id, or it cannot be one.
-    fn check_free(&mut self, id: &str) -> Result<()> {
+    pub(super) fn check_free(&mut self, id: &str) -> Result<()> {
         if id.is_empty() {
             return Err(empty_id());
         }
@@ -341,15 +350,14 @@ impl Writer<'_> {
             Receiver::Resident(run) => {
                 run.clear_link();
                 if !run.is_end_written.get() {
-                    let state = dacapo_store::RunState::Running;
-                    self.put_row(&run.ledger, state, None);
+                    self.put_unended(run);
                 }
             }
             Receiver::Guest(key) => {
                 if let Some(guest) = self.elsewhere().guests.get_mut(key) {
                     guest.row.link = None;
                     let row = guest.row.clone();
-                    self.batch.put_row(row);
+                    self.put(row);
                 }
             }
         }
@@ -393,6 +401,7 @@ impl Writer<'_> {
         };
         row.link = row.link.filter(|link| !self.elsewhere().let_go.contains(&Link::of_row(*link)));
         if !row.state.has_ended() {
+            self.engine.forget_row(&row);
             let guest = Guest { ledger: Ledger::new(run), row };
             self.elsewhere().guests.insert(run, guest);
             self.bereave_guest(run, Err(Error::cancelled("it was deleted").into_failure()));

@@ -41,7 +41,9 @@ impl Engine {
         let has_any = !taken.is_empty()
             || self.flushes_sleepers()
             || self.world.ending.must_commit()
-            || self.keeps_time();
+            || self.keeps_time()
+            || self.admits()
+            || self.has_unsaved_pauses();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);
@@ -50,7 +52,9 @@ impl Engine {
                 self.wake_followers();
             }
             core::mem::forget(unwound);
-            written.map_err(|error| self.fail(&error))?;
+            let committed = written.map_err(|error| self.fail(&error))?;
+            self.tell_pauses(&Ok(()));
+            self.deliver_admissions(taken, committed).map_err(|why| self.stop(why))?;
         }
         if !has_any {
             // What bodies waited for came to nothing.
@@ -59,6 +63,7 @@ impl Engine {
         // Not before: what is delivered decides who is idle.
         self.evict_surplus();
         self.ledgers.sweep(Sweep::IfMany);
+        self.watch_queues();
         taken.shrink_to(Self::OUTCOMES_PER_COMMIT);
         Ok(has_any)
     }
@@ -75,7 +80,7 @@ impl Engine {
         self.reload_due().map_err(|why| self.stop(why))?;
         self.reload_receivers().map_err(|why| self.stop(why))?;
         while let Some(timer) = self.world.timers.next_due() {
-            // A timer is taken away with its run, so the run is there.
+            // A timer is taken away with its run, so the run is there, or there is nothing of it but its row.
             if let Some(run) = self.ledgers.resident(timer.run) {
                 if timer.number == Number::DEADLINE {
                     // Behind what else comes to it.
@@ -84,8 +89,14 @@ impl Engine {
                 }
                 let draft = self.fired(&run, timer);
                 self.world.pending.borrow_mut().others_mut().timers.push(draft);
+            } else if timer.number == Number::DEADLINE
+                && let Some(row) = self.row(timer.run).map_err(|why| self.stop(why))?
+                && row.state.is_waiting()
+            {
+                self.post(&*row.id, PostWhat::Cancel(CancelCause::Deadline));
             }
         }
+        self.draft_ticks();
         // Last: what came back by now is among them.
         self.begin_interrupted();
         Ok(())
@@ -154,6 +165,7 @@ fn expects(run: &Rc<Instance>, record: &Record<'_>) -> bool {
             | Record::Again
             | Record::Retried { .. }
             | Record::Forked { .. }
+            | Record::Resubmitted(_)
             | Record::Moved { .. } => true,
             Record::OperationEnded { number, .. }
             | Record::OperationNoted { number, .. }

@@ -97,7 +97,7 @@ impl Writer<'_> {
         if row.state == RunState::Parked {
             row.note = Fault::to_note(fault);
         }
-        self.batch.put_row(row);
+        self.put(row);
     }
 }
 

@@ -7,9 +7,11 @@ use dacapo_store::RunKey;
 
 use super::{Engine, parked_error};
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{
     Arrival, BodyEnd, Instance, Others, Pending, Phase, Post, PostWhat, Reported, RootEnd,
+    Transacted,
 };
 use crate::ledger::{Draft, What};
 use crate::panics;
@@ -30,9 +32,28 @@ impl Engine {
             return self.deliver_outcomes(&mut taken.outcomes, &[], committed);
         }
         let (outcomes, others) = taken.parts_mut();
-        let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } = others;
+        let Others {
+            passes,
+            transactions: _,
+            transacted,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            ticks,
+            ..
+        } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);
+        for transacted in transacted.drain(..) {
+            match transacted {
+                Transacted::Step(end) => self.deliver_outcome(&end, committed),
+                Transacted::Outside(receipt, told) => receipt.tell(told),
+            }
+        }
         self.deliver_drafts(requests, committed);
         self.deliver_drafts(starts, committed);
         self.deliver_outcomes(outcomes, reports, committed);
@@ -75,6 +96,7 @@ impl Engine {
             }
         }
         self.deliver_drafts(rows, committed);
+        ticks.drain(..).for_each(|tick| tick.receipt.accept());
     }
 
     /// The id of a run that is to end at once, and that an earlier record of this commit has parked.
@@ -134,7 +156,7 @@ impl Engine {
         self.work_after(run);
     }
 
-    fn deliver_draft(&self, draft: &Draft, committed: Committed) {
+    pub(super) fn deliver_draft(&self, draft: &Draft, committed: Committed) {
         // First: the work that follows may find the run idle, and what it drafts counts anew.
         draft.settle();
         self.tell_askers(draft);
@@ -157,12 +179,23 @@ impl Engine {
                 run.ledger.end(Err(parked_error(&run.id, fault)));
                 self.notify_parked(&run.id, fault);
             }
-            (What::Delete, _) => draft.to.accept(),
+            (What::Delete, _) => {
+                draft.to.accept();
+                self.end_away(
+                    draft.to.key,
+                    &Err(Error::cancelled("it was deleted").into_failure()),
+                );
+            }
+            (What::Record(record), None) => {
+                if let Record::Finished { outcome, .. } = &**record {
+                    self.note_ended(draft.to.key);
+                    self.end_away(draft.to.key, outcome);
+                }
+            }
             (What::Resume | What::Retry(_), Some(_)) | (What::Copy(_), _) => {}
             // It is not in memory, or has ended with an earlier record of this commit.
             (
-                What::Record(_)
-                | What::Request(_)
+                What::Request(_)
                 | What::Mark(_)
                 | What::Again(_)
                 | What::Message(_)
@@ -209,6 +242,13 @@ impl Engine {
         if let Some(RootEnd::Outcome(outcome)) = run.root_end.get().map(|end| &**end) {
             self.notify_ended(&run.id, outcome);
             run.ledger.end(Ok(Outcome::clone(outcome)));
+        }
+    }
+
+    /// A run has ended that is not in memory: whoever waits for it is told.
+    fn end_away(&self, run: RunKey, outcome: &Outcome<'static>) {
+        if let Some(ledger) = self.ledgers.remove_away(run) {
+            ledger.end(Ok(outcome.clone()));
         }
     }
 

@@ -53,6 +53,7 @@ impl Engine {
             .chain(own)
             .chain(self.time_to_keep())
             .chain(self.next_retention())
+            .chain(self.next_tick())
             .min()
     }
 
@@ -70,7 +71,9 @@ impl Engine {
 
     fn time_to_keep(&self) -> Option<Duration> {
         let timers = &self.world.timers;
-        if !timers.runs_wait_without_a_clock() || self.check().is_err() {
+        let is_waited_for = timers.runs_wait_without_a_clock()
+            || timers.is_without_a_clock() && self.next_tick().is_some();
+        if !is_waited_for || self.check().is_err() {
             return None;
         }
         let kept = Timestamp::from_nanos(self.store.borrow().time()) + Self::TIME_LOST_AT_MOST;

@@ -77,6 +77,23 @@ impl Ledgers {
         self.by_key.borrow_mut().remove(&run.key());
     }
 
+    /// A run waits to be admitted, and is no longer in memory: it is kept where somebody waits for it.
+    pub(super) fn rest(&self, run: &Instance) {
+        self.leave(run);
+        run.ledger.is_waiting.set(true);
+        run.ledger.forget_deserted_watch();
+        let mut by_key = self.by_key.borrow_mut();
+        let is_alone = |ledger: &Rc<Ledger>| !ledger.has_watch();
+        if by_key.get(&run.key()).is_some_and(is_alone) {
+            by_key.remove(&run.key());
+        }
+    }
+
+    /// A run that is not in memory has ended: nothing is kept of it.
+    pub(super) fn remove_away(&self, run: RunKey) -> Option<Rc<Ledger>> {
+        self.by_key.borrow_mut().remove(&run)
+    }
+
     /// Forgets the ledgers that say no more than the rows of their runs: all of them, or when there
     /// are twice as many as the last time left.
     #[inline]

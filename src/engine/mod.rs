@@ -16,13 +16,16 @@ mod notices;
 mod open;
 mod pages;
 mod posts;
+mod queues;
 mod questions;
 mod receivers;
 mod reload;
 mod retaining;
 mod retention;
+mod schedules;
 mod shutdown;
 mod topics;
+mod transactions;
 mod waiters;
 mod write;
 
@@ -31,6 +34,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
+use core::mem;
 use core::time::Duration;
 
 use dacapo_store::{Batch, RunKey, Store};
@@ -38,10 +42,10 @@ use futures::channel::oneshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
-use crate::instance::{Instance, Others, Pending, Phase, World};
+use crate::instance::{Instance, Others, Pending, Phase, Transaction, World};
 use crate::ledger::{Draft, What};
 use crate::notice::Notice;
-use crate::panics::{Caller, Theirs};
+use crate::panics::{self, Caller, Theirs};
 use crate::registry::Registry;
 use crate::retention::Rules;
 use crate::watch::Crowd;
@@ -49,9 +53,12 @@ pub(crate) use deliver::caught;
 pub(crate) use guard::Guard;
 use ledgers::Ledgers;
 pub(crate) use open::fault_of;
+use queues::Queues;
 pub(crate) use reload::deliver_history;
 use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
+pub use schedules::ScheduleInfo;
+pub(crate) use schedules::Schedules;
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 
@@ -76,7 +83,10 @@ pub(crate) struct Engine {
     guard: Guard,
     followers: Followers,
     askers: Askers,
+    pub(crate) queues: Queues,
     limits: Limits,
+    /// Those of this build, once it takes up runs.
+    pub(crate) schedules: Schedules,
     /// `None`: nobody asked for it.
     retaining: Option<Retaining>,
     /// Those that have ended in this process, the oldest first, if not all of them are kept.
@@ -129,9 +139,11 @@ impl Engine {
     ) -> Self {
         Self {
             world,
+            queues: Queues::new(registry.queues()),
             registry,
             seed,
             limits,
+            schedules: Schedules::default(),
             retaining: Retaining::new(retention),
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
@@ -248,7 +260,15 @@ impl Engine {
         self.world.ending.expect_no_commit();
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
-        let Others { posts, rows, .. } = pending.others_mut();
+        let Others { posts, rows, transactions, ticks, .. } = pending.others_mut();
+        ticks.drain(..).for_each(|tick| tick.refuse(why));
+        for transaction in mem::take(transactions).into_values() {
+            if let Transaction::Outside(_, receipt) = &transaction {
+                receipt.end(Err(why.clone()));
+            }
+            // What it owns is the user's.
+            panics::aside(|| drop(transaction));
+        }
         for post in posts.drain(..) {
             post.receipt.end(Err(why.clone()));
         }
@@ -257,6 +277,7 @@ impl Engine {
             draft.to.end(Err(why.clone()));
         }
         self.close_runs(why);
+        self.tell_pauses(&Err(why.clone()));
         self.followers.wake_all();
         self.askers.close(why);
         // Those of runs that are not in memory are left.

@@ -57,8 +57,15 @@ impl Engine {
         input: Bytes<'static>,
         options: Options,
     ) -> Result<Rc<Instance>> {
+        if let Some(place) = &options.place {
+            self.expect_queue(id, place.queue.as_deref())?;
+            self.check_place(id, place)?;
+        }
         let run = self.enter(self.take_key(), id.into(), workflow);
         let run = run.ok_or_else(|| unregistered(id, workflow))?;
+        if let Some(place) = &options.place {
+            self.queues.hold(place, run.key());
+        }
         if options == Options::default() {
             let (version, seed) = (SEMANTICS_VERSION, random::mix(self.seed, run.key().0));
             run.draft(Record::Started { workflow, input, version, seed });
@@ -66,8 +73,11 @@ impl Engine {
             let (link, carried) = (None, Carried::default());
             let submission = Submission { workflow, input, options, link, pass: 1, carried };
             run.submit(&submission);
+            let waits = submission.waits().is_some();
             run.draft(Record::Submitted(submission.into()));
-            run.draft(self.admission(run.key()));
+            if !waits {
+                run.draft(self.admission(run.key()));
+            }
         }
         self.world.bodies.raw().notify();
         Ok(run)
@@ -236,8 +246,10 @@ impl Engine {
 
     fn take_up_unfinished(&self) -> Result<()> {
         let (mut rows, mut asleep) = (Vec::new(), Vec::new());
+        self.look_through_queues()?;
         let unfinished = Filter::new().states(&[RunState::Running]);
         let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
+            self.note_row(&row);
             if self.registry.find(&row.workflow).is_some() {
                 match self.sleeps_until(&row) {
                     Some(wake_at) if !self.guard.is_held(&row.id) => {

@@ -38,6 +38,13 @@ impl Engine {
         receipt
     }
 
+    /// Whether somebody has asked a run to end, and that is not committed.
+    pub(crate) fn is_being_ended(&self, id: &str) -> bool {
+        let pending = self.world.pending.borrow();
+        let ends = |post: &Post| matches!(post.what, PostWhat::Cancel(_)) && *post.to == *id;
+        pending.others().posts.iter().any(ends)
+    }
+
     /// Brings the runs back for which there is something, before anything is written: what comes to a
     /// run is delivered to it.
     ///
@@ -90,9 +97,10 @@ impl Engine {
         let others = pending.others();
         while let Some(post) = others.posts.get(looked.posts) {
             looked.posts += 1;
-            let (to, ends) = (post.to.clone(), post.what.ends());
+            let (to, is_here) = (post.to.clone(), self.ledgers.has_id(&post.to));
+            let ends = post.what.may_end(is_here);
             // Nearly all are messages for somebody who is here.
-            if !ends && self.ledgers.has_id(&to) {
+            if !ends && is_here {
                 continue;
             }
             drop(pending);
@@ -197,7 +205,13 @@ fn children(run: &Instance) -> Vec<Addressee> {
 }
 
 impl PostWhat {
-    fn ends(&self) -> bool {
-        matches!(self, Self::Cancel(CancelCause::Terminated))
+    /// Whether the run may end by it without its code.
+    fn may_end(&self, is_in_memory: bool) -> bool {
+        match self {
+            Self::Cancel(CancelCause::Terminated) => true,
+            // Perhaps it waits to be admitted.
+            Self::Cancel(_) => !is_in_memory,
+            Self::Message(_) | Self::Skip(_) | Self::Resubmit(_) => false,
+        }
     }
 }

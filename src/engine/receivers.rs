@@ -1,6 +1,7 @@
 //! What comes to a run from elsewhere, written: here it is decided what each meets.
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::mem;
 
 use dacapo_store::{RunKey, RunRow};
@@ -14,6 +15,7 @@ use crate::ledger::{Draft, Ledger, What};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::operation::Operation;
 use crate::record::{CancelCause, Link, Record};
+use crate::watch::Watch;
 
 impl Writer<'_> {
     /// Carries out what a run asked for, and records what came of it.
@@ -52,9 +54,7 @@ impl Writer<'_> {
                 && run.phase.get() == Phase::Closed
             {
                 // This commit parks it. The next one ends it without its code.
-                let what = PostWhat::Cancel(CancelCause::Terminated);
-                let again = Post { to: to.clone(), what, receipt: receipt.clone() };
-                self.engine.world.pending.borrow_mut().others_mut().posts.push(again);
+                self.put_off(to, PostWhat::Cancel(CancelCause::Terminated), receipt);
                 continue;
             }
             if let PostWhat::Message(message) = what
@@ -67,6 +67,14 @@ impl Writer<'_> {
                 PostWhat::Message(message) => self.hand_over(to, found, message.clone()),
                 PostWhat::Cancel(cause) => {
                     found.and_then(|receiver| self.cancel(&receiver, *cause))
+                }
+                PostWhat::Resubmit(change) => {
+                    if found.is_err() && self.engine.ledgers.has_id(to) {
+                        // The commit is full, and the next one submits it.
+                        self.put_off(to, PostWhat::Resubmit(change.clone()), receipt);
+                        continue;
+                    }
+                    found.and_then(|receiver| self.resubmit(&receiver, change))
                 }
                 PostWhat::Skip(seq) => found.map(|receiver| {
                     let record = Record::MessageSkipped { seq: *seq };
@@ -82,6 +90,12 @@ impl Writer<'_> {
             self.elsewhere().arrivals.push(Arrival::Told(receipt.clone(), told));
         }
         posts.len()
+    }
+
+    /// The next commit has it.
+    fn put_off(&self, to: &Rc<str>, what: PostWhat, receipt: &Rc<Watch>) {
+        let again = Post { to: to.clone(), what, receipt: receipt.clone() };
+        self.engine.world.pending.borrow_mut().others_mut().posts.push(again);
     }
 
     /// The run with this id, if it takes what comes.
@@ -129,15 +143,23 @@ impl Writer<'_> {
         if row.state.has_ended() {
             return Err(has_ended(&row.id));
         }
+        self.add_guest(row)?;
+        Ok(Some(Receiver::Guest(key)))
+    }
+
+    /// Something comes to a run that is not in memory.
+    pub(super) fn add_guest(&mut self, row: RunRow) -> Result<()> {
+        let key = row.key;
         if !self.elsewhere().guests.contains_key(&key) {
             assert!(!self.engine.may_come_back(&row), "whoever gets something was brought back");
-            let ledger = Ledger::new(key);
+            // Somebody may wait for one that waits.
+            let ledger = self.engine.ledgers.get(key).unwrap_or_else(|| Ledger::new(key));
             let last = self.engine.store.borrow().last(key);
             let last = last.map_err(|error| self.unreadable(&row.id, error))?;
             ledger.next_seq.set(last.last().map_or(0, |entry| entry.seq + 1));
             self.elsewhere().guests.insert(key, Guest { ledger, row });
         }
-        Ok(Some(Receiver::Guest(key)))
+        Ok(())
     }
 
     /// Whether anything may be added to the history of a run from elsewhere.
@@ -145,6 +167,10 @@ impl Writer<'_> {
         match receiver {
             Receiver::Resident(run) => match run.phase.get() {
                 Phase::Ended => false,
+                Phase::Replaying | Phase::Live if run.is_waiting() => {
+                    // One that waits is not asked to end, it ends.
+                    !self.elsewhere().cancelled.contains(&run.key())
+                }
                 Phase::Replaying | Phase::Live | Phase::Closed => true,
             },
             // This batch may have ended it.
@@ -189,14 +215,30 @@ impl Writer<'_> {
         let guest = self.elsewhere().guests.get_mut(&key).expect("it was found");
         if guest.row.wake_at.take().is_some() {
             let row = guest.row.clone();
-            self.batch.put_row(row);
+            self.put(row);
         }
     }
 
     /// Writes what comes to runs, behind all that they asked for and that was done for them.
     pub(super) fn write_arrivals(&mut self) {
-        let mut arrivals = mem::take(&mut self.elsewhere().arrivals);
-        for arrival in &mut arrivals {
+        let mut written = Vec::new();
+        loop {
+            let mut arrivals = mem::take(&mut self.elsewhere().arrivals);
+            if arrivals.is_empty() {
+                break;
+            }
+            self.write_each_arrival(&mut arrivals);
+            // What ends by them may concern others.
+            match written.is_empty() {
+                true => written = arrivals,
+                false => written.append(&mut arrivals),
+            }
+        }
+        self.elsewhere().arrivals = written;
+    }
+
+    fn write_each_arrival(&mut self, arrivals: &mut [Arrival]) {
+        for arrival in arrivals {
             if let Arrival::ChildEnds(child, outcome) = arrival {
                 *arrival = self.child_end(child, outcome);
             }
@@ -216,7 +258,6 @@ impl Writer<'_> {
             draft.to.note_written();
             self.write_draft(draft);
         }
-        self.elsewhere().arrivals = arrivals;
     }
 
     /// A message is for the run that was found, or not. One that has ended may have had it before: whoever

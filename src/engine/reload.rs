@@ -38,7 +38,7 @@ impl Engine {
         Ok(())
     }
 
-    fn row_of(&self, run: RunKey) -> Result<RunRow> {
+    pub(super) fn row_of(&self, run: RunKey) -> Result<RunRow> {
         let row = self.store.borrow().row(run).map_err(|error| Error::store(&error))?;
         row.filter(|row| row.state == RunState::Running).ok_or_else(|| {
             let message = format_args!(
@@ -53,6 +53,11 @@ impl Engine {
     /// row.
     pub(crate) fn ledger_of(&self, row: &RunRow) -> Option<Rc<Ledger>> {
         self.ledgers.get(row.key).or_else(|| {
+            if row.state.is_waiting() {
+                let ledger = Ledger::waiting(row.key);
+                self.ledgers.add(&ledger);
+                return Some(ledger);
+            }
             let wake_at = Timestamp::from_nanos(row.wake_at?);
             // A shutdown forgets when runs come back.
             let is_left = || self.world.ending.is_closing() && self.may_come_back(row);
@@ -74,6 +79,7 @@ impl Engine {
         let ledger = self.ledger_of(row).unwrap_or_else(|| Ledger::new(row.key));
         // Also of one that nobody has bring back any more, since the executor is about to end.
         ledger.row_has_wake_at.set(row.wake_at.is_some());
+        ledger.is_waiting.set(false);
         let (run, replayed) = self.replay(row, ledger)?;
         if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);

@@ -77,6 +77,10 @@ impl Engine {
             match sweep.rules.fate(&row, &mut sweep.seen, sweep.now) {
                 Fate::Kept(due) => sweep.due = sweep.due.min(due),
                 Fate::Deleted if self.is_being_deleted(row.key) => {}
+                // A rate counts it, in the next process too.
+                Fate::Deleted if self.counted_until(&row) > sweep.now => {
+                    sweep.due = sweep.due.min(self.counted_until(&row));
+                }
                 Fate::Deleted => {
                     piece.watch = Some(self.delete(&row)?);
                     piece.deleted += 1;

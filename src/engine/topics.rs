@@ -198,6 +198,7 @@ impl Engine {
             | Record::Again
             | Record::Retried { .. }
             | Record::Forked { .. }
+            | Record::Resubmitted(_)
             | Record::Moved { .. } => Ok((None, 0)),
         }
     }

@@ -13,7 +13,7 @@ use super::Engine;
 use super::deliver::Committed;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
-use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Written};
+use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Transacted, Written};
 use crate::ledger::{Draft, Ledger, Retrial, What};
 use crate::record::{Link, Record};
 
@@ -32,6 +32,10 @@ impl Engine {
     /// If the store refuses; all is put back then, for whoever waits for it to be told.
     pub(super) fn write(&self, taken: &mut Pending) -> dacapo_store::Result<Committed> {
         let now = self.world.timers.now();
+        let changes = self.transact(taken, now).inspect_err(|error| {
+            Self::tell_refused(taken, error);
+            self.world.pending.borrow_mut().take_back(taken, &Written::default());
+        })?;
         let batch = &mut *self.batch.borrow_mut();
         batch.clear();
         batch.set_time(now.as_nanos());
@@ -43,12 +47,16 @@ impl Engine {
             }
             false => writer.write_parts(taken),
         };
+        if self.queues.is_used() {
+            writer.write_admissions();
+        }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
-        if writer.batch.is_empty() && self.keeps_time() {
+        self.write_pauses(writer.batch);
+        if writer.batch.is_empty() && changes.is_none() && self.keeps_time() {
             writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
         }
-        if !writer.batch.is_empty() {
+        if !writer.batch.is_empty() || changes.is_some() {
             self.world.values.write_new(writer.batch);
             self.world.setup.store_id.write(writer.batch);
         }
@@ -57,12 +65,18 @@ impl Engine {
             let others = taken.others_mut();
             others.starts = elsewhere.starts;
             others.arrivals = elsewhere.arrivals;
+            others.waiting = elsewhere.waiting;
+            others.admitted = elsewhere.admitted;
             elsewhere.refused
         });
-        let committed = match refused {
-            None => self.store.borrow_mut().commit(batch),
-            Some(error) => Err(error),
+        let committed = match (refused, changes) {
+            (None, None) => self.store.borrow_mut().commit(batch),
+            (None, Some(changes)) => self.commit_changes(batch, &changes),
+            (Some(error), _) => Err(error),
         };
+        if let Err(error) = &committed {
+            Self::tell_refused(taken, error);
+        }
         if !is_full {
             self.world.holds_bodies.set(false);
         }
@@ -120,6 +134,9 @@ pub(super) struct Elsewhere {
     pub(super) deleted: BTreeSet<RunKey>,
     /// What no longer waits, for runs that are not there or that it forgets.
     pub(super) let_go: BTreeSet<Link>,
+    /// The runs that wait to be admitted from now on, and the admissions.
+    pub(super) waiting: Vec<Rc<Ledger>>,
+    pub(super) admitted: Vec<Draft>,
     /// Why the store cannot be read, if it cannot.
     pub(super) refused: Option<dacapo_store::Error>,
 }
@@ -157,10 +174,12 @@ impl<'a> Writer<'a> {
             self.elsewhere().deleted.insert(run);
         }
         let passes = self.write_all(&others.passes);
+        self.write_transacted(&others.transacted);
         let requests = self.write_drafts(&others.requests);
         let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
         let timers = self.write_drafts(&others.timers);
         let posts = self.write_posts(&others.posts);
+        self.write_ticks(&others.ticks);
         if self.elsewhere.is_some() {
             for run in others.rows.iter().filter_map(deleted) {
                 self.bereave_deleted(run);
@@ -194,6 +213,17 @@ impl<'a> Writer<'a> {
         let rest = &mut reports[reported..];
         let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
         (outcomes.len(), reported)
+    }
+
+    /// The commit has what they changed, so it has all of their records.
+    fn write_transacted(&mut self, transacted: &[Transacted]) {
+        for transacted in transacted {
+            if let Transacted::Step(end) = transacted {
+                let (run, now) = (&end.instance.ledger, self.now);
+                run.note_written();
+                self.push(run, |bytes| end.with_record(now, |record| record.append(bytes)));
+            }
+        }
     }
 
     /// Writes drafts while there is room, and says how many.
@@ -250,8 +280,10 @@ impl<'a> Writer<'a> {
 
     /// A run that is resumed goes on, unless it came to its end at once, and that is in its row by now.
     fn write_resumed(&mut self, to: &Ledger) {
-        if self.engine.ledgers.instance(to).is_some_and(|run| !run.is_end_written.get()) {
-            self.put_row(to, RunState::Running, None);
+        if let Some(run) = self.engine.ledgers.instance(to)
+            && !run.is_end_written.get()
+        {
+            self.put_unended(&run);
         }
     }
 
@@ -262,7 +294,7 @@ impl<'a> Writer<'a> {
         let mut row = row.clone();
         row.state = RunState::Running;
         row.changed_at = self.now.as_nanos();
-        self.batch.put_row(row);
+        self.put(row);
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {
@@ -305,7 +337,10 @@ impl<'a> Writer<'a> {
             row.note = fault.to_note();
         }
         ledger.row_has_wake_at.set(false);
-        self.batch.put_row(row);
+        if state.is_waiting() {
+            self.note_waiting(&run.ledger);
+        }
+        self.put(row);
     }
 
     /// Has a row say when the run goes on by itself, if it still waits for that.
@@ -334,7 +369,8 @@ fn deleted(draft: &Draft) -> Option<RunKey> {
 /// Where a run stands behind this record, if that changes.
 fn state_after(record: &Record<'_>) -> Option<RunState> {
     match record {
-        Record::Started { .. } | Record::Submitted(_) => Some(RunState::Running),
+        Record::Started { .. } => Some(RunState::Running),
+        Record::Submitted(submission) => Some(submission.waits().unwrap_or(RunState::Running)),
         Record::Finished { was_dropped: true, .. } => Some(RunState::Cancelled),
         Record::Finished { outcome: Ok(_), .. } => Some(RunState::Completed),
         Record::Finished { outcome: Err(_), .. } => Some(RunState::Failed),
@@ -348,6 +384,7 @@ fn state_after(record: &Record<'_>) -> Option<RunState> {
         | Record::Reported { .. }
         | Record::Retried { .. }
         | Record::Forked { .. }
+        | Record::Resubmitted(_)
         | Record::Moved { .. }
         | Record::MessageSkipped { .. } => None,
     }

@@ -154,10 +154,11 @@ impl Executor {
             !self.shared.is_driven.get(),
             "the executor is driven already: await handles in its main future"
         );
-        // A run is resumed or rehearsed, and what it calls would be polled in the midst of that.
+        // A workflow that is resumed or rehearsed, an observer, a clock, a transaction, the input function of
+        // a schedule: what it calls would be polled in the midst of that.
         assert!(
             self.shared.engine.caller() == Caller::Outside,
-            "the executor is not driven by a workflow, an observer or a clock"
+            "the executor is not driven from where it calls itself"
         );
         self.shared.is_driven.set(true);
         Driven(&self.shared.is_driven)

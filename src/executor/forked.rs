@@ -182,10 +182,10 @@ fn place(id: &str, history: &History, cut: &Cut) -> Result<u64> {
     if place > history.len() as u64 {
         return refused(format_args!("its history has {} records", history.len()));
     }
-    let (mut begins, mut end) = (0, None);
+    let (mut begins, mut end) = (None, None);
     for (seq, entry) in (0..).zip(history) {
         match Record::read(entry.record) {
-            Ok(Record::Started { .. } | Record::Admitted { .. }) => begins = seq + 1,
+            Ok(Record::Started { .. } | Record::Admitted { .. }) => begins = Some(seq + 1),
             Ok(Record::Finished { .. } | Record::Again) if seq < place => end = Some(seq),
             Ok(Record::Retried { .. }) if seq < place => end = None,
             Ok(_) => {}
@@ -196,7 +196,10 @@ fn place(id: &str, history: &History, cut: &Cut) -> Result<u64> {
         Some(end) => {
             refused(format_args!("it had ended with record {end}: cut it there or before"))
         }
-        None => Ok(place.max(begins)),
+        None => match begins {
+            Some(begins) => Ok(place.max(begins)),
+            None => refused(format_args!("it waits to be admitted, so there is nothing to keep")),
+        },
     }
 }
 

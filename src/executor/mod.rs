@@ -2,7 +2,9 @@
 
 mod asking;
 mod awaited;
+mod batch;
 mod builder;
+mod debounced;
 mod drive;
 #[cfg(feature = "export")]
 mod exported;
@@ -19,10 +21,13 @@ mod parked;
 mod rehearsed;
 mod retrying;
 mod posted;
+mod queued;
 mod pruned;
 mod runs;
+mod schedules;
 mod shutdown;
 mod statistics;
+mod tables;
 #[cfg(feature = "export")]
 mod texts;
 #[cfg(feature = "std")]
@@ -47,6 +52,7 @@ use futures::channel::oneshot;
 pub use asking::Asking;
 pub(crate) use asking::unread_answer;
 pub use awaited::AwaitedOperation;
+pub(crate) use batch::AT_ONCE;
 pub use builder::Builder;
 pub use follow::Follow;
 pub(crate) use follow::unread_value;
@@ -56,10 +62,12 @@ pub use handle::Handle;
 pub(crate) use handle::unread_output;
 pub use parked::{Divergence, ParkedRun, UnregisteredRun};
 pub use posted::Posted;
+pub use queued::QueueInfo;
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use statistics::Statistics;
+pub use tables::Written;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;
@@ -101,7 +109,7 @@ pub struct Executor {
 }
 
 /// A run's id, and where to wait for it.
-type Found = (Arc<str>, Rc<Watch>);
+pub(crate) type Found = (Arc<str>, Rc<Watch>);
 
 /// What is done with an executor on its thread, between two rounds.
 pub(crate) type Command = Box<dyn FnOnce(&Executor) + Send>;
@@ -216,6 +224,9 @@ impl Executor {
         input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
     ) -> Result<(bool, Found)> {
         if let Some(found) = self.find(workflow, id)? {
+            if options.is_only_new {
+                return Err(taken(format_args!("there is one"), id));
+            }
             if options.is_same_input {
                 let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
                 self.shared.engine.expect_input(id, &input)?;
@@ -226,9 +237,19 @@ impl Executor {
             return Err(empty_id());
         }
         let engine = &self.shared.engine;
-        let now = engine.world.timers.present();
+        let is_only_new = options.is_only_new;
+        let options = options.later().at(engine.world.timers.present());
+        if let Some(place) = &options.place
+            && let Some(holder) = engine.holder(place)?
+        {
+            if is_only_new {
+                return Err(taken(format_args!("run {:?} has its unique key", holder.id), id));
+            }
+            let found = self.find(workflow, &holder.id)?.ok_or_else(|| no_such_run(&holder.id))?;
+            return Ok((false, found));
+        }
         let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
-        let run = engine.start(workflow, id, input, options.at(now))?;
+        let run = engine.start(workflow, id, input, options)?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
     }
 
@@ -277,10 +298,19 @@ impl Executor {
                 None => return Err(unregistered(id, &row.workflow)),
             },
             RunState::Parked => Watch::ended(Err(parked_error(id, &fault_of(&row)))),
-            // No build before this one puts a run into a queue, or begins another pass.
-            RunState::Queued | RunState::Delayed | RunState::Continued => {
-                return Err(unregistered(id, &row.workflow));
+            RunState::Queued | RunState::Delayed => {
+                let engine = &self.shared.engine;
+                if engine.registry.find(&row.workflow).is_none() {
+                    return Err(unregistered(id, &row.workflow));
+                }
+                engine.expect_queue(id, row.queue.as_ref().map(|place| &*place.name))?;
+                engine
+                    .ledger_of(&row)
+                    .expect("one that waits has a ledger when it is asked for")
+                    .watch()
             }
+            // The id belongs to the pass that goes on.
+            RunState::Continued => return Err(unregistered(id, &row.workflow)),
             RunState::Completed | RunState::Failed | RunState::Cancelled => {
                 Watch::ended(Ok(self.shared.engine.outcome(&row)?))
             }
@@ -423,18 +453,25 @@ impl fmt::Debug for Executor {
 ///
 /// # Errors
 ///
-/// If the caller is a workflow, also one that is rehearsed or dropped, an observer or a clock.
+/// If the caller is a workflow, also one that is rehearsed or dropped, an observer, a clock or a transaction.
 fn admit(engine: &Engine, what: fmt::Arguments<'_>) -> Result<()> {
     let instead = match engine.caller() {
         Caller::Outside => return Ok(()),
         Caller::Workflow => "by a workflow: use what Ctx has, or a body",
         Caller::Observer => "by an observer or a clock: post it with a Remote",
+        Caller::Schedule => "by the input function of a schedule: its workflow may do more",
+        Caller::Transaction => "while tables are read or written: do it before or behind that",
     };
     Err(Error::of(Kind::Usage, format_args!("{what} {instead}")))
 }
 
 pub(crate) fn unfit_input(id: &str, why: &dacapo_values::Error) -> Error {
     Error::of(Kind::Usage, format_args!("the input of run {id:?} cannot be recorded: {why}"))
+}
+
+/// What is said of a run that is to be new, and is not.
+fn taken(why: fmt::Arguments<'_>, id: &str) -> Error {
+    Error::of(Kind::Taken, format_args!("run {id:?} is not started: {why}"))
 }
 
 fn same_workflow(id: &str, is: &str, asked: &str) -> Result<()> {

@@ -106,9 +106,15 @@ impl Executor {
     /// ```
     pub fn unregistered(&self) -> Result<Vec<UnregisteredRun>> {
         admit(&self.shared.engine, format_args!("unregistered runs cannot be listed"))?;
-        let rows = self.shared.engine.list(&Filter::new().states(&[RunState::Running]))?;
-        let unknown = |row: &RunRow| self.shared.engine.registry.find(&row.workflow).is_none();
-        Ok(rows.into_iter().filter(unknown).map(UnregisteredRun::from).collect())
+        const STATES: [RunState; 3] = [RunState::Running, RunState::Queued, RunState::Delayed];
+        let (engine, mut unknown) = (&self.shared.engine, Vec::new());
+        let scanned = engine.store.borrow().scan(&Filter::new().states(&STATES), &mut |row| {
+            if engine.registry.find(&row.workflow).is_none() {
+                unknown.push(UnregisteredRun::from(row));
+            }
+        });
+        scanned.map_err(|error| Error::store(&error))?;
+        Ok(unknown)
     }
 
     /// Takes a parked run up again: replays it from its start, with the code of this build.

@@ -107,6 +107,7 @@ impl Posted {
                     PostWhat::Message(message) if message.is_question => "asked",
                     PostWhat::Message(_) => "sent to",
                     PostWhat::Cancel(_) | PostWhat::Skip(_) => "asked to end",
+                    PostWhat::Resubmit(_) => "moved",
                 };
                 admit(&shared.engine, format_args!("run {to:?} cannot be {done}"))?;
                 shared.engine.post(to, what)

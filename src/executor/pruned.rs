@@ -113,7 +113,7 @@ impl Executor {
                 && row.state.may_be_deleted()
                 && RunInfo::from(row.clone()) == *listed
                 // One that was taken up again is here, and its row may not say so yet.
-                && engine.ledgers.get(listed.key).is_none()
+                && (row.state.is_waiting() || engine.ledgers.get(listed.key).is_none())
                 && !engine.is_being_deleted(listed.key)
             {
                 watch = Some(engine.delete(&row)?);
@@ -167,7 +167,7 @@ impl Executor {
 }
 
 /// Waits for a commit, if there is something in it.
-async fn committed(watch: Option<Rc<Watch>>) -> Result<()> {
+pub(super) async fn committed(watch: Option<Rc<Watch>>) -> Result<()> {
     let Some(watch) = watch else { return Ok(()) };
     let waiting = Waiting::new(watch);
     poll_fn(|cx| waiting.poll_accepted(cx)).await

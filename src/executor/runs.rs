@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use dacapo_store::{Filter, RunKey, RunRow, RunState};
+use dacapo_store::{Filter, Queued, RunKey, RunRow, RunState};
 
 use super::posted::Posted;
 use super::{Executor, admit};
@@ -42,6 +42,8 @@ pub struct RunInfo {
     pub deadline: Option<Timestamp>,
     /// The names and values that it was started with, in the order of the names.
     pub attributes: Vec<(String, String)>,
+    /// Its place in a queue, also when it was admitted, or for what it was delayed.
+    pub queue: Option<Queued>,
 }
 
 impl RunInfo {
@@ -203,10 +205,10 @@ fn delete(engine: &Engine, id: &str) -> Result<Rc<Watch>> {
     engine.check()?;
     admit(engine, format_args!("run {id:?} cannot be deleted"))?;
     if let Some(run) = engine.ledgers.with_id(id) {
-        if run.phase.get() != Phase::Closed {
+        if run.phase.get() != Phase::Closed && !run.is_waiting() {
             return Err(unfinished(id));
         }
-        // It is parked, and that is not committed yet.
+        // It is parked, or waits, and that is not committed yet.
         engine.commit()?;
     }
     let row = engine.find(id)?.ok_or_else(|| no_such_run(id))?;
@@ -236,6 +238,7 @@ impl From<RunRow> for RunInfo {
             pass: row.pass,
             deadline: row.deadline.map(at),
             attributes: row.attributes,
+            queue: row.queue.map(|queued| *queued),
         }
     }
 }

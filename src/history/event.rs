@@ -41,6 +41,36 @@ pub enum HistoryEvent {
         deadline: Option<Timestamp>,
         /// Names and values by which it is found.
         attributes: Vec<(String, String)>,
+        /// The queue that it waits in.
+        queue: Option<String>,
+        /// The part of the queue that it is in.
+        partition: Option<String>,
+        /// Smaller ones are admitted first.
+        priority: i32,
+        /// What no other unended run of the queue has.
+        unique: Option<String>,
+        /// It does not begin before.
+        delayed_until: Option<Timestamp>,
+    },
+    /// The run that waits to be admitted is to begin with another input, or waits elsewhere.
+    #[non_exhaustive]
+    Resubmitted {
+        /// The new input, if it is one.
+        input: Option<HistoryValue>,
+        /// When it is asked to end.
+        deadline: Option<Timestamp>,
+        /// Names and values by which it is found.
+        attributes: Vec<(String, String)>,
+        /// Its place, as in `Submitted`.
+        queue: Option<String>,
+        /// The part of the queue that it is in.
+        partition: Option<String>,
+        /// Smaller ones are admitted first.
+        priority: i32,
+        /// What no other unended run of the queue has.
+        unique: Option<String>,
+        /// It does not begin before.
+        delayed_until: Option<Timestamp>,
     },
     /// The run that was submitted begins.
     Admitted,

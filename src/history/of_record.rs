@@ -9,7 +9,9 @@ use super::{HistoryEvent, HistoryValue, OperationKind};
 use crate::clock::Timestamp;
 use crate::context::Cause;
 use crate::error::{Error, Result};
-use crate::record::{Asked, CancelCause, Link, Mark, Note, Number, Outcome, Record, Submission};
+use crate::record::{
+    Asked, CancelCause, Link, Mark, Note, Number, Outcome, Record, Resubmission, Submission,
+};
 use crate::values::Values;
 
 /// What a record says that was committed at `time`.
@@ -27,6 +29,7 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
             HistoryEvent::Started { workflow: workflow.to_owned(), input: value(input.as_slice()) }
         }
         Record::Submitted(submission) => submitted(*submission, values),
+        Record::Resubmitted(resubmission) => resubmitted(*resubmission, values),
         Record::Admitted { .. } => HistoryEvent::Admitted,
         Record::OperationEnded { number, asked, label, outcome, spent } => HistoryEvent::Ended {
             number: number.into(),
@@ -63,8 +66,23 @@ fn of_record(record: Record<'_>, time: Timestamp, values: &Values) -> HistoryEve
     }
 }
 
+fn resubmitted(Resubmission { input, options }: Resubmission<'_>, values: &Values) -> HistoryEvent {
+    let place = options.place.map(|place| *place).unwrap_or_default();
+    HistoryEvent::Resubmitted {
+        input: input.map(|input| HistoryValue::new(input.as_slice(), values)),
+        deadline: options.deadline,
+        attributes: options.attributes,
+        queue: place.queue,
+        partition: place.partition,
+        priority: place.priority,
+        unique: place.unique,
+        delayed_until: place.eligible_at,
+    }
+}
+
 fn submitted(submission: Submission<'_>, values: &Values) -> HistoryEvent {
     let Submission { workflow, input, options, link, pass, carried } = submission;
+    let place = options.place.map(|place| *place).unwrap_or_default();
     HistoryEvent::Submitted {
         workflow: workflow.to_owned(),
         input: HistoryValue::new(input.as_slice(), values),
@@ -73,6 +91,11 @@ fn submitted(submission: Submission<'_>, values: &Values) -> HistoryEvent {
         parent: link.map(|Link { parent, number }| (RunKey(parent), number.into())),
         deadline: options.deadline,
         attributes: options.attributes,
+        queue: place.queue,
+        partition: place.partition,
+        priority: place.priority,
+        unique: place.unique,
+        delayed_until: place.eligible_at,
     }
 }
 

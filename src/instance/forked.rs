@@ -70,6 +70,7 @@ impl Instance {
         let _origin = extra.forks.origins.borrow_mut().pop_front();
         self.seed.set(seed);
         self.ignore_deadline();
+        self.leave_queue();
         self.clear_link();
         extra.children.clear();
         self.forget_let_go();

@@ -50,7 +50,8 @@ use forked::Forks;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
-    Arrival, BodyEnd, Others, Pending, Post, PostWhat, Receiver, Reported, Sleeper, Written,
+    Arrival, BodyEnd, Change, Others, Pending, Post, PostWhat, Receiver, Replaced, Reported,
+    Sleeper, TickDraft, Transacted, Transaction, Written,
 };
 use submitted::Submitted;
 pub(crate) use task::Root;

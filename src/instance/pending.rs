@@ -1,10 +1,12 @@
 //! What the next commit writes, and what is known of each part of it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::mem;
+use core::time::Duration;
 
 use dacapo_store::{RunKey, RunRow};
 
@@ -16,7 +18,9 @@ use crate::ledger::{Draft, Ledger, What};
 use crate::mark::Made;
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::record::{CancelCause, Outcome, Record, Spent};
+use crate::record::{CancelCause, Outcome, Record, Spent, Submission};
+use crate::start::Later;
+use crate::tables::TxOnce;
 use crate::topics::Report;
 use crate::watch::Watch;
 
@@ -41,6 +45,10 @@ pub(crate) struct Pending {
 pub(crate) struct Others {
     /// Passes that end: their last marks, and what the next ones take over.
     pub(crate) passes: Vec<Draft>,
+    /// By their places among all. They are carried out before anything is written, as far as there is time.
+    pub(crate) transactions: BTreeMap<u64, Transaction>,
+    /// Those that were, in this order: all of them are written.
+    pub(crate) transacted: Vec<Transacted>,
     /// What runs asked for, and starts, in the order in which they were drafted. What one run asked
     /// for at one point stands together.
     pub(crate) requests: Vec<Draft>,
@@ -57,6 +65,12 @@ pub(crate) struct Others {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
+    /// What schedules start. All of it is always written.
+    pub(crate) ticks: Vec<TickDraft>,
+    /// Runs that wait to be admitted from this commit on.
+    pub(crate) waiting: Vec<Rc<Ledger>>,
+    /// Runs that this commit admits.
+    pub(crate) admitted: Vec<Draft>,
 }
 
 /// Something for a run that is found when it is written.
@@ -72,6 +86,50 @@ pub(crate) enum PostWhat {
     Cancel(CancelCause),
     /// The message at this seq is not to be received.
     Skip(u64),
+    /// It waits to be admitted, and is to begin with something else, or to wait elsewhere.
+    Resubmit(Box<Change>),
+}
+
+/// What a run that waits to be admitted is to have in place of what it has.
+#[derive(Clone)]
+pub(crate) struct Change {
+    /// `None`: it stays.
+    pub(crate) input: Option<Bytes<'static>>,
+    pub(crate) replaced: Replaced,
+}
+
+/// Which of its options are replaced.
+#[derive(Clone)]
+pub(crate) enum Replaced {
+    /// All that say where it waits, and others that are given.
+    All(Later),
+    /// When it may be admitted: after a while, but not so long after it was submitted.
+    Time { wait: Duration, cap: Duration },
+}
+
+/// What a schedule has in a commit.
+pub(crate) struct TickDraft {
+    /// How far it has come: a key, and what is to stand there.
+    pub(crate) note: (Vec<u8>, Vec<u8>),
+    /// The ids of the runs that are started, and how they begin.
+    pub(crate) starts: Vec<(Rc<str>, Submission<'static>)>,
+    /// Where somebody may wait for the commit.
+    pub(crate) receipt: Rc<Watch>,
+}
+
+/// What reads and writes tables in a commit.
+pub(crate) enum Transaction {
+    /// A step of a run.
+    Step(Rc<Instance>, Rc<Operation>),
+    /// Somebody else, who waits for the commit.
+    Outside(Box<TxOnce>, Rc<Watch>),
+}
+
+/// A transaction that was carried out.
+pub(crate) enum Transacted {
+    Step(BodyEnd),
+    /// What somebody else is told when it is committed.
+    Outside(Rc<Watch>, Result<(), Error>),
 }
 
 /// What came of a post: what is recorded, or why nothing is.
@@ -145,8 +203,24 @@ pub(crate) struct Written {
 
 impl Others {
     fn are_empty(&self) -> bool {
-        let Self { passes, requests, starts, reports, timers, posts, arrivals, rows } = self;
+        let Self {
+            passes,
+            transactions,
+            transacted,
+            requests,
+            starts,
+            reports,
+            timers,
+            posts,
+            arrivals,
+            rows,
+            ticks,
+            waiting,
+            admitted,
+        } = self;
         passes.is_empty()
+            && transactions.is_empty()
+            && transacted.is_empty()
             && requests.is_empty()
             && starts.is_empty()
             && reports.is_empty()
@@ -154,6 +228,9 @@ impl Others {
             && posts.is_empty()
             && arrivals.is_empty()
             && rows.is_empty()
+            && ticks.is_empty()
+            && waiting.is_empty()
+            && admitted.is_empty()
     }
 }
 
@@ -203,6 +280,7 @@ impl Pending {
         back(&mut self.outcomes, &mut taken.outcomes, written.outcomes);
         let (others, taken) = (self.others_mut(), &mut taken.others);
         back(&mut others.passes, &mut taken.passes, written.passes);
+        others.transactions.append(&mut taken.transactions);
         back(&mut others.requests, &mut taken.requests, written.requests);
         for reported in &mut taken.reports[written.reports..] {
             reported.behind -= written.outcomes;
@@ -253,11 +331,27 @@ impl Pending {
         if self.has_others {
             // A message that many runs get makes a post, and two arrivals.
             let length = 4 * length;
-            let Others { passes, requests, starts, reports, timers, posts, arrivals, rows } =
-                &mut self.others;
-            for drafts in [passes, requests, starts, timers, rows] {
+            let Others {
+                passes,
+                transactions: _,
+                transacted,
+                requests,
+                starts,
+                reports,
+                timers,
+                posts,
+                arrivals,
+                rows,
+                ticks,
+                waiting,
+                admitted,
+            } = &mut self.others;
+            shrink(waiting, length);
+            for drafts in [passes, requests, starts, timers, rows, admitted] {
                 shrink(drafts, length);
             }
+            shrink(transacted, length);
+            shrink(ticks, length);
             shrink(reports, length);
             shrink(posts, length);
             shrink(arrivals, length);

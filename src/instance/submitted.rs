@@ -1,13 +1,13 @@
 //! How a run began, if with more than its workflow and its input.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
-use dacapo_store::RunRow;
+use dacapo_store::{RunRow, RunState};
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
-use crate::record::{Link, Number, Options, Submission};
+use crate::record::{Link, Number, Options, Resubmission, Submission};
 use crate::timer::RunTimer;
 
 /// Of one run.
@@ -15,7 +15,10 @@ pub(crate) struct Submitted {
     pub(crate) pass: u32,
     /// How many passes before it in a row ended with nothing delivered to them but their start.
     pub(crate) idle_passes: u32,
-    pub(crate) options: Options,
+    options: RefCell<Options>,
+    /// As what the run waited to be admitted. `None`: there was nothing to wait for.
+    waits: Cell<Option<RunState>>,
+    admitted_at: Cell<Option<Timestamp>>,
     /// The operation that waits for its end. It is taken away by whoever no longer waits.
     pub(crate) link: Cell<Option<Link>>,
     /// Until it is admitted.
@@ -33,7 +36,9 @@ impl Instance {
         let submitted = Submitted {
             pass: *pass,
             idle_passes: carried.idle_passes,
-            options: options.clone(),
+            options: RefCell::new(options.clone()),
+            waits: Cell::new(submission.waits()),
+            admitted_at: Cell::default(),
             link: Cell::new(*link),
             input: Cell::new(Some(input.clone().into_owned())),
             timer: Cell::default(),
@@ -43,6 +48,16 @@ impl Instance {
         if self.extra().submitted.set(submitted).is_ok() {
             self.take_over(carried);
         }
+    }
+
+    /// It waits, and is to begin with something else.
+    pub(crate) fn resubmit(&self, Resubmission { input, options }: &Resubmission<'_>) {
+        let Some(submitted) = self.submitted() else { return };
+        if let Some(input) = input {
+            submitted.input.set(Some(input.clone().into_owned()));
+        }
+        submitted.waits.set(options.waits().or(Some(RunState::Delayed)));
+        submitted.options.replace(options.clone());
     }
 
     pub(crate) fn submitted(&self) -> Option<&Submitted> {
@@ -57,6 +72,48 @@ impl Instance {
     /// The input of a run that is admitted.
     pub(crate) fn take_input(&self) -> Option<Bytes<'static>> {
         self.submitted()?.input.take()
+    }
+
+    /// The run begins.
+    pub(crate) fn note_admitted(&self, at: Timestamp) {
+        if let Some(submitted) =
+            self.submitted().filter(|submitted| submitted.waits.get().is_some())
+        {
+            submitted.admitted_at.set(Some(at));
+        }
+    }
+
+    /// Whether it was submitted, and none of its code has run.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.unended_state().is_waiting()
+    }
+
+    /// How it stands in its row if it has not ended and is not parked.
+    pub(crate) fn unended_state(&self) -> RunState {
+        let submitted = self.submitted().filter(|submitted| submitted.admitted_at.get().is_none());
+        submitted.and_then(|submitted| submitted.waits.get()).unwrap_or(RunState::Running)
+    }
+
+    /// What the next pass of it is submitted with.
+    pub(crate) fn options(&self) -> Options {
+        let options = self.submitted().map(|submitted| submitted.options.borrow().clone());
+        Options { deadline: self.deadline_to_inherit(), ..options.unwrap_or_default() }
+    }
+
+    /// A copy has no place in a queue.
+    pub(crate) fn leave_queue(&self) {
+        if let Some(submitted) = self.submitted() {
+            submitted.options.borrow_mut().place = None;
+            submitted.waits.set(None);
+        }
+    }
+
+    /// It leaves memory until it is admitted; what watches its deadline is not in it.
+    pub(crate) fn rest(&self) {
+        if let Some(submitted) = self.submitted() {
+            submitted.timer.set(None);
+        }
+        self.close();
     }
 
     /// Which operation waits for its end.
@@ -81,7 +138,7 @@ impl Instance {
     /// When it is asked to end, if it was not before.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let submitted = self.submitted()?;
-        let deadline = submitted.options.deadline?;
+        let deadline = submitted.options.borrow().deadline?;
         let counts = !submitted.ignores_deadline.get() && !self.extra().cancelling.is_asked();
         (self.is_running() && counts).then_some(deadline)
     }
@@ -89,7 +146,8 @@ impl Instance {
     /// What it hands on to children and to its next pass.
     pub(crate) fn deadline_to_inherit(&self) -> Option<Timestamp> {
         let submitted = self.submitted()?;
-        submitted.options.deadline.filter(|_| !submitted.ignores_deadline.get())
+        let deadline = submitted.options.borrow().deadline;
+        deadline.filter(|_| !submitted.ignores_deadline.get())
     }
 
     /// Its deadline no longer counts.
@@ -122,7 +180,9 @@ impl Submitted {
     pub(super) fn complete(&self, row: &mut RunRow) {
         row.pass = self.pass;
         row.link = self.link.get().map(Link::in_row);
-        row.deadline = self.options.deadline.map(Timestamp::as_nanos);
-        row.attributes = self.options.attributes.clone();
+        self.options.borrow().complete(row);
+        if let Some(place) = &mut row.queue {
+            place.admitted_at = self.admitted_at.get().map(Timestamp::as_nanos);
+        }
     }
 }

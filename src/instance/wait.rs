@@ -29,6 +29,8 @@ impl Instance {
                 self.operations.borrow_mut().ask(operation.clone());
                 if operation.is_request() {
                     self.request(operation.clone());
+                } else if operation.transaction().is_some() {
+                    operation.set_order(self.world.take_ticket());
                 }
             },
         )

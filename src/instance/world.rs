@@ -21,6 +21,7 @@ use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
 use crate::panics::{self, Caught};
+use crate::rooms::Rooms;
 use crate::store_id::StoreId;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) bodies: FifoExecutor,
     pub(crate) timers: Rc<Timers>,
     pub(crate) gate: Arc<Gate>,
+    /// What steps of all runs share.
+    pub(crate) rooms: Rc<Rooms>,
     /// How values are written and read.
     pub(crate) values: Rc<Values>,
     /// What bodies that block are carried out on.
@@ -46,6 +49,8 @@ pub(crate) struct World {
     pub(crate) ending: Ending,
     /// Whether no body is polled before the next commit, which says that a run takes a new way.
     pub(crate) holds_bodies: Cell<bool>,
+    /// The place of the next transaction among all.
+    next_ticket: Cell<u64>,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
     /// The steps that the end of a process interrupted, or may have, until they begin again.
@@ -95,11 +100,13 @@ impl World {
             bodies: FifoExecutor::new(),
             timers,
             gate,
+            rooms: Rc::default(),
             values,
             #[cfg(feature = "std")]
             threads: Threads::default(),
             ending: Ending::default(),
             holds_bodies: Cell::default(),
+            next_ticket: Cell::default(),
             pending: RefCell::default(),
             interrupted: RefCell::default(),
             given_up: RefCell::default(),
@@ -120,6 +127,11 @@ impl World {
         if let Some(by) = self.timers.advance() {
             self.notify(&Notice::ClockBehind { by });
         }
+    }
+
+    /// The place of one more transaction among all.
+    pub(crate) fn take_ticket(&self) -> u64 {
+        self.next_ticket.replace(self.next_ticket.get() + 1)
     }
 
     /// Tells the observer.

@@ -19,7 +19,9 @@ use crate::error::Failure;
 use crate::fingerprint::Fingerprint;
 pub(crate) use encoding::Ended;
 pub(crate) use shown::{Shown, ShownMark};
-pub(crate) use submission::{Carried, CarriedKey, CarriedTopic, Link, Options, Submission};
+pub(crate) use submission::{
+    Carried, CarriedKey, CarriedTopic, Link, Options, Place, Resubmission, Submission,
+};
 
 /// The scheduling rules and the poll budget that a history was made under.
 ///
@@ -154,6 +156,8 @@ pub(crate) enum Record<'a> {
         /// and its key there.
         run: u64,
     },
+    /// The run waits to be admitted, and is to begin with this in place of what it was submitted with.
+    Resubmitted(#[serde(borrow)] Box<Resubmission<'a>>),
 }
 
 /// What code does without awaiting it. In a replay a recorded one must have been made, with the same
@@ -451,6 +455,14 @@ mod tests {
             options: Options {
                 deadline: Some(Timestamp::from_nanos(7)),
                 attributes: [("customer".into(), "ada".into())].into(),
+                place: Some(Box::new(Place {
+                    queue: Some("carrier".into()),
+                    partition: Some("ada".into()),
+                    priority: -3,
+                    unique: Some("parcel".into()),
+                    is_debounced: true,
+                    eligible_at: Some(Timestamp::from_nanos(8)),
+                })),
             },
             link: Some(Link { parent: 3, number: NUMBER }),
             pass: 2,

@@ -71,6 +71,7 @@ impl fmt::Display for Record<'_> {
             Record::Submitted(submission) => {
                 write!(f, "submission of workflow {:?}", submission.workflow)
             }
+            Record::Resubmitted(_) => f.write_str("change of what the run waits for"),
             Record::Admitted { .. } => f.write_str("admission of the run"),
             Record::Marked { number, mark } => ShownMark(mark, *number).fmt(f),
             Record::Reported { number, attempt, topic, .. } => {

@@ -1,9 +1,10 @@
 //! How a run begins that has more than a workflow and an input.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use dacapo_store::{RunKey, RunRow};
+use dacapo_store::{Queued, RunKey, RunRow, RunState};
 use serde::{Deserialize, Serialize};
 
 use super::{Number, Outcome};
@@ -31,6 +32,31 @@ pub(crate) struct Options {
     pub(crate) deadline: Option<Timestamp>,
     /// Names and values, by which it is found.
     pub(crate) attributes: Vec<(String, String)>,
+    /// Nothing for most runs.
+    pub(crate) place: Option<Box<Place>>,
+}
+
+/// What a run waits for before it begins, and what no other run may have meanwhile.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) queue: Option<String>,
+    pub(crate) partition: Option<String>,
+    /// Smaller ones are admitted first.
+    pub(crate) priority: i32,
+    pub(crate) unique: Option<String>,
+    /// Whether that is free when the run is admitted.
+    pub(crate) is_debounced: bool,
+    /// It may not begin before.
+    pub(crate) eligible_at: Option<Timestamp>,
+}
+
+/// What a run that waits is to begin with in place of what it was submitted with.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Resubmission<'a> {
+    /// `None`: it stays.
+    #[serde(borrow)]
+    pub(crate) input: Option<Bytes<'a>>,
+    pub(crate) options: Options,
 }
 
 /// The operation of another run that waits for the end of this one.
@@ -46,8 +72,62 @@ impl Submission<'_> {
     pub(crate) fn complete(&self, row: &mut RunRow) {
         row.pass = self.pass;
         row.link = self.link.map(Link::in_row);
-        row.deadline = self.options.deadline.map(Timestamp::as_nanos);
-        row.attributes = self.options.attributes.clone();
+        self.options.complete(row);
+    }
+
+    /// As what the run waits to be admitted. `None`: there is nothing to wait for.
+    // A pass follows one that was.
+    pub(crate) fn waits(&self) -> Option<RunState> {
+        self.options.waits().filter(|_| self.pass == 1)
+    }
+}
+
+impl Options {
+    /// Has the row of the run say it, too. Times are known by then.
+    pub(crate) fn complete(&self, row: &mut RunRow) {
+        row.deadline = self.deadline.map(Timestamp::as_nanos);
+        row.attributes = self.attributes.clone();
+        row.queue = self.place.as_ref().map(|place| Box::new(place.in_row(row.started_at)));
+    }
+
+    /// Those of a run that waits, as its row has them.
+    pub(crate) fn of_row(row: &RunRow) -> Self {
+        let place = row.queue.as_ref().map(|queued| Box::new(Place::of_row(queued)));
+        let deadline = row.deadline.map(Timestamp::from_nanos);
+        Self { deadline, attributes: row.attributes.clone(), place }
+    }
+
+    pub(crate) fn waits(&self) -> Option<RunState> {
+        let place = self.place.as_ref()?;
+        match (&place.queue, place.eligible_at) {
+            (Some(_), _) => Some(RunState::Queued),
+            (None, Some(_)) => Some(RunState::Delayed),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Place {
+    fn of_row(queued: &Queued) -> Self {
+        Self {
+            queue: Some(queued.name.clone()).filter(|name| !name.is_empty()),
+            partition: queued.partition.clone(),
+            priority: queued.priority,
+            unique: queued.unique.clone(),
+            is_debounced: queued.is_debounced,
+            eligible_at: Some(Timestamp::from_nanos(queued.eligible_at)),
+        }
+    }
+
+    /// As the row of a run has it that was submitted then.
+    fn in_row(&self, submitted_at: u64) -> Queued {
+        let mut queued = Queued::new(self.queue.clone().unwrap_or_default());
+        queued.partition = self.partition.clone();
+        queued.priority = self.priority;
+        queued.unique = self.unique.clone();
+        queued.is_debounced = self.is_debounced;
+        queued.eligible_at = self.eligible_at.map_or(submitted_at, Timestamp::as_nanos);
+        queued
     }
 }
 

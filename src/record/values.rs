@@ -19,6 +19,11 @@ impl Record<'_> {
         match &mut record {
             Record::Started { input, .. } => *input = change(input)?,
             Record::Submitted(submission) => submission.change_values(change)?,
+            Record::Resubmitted(resubmission) => {
+                if let Some(input) = &mut resubmission.input {
+                    *input = change(input)?;
+                }
+            }
             Record::OperationEnded { asked, outcome, .. } => match asked {
                 Asked::Step { .. } | Asked::StepOf { .. } | Asked::Child { .. } => {
                     change_outcome(outcome, change)?;

@@ -1,5 +1,5 @@
 use alloc::borrow::ToOwned;
-use alloc::rc::Rc;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
@@ -8,18 +8,21 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
+use std::sync::OnceLock;
 
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::Shared;
+use futures::{Stream, StreamExt, stream};
 
 use super::{Remote, gone};
 use crate::error::Result;
-use crate::executor::{Executor, unread_output};
+use crate::executor::{AT_ONCE, Executor, Found, unread_output};
 use crate::name::Workflow;
+use crate::queue::Debounce;
 use crate::start::Start;
 use crate::values::{FarValue, Value, Values};
-use crate::watch::{Far, FarEnd, Watch};
+use crate::watch::{Far, FarEnd};
 
 /// A run to wait for, on any thread and any runtime: a future of its result.
 ///
@@ -37,6 +40,8 @@ use crate::watch::{Far, FarEnd, Watch};
 #[must_use = "a start is certain when its commit is: await the handle, or its `accepted`, or drop it"]
 pub struct RemoteHandle<O> {
     id: String,
+    /// Of the run that was found; set before `accepted` is told.
+    found_id: Arc<OnceLock<Arc<str>>>,
     /// Set before `accepted` is told.
     is_new: Arc<AtomicBool>,
     accepted: Shared<oneshot::Receiver<Result<()>>>,
@@ -91,9 +96,63 @@ impl Remote {
         let input = FarValue::new(&input, usize::MAX);
         self.handle(id, move |executor, id| {
             let input = |values: &Values| input?.encode(values);
-            let (is_new, (_, watch)) =
-                executor.start_encoded(workflow.name(), id, options, input)?;
-            Ok((is_new, watch))
+            executor.start_encoded(workflow.name(), id, options, input)
+        })
+    }
+
+    /// Starts many runs, as far as the stream is polled; see [`Executor::start_all`].
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Start, Workflow};
+    /// # use futures::StreamExt;
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let runs = (0..20).map(|n| (n.to_string(), n, Start::new()));
+    /// let started = executor.remote().start_all(ECHO, runs);
+    /// let started: Vec<_> = executor.block_on(started.collect());
+    /// assert!(started.iter().all(Result::is_ok) && started.len() == 20);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn start_all<I: Value, O: Value, R: IntoIterator<Item = (String, I, Start)>>(
+        &self,
+        workflow: Workflow<I, O>,
+        runs: R,
+    ) -> impl Stream<Item = Result<RemoteHandle<O>>> + Unpin + use<I, O, R> {
+        let remote = self.clone();
+        let start = move |(id, input, options): (String, I, Start)| {
+            let handle = remote.start_with(workflow, &id, input, options);
+            async move { handle.accepted().await.map(|()| handle) }
+        };
+        Box::pin(stream::iter(runs).map(start).buffered(AT_ONCE))
+    }
+
+    /// Starts a run when no call with this key has come for a while; see [`Executor::debounce`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dacapo::{Ctx, Debounce, Error, Executor, Workflow};
+    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
+    /// # let echo = async |_: &Ctx, n: u8| Ok::<_, Error>(n);
+    /// let executor = Executor::builder().workflow(ECHO, echo).in_memory();
+    /// let (remote, soon) = (executor.remote(), Debounce::new(Duration::from_millis(20)));
+    /// let first = remote.debounce(ECHO, "key", soon, 1);
+    /// let last = remote.debounce(ECHO, "key", soon, 2);
+    /// assert_eq!(executor.block_on(last)?, 2);
+    /// assert_eq!(executor.block_on(first)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn debounce<I: Value, O: Value>(
+        &self,
+        workflow: Workflow<I, O>,
+        key: &str,
+        wait: Debounce,
+        input: I,
+    ) -> RemoteHandle<O> {
+        let input = FarValue::new(&input, usize::MAX);
+        self.handle(key, move |executor, key| {
+            let input = |values: &Values| input?.encode(values);
+            executor.debounce_encoded(workflow.name(), key, wait, input)
         })
     }
 
@@ -113,7 +172,7 @@ impl Remote {
         id: &str,
     ) -> RemoteHandle<O> {
         let found = move |executor: &Executor, id: &str| {
-            Ok((false, executor.find_existing(workflow.name(), id)?.1))
+            Ok((false, executor.find_existing(workflow.name(), id)?))
         };
         self.handle(id, found)
     }
@@ -122,30 +181,34 @@ impl Remote {
     fn handle<O>(
         &self,
         id: &str,
-        find: impl FnOnce(&Executor, &str) -> Result<(bool, Rc<Watch>)> + Send + 'static,
+        find: impl FnOnce(&Executor, &str) -> Result<(bool, Found)> + Send + 'static,
     ) -> RemoteHandle<O> {
         let (accepted, is_accepted) = oneshot::channel();
         let (ended, has_ended) = oneshot::channel();
         let asked = id.to_owned();
         let far = Far { accepted: Some(accepted), ended: Some(ended) };
         let is_new = Arc::<AtomicBool>::default();
-        let started = is_new.clone();
+        let (started, found_id) = (is_new.clone(), Arc::<OnceLock<Arc<str>>>::default());
+        let its_id = found_id.clone();
         let find = move |executor: &Executor| {
-            let (is_new, watch) = find(executor, &asked)?;
+            let (is_new, (id, watch)) = find(executor, &asked)?;
             started.store(is_new, Ordering::Release);
+            let _ = its_id.set(id);
             Ok(watch)
         };
         self.watch(find, far);
         let (id, accepted, output) = (id.to_owned(), is_accepted.shared(), PhantomData);
-        RemoteHandle { id, is_new, accepted, ended: has_ended, output }
+        RemoteHandle { id, found_id, is_new, accepted, ended: has_ended, output }
     }
 }
 
 impl<O> RemoteHandle<O> {
-    /// The run's id.
+    /// The run's id: as it was asked for until the handle or its [`accepted`](Self::accepted) is ready. From
+    /// then on that of the run that was found, which is another one if
+    /// [`Start::unique`](crate::Start::unique) or [`Remote::debounce`](crate::Remote::debounce) chose it.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        self.found_id.get().map_or(&self.id, |id| id)
     }
 
     /// Waits until the start of the run is committed: from then on no crash can undo it.
@@ -205,7 +268,7 @@ impl<O: Value> Future for RemoteHandle<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<O>> {
         self.ended.poll_unpin(cx).map(|told| match told.map_err(|_| gone())?? {
-            Ok(output) => unread_output(&self.id, output.decode()),
+            Ok(output) => unread_output(self.id(), output.decode()),
             Err(failure) => Err(failure.into()),
         })
     }
@@ -213,6 +276,6 @@ impl<O: Value> Future for RemoteHandle<O> {
 
 impl<O> fmt::Debug for RemoteHandle<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteHandle").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("RemoteHandle").field("id", &self.id()).finish_non_exhaustive()
     }
 }

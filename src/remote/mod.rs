@@ -5,7 +5,10 @@ mod calls;
 mod follow;
 #[cfg(feature = "std")]
 mod handle;
+mod queued;
+mod schedules;
 mod sending;
+mod tables;
 #[cfg(feature = "redb")]
 mod thread;
 

@@ -120,6 +120,7 @@ impl Instance {
             }
             Record::Started { .. }
             | Record::Submitted(_)
+            | Record::Resubmitted(_)
             | Record::Admitted { .. }
             | Record::Reported { .. }
             | Record::OperationEnded { .. }

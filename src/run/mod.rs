@@ -70,8 +70,10 @@ impl Instance {
                 self.start_root(input)?;
             }
             Record::Submitted(submission) => self.submit(submission),
+            Record::Resubmitted(resubmission) => self.resubmit(resubmission),
             Record::Admitted { seed, .. } => {
                 self.seed.set(*seed);
+                self.note_admitted(delivery.time);
                 let input = self.take_input().ok_or_else(|| self.admitted_twice())?;
                 self.start_root(&input)?;
             }

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::ToString;
 
 use crate::clock::Timestamp;
-use crate::context::explain;
+use crate::context::{explain, transaction};
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{BodyEnd, Instance, Phase, TakenUp};
@@ -64,7 +64,8 @@ impl Instance {
     }
 
     fn check_stall(&self) -> Result<(), Fault> {
-        match self.awaits_anything() {
+        // A run that waits to be admitted has no code yet.
+        match self.awaits_anything() || self.is_waiting() {
             true => Ok(()),
             false => Err(self.stalled()),
         }
@@ -118,8 +119,12 @@ impl Instance {
                 self.world.timers.add(timer);
             }
             Asked::Step { .. } | Asked::StepOf { .. } => {
-                if operation.policy().at_most_once && !operation.has_begun() {
+                let policy = operation.policy();
+                // One that waits for room begins when it has it.
+                if policy.at_most_once && !operation.has_begun() && operation.limit().is_none() {
                     self.draft_note(operation.number, Note::Begun);
+                } else if operation.transaction().is_some() {
+                    transaction::begin(self, operation);
                 } else {
                     operation.start(|body| self.world.spawn_body(body));
                 }
@@ -147,6 +152,10 @@ impl Instance {
     fn recover_step(self: &Rc<Self>, step: &Rc<Operation>) {
         let (number, attempts) = (step.number, step.attempts() + 1);
         let (policy, taken_up) = (step.policy(), self.taken_up());
+        if !step.has_begun() && step.limit().is_some() {
+            // It has only waited for room.
+            return self.begin(step);
+        }
         let is_closing = self.world.ending.is_closing();
         let may_not_begin = policy.at_most_once && step.has_begun();
         let is_spared = || {

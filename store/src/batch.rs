@@ -150,7 +150,7 @@ impl Batch {
     /// is free for a row of the same batch. A key that is not known is passed over.
     ///
     /// The commit is refused if the run, by its row in this batch or else by the one that is
-    /// stored, has neither ended nor is parked.
+    /// stored, goes on.
     pub fn delete(&mut self, run: RunKey) {
         self.deleted.push(run);
     }

@@ -27,6 +27,7 @@ impl fmt::Display for RunKey {
 ///
 /// assert!(RunState::Failed.has_ended() && RunState::Continued.has_ended());
 /// assert!(!RunState::Parked.has_ended() && !RunState::Queued.has_ended());
+/// assert!(RunState::Queued.is_waiting() && !RunState::Running.is_waiting());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RunState {
@@ -96,9 +97,14 @@ impl RunState {
         self as u8 >= RunState::Completed as u8
     }
 
-    /// Whether a run in this state may be deleted: one that has ended, or is parked.
+    /// Whether a run in this state may be deleted: one that has ended, is parked, or has not begun.
     pub fn may_be_deleted(self) -> bool {
-        self.has_ended() || self == RunState::Parked
+        self != RunState::Running
+    }
+
+    /// True of queued and delayed runs: none of their code has run.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, RunState::Queued | RunState::Delayed)
     }
 
     pub(crate) fn bit(self) -> u8 {
@@ -200,7 +206,7 @@ pub struct Link {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Queued {
-    /// The queue's name.
+    /// The queue's name; empty if there is none, and the run is only delayed or unique.
     pub name: String,
     /// The part of the queue that has limits of its own.
     pub partition: Option<String>,
@@ -208,6 +214,8 @@ pub struct Queued {
     pub priority: i32,
     /// No two unended runs of a queue have the same.
     pub unique: Option<String>,
+    /// Whether the unique key is free when the run is admitted.
+    pub is_debounced: bool,
     /// When it may be admitted, in nanoseconds since 1970.
     pub eligible_at: u64,
     /// When it was admitted.
@@ -222,6 +230,7 @@ impl Queued {
             partition: None,
             priority: 0,
             unique: None,
+            is_debounced: false,
             eligible_at: 0,
             admitted_at: None,
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use dacapo::store::{Filter, MemoryStore, RunState};
 use dacapo::{
-    Channel, Ctx, Error, Event, Executor, Observer, Question, Result, Topic, WeakExecutor, Workflow,
+    Channel, Ctx, Error, Event, Executor, Observer, Question, Result, Schedule, Topic,
+    WeakExecutor, Workflow,
 };
 use futures::{FutureExt, StreamExt};
 
@@ -31,7 +32,7 @@ fn told<T>(answer: Option<Result<T>>) -> String {
 }
 
 /// Each call, with what a refusal says of it.
-const ALL: [(&str, Call); 17] = [
+const ALL: [(&str, Call); 21] = [
     (r#"run "new" cannot be started"#, |it| told(Some(it.start(ECHO, "new", 1)))),
     (r#"run "ended" cannot be attached to"#, |it| told(Some(it.attach(ECHO, "ended")))),
     (r#"run "waits" cannot be sent to"#, |it| told(it.send("waits", NUMBER, 1).now_or_never())),
@@ -49,6 +50,12 @@ const ALL: [(&str, Call); 17] = [
     (r#"run "ended" cannot be followed"#, |it| {
         told(it.follow("ended", STATUS, 0).next().now_or_never().flatten())
     }),
+    ("tables cannot be read", |it| told(Some(it.read(|_| ())))),
+    ("tables cannot be written", |it| told(it.write(|_| Ok::<_, Error>(())).now_or_never())),
+    (r#"the schedule "calls" cannot be paused or resumed"#, |it| {
+        told(it.resume_schedule("calls").now_or_never())
+    }),
+    ("schedules cannot be listed", |it| told(Some(it.schedules()))),
     ("the executor cannot be shut down", |it| told(it.shutdown(Duration::MAX).now_or_never())),
     ("block_on", |it| match catch_unwind(AssertUnwindSafe(|| it.block_on(async {}))) {
         Ok(()) => "ok".into(),
@@ -124,7 +131,7 @@ async fn calls(ctx: &Ctx, caller: &Caller, how: &str) -> Result<()> {
 /// An executor with a run in each state.
 fn open(caller: &Caller) -> Executor {
     let is_broken = Rc::new(Cell::new(true));
-    let (breaks, held) = (is_broken.clone(), caller.clone());
+    let (breaks, held, ticks) = (is_broken.clone(), caller.clone(), caller.clone());
     let executor = Executor::builder()
         .observer(Watches(caller.clone()))
         .workflow(ECHO, async |ctx: &Ctx, n: u8| {
@@ -138,6 +145,10 @@ fn open(caller: &Caller) -> Executor {
         })
         .workflow(WAITS, async |ctx: &Ctx, ()| Ok::<_, Error>(ctx.receive(NUMBER).await))
         .workflow(CALLS, async move |ctx: &Ctx, how: String| calls(ctx, &held, &how).await)
+        .schedule("calls", Schedule::every(Duration::from_secs(86_400)), CALLS, move |_| {
+            ticks.call();
+            String::new()
+        })
         .open_with(MemoryStore::new())
         .expect("memory can be read");
     *caller.weak.borrow_mut() = Some(executor.weak());
@@ -190,14 +201,31 @@ fn made(executor: &Executor, caller: &Caller, who: &str, call: Call) -> String {
         "the drop of a workflow" => by_run(executor, "calls", "drop"),
         "an observer" => by_run(executor, "observed", "nothing"),
         "a rehearsal" => executor.verify("rehearsed").expect("it ends the same"),
+        "a transaction" => {
+            let caller = caller.clone();
+            let write = executor.write(move |_| {
+                caller.call();
+                Ok::<_, Error>(())
+            });
+            executor.block_on(write).expect("it is written");
+        }
+        "what reads tables" => executor.read(|_| caller.call()).expect("they are read"),
+        "an input function" => {
+            // What it starts is not driven: it is no run of before.
+            executor.trigger("calls").expect("it is started");
+        }
         _ => unreachable!("no such caller"),
     }
     caller.answer.take().expect("it is called")
 }
 
+const TABLES: &str = "while tables are read or written: do it before or behind that";
+
 #[test]
 fn who_may_call_what() {
     let driven = "the executor is driven already: await handles in its main future";
+    // They need nobody who drives it.
+    let beside = ["a rehearsal", "what reads tables", "an input function"];
     let mut refused = 0;
     for (who, instead) in [
         ("the main future", None),
@@ -207,6 +235,12 @@ fn who_may_call_what() {
         ("the drop of a workflow", Some("by a workflow: use what Ctx has, or a body")),
         ("a rehearsal", Some("by a workflow: use what Ctx has, or a body")),
         ("an observer", Some("by an observer or a clock: post it with a Remote")),
+        ("a transaction", Some(TABLES)),
+        ("what reads tables", Some(TABLES)),
+        (
+            "an input function",
+            Some("by the input function of a schedule: its workflow may do more"),
+        ),
     ] {
         for (what, call) in ALL {
             let caller = Caller::default();
@@ -214,9 +248,9 @@ fn who_may_call_what() {
             let before = runs(&executor);
             let answer = made(&executor, &caller, who, call);
             match instead {
-                _ if what == "block_on" && who != "a rehearsal" => assert_eq!(answer, driven),
+                _ if what == "block_on" && !beside.contains(&who) => assert_eq!(answer, driven),
                 Some(_) if what == "block_on" => {
-                    let never = "the executor is not driven by a workflow, an observer or a clock";
+                    let never = "the executor is not driven from where it calls itself";
                     assert_eq!(answer, never);
                 }
                 Some(instead) => {
@@ -229,5 +263,5 @@ fn who_may_call_what() {
             }
         }
     }
-    assert_eq!(refused, 4 * 16);
+    assert_eq!(refused, 7 * 20);
 }

@@ -12,7 +12,7 @@ use dacapo::{
     Topic, Workflow, join, try_join,
 };
 
-use super::{history, open};
+use super::{history, open, open_at};
 
 const ORDER: Workflow<u32, u32> = Workflow::new("order");
 const STATUS: Topic<String> = Topic::new("status");
@@ -426,8 +426,8 @@ fn children_are_awaited_again() {
     for (seconds, is_odd, expected) in cases {
         let world = Rc::new(World::default());
         let clock = VirtualClock::new(Timestamp::from_nanos(1));
-        let builder = || build_of_two(&world).clock(clock.clone()).resident_max(0);
-        let (executor, stores) = open(builder(), MemoryStore::new());
+        let builder = || build_of_two(&world).resident_max(0);
+        let (executor, stores) = open_at(builder(), MemoryStore::new(), clock.clone());
         let failed = executor.start(ORDER, "order-7", 1).expect("it starts");
         assert!(executor.block_on(failed).is_err());
         executor.block_on(clock.sleep(seconds * SECOND));
@@ -437,7 +437,7 @@ fn children_are_awaited_again() {
         // A crash between the two, and a run that is not in memory, change nothing.
         let executor = if is_odd && expected.is_some() {
             let last = stores.take().pop().expect("it was committed");
-            open(builder(), last).0
+            open_at(builder(), last, clock.clone()).0
         } else {
             executor
         };

@@ -265,6 +265,7 @@ impl Program {
             queue.partition = program.sometimes(Program::text);
             queue.priority = program.below(1 << 32) as u32 as i32;
             queue.unique = program.sometimes(Program::text);
+            queue.is_debounced = program.below(2) == 0;
             queue.eligible_at = program.below(time + 9);
             queue.admitted_at = program.sometimes(|program| program.below(time + 9));
             Box::new(queue)

@@ -34,6 +34,7 @@ const NOTE: u8 = 128;
 const PARTITION: u8 = 1;
 const UNIQUE: u8 = 2;
 const ADMITTED: u8 = 4;
+const DEBOUNCED: u8 = 8;
 
 /// Appends a row.
 pub(crate) fn encode(out: &mut Vec<u8>, row: &RunRow) {
@@ -89,7 +90,8 @@ fn encode_queue(out: &mut Vec<u8>, queue: &Queued, started_at: u64) {
     out.push(
         flag(queue.partition.is_some(), PARTITION)
             | flag(queue.unique.is_some(), UNIQUE)
-            | flag(queue.admitted_at.is_some(), ADMITTED),
+            | flag(queue.admitted_at.is_some(), ADMITTED)
+            | flag(queue.is_debounced, DEBOUNCED),
     );
     put_bytes(out, queue.name.as_bytes());
     put_delta(out, 0, i64::from(queue.priority) as u64);
@@ -238,6 +240,7 @@ fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
     if has & UNIQUE != 0 {
         queue.unique = Some(take_text(bytes)?.into());
     }
+    queue.is_debounced = has & DEBOUNCED != 0;
     if has & ADMITTED != 0 {
         queue.admitted_at = Some(take_delta(bytes, queue.eligible_at)?);
     }
