@@ -130,11 +130,11 @@ mod inbox;
 mod cancelling;
 mod topics;
 mod operations;
+mod retried;
 mod ledger;
 mod instance;
 // What a run is.
 mod replay;
-mod retried;
 mod context;
 mod history;
 mod registry;

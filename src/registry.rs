@@ -40,18 +40,6 @@ impl Registry {
         assert!(before.is_none(), "the workflow {:?} is registered twice", workflow.name());
     }
 
-    /// Makes a channel known.
-    #[cfg(feature = "export")]
-    pub(crate) fn add_channel<T: Value>(&mut self, channel: Channel<T>) {
-        self.channels.insert(channel.name(), Values::of_json::<T>);
-    }
-
-    /// How a message on a channel is read from text.
-    #[cfg(feature = "export")]
-    pub(crate) fn channel(&self, name: &str) -> Option<(&'static str, OfJson)> {
-        self.channels.get_key_value(name).map(|(name, of_json)| (*name, *of_json))
-    }
-
     /// # Panics
     ///
     /// Panics if the queue is defined already.
@@ -63,6 +51,18 @@ impl Registry {
     /// The queues by their names.
     pub(crate) fn queues(&self) -> impl Iterator<Item = (&'static str, Limits)> {
         self.queues.iter().map(|(name, limits)| (*name, *limits))
+    }
+
+    /// Makes a channel known.
+    #[cfg(feature = "export")]
+    pub(crate) fn add_channel<T: Value>(&mut self, channel: Channel<T>) {
+        self.channels.insert(channel.name(), Values::of_json::<T>);
+    }
+
+    /// How a message on a channel is read from text.
+    #[cfg(feature = "export")]
+    pub(crate) fn channel(&self, name: &str) -> Option<(&'static str, OfJson)> {
+        self.channels.get_key_value(name).map(|(name, of_json)| (*name, *of_json))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

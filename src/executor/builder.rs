@@ -110,22 +110,6 @@ impl Builder {
         self
     }
 
-    /// Makes the type of a channel known, so that messages on it may come as JSON
-    /// ([`Executor::send_json`](super::Executor::send_json)). Nothing else needs it.
-    ///
-    /// ```
-    /// use dacapo::{Channel, Executor};
-    ///
-    /// const APPROVAL: Channel<bool> = Channel::new("approval");
-    /// let executor = Executor::builder().channel(APPROVAL).in_memory();
-    /// # drop(executor);
-    /// ```
-    #[cfg(feature = "export")]
-    pub fn channel<T: Value>(mut self, channel: Channel<T>) -> Self {
-        self.registry.add_channel(channel);
-        self
-    }
-
     /// Starts runs of a workflow by itself, at the times of a schedule: `Cron::new("0 3 * * *")` (feature
     /// `cron`), [`Schedule::every`], [`Schedule::at`]. `input` makes the input of each.
     ///
@@ -221,6 +205,22 @@ impl Builder {
     /// ```
     pub fn queue(mut self, queue: Queue, limits: queue::Limits) -> Self {
         self.registry.add_queue(queue, limits);
+        self
+    }
+
+    /// Makes the type of a channel known, so that messages on it may come as JSON
+    /// ([`Executor::send_json`](super::Executor::send_json)). Nothing else needs it.
+    ///
+    /// ```
+    /// use dacapo::{Channel, Executor};
+    ///
+    /// const APPROVAL: Channel<bool> = Channel::new("approval");
+    /// let executor = Executor::builder().channel(APPROVAL).in_memory();
+    /// # drop(executor);
+    /// ```
+    #[cfg(feature = "export")]
+    pub fn channel<T: Value>(mut self, channel: Channel<T>) -> Self {
+        self.registry.add_channel(channel);
         self
     }
 
