@@ -1,56 +1,38 @@
-//! What it costs an executor that somebody watches one of its runs.
+//! What it costs an executor that somebody watches one of its runs: wherever it is asked from, its thread reads
+//! what is told, so that is measured there.
 
-use std::path::Path;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use dacapo_control::{Client, Control, Reached};
+use dacapo_inspect::{Source, Watched};
 
 use crate::harness::Options;
 use crate::harness::report::{Report, median};
 use crate::harness::single::{SEQUENCE, build};
 
-pub(crate) fn measure(options: &Options, report: &mut Report) {
-    report.row("watched", "% more time", || {
-        let steps = options.size(400_000, 1_000_000);
-        let socket = options.file("watched.sock");
-        let (mut alone, mut watched) = (Vec::new(), Vec::new());
-        for _ in 0..7 {
-            alone.push(run(&socket, steps, false));
-            watched.push(run(&socket, steps, true));
-        }
-        let (alone, watched) = (median(alone), median(watched));
-        (watched.as_secs_f64() / alone.as_secs_f64() - 1.0) * 100.0
-    });
-}
+/// Whoever watches by the socket looks so often.
+const LOOKS_A_SECOND: f64 = 4.0;
 
-/// How long a run of so many steps takes in memory, and how long if it is watched.
-fn run(socket: &Path, steps: u32, is_watched: bool) -> Duration {
-    let executor = build().in_memory();
-    Control::at(socket).serve(&executor).expect("it is served");
-    let (watches, watching) = mpsc::channel();
-    let watch = || {
-        let Ok(Reached::Live(client)) = Client::reach(socket) else { unreachable!("it is served") };
-        let mut lines = client.watch(Some("run")).expect("it is there");
-        lines.next().expect("it is told how it stands").expect("it is told");
-        watches.send(()).expect("it is waited for");
-        assert!(lines.count() > 0);
-    };
-    thread::scope(|scope| {
-        let run = executor.start(SEQUENCE, "run", steps).expect("new");
-        executor.block_on(run.accepted()).expect("it is there");
-        let watch = is_watched.then(|| scope.spawn(watch));
-        while watch.is_some() && watching.try_recv().is_err() {
-            executor.block_on(dacapo::yield_now());
+/// A look tells of no more records than 200: here there are as many each time.
+const STEPS: u32 = 200;
+
+pub(crate) fn measure(options: &Options, report: &mut Report) {
+    report.row("watched", "% of the executor's time", || {
+        let looks = options.size(100, 1_000);
+        let executor = build().in_memory();
+        let _run = executor.start(SEQUENCE, "run", looks * STEPS * 2).expect("new");
+        let (mut watched, mut times) = (Watched::new("run"), Vec::new());
+        for _ in 0..looks {
+            executor.block_on(async {
+                for _ in 0..STEPS {
+                    dacapo::yield_now().await;
+                }
+            });
+            let start = Instant::now();
+            let looked = watched.look(Source::new(&executor)).expect("it is there");
+            times.push(start.elapsed());
+            assert!(looked.last.is_none(), "it goes on");
         }
-        // Both have done some steps by now, and few of all.
-        let start = Instant::now();
-        executor.block_on(run).expect("it ends");
-        let took = start.elapsed();
-        while watch.as_ref().is_some_and(|watch| !watch.is_finished()) {
-            executor.block_on(dacapo::yield_now());
-        }
-        took
-    })
+        let look: Duration = median(times);
+        look.as_secs_f64() * LOOKS_A_SECOND * 100.0
+    });
 }
