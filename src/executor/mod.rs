@@ -52,6 +52,7 @@ use futures::channel::oneshot;
 pub use asking::Asking;
 pub(crate) use asking::unread_answer;
 pub use awaited::AwaitedOperation;
+#[cfg(feature = "std")]
 pub(crate) use batch::AT_ONCE;
 pub use builder::Builder;
 pub use follow::Follow;

@@ -139,6 +139,8 @@ pub(super) struct Submission {
     pub(super) input: Vec<u8>,
     pub(super) deadline: Option<u64>,
     pub(super) attributes: Vec<(String, String)>,
+    /// Where it waited: no world has queues.
+    place: Option<()>,
     pub(super) link: Option<(u64, Number)>,
     pub(super) pass: u32,
     pub(super) before: Option<u64>,
