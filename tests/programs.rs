@@ -11,7 +11,7 @@ pub(super) use random::{Wrong, check, crash, disk, worlds};
 use random::language::{Code, Kind};
 use random::{Report, decode, generate};
 
-const PROGRAMS: u64 = 2_000;
+const PROGRAMS: u64 = 1_200;
 
 #[test]
 fn random_programs_do_what_the_reference_says_wherever_they_crash() {
@@ -101,7 +101,7 @@ fn every_construct_is_generated() {
     (0..PROGRAMS).for_each(|seed| count(&decode(&generate(seed)).1, &mut counts));
     println!("{counts:#?}");
     assert_eq!(counts.len(), 52, "{counts:#?}");
-    assert!(counts.values().all(|count| *count >= 30), "{counts:#?}");
+    assert!(counts.values().all(|count| *count >= 15), "{counts:#?}");
 }
 
 const WORLDS: u64 = 400;
