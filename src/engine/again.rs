@@ -23,7 +23,7 @@ impl Writer<'_> {
         let (input, link) = (input.clone(), run.link());
         let submission = Submission { workflow, input, options, link, pass, carried };
         // From here on the next pass waits to be ended, and has what comes.
-        run.clear_link();
+        run.set_link(None);
         self.put_row(ledger, RunState::Continued, None);
         run.is_end_written.set(true);
         let cause = run.extra().cancelling.cause();

@@ -89,25 +89,29 @@ impl Engine {
     }
 
     /// Whether a run was started by the operation that a link names. `was_moved`: in another store, where
-    /// it had another key.
-    fn is_child(&self, run: RunKey, link: Link, was_moved: bool) -> bool {
+    /// it had another key. One whose beginning is damaged is taken for it.
+    fn is_child(&self, run: RunKey, link: Link, was_moved: bool) -> dacapo_store::Result<bool> {
         let mut pass = Some(run);
         while let Some(run) = pass {
-            let first = self.store.borrow().entries(run, 0..1);
-            let submission = match &first {
-                Ok(first) => first.get(0).map(|entry| Record::read(entry.record)),
-                Err(_) => None,
+            let first = match self.store.borrow().entries(run, 0..1) {
+                Err(error) if error.is_refused() => return Err(error),
+                Err(_) => return Ok(true),
+                Ok(first) => first,
             };
-            let Some(Ok(Record::Submitted(submission))) = submission else { return false };
+            let submission = match first.get(0).map(|entry| Record::read(entry.record)) {
+                Some(Ok(Record::Submitted(submission))) => submission,
+                Some(Ok(_)) | None => return Ok(false),
+                Some(Err(_)) => return Ok(true),
+            };
             let is_it =
                 |own: Link| own.number == link.number && (was_moved || own.parent == link.parent);
             if submission.link.is_some_and(is_it) {
-                return true;
+                return Ok(true);
             }
             // It was let go before it went on.
             pass = submission.carried.before.map(RunKey);
         }
-        false
+        Ok(false)
     }
 
     /// Adds a run in memory. `None`: its code is not registered.
@@ -259,7 +263,7 @@ impl Writer<'_> {
         if self.link(&child) != Some(link) {
             return;
         }
-        self.clear_link(&child);
+        self.set_link(&child, None);
         if is_dropped && self.takes_posts(&child) {
             let _ = self.cancel(&child, CancelCause::Parent);
         }
@@ -268,32 +272,13 @@ impl Writer<'_> {
     /// A run is taken up again that waits for a child, which was asked to end with it: the two are linked
     /// again, or the end of the child comes to the run now.
     pub(super) fn rejoin(&mut self, parent: &Ledger, child: &Awaited) {
-        let Awaited { number, workflow, id, was_moved } = child;
+        let Awaited { number, workflow, id, .. } = child;
         let link = Link { parent: parent.key.0, number: *number };
-        let found = match self.look_up(id) {
-            Ok(Some(found)) => Some(found),
-            // The replay says that it is not there.
+        let outcome = match self.link_again(link, child) {
+            Ok(Some(outcome)) => outcome,
             Ok(None) => return,
-            Err(_) => None,
-        };
-        let key = match &found {
-            Some(Receiver::Resident(run)) => Some(run.key()),
-            Some(Receiver::Guest(key)) => Some(*key),
-            None => self.engine.find(id).ok().flatten().map(|row| row.key),
-        };
-        let is_it = key.is_some_and(|key| self.engine.is_child(key, link, *was_moved));
-        let outcome = match found {
-            _ if !is_it => Err(gone(id)),
-            Some(found) => match self.end_of(&found) {
-                None => return self.set_link(&found, link),
-                Some(outcome) => outcome,
-            },
-            None => match self.engine.find(id) {
-                Ok(Some(row)) => {
-                    self.engine.outcome(&row).unwrap_or_else(|error| Err(error.into_failure()))
-                }
-                Ok(None) | Err(_) => Err(gone(id)),
-            },
+            // If the disk does not answer the commit fails: it would be final.
+            Err(error) => Err(self.unreadable(id, error).into_failure()),
         };
         let ended = Record::OperationEnded {
             number: *number,
@@ -303,6 +288,39 @@ impl Writer<'_> {
             spent: Spent::default(),
         };
         self.push(parent, |bytes| ended.append(bytes));
+    }
+
+    /// Links a child to its parent, or gives what comes of it. `None`: it is linked, or it is not there, and the
+    /// replay says so.
+    fn link_again(
+        &mut self,
+        link: Link,
+        Awaited { id, was_moved, .. }: &Awaited,
+    ) -> dacapo_store::Result<Option<Outcome<'static>>> {
+        let found = match self.look_up(id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) => found,
+            Err(error) if error.is_ended() => {
+                let Some(row) = self.engine.store.borrow().find(id)? else { return Ok(None) };
+                return Ok(Some(match self.engine.is_child(row.key, link, *was_moved)? {
+                    true => self.engine.recorded_outcome(&row)?.unwrap_or_else(into_failed),
+                    false => Err(gone(id)),
+                }));
+            }
+            Err(error) => return Ok(Some(into_failed(error))),
+        };
+        let key = match &found {
+            Receiver::Resident(run) => run.key(),
+            Receiver::Guest(key) => *key,
+        };
+        if !self.engine.is_child(key, link, *was_moved)? {
+            return Ok(Some(Err(gone(id))));
+        }
+        let end = self.end_of(&found);
+        if end.is_none() {
+            self.set_link(&found, Some(link));
+        }
+        Ok(end)
     }
 
     /// How a run ends with this batch, if it does.
@@ -322,22 +340,6 @@ impl Writer<'_> {
         }
     }
 
-    fn set_link(&mut self, child: &Receiver, link: Link) {
-        match child {
-            Receiver::Resident(run) => {
-                run.set_link(link);
-                self.put_row(&run.ledger, dacapo_store::RunState::Running, None);
-            }
-            Receiver::Guest(key) => {
-                if let Some(guest) = self.elsewhere().guests.get_mut(key) {
-                    guest.row.link = Some(link.in_row());
-                    let row = guest.row.clone();
-                    self.batch.put_row(row);
-                }
-            }
-        }
-    }
-
     fn link(&mut self, child: &Receiver) -> Option<Link> {
         match child {
             Receiver::Resident(run) => run.link(),
@@ -345,17 +347,18 @@ impl Writer<'_> {
         }
     }
 
-    fn clear_link(&mut self, child: &Receiver) {
+    /// Says who waits for the end of a child from now on.
+    fn set_link(&mut self, child: &Receiver, link: Option<Link>) {
         match child {
             Receiver::Resident(run) => {
-                run.clear_link();
+                run.set_link(link);
                 if !run.is_end_written.get() {
                     self.put_unended(run);
                 }
             }
             Receiver::Guest(key) => {
                 if let Some(guest) = self.elsewhere().guests.get_mut(key) {
-                    guest.row.link = None;
+                    guest.row.link = link.map(Link::in_row);
                     let row = guest.row.clone();
                     self.put(row);
                 }
@@ -431,6 +434,10 @@ impl Writer<'_> {
 fn gone(id: &str) -> crate::error::Failure {
     let message = format_args!("run {id:?}, which it started, is not there any more");
     Error::of(Kind::NotFound, message).into_failure()
+}
+
+fn into_failed(error: Error) -> Outcome<'static> {
+    Err(error.into_failure())
 }
 
 /// What is said of an id that exists.

@@ -44,7 +44,8 @@ impl Engine {
             arrivals,
             rows,
             ticks,
-            ..
+            waiting: _,
+            admitted: _,
         } = others;
         posts.clear();
         self.deliver_drafts(passes, committed);

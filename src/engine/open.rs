@@ -33,16 +33,24 @@ impl Engine {
 
     /// The recorded outcome of an ended run.
     pub(crate) fn outcome(&self, row: &RunRow) -> Result<Outcome<'static>> {
-        let last = self.store.borrow().last(row.key).map_err(|error| Error::store(&error))?;
+        self.recorded_outcome(row).map_err(|error| Error::store(&error))?
+    }
+
+    /// The same; what the store says is told apart from what is damaged.
+    pub(super) fn recorded_outcome(
+        &self,
+        row: &RunRow,
+    ) -> dacapo_store::Result<Result<Outcome<'static>>> {
+        let last = self.store.borrow().last(row.key)?;
         let record = last.last().map(|entry| Record::read(entry.record));
-        match record {
+        Ok(match record {
             Some(Ok(Record::Finished { outcome, .. })) => Ok(outcome.map(Bytes::into_owned)),
             Some(_) | None => {
                 let id = &row.id;
                 let message = format_args!("the history of run {id:?} is damaged at its end");
                 Err(Error::of(Kind::Store, message))
             }
-        }
+        })
     }
 
     /// Adds a run, whose start is recorded by the next commit.

@@ -168,7 +168,7 @@ impl Engine {
         });
         if row.link.is_none() {
             // Whoever waited for its end may have let it go since it began.
-            run.clear_link();
+            run.set_link(None);
         }
         let replayed = match replayed {
             Ok(()) => self.check_children(&run)?,

@@ -71,7 +71,7 @@ impl Instance {
         self.seed.set(seed);
         self.ignore_deadline();
         self.leave_queue();
-        self.clear_link();
+        self.set_link(None);
         extra.children.clear();
         self.forget_let_go();
         let waiting = self.operations.borrow().first(usize::MAX);

@@ -121,17 +121,10 @@ impl Instance {
         self.submitted()?.link.get()
     }
 
-    /// Somebody waits for its end again.
-    pub(crate) fn set_link(&self, link: Link) {
+    /// Says who waits for its end from now on.
+    pub(crate) fn set_link(&self, link: Option<Link>) {
         if let Some(submitted) = self.submitted() {
-            submitted.link.set(Some(link));
-        }
-    }
-
-    /// Nobody waits for its end any more.
-    pub(crate) fn clear_link(&self) {
-        if let Some(submitted) = self.submitted() {
-            submitted.link.set(None);
+            submitted.link.set(link);
         }
     }
 
