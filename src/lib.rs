@@ -57,6 +57,8 @@
 //! - `std` (default): `block_on`, the system's clock, panics kept to their run.
 //! - `redb` (default): the store on disk.
 //! - `cron`: schedules by lines of cron, in the system's time zones.
+//! - `tracing`: spans of runs, steps and attempts, and notices as events. `metrics`: counters, gauges and
+//!   histograms. Whatever collects them is yours.
 //! - `sim`: simulation. Not for production.
 //!
 //! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
@@ -108,6 +110,7 @@ mod lines;
 mod panics;
 mod notice;
 mod trace;
+mod telemetry;
 mod tables;
 // What surrounds a run.
 mod mailbox;
@@ -159,9 +162,9 @@ pub use dacapo_values::{Secret, View};
 pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::{
-    Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, ParkedRun,
-    Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, UnregisteredRun,
-    WeakExecutor, Written,
+    Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
+    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics,
+    UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 pub use history::{

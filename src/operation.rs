@@ -21,6 +21,7 @@ use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, b
 use crate::retry::Retry;
 use crate::rooms::Taken;
 use crate::tables::TxBody;
+use crate::telemetry::StepSpans;
 
 /// One operation, shared by the future that awaits it, the table of those that wait, and its body.
 // There are as many as steps, and a common allocator is fast up to 128 bytes: see the test below.
@@ -92,6 +93,8 @@ struct Details {
     order: Cell<u64>,
     /// Of a receive: the message that it has in hand.
     arrived: Cell<Option<Arrived>>,
+    /// Of a step, while it is carried out.
+    spans: StepSpans,
 }
 
 impl Details {
@@ -265,6 +268,26 @@ impl Operation {
             Kind::Step => matches!(self.what, Named::Name(_)),
             Kind::Send => true,
             Kind::Child | Kind::Receive | Kind::Question => false,
+        }
+    }
+
+    /// The spans of a step.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn spans(&self) -> &StepSpans {
+        &self.details().spans
+    }
+
+    /// The same in a build that has none.
+    #[cfg(not(feature = "tracing"))]
+    pub(crate) fn spans(&self) -> StepSpans {
+        StepSpans
+    }
+
+    /// Its outcome is committed.
+    #[inline]
+    pub(crate) fn end_spans(&self) {
+        if let Some(details) = self.details.get() {
+            details.spans.end(self.outcome().and_then(|outcome| outcome.as_ref().err()));
         }
     }
 

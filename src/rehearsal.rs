@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, World};
 use crate::ledger::Ledger;
 use crate::panics::Caller;
+use crate::telemetry::Telemetry;
 use crate::trace::Rehearsed;
 
 impl Engine {
@@ -63,7 +64,7 @@ impl Engine {
         let World { timers, values, setup, .. } = &*self.world;
         let mut setup = setup.clone();
         setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
-        let world = World::new(timers.beside(), values.clone(), setup);
+        let world = World::new(timers.beside(), values.clone(), setup, Telemetry::off());
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));
         let mut seen = None;

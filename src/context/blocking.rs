@@ -11,6 +11,7 @@ use super::body::{Attempt, Job};
 use super::step::Step;
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::panics;
+use crate::telemetry::Carried;
 use crate::values::Value;
 
 impl Ctx {
@@ -67,7 +68,9 @@ impl Ctx {
             }
             let (answer, answered) = oneshot::channel();
             let body = body.clone();
+            let span = Carried::here();
             let work = move || {
+                let _entered = span.enter();
                 // The attempt may have been dropped before its turn came.
                 if !answer.is_canceled() {
                     let outcome = carry_out(&body, &attempt);

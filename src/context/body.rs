@@ -223,20 +223,33 @@ impl Job {
         (self.instance, self.operation)
     }
 
+    /// An attempt begins.
+    fn begin_spans(&self, attempt: u32) {
+        let Self { instance, operation } = self;
+        let step = (operation.number, operation.asked().name(), operation.label());
+        let spans = &instance.world.telemetry.spans;
+        operation.spans().begin(spans, instance.who(), step, attempt);
+    }
+
     /// Calls what a transaction does, once, with its time limit.
-    pub(super) fn call(&self, tx: &mut Tx<'_>) -> Result<Bytes<'static>, Failure> {
+    pub(super) fn call(&self, tx: &mut Tx<'_>, attempt: u32) -> Result<Bytes<'static>, Failure> {
         let World { timers, setup, .. } = &*self.instance.world;
         let body = self.operation.transaction().expect("only transactions are called");
         let (begun, from) = (self.poll_begins(), timers.monotonic());
+        self.begin_spans(attempt);
+        let entered = self.operation.spans().enter();
         let called = panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)));
+        drop(entered);
         self.poll_ends(begun);
         let limit = self.operation.policy().timeout;
         let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
-        match (called, limit.filter(is_late)) {
+        let ended = match (called, limit.filter(is_late)) {
             (Err(message), _) => Err(panicked(&message)),
             (Ok(Ok(_)), Some(limit)) => Err(elapsed(limit)),
             (Ok(ended), _) => ended,
-        }
+        };
+        self.operation.spans().end_attempt(ended.as_ref().err());
+        ended
     }
 
     /// An attempt has failed: whether there is another. If not, that is the outcome.
@@ -278,7 +291,7 @@ impl Job {
 
     fn notify_failed(&self, attempt: u32, failure: &Failure, next_in: Option<Duration>) {
         let world = &self.instance.world;
-        if world.setup.observer.is_some() {
+        if world.is_watched() {
             let (step, error) = (&*self.operation.to_string(), &Error::from(failure.clone()));
             let run = &*self.instance.id;
             world.notify(&Notice::AttemptFailed { run, step, attempt, error, next_in });
@@ -288,7 +301,7 @@ impl Job {
     /// When a poll of the body begins, if anybody wants to know how long it takes.
     fn poll_begins(&self) -> Option<Duration> {
         let world = &self.instance.world;
-        world.setup.observer.is_some().then(|| world.timers.monotonic())
+        world.is_watched().then(|| world.timers.monotonic())
     }
 
     /// Tells of a poll that took long.
@@ -379,7 +392,10 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
             }
             attempts += 1;
             job.operation.set_failed(None);
-            let Err(failure) = Trial::new(&job, body(&job, attempts)).await else { break };
+            job.begin_spans(attempts);
+            let ended = Trial::new(&job, body(&job, attempts)).await;
+            job.operation.spans().end_attempt(ended.as_ref().err());
+            let Err(failure) = ended else { break };
             if !job.fail(failure, attempts) {
                 break;
             }
@@ -440,6 +456,7 @@ impl<T: Value, E: Into<BoxError>, F: Future<Output = Result<T, E>>> Future for T
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let mut this = self.project();
         let begun = this.job.poll_begins();
+        let _entered = this.job.operation.spans().enter();
         let timer = this.beside.as_deref().and_then(|beside| beside.timer.as_ref());
         // One that others kept waiting is ready in time.
         let limit = timer.filter(|(_, timer)| !timer.is_due());

@@ -113,7 +113,7 @@ pub(crate) fn attempt(
 ) -> (dacapo_store::Result<u32>, Changes) {
     let attempts = operation.failed().map_or(operation.attempts(), |failed| failed.attempt) + 1;
     let job = Job::new(instance.clone(), operation.clone());
-    let called = job.call(&mut tx);
+    let called = job.call(&mut tx, attempts);
     let (result, changes) = tx.end(called);
     let failure = match result {
         Ok(bytes) => {

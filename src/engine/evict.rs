@@ -116,6 +116,7 @@ impl Engine {
             self.world.pending.borrow_mut().sleepers.push(sleeper);
         }
         self.ledgers.leave(run);
+        self.world.telemetry.spans.leave(&run.id);
         run.ledger.forget_deserted_watch();
         run.ledger.set_wake_at(Some(wake_at));
         self.guard.leave(&self.store, run);

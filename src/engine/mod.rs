@@ -8,6 +8,7 @@ mod commit;
 mod copies;
 mod deliver;
 mod evict;
+mod figures;
 mod guard;
 mod idle;
 mod interrupted;

@@ -17,7 +17,7 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(super) fn notify_suspects(&self) -> Result<()> {
-        if self.world.setup.observer.is_none() {
+        if !self.world.is_watched() {
             return Ok(());
         }
         for kind in [Kind::Replay, Kind::Leave] {
@@ -41,7 +41,7 @@ impl Engine {
     }
 
     pub(super) fn notify_parked(&self, run: &str, fault: &Fault) {
-        if self.world.setup.observer.is_some() {
+        if self.world.is_watched() {
             let message = &*fault.to_string();
             self.world.notify(&Notice::Parked { run, reason: fault.reason(), message });
         }
@@ -55,7 +55,7 @@ impl Engine {
     }
 
     pub(super) fn notify_ended(&self, run: &str, outcome: &Outcome<'_>) {
-        if self.world.setup.observer.is_some() {
+        if self.world.is_watched() {
             let error = outcome.as_ref().err().cloned().map(Error::from);
             self.world.notify(&Notice::Ended { run, error: error.as_ref() });
         }

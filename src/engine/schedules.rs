@@ -267,8 +267,15 @@ impl Engine {
         Ok(receipt)
     }
 
-    /// What is known of each.
-    pub(crate) fn schedules(&self) -> Vec<ScheduleInfo> {
+    /// What is known of each; if there is none, of those that the store has.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(crate) fn schedules(&self) -> Result<Vec<ScheduleInfo>> {
+        if self.schedules.all.is_empty() {
+            return self.stored_schedules();
+        }
         let info = |kept: &Kept| {
             let state = kept.state.borrow();
             ScheduleInfo {
@@ -279,7 +286,22 @@ impl Engine {
                 paused: state.paused.clone(),
             }
         };
-        self.schedules.all.values().map(info).collect()
+        Ok(self.schedules.all.values().map(info).collect())
+    }
+
+    fn stored_schedules(&self) -> Result<Vec<ScheduleInfo>> {
+        let mut stored = Vec::new();
+        let store = self.store.borrow();
+        let read = store.notes(Schedules::NOTE, &mut |key, note| {
+            let name = String::from_utf8_lossy(&key[Schedules::NOTE.len()..]).into_owned();
+            // One that cannot be read is told of by who opens the file.
+            if let Ok(State { started, paused, .. }) = codec::decode::<State>(note) {
+                let (workflow, next_at) = (String::new(), None);
+                stored.push(ScheduleInfo { name, workflow, next_at, started_at: started, paused });
+            }
+        });
+        read.map_err(|error| Error::store(&error))?;
+        Ok(stored)
     }
 
     /// The ticks of a schedule from one time on until before another.

@@ -69,13 +69,16 @@ impl Engine {
             others.admitted = elsewhere.admitted;
             elsewhere.refused
         });
+        let meters = &self.world.telemetry.meters;
+        let began = meters.begin();
         let committed = match (refused, changes) {
             (None, None) => self.store.borrow_mut().commit(batch),
             (None, Some(changes)) => self.commit_changes(batch, &changes),
             (Some(error), _) => Err(error),
         };
-        if let Err(error) = &committed {
-            Self::tell_refused(taken, error);
+        match &committed {
+            Ok(_) => meters.committed(began, batch.len()),
+            Err(error) => Self::tell_refused(taken, error),
         }
         if !is_full {
             self.world.holds_bodies.set(false);

@@ -25,6 +25,7 @@ use crate::registry::Registry;
 use crate::retention::{Retention, Rules};
 use crate::schedule::{Schedule, Scheduled, Tick};
 use crate::store_id::StoreId;
+use crate::telemetry::Telemetry;
 use crate::timer::Timers;
 use crate::trace::Observer;
 use crate::values::{Value, Values};
@@ -641,7 +642,7 @@ impl Builder {
             choices: self.choices,
             caught,
         };
-        let world = World::new(timers, values, setup);
+        let world = World::new(timers, values, setup, Telemetry::default());
         let limits = Limits {
             resident_max: self.resident_max.unwrap_or(usize::MAX),
             keep_keys: self.keep_keys,

@@ -122,6 +122,7 @@ impl Executor {
         if engine.has_waited.take() {
             engine.world.advance();
         }
+        engine.tell_figures();
         let mut is_busy = self.carry_out_commands();
         for _ in 0..engine.world.polls_per_turn() {
             if engine.world.pending.borrow().outcomes.len() >= Engine::OUTCOMES_PER_COMMIT {

@@ -63,7 +63,7 @@ pub use handle::Handle;
 pub(crate) use handle::unread_output;
 pub use parked::{Divergence, ParkedRun, UnregisteredRun};
 pub use posted::Posted;
-pub use queued::QueueInfo;
+pub use queued::{NamedQueue, QueueInfo};
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;

@@ -1,7 +1,10 @@
 //! Queues from outside: what waits in them, moved, paused, drained.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use dacapo_store::{Filter, RunKey, RunState};
 
@@ -23,6 +26,18 @@ pub struct QueueInfo {
     /// How many runs wait in it, also those whose delay is not over.
     pub waiting: usize,
     /// Whether it admits nothing until [`Executor::resume_queue`].
+    pub is_paused: bool,
+}
+
+/// A queue by its name; see [`Executor::queues`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct NamedQueue {
+    /// Its name.
+    pub name: String,
+    /// Whether this build defines it: nothing is admitted from one that it does not.
+    pub is_defined: bool,
+    /// Whether it admits nothing until somebody has it go on, as the store has it.
     pub is_paused: bool,
 }
 
@@ -77,7 +92,7 @@ impl Executor {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn pause_queue(&self, queue: Queue) -> Posted {
-        self.set_queue_paused(queue, true)
+        self.set_paused(queue, true)
     }
 
     /// Has a queue that was paused go on.
@@ -86,15 +101,60 @@ impl Executor {
     ///
     /// If this build does not define the queue.
     pub fn resume_queue(&self, queue: Queue) -> Posted {
-        self.set_queue_paused(queue, false)
+        self.set_paused(queue, false)
     }
 
-    fn set_queue_paused(&self, queue: Queue, is_paused: bool) -> Posted {
-        Posted::new(&self.shared, move |engine| set_paused(engine, queue, is_paused))
+    /// All queues that this build defines or that are paused, by name; how many runs wait in them is in the rows
+    /// of these ([`RunInfo::queue`](crate::RunInfo::queue)).
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    ///
+    /// ```
+    /// # use dacapo::{Executor, Limits, Queue};
+    /// const MAILS: Queue = Queue::new("mails");
+    /// let executor = Executor::builder().queue(MAILS, Limits::new()).in_memory();
+    /// executor.block_on(executor.set_queue_paused("mails", true))?;
+    /// let queues = executor.queues()?;
+    /// assert_eq!((&*queues[0].name, queues[0].is_defined, queues[0].is_paused), ("mails", true, true));
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn queues(&self) -> Result<Vec<NamedQueue>> {
+        let engine = &self.shared.engine;
+        engine.check()?;
+        admit(engine, format_args!("queues cannot be listed"))?;
+        let paused = engine.paused_queues()?;
+        let mut queues = BTreeMap::new();
+        for name in engine.queues.defined() {
+            queues.insert(String::from(&*name), true);
+        }
+        for name in &paused {
+            queues.entry(name.clone()).or_insert(false);
+        }
+        let named = |(name, is_defined)| {
+            let is_paused = paused.contains(&name);
+            NamedQueue { name, is_defined, is_paused }
+        };
+        Ok(queues.into_iter().map(named).collect())
+    }
+
+    /// Pauses a queue, or has it go on, by a name that comes from elsewhere; see [`pause_queue`](Self::pause_queue).
+    ///
+    /// # Errors
+    ///
+    /// If this build does not define the queue.
+    pub fn set_queue_paused(&self, name: &str, is_paused: bool) -> Posted {
+        let name = String::from(name);
+        Posted::new(&self.shared, move |engine| set_paused(engine, &name, is_paused))
+    }
+
+    fn set_paused(&self, queue: Queue, is_paused: bool) -> Posted {
+        Posted::new(&self.shared, move |engine| set_paused(engine, queue.name(), is_paused))
     }
 
     /// The same, posted at once.
-    pub(crate) fn post_paused(&self, queue: Queue, is_paused: bool) -> Result<Rc<Watch>> {
+    pub(crate) fn post_paused(&self, queue: &str, is_paused: bool) -> Result<Rc<Watch>> {
         set_paused(&self.shared.engine, queue, is_paused)
     }
 
@@ -186,10 +246,10 @@ impl Executor {
     }
 }
 
-fn set_paused(engine: &Engine, queue: Queue, is_paused: bool) -> Result<Rc<Watch>> {
+fn set_paused(engine: &Engine, queue: &str, is_paused: bool) -> Result<Rc<Watch>> {
     engine.check()?;
-    admit(engine, format_args!("queue {:?} cannot be paused", queue.name()))?;
-    engine.set_paused(queue.name(), is_paused)
+    admit(engine, format_args!("queue {queue:?} cannot be paused"))?;
+    engine.set_paused(queue, is_paused)
 }
 
 fn requeued(options: Start) -> PostWhat {

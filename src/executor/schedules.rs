@@ -16,11 +16,13 @@ use crate::start::Start;
 use crate::watch::Watch;
 
 impl Executor {
-    /// The schedules of this build, by name: when each has its next tick, and whether it is paused.
+    /// The schedules of this build, by name: when each has its next tick, and whether it is paused. Of a build that
+    /// has none, such as one that only looks at a file, those that the store knows: what they start, and when, is
+    /// not recorded.
     ///
     /// # Errors
     ///
-    /// If the executor has stopped.
+    /// If the executor has stopped, or the store failed.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -37,7 +39,7 @@ impl Executor {
     pub fn schedules(&self) -> Result<Vec<ScheduleInfo>> {
         self.shared.engine.check()?;
         admit(&self.shared.engine, format_args!("schedules cannot be listed"))?;
-        Ok(self.shared.engine.schedules())
+        self.shared.engine.schedules()
     }
 
     /// Pauses a schedule: it has no ticks until it is [resumed](Self::resume_schedule), also after a restart.

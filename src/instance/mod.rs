@@ -39,6 +39,7 @@ use crate::operation::Operation;
 use crate::operations::Operations;
 use crate::panics::{self, Panicked};
 use crate::record::Outcome;
+use crate::telemetry::{Entered, Who};
 use crate::timer::RunTimer;
 use crate::topics::Topics;
 use crate::trace::Event;
@@ -205,6 +206,20 @@ impl Instance {
 
     pub(crate) fn key(&self) -> RunKey {
         self.ledger.key
+    }
+
+    /// Whose span it is.
+    pub(crate) fn who(&self) -> Who<'_> {
+        Who { id: &self.id, workflow: self.workflow(), pass: self.pass() }
+    }
+
+    /// Has what its code tells on this thread be told within its span.
+    pub(crate) fn enter_span(&self) -> Entered {
+        let spans = &self.world.telemetry.spans;
+        match self.phase.get() {
+            Phase::Replaying => spans.enter_replay(self.who()),
+            Phase::Live | Phase::Ended | Phase::Closed => spans.enter_run(self.who()),
+        }
     }
 
     /// The name of its workflow.

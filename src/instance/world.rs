@@ -23,6 +23,7 @@ use crate::operation::Waiter;
 use crate::panics::{self, Caught};
 use crate::rooms::Rooms;
 use crate::store_id::StoreId;
+use crate::telemetry::Telemetry;
 #[cfg(feature = "std")]
 use crate::threads::Threads;
 use crate::timer::Timers;
@@ -60,6 +61,8 @@ pub(crate) struct World {
     /// What bodies published, on whatever thread.
     pub(crate) reports: Arc<Mailbox<Report>>,
     pub(crate) setup: Setup,
+    /// What is told to those who watch the process.
+    pub(crate) telemetry: Telemetry,
     /// The number of the task that was polled last, for messages: it is one of the run whose poll
     /// has just returned.
     pub(crate) polled_task: Cell<u32>,
@@ -93,7 +96,12 @@ fn same(waker: &Waker) -> WakerIdentity {
 }
 
 impl World {
-    pub(crate) fn new(timers: Rc<Timers>, values: Rc<Values>, setup: Setup) -> Rc<Self> {
+    pub(crate) fn new(
+        timers: Rc<Timers>,
+        values: Rc<Values>,
+        setup: Setup,
+        telemetry: Telemetry,
+    ) -> Rc<Self> {
         let gate = Gate::new();
         Rc::new(Self {
             tasks: dacapo_executor::raw::gated(gate.clone()),
@@ -112,6 +120,7 @@ impl World {
             given_up: RefCell::default(),
             reports: Arc::new(Mailbox::new()),
             setup,
+            telemetry,
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })
@@ -134,8 +143,14 @@ impl World {
         self.next_ticket.replace(self.next_ticket.get() + 1)
     }
 
-    /// Tells the observer.
+    /// Whether anybody is told of what happens beside the traces of runs.
+    pub(crate) fn is_watched(&self) -> bool {
+        Telemetry::IS_ON || self.setup.observer.is_some()
+    }
+
+    /// Tells the observer, and those who watch the process.
     pub(crate) fn notify(&self, notice: &Notice<'_>) {
+        self.telemetry.notice(notice);
         if let Some(observer) = &self.setup.observer {
             self.setup.caught.or((), || observer.notify(notice));
         }
@@ -171,7 +186,7 @@ impl World {
     /// Has a body begin, at the tail of the queue.
     pub(crate) fn spawn_body(&self, body: LocalBoxFuture<'static, ()>) -> TaskId {
         self.bodies.raw().spawn_boxed(match &self.setup.choices {
-            None => body,
+            None => self.telemetry.meters.timed(body),
             Some(choices) => hesitant(body, choices.clone()),
         })
     }

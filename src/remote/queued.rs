@@ -1,6 +1,7 @@
 //! Queues, as other threads reach them.
 
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use core::future::Future;
 
 use super::Remote;
@@ -49,7 +50,7 @@ impl Remote {
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn pause_queue(&self, queue: Queue) -> impl Future<Output = Result<()>> + Send + use<> {
-        self.post(move |executor| executor.post_paused(queue, true))
+        self.post(move |executor| executor.post_paused(queue.name(), true))
     }
 
     /// Has a queue that was paused go on; see [`Executor::resume_queue`](crate::Executor::resume_queue).
@@ -58,7 +59,21 @@ impl Remote {
     ///
     /// As there.
     pub fn resume_queue(&self, queue: Queue) -> impl Future<Output = Result<()>> + Send + use<> {
-        self.post(move |executor| executor.post_paused(queue, false))
+        self.post(move |executor| executor.post_paused(queue.name(), false))
+    }
+
+    /// Pauses a queue, or has it go on; see [`Executor::set_queue_paused`](crate::Executor::set_queue_paused).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set_queue_paused(
+        &self,
+        name: &str,
+        is_paused: bool,
+    ) -> impl Future<Output = Result<()>> + Send + use<> {
+        let name = String::from(name);
+        self.post(move |executor| executor.post_paused(&name, is_paused))
     }
 
     /// What is known of a queue; see [`Executor::queue`](crate::Executor::queue).

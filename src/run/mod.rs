@@ -225,6 +225,7 @@ impl Instance {
         // A body that left its outcome has ended, and a timer that fired is gone. A body that was not
         // begun, as in a replay, is dropped here with what it owns.
         self.end_effort(operation);
+        operation.end_spans();
         // If it came of what was done for it, it is there.
         if let Some(outcome) = recorded
             && operation.outcome().is_none()
@@ -242,7 +243,10 @@ impl Instance {
                 self.poll_tasks();
             }
         };
-        if let Err(message) = panics::catch(|| self.open(poll)) {
+        let entered = self.enter_span();
+        let polled = panics::catch(|| self.open(poll));
+        drop(entered);
+        if let Err(message) = polled {
             let task = self.world.polled_task.get();
             self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));
         }

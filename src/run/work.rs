@@ -25,6 +25,7 @@ impl Instance {
             Phase::Replaying => {
                 self.operations.borrow_mut().end_replay();
                 self.phase.set(Phase::Live);
+                self.world.telemetry.spans.replayed(self.who(), self.delivered.get());
                 self.watch_deadline();
                 self.draft_asks()?;
                 self.for_each_asked(Self::recover);
@@ -199,7 +200,7 @@ impl Instance {
         // One that has not begun since was told of by the process before.
         let is_new = !step.is_deferred() && self.taken_up() == TakenUp::ByItself;
         let may_have_begun = step.has_begun() || !step.policy().at_most_once;
-        if self.world.setup.observer.is_some() && is_new && may_have_begun {
+        if self.world.is_watched() && is_new && may_have_begun {
             let (run, ends) = (&*self.id, step.interruptions() + 1);
             self.world.notify(&Notice::Interrupted { run, step: &step.to_string(), ends });
         }

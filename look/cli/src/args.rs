@@ -114,6 +114,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
         attribute: Vec<(String, String)>,
     },
+    /// The queues: what waits in them, and what goes on.
+    Queues {
+        #[command(subcommand)]
+        act: Option<Queues>,
+    },
+    /// The schedules: what they start, and when.
+    Schedules {
+        #[command(subcommand)]
+        act: Option<Schedules>,
+    },
     /// Makes a copy of a run up to a place of its history; it is parked.
     Fork(Fork),
     /// Deletes runs that have ended or are parked.
@@ -144,6 +154,44 @@ pub(crate) enum Command {
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+/// What is done to a queue.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Queues {
+    /// It admits nothing until it is resumed, over restarts too.
+    Pause {
+        /// The queue.
+        name: String,
+    },
+    /// It goes on.
+    Resume {
+        /// The queue.
+        name: String,
+    },
+}
+
+/// What is done to a schedule.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Schedules {
+    /// It has no ticks until it is resumed, over restarts too.
+    Pause {
+        /// The schedule.
+        name: String,
+        /// Why.
+        #[arg(long, value_name = "TEXT", default_value = "by hand")]
+        why: String,
+    },
+    /// It goes on from now.
+    Resume {
+        /// The schedule.
+        name: String,
+    },
+    /// Starts a run of it now.
+    Trigger {
+        /// The schedule.
+        name: String,
     },
 }
 

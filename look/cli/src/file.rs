@@ -91,7 +91,8 @@ impl Files {
 /// This program cannot run what the file holds.
 fn needs_code(path: &Path) -> Trouble {
     let message = format!(
-        "nobody runs {}, and this program has not its workflows: start the process that does, or do it with a          program of your own, whose main calls dacapo_cli::run(builder)",
+        "nobody runs {}, and this program has not its workflows: start the process that does, or do it with a \
+         program of your own, whose main calls dacapo_cli::run(builder)",
         path.display()
     );
     Trouble::new(Kind::NotInThisState, message)

@@ -128,6 +128,14 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
             let given = Given::Input { workflow, id, attributes: attribute };
             commands::give::give(&go_on(files)?, &given, input, out)
         }
+        Command::Queues { act: None } => commands::lines::queues(&look(files)?, out),
+        Command::Schedules { act: None } => commands::lines::schedules(&look(files)?, out),
+        Command::Queues { act: Some(act) } => {
+            commands::lines::turn(&go_on(files)?, &act.into(), out)
+        }
+        Command::Schedules { act: Some(act) } => {
+            commands::lines::turn(&go_on(files)?, &act.into(), out)
+        }
         Command::Fork(fork) if fork.run => commands::fork::fork(&go_on(files)?, &fork, out),
         Command::Fork(fork) => commands::fork::fork(&files.place(Purpose::Copy)?, &fork, out),
         Command::Delete(delete) => commands::act::delete(&change(files)?, &delete, out),

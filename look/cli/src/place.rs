@@ -1,10 +1,12 @@
 //! Where runs are looked at: in a file at rest, or in the process that has it open.
 
 use dacapo::Executor;
-use dacapo_control::{Act, Acted, Answer, Client, Cut, Forked, Given, Imported, Show, Taken};
+use dacapo_control::{
+    Act, Acted, Answer, Client, Cut, Forked, Given, Imported, Show, Taken, Turn, Turned,
+};
 use dacapo_inspect::{
-    Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Source, Statistics, Value,
-    Verified,
+    Checked, Counted, Damage, Listing, Parked, Queue, Recorded, Row, Run, Schedule, Source,
+    Statistics, Value, Verified,
 };
 
 use crate::trouble::{Kind, Trouble};
@@ -113,6 +115,28 @@ impl Place {
         match self {
             Self::Rest(file) => Ok(dacapo_control::give_here(&file.executor, given, json)?),
             Self::Live(_, client) => Ok(client.give(given, json)?),
+        }
+    }
+
+    pub(crate) fn queues(&self) -> Result<Vec<Queue>, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(file.source().queues()?),
+            Self::Live(_, client) => Ok(client.queues()?),
+        }
+    }
+
+    pub(crate) fn schedules(&self) -> Result<Vec<Schedule>, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(file.source().schedules()?),
+            Self::Live(_, client) => Ok(client.schedules()?),
+        }
+    }
+
+    /// Does something to a queue or a schedule.
+    pub(crate) fn turn(&self, turn: &Turn) -> Result<Turned, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(dacapo_control::turn_here(&file.executor, turn)?),
+            Self::Live(_, client) => Ok(client.turn(turn)?),
         }
     }
 

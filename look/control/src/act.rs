@@ -99,7 +99,9 @@ pub fn expect_state(act: Act, run: &Counted) -> std::result::Result<(), Problem>
         (Act::Cancel, Some(Running | Queued | Delayed))
         | (Act::Resume, Some(Parked))
         | (Act::Retry, Some(Failed | Cancelled))
-        | (Act::Delete, Some(Completed | Failed | Cancelled | Parked)) => return Ok(()),
+        | (Act::Delete, Some(Completed | Failed | Cancelled | Parked | Queued | Delayed)) => {
+            return Ok(());
+        }
         (Act::Cancel, Some(Parked)) => "is parked: resume it, or delete it",
         (Act::Cancel, Some(Completed | Failed | Cancelled | Continued)) => "has ended",
         (Act::Resume, Some(Failed | Cancelled)) => "has ended: retry takes it up again",
@@ -108,7 +110,7 @@ pub fn expect_state(act: Act, run: &Counted) -> std::result::Result<(), Problem>
         (Act::Retry, Some(Parked)) => "is parked, and has not failed: resume it",
         (Act::Retry, _) => "has not ended",
         (Act::Cancel, None) => "is in a state that is not known here",
-        (Act::Delete, _) => "has not ended and is not parked: cancel it first",
+        (Act::Delete, _) => "goes on: cancel it first",
     };
     Err(Problem::new(Code::NotInThisState, format_args!("run {id:?} {why} (it is {name})")))
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dacapo_inspect::{
-    Checked, Counted, Damage, Listing, Parked, Recorded, Row, Run, Statistics, Value, Verified,
+    Checked, Counted, Damage, Listing, Parked, Queue, Recorded, Row, Run, Schedule, Statistics,
+    Value, Verified,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ use crate::VERSION;
 use crate::act::{Acted, Forked, Given, Imported, Taken};
 use crate::ask::{Act, Cut, Show, write_listing};
 use crate::http::BODY;
+use crate::lines::{Turn, Turned};
 use crate::place::LONGEST;
 use crate::problem::{Code, Problem};
 use crate::query::Address;
@@ -310,6 +312,33 @@ impl Client {
             }
         };
         self.post(&address, json.as_bytes())?.object()
+    }
+
+    /// All queues.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list).
+    pub fn queues(&self) -> Result<Vec<Queue>, Problem> {
+        self.ask(&Address::of(&["api", "queues"]))?.objects()
+    }
+
+    /// All schedules.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list).
+    pub fn schedules(&self) -> Result<Vec<Schedule>, Problem> {
+        self.ask(&Address::of(&["api", "schedules"]))?.objects()
+    }
+
+    /// Does something to a queue or a schedule.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list); and if there is none of this name.
+    pub fn turn(&self, turn: &Turn) -> Result<Turned, Problem> {
+        self.post(&turn.address(), &[])?.object()
     }
 
     /// Makes a copy of a run, or says what it would be.

@@ -29,6 +29,7 @@ mod door;
 mod look;
 mod follow;
 mod act;
+mod lines;
 mod route;
 mod place;
 mod serve;
@@ -39,6 +40,7 @@ pub use act::{
 };
 pub use ask::{Act, Cut, Show};
 pub use client::{Answer, Client, Reached, socket_beside};
+pub use lines::{Turn, Turned, turn_here};
 pub use look::{find, parked_of, value_of};
 pub use problem::{Code, Problem};
 pub use serve::Control;

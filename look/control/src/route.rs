@@ -8,7 +8,9 @@ use crate::ask::{Act, LISTING, VIEW, attributes, needed, usage};
 use crate::door::Door;
 use crate::follow;
 use crate::http::Request;
+use crate::lines::{self, Turn};
 use crate::look;
+use crate::problem::Problem;
 
 /// Answers a request.
 pub(crate) fn answer(
@@ -59,6 +61,12 @@ pub(crate) fn answer(
             known(&["id"])?;
             look::export(door, target, answer)
         }
+        (false, ["api", of @ ("queues" | "schedules")]) => lines::all(door, of, answer),
+        (true, ["api", of @ ("queues" | "schedules"), name, act]) => {
+            known(&["why"])?;
+            let turn = Turn::read(of, name, act, target);
+            lines::turn(door, &turn.ok_or_else(|| unknown(true, &path))?, answer)
+        }
         (true, ["api", "import"]) => act::import(door, request, answer),
         (true, ["api", "runs", id, "fork"]) => {
             known(&["at", "before", "as", "run", "dry_run"])?;
@@ -83,9 +91,11 @@ pub(crate) fn answer(
         (true, ["api", word]) if act_of(word).is_some() => {
             act::all(door, act_of(word).expect("it is one"), &request.body, answer)
         }
-        (is_post, _) => {
-            let method = if is_post { "POST" } else { "GET" };
-            Err(usage(format_args!("there is no {method} /{}", path.join("/"))).into())
-        }
+        (is_post, _) => Err(unknown(is_post, &path).into()),
     }
+}
+
+fn unknown(is_post: bool, path: &[&str]) -> Problem {
+    let method = if is_post { "POST" } else { "GET" };
+    usage(format_args!("there is no {method} /{}", path.join("/")))
 }

@@ -34,6 +34,7 @@ struct AnyRow {
     workflow: String,
     state: String,
     now: String,
+    queue: Option<String>,
     until: Option<Time>,
     number: Option<String>,
     #[serde(default)]
@@ -120,6 +121,7 @@ impl Row {
 impl AnyRow {
     fn activity(&self) -> Option<Activity> {
         Some(match &*self.now {
+            "queued" => Activity::Queued { queue: self.queue.clone(), until: self.until? },
             "asleep" => Activity::Asleep { until: self.until? },
             "waiting" => Activity::Waiting,
             "retrying" => Activity::Retrying {

@@ -48,6 +48,13 @@ pub struct Row {
 #[serde(tag = "now", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Activity {
+    /// It waits to begin, for room or for a time.
+    Queued {
+        /// The queue, if it is in one.
+        queue: Option<String>,
+        /// It does not begin before that.
+        until: Time,
+    },
     /// It sleeps until then.
     Asleep {
         /// When it goes on.
@@ -147,6 +154,12 @@ fn activity(
     const OUTPUT_BYTES: usize = 200;
     if let Some((reason, message)) = parked {
         return Activity::Parked { reason, message };
+    }
+    if run.state.is_waiting()
+        && let Some(place) = &run.queue
+    {
+        let queue = Some(place.name.clone()).filter(|name| !name.is_empty());
+        return Activity::Queued { queue, until: Time::from_nanos(place.eligible_at) };
     }
     match last.map(|entry| &entry.event) {
         Some(HistoryEvent::Finished { outcome: Ok(output), .. }) => {

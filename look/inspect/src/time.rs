@@ -27,6 +27,12 @@ impl Time {
         Self(nanos)
     }
 
+    /// What the clock of this machine shows.
+    pub(crate) fn now() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self(now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Nanoseconds since the start of 1970.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {

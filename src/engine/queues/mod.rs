@@ -150,6 +150,14 @@ impl Queues {
         all.lines[line as usize].limits()
     }
 
+    /// The names of those that this build defines.
+    pub(crate) fn defined(&self) -> Vec<Rc<str>> {
+        let all = self.all.borrow();
+        let is_defined = |line: u32| all.lines[line as usize].limits().is_some();
+        let names = all.by_name.iter().filter(|(_, line)| is_defined(**line));
+        names.map(|(name, _)| name.clone()).collect()
+    }
+
     /// # Errors
     ///
     /// If this build does not define the queue.

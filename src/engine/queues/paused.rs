@@ -1,6 +1,8 @@
 //! Queues that admit nothing for a while, over restarts too.
 
+use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use dacapo_store::Batch;
@@ -11,7 +13,7 @@ use crate::watch::Watch;
 
 /// A queue is paused or goes on, and its note is to say so.
 pub(super) struct Paused {
-    queue: &'static str,
+    queue: Rc<str>,
     is_paused: bool,
     receipt: Rc<Watch>,
 }
@@ -28,10 +30,10 @@ impl Engine {
     /// # Errors
     ///
     /// If this build does not define it.
-    pub(crate) fn set_paused(&self, queue: &'static str, is_paused: bool) -> Result<Rc<Watch>> {
+    pub(crate) fn set_paused(&self, queue: &str, is_paused: bool) -> Result<Rc<Watch>> {
         self.queues.set_paused(queue, is_paused)?;
         let receipt = Rc::<Watch>::default();
-        let change = Paused { queue, is_paused, receipt: receipt.clone() };
+        let change = Paused { queue: queue.into(), is_paused, receipt: receipt.clone() };
         self.queues.unsaved.borrow_mut().push(change);
         self.world.bodies.raw().notify();
         Ok(receipt)
@@ -45,8 +47,8 @@ impl Engine {
     pub(in crate::engine) fn write_pauses(&self, batch: &mut Batch) {
         for change in &*self.queues.unsaved.borrow() {
             match change.is_paused {
-                true => batch.put_note(&note(change.queue), &[]),
-                false => batch.remove_note(&note(change.queue)),
+                true => batch.put_note(&note(&change.queue), &[]),
+                false => batch.remove_note(&note(&change.queue)),
             }
         }
     }
@@ -60,16 +62,24 @@ impl Engine {
 
     /// Learns which queues a process before has paused.
     pub(super) fn recall_pauses(&self) -> Result<()> {
-        let mut paused = Vec::new();
-        let read = self.store.borrow().notes(NOTE, &mut |key, _| {
-            paused
-                .extend(core::str::from_utf8(&key[NOTE.len()..]).map(alloc::string::String::from));
-        });
-        read.map_err(|error| Error::store(&error))?;
-        for queue in paused {
+        for queue in self.paused_queues()? {
             // It may be one that this build does not define.
             let _ = self.queues.set_paused(&queue, true);
         }
         Ok(())
+    }
+
+    /// The queues that are paused, as the store has it.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(crate) fn paused_queues(&self) -> Result<BTreeSet<String>> {
+        let mut paused = BTreeSet::new();
+        let read = self.store.borrow().notes(NOTE, &mut |key, _| {
+            paused.extend(core::str::from_utf8(&key[NOTE.len()..]).map(String::from));
+        });
+        read.map_err(|error| Error::store(&error))?;
+        Ok(paused)
     }
 }

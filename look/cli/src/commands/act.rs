@@ -59,8 +59,8 @@ pub(crate) fn prune(place: &Place, args: &Prune, out: &mut Out) -> Result<u8, Tr
     };
     let listing = Listing { states, workflow: args.workflow.clone(), ..Listing::default() };
     let mut runs = place.count(&listing)?;
-    // The passes before go with their run.
-    runs.retain(|run| expect_state(Act::Delete, run).is_ok() && run.state != "parked");
+    // The passes before go with their run, and what waits or is parked has not ended.
+    runs.retain(|run| ["completed", "failed", "cancelled"].contains(&&*run.state));
     let now = out.zone.now();
     let is_old = |run: &Counted| {
         let ended = run.changed_at.as_nanos();

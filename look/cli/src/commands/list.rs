@@ -122,6 +122,11 @@ pub(super) fn sign(row: &Row) -> (&'static str, Paint) {
 /// What the last column says.
 pub(super) fn now(row: &Row, out: &Out) -> String {
     match &row.now {
+        Activity::Queued { queue, until } => match (queue, until.as_nanos() > out.zone.now()) {
+            (_, true) => format!("begins {}", out.zone.short(*until)),
+            (Some(queue), false) => format!("waits for room in {queue}"),
+            (None, false) => "is due".into(),
+        },
         Activity::Asleep { until } => format!("until {}", out.zone.short(*until)),
         Activity::Waiting => "a message, a child or a cancel".into(),
         Activity::Retrying { number, attempts, error, .. } => {

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod check;
 pub(crate) mod fork;
 pub(crate) mod give;
+pub(crate) mod lines;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod moved;

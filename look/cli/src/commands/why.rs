@@ -52,6 +52,13 @@ fn open(shown: &Shown) -> Option<&Operation> {
 
 fn headline(row: &Row, is_live: bool, out: &Out) -> String {
     match &row.now {
+        Activity::Queued { until, .. } if until.as_nanos() > out.zone.now() => {
+            format!("begins at {}, {}", out.zone.full(*until), out.zone.distance(*until))
+        }
+        Activity::Queued { queue: Some(queue), .. } => {
+            format!("waits for room in the queue {}: see \"dacapo queues\"", safe(queue))
+        }
+        Activity::Queued { queue: None, .. } => "is due to begin".into(),
         Activity::Asleep { until } => {
             format!("sleeps until {}, {}", out.zone.full(*until), out.zone.distance(*until))
         }

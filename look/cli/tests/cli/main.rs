@@ -3,6 +3,7 @@
 mod changes;
 mod commands;
 mod hostile;
+mod lines;
 mod live;
 mod refusals;
 mod support;
