@@ -17,6 +17,9 @@ const MOST_ENTRIES: u64 = 500;
 /// So many are read at once: values may be large.
 const AT_ONCE: u64 = 50;
 
+/// Where so many took fewer bytes than this, all that is left of a part is read at once.
+const FEW_BYTES: usize = 64 << 10;
+
 /// A part ends when its records have so many bytes.
 const MOST_BYTES: usize = 16 << 20;
 
@@ -34,17 +37,35 @@ impl Engine {
     /// If the storage refuses. What is damaged is in the list.
     pub(crate) fn page(&self, run: RunKey, seqs: Range<u64>) -> Result<HistoryPage> {
         let mut part = Part { entries: Vec::new(), bytes: 0 };
+        if seqs.start == 0
+            && let Some(records) = self.read_short(run, AT_ONCE.min(seqs.end), &mut part)
+        {
+            return Ok(HistoryPage { records, entries: part.entries, next: None });
+        }
         let records = self.records(run, &mut part)?;
         let end = seqs.end.min(records);
         let last = end.min(seqs.start.saturating_add(MOST_ENTRIES));
         let mut next = seqs.start;
         while next < last && part.bytes < MOST_BYTES {
-            let to = last.min(next + AT_ONCE);
+            // Each reading finds its place from the beginning of a chunk.
+            let are_small = next > seqs.start && part.bytes < FEW_BYTES;
+            let to = if are_small { last } else { last.min(next + AT_ONCE) };
             self.read_part(run, next..to, &mut part)?;
             next = to;
         }
         let next = (next < end).then_some(next);
         Ok(HistoryPage { records, entries: part.entries, next })
+    }
+
+    /// All of a history that is shorter than this, which most are: what it is read from need not be looked for
+    /// twice. `None`: it may be longer, is empty or damaged.
+    fn read_short(&self, run: RunKey, most: u64, part: &mut Part) -> Option<u64> {
+        let history = self.store.borrow().entries(run, 0..most).ok()?;
+        let records = history.len() as u64;
+        (1..most).contains(&records).then(|| {
+            history.iter().for_each(|entry| self.push(entry, part));
+            records
+        })
     }
 
     /// How many records a run has. If that cannot be read, none, and `part` says why.

@@ -39,6 +39,20 @@ impl Fold {
         operation
     }
 
+    /// Takes a record that says of an operation no more than that it went well at once, if that is what it is:
+    /// nothing is made of it.
+    pub(crate) fn passes_over(&mut self, entry: &HistoryEntry) -> bool {
+        let HistoryEvent::Ended { number, outcome: Ok(_), attempts: ..=1, .. } = &entry.event
+        else {
+            return false;
+        };
+        if self.open.contains_key(number) {
+            return false;
+        }
+        (self.records, self.before) = (entry.seq + 1, Some(entry.time.into()));
+        true
+    }
+
     /// The run is in memory and waits for this.
     pub(crate) fn awaits(&mut self, awaited: &AwaitedOperation) {
         let (kind, name) = parts_of(&awaited.kind);

@@ -176,7 +176,7 @@ impl<'a> Source<'a> {
         let row = self.row(run)?;
         let (mut fold, mut sites, mut shown) =
             (Fold::new(&run.id, view.value_bytes), Sites::default(), Vec::new());
-        let mut operations = 0;
+        let (mut operations, mut plain) = (0, 0);
         let mut keep = |operation: Operation| {
             operations += 1;
             match view.which {
@@ -186,7 +186,13 @@ impl<'a> Source<'a> {
             }
         };
         self.histories(run.key, view.to, |page| {
-            page.entries.iter().filter_map(|entry| fold.add(entry)).for_each(&mut keep);
+            for entry in &page.entries {
+                if view.which == Which::Failed && fold.passes_over(entry) {
+                    plain += 1;
+                } else if let Some(operation) = fold.add(entry) {
+                    keep(operation);
+                }
+            }
         })?;
         if view.to == u64::MAX
             && let Some(awaited) = self.awaited(&run.id)?
@@ -202,6 +208,7 @@ impl<'a> Source<'a> {
         if !view.is_drawn {
             shown.iter_mut().for_each(Shown::undraw);
         }
+        let operations = operations + plain;
         Ok(Run { row, input, outcome, ended_at, operations, to, shown })
     }
 

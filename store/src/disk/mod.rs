@@ -11,6 +11,7 @@ mod scan;
 mod options;
 mod origin;
 mod read;
+mod reading;
 mod read_only;
 mod runs;
 mod shapes;
@@ -39,6 +40,7 @@ use marker::Marker;
 use notes::Notes;
 pub use options::Options;
 use origin::Origin;
+use reading::Reading;
 use shapes::Shapes;
 use tables::USER;
 use tail::Tail;
@@ -86,6 +88,8 @@ use crate::{
 /// # Ok::<(), dacapo_store::Error>(())
 /// ```
 pub struct RedbStore {
+    /// Before the file, which is closed behind its readers.
+    reading: Reading,
     db: Handle,
     /// Lets what is buffered of the writes so far go to the disk, before the first of our own.
     flush: Option<Flush>,
@@ -143,6 +147,7 @@ impl RedbStore {
     /// If the disk refuses.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
+        self.reading.end();
         self.clear_marker();
         self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
     }
@@ -203,11 +208,11 @@ impl Store for RedbStore {
     }
 
     fn find(&self, id: &str) -> Result<Option<RunRow>> {
-        self.read(|| read::find(&self.db, &self.tail, &self.header, id))
+        self.read(|| read::find(&self.db, &self.reading, &self.tail, &self.header, id))
     }
 
     fn row(&self, run: RunKey) -> Result<Option<RunRow>> {
-        self.read(|| read::row(&self.db, &self.tail, run))
+        self.read(|| read::row(&self.db, &self.reading, &self.tail, run))
     }
 
     fn scan(&self, filter: &Filter, visit: &mut dyn FnMut(RunRow)) -> Result<()> {
@@ -231,11 +236,11 @@ impl Store for RedbStore {
     }
 
     fn entries(&self, run: RunKey, seqs: Range<u64>) -> Result<History> {
-        self.read(|| read::entries(&self.db, &self.tail, run, seqs))
+        self.read(|| read::entries(&self.db, &self.reading, &self.tail, run, seqs))
     }
 
     fn last(&self, run: RunKey) -> Result<History> {
-        self.read(|| read::last(&self.db, &self.tail, run))
+        self.read(|| read::last(&self.db, &self.reading, &self.tail, run))
     }
 
     fn note(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {

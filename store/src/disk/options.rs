@@ -15,6 +15,7 @@ use super::marker::Marker;
 use super::notes::Notes;
 use super::origin::Origin;
 use super::read_only::ReadOnly;
+use super::reading::Reading;
 use super::shapes::Shapes;
 use super::tables::{self, JOURNAL};
 use super::tail::Tail;
@@ -252,6 +253,7 @@ impl Options {
         tables::expect_all(&db)?;
         let txn = db.begin_read()?;
         let mut store = RedbStore {
+            reading: Reading::default(),
             db: Handle::new(db),
             flush: Some(Box::new(move || buffered.flush())),
             tail: Tail::new(header.commit),

@@ -2,11 +2,12 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use redb::{AccessGuard, Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadableDatabase};
 
 use super::error::DiskError;
 use super::ids;
-use super::tables::{BLOCKS, ENDED, IDS, UNFINISHED};
+use super::reading::{Reading, Tables};
+use super::tables::{ENDED, IDS, UNFINISHED};
 use super::tail::Tail;
 use crate::format::chunk::{FlawAt, Reader};
 use crate::format::chunk_refs::{self, ChunkRef};
@@ -17,18 +18,24 @@ use crate::{Counts, History, RunKey, RunRow, RunState};
 pub(super) type Result<T, E = DiskError> = core::result::Result<T, E>;
 
 /// The newest row of a run: the tail's if it has one.
-pub(super) fn row(db: &Database, tail: &Tail, run: RunKey) -> Result<Option<RunRow>> {
+pub(super) fn row(
+    db: &Database,
+    reading: &Reading,
+    tail: &Tail,
+    run: RunKey,
+) -> Result<Option<RunRow>> {
     let index = tail.index();
     match tail.row(&index, run) {
         Some(row) => Ok(Some(row.to_row())),
         None if index.is_deleted(run) => Ok(None),
-        None => table_row(&db.begin_read()?, run),
+        None => table_row(reading.tables(db)?.as_ref(), run),
     }
 }
 
 /// The newest row of the run with an id.
 pub(super) fn find(
     db: &Database,
+    reading: &Reading,
     tail: &Tail,
     header: &Header,
     id: &str,
@@ -48,7 +55,7 @@ pub(super) fn find(
         }
         let row = match tail.row(&index, run) {
             Some(row) => Some(row.to_row()),
-            None => table_row(&txn, run)?,
+            None => table_row(reading.tables(db)?.as_ref(), run)?,
         };
         let lost = || DiskError::Damaged(format!("the row of run {run} ({id:?}): it is missing"));
         let row = row.ok_or_else(lost)?;
@@ -59,22 +66,9 @@ pub(super) fn find(
     Ok(None)
 }
 
-fn table_row(txn: &ReadTransaction, run: RunKey) -> Result<Option<RunRow>> {
-    let Some(bytes) = table_value(txn, run)? else { return Ok(None) };
+fn table_row(tables: &Tables, run: RunKey) -> Result<Option<RunRow>> {
+    let Some(bytes) = tables.of(run)? else { return Ok(None) };
     Ok(read_row(run, bytes.value())?.map(Lent::to_row))
-}
-
-/// What the tables hold of a run.
-fn table_value(
-    txn: &ReadTransaction,
-    run: RunKey,
-) -> Result<Option<AccessGuard<'static, &'static [u8]>>> {
-    for table in [UNFINISHED, ENDED] {
-        if let Some(bytes) = txn.open_table(table)?.get(run.0)? {
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
 }
 
 pub(super) fn read_row(run: RunKey, bytes: &[u8]) -> Result<Option<Lent<'_>>> {
@@ -105,12 +99,13 @@ pub(super) fn count(db: &Database, tail: &Tail, header: &Header) -> Result<Count
 /// tail has.
 pub(super) fn entries(
     db: &Database,
+    reading: &Reading,
     tail: &Tail,
     run: RunKey,
     seqs: Range<u64>,
 ) -> Result<History> {
-    let (index, txn) = (tail.index(), db.begin_read()?);
-    let refs = if index.is_deleted(run) { Vec::new() } else { chunk_refs(&txn, run)? };
+    let (index, tables) = (tail.index(), reading.tables(db)?);
+    let refs = if index.is_deleted(run) { Vec::new() } else { chunk_refs(&tables, run)? };
     let tail_begins = index.records(run).next().map(|record| record.seq);
     let (mut history, mut place) = (History::default(), Place { run, seqs, expected: None });
     for (at, chunk) in refs.iter().enumerate() {
@@ -119,7 +114,7 @@ pub(super) fn entries(
             continue;
         }
         place.expect(chunk.first)?;
-        let end = read_chunk(&txn, run, chunk, |reader| {
+        let end = read_chunk(&tables, run, chunk, |reader| {
             reader.read(&place.seqs, &mut history)?;
             Ok(reader.end())
         })?;
@@ -139,14 +134,14 @@ pub(super) fn entries(
 }
 
 /// The last entry of a run's history.
-pub(super) fn last(db: &Database, tail: &Tail, run: RunKey) -> Result<History> {
+pub(super) fn last(db: &Database, reading: &Reading, tail: &Tail, run: RunKey) -> Result<History> {
     let (index, mut history) = (tail.index(), History::default());
     if let Some(record) = index.last(run) {
         history.push(tail.entry(&index, record).map_err(|flaw| at(run, (record.seq, flaw)))?);
     } else if !index.is_deleted(run) {
-        let txn = db.begin_read()?;
-        if let Some(chunk) = chunk_refs(&txn, run)?.pop() {
-            read_chunk(&txn, run, &chunk, |reader| {
+        let tables = reading.tables(db)?;
+        if let Some(chunk) = chunk_refs(&tables, run)?.pop() {
+            read_chunk(&tables, run, &chunk, |reader| {
                 reader.read(&(reader.end().saturating_sub(1)..u64::MAX), &mut history)
             })?;
         }
@@ -181,20 +176,20 @@ impl Place {
 }
 
 /// Where a run's chunks are.
-fn chunk_refs(txn: &ReadTransaction, run: RunKey) -> Result<Vec<ChunkRef>> {
-    let Some(bytes) = table_value(txn, run)? else { return Ok(Vec::new()) };
+fn chunk_refs(tables: &Tables, run: RunKey) -> Result<Vec<ChunkRef>> {
+    let Some(bytes) = tables.of(run)? else { return Ok(Vec::new()) };
     let refs = row::split(run, bytes.value()).and_then(|(_, refs)| chunk_refs::read(run, refs));
     refs.map_err(|flaw| DiskError::Damaged(format!("the history of run {run}: {flaw}")))
 }
 
 /// Opens a chunk for `read`.
 fn read_chunk<T>(
-    txn: &ReadTransaction,
+    tables: &Tables,
     run: RunKey,
     chunk: &ChunkRef,
     read: impl FnOnce(&Reader<'_>) -> Result<T, FlawAt>,
 ) -> Result<T> {
-    let block = txn.open_table(BLOCKS)?.get(chunk.block)?;
+    let block = tables.blocks.get(chunk.block)?;
     let bytes = block.as_ref().and_then(|block| chunk.slice(block.value()));
     let result = bytes
         .ok_or((chunk.first, "its chunk is missing"))

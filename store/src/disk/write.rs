@@ -34,6 +34,7 @@ impl RedbStore {
         &mut self,
         f: impl FnOnce(&mut RedbStore) -> Result<T, DiskError>,
     ) -> Result<T> {
+        self.reading.end();
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
