@@ -23,6 +23,7 @@ mod args;
 mod trouble;
 mod text;
 mod time;
+mod pager;
 mod out;
 mod place;
 mod file;

@@ -1,12 +1,13 @@
 //! Where the output goes, and how it looks.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::{AutoStream, ColorChoice, StripStream};
 use serde::Serialize;
-use terminal_size::{Width, terminal_size};
+use terminal_size::{Height, Width, terminal_size};
 
 use crate::args::{Args, Color};
+use crate::pager::Pager;
 use crate::text::{json_safe, safe};
 use crate::time::Zone;
 
@@ -14,6 +15,9 @@ use crate::time::Zone;
 pub(crate) struct Out {
     stream: AutoStream<io::StdoutLock<'static>>,
     buffer: Vec<u8>,
+    pager: Option<Pager>,
+    /// So many lines fit onto the terminal. `None`: nothing is paged.
+    lines: Option<usize>,
     pub(crate) is_json: bool,
     pub(crate) is_ascii: bool,
     pub(crate) columns: usize,
@@ -59,6 +63,10 @@ impl Out {
         Self {
             stream: AutoStream::new(io::stdout().lock(), choice),
             buffer: Vec::new(),
+            pager: None,
+            lines: terminal_size()
+                .filter(|_| io::stdout().is_terminal() && !args.json)
+                .map(|(_, Height(lines))| usize::from(lines)),
             is_json: args.json,
             is_ascii: args.ascii,
             columns: said.or_else(of_terminal).unwrap_or(80).clamp(40, 400),
@@ -104,9 +112,19 @@ impl Out {
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&self.buffer)?;
-        self.buffer.clear();
-        self.stream.flush()
+        let lines = self.buffer.iter().filter(|byte| **byte == b'\n').count();
+        if self.lines.is_some_and(|most| lines >= most) {
+            self.pager = self.pager.take().or_else(Pager::start);
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let Some(pager) = &mut self.pager else {
+            self.stream.write_all(&buffer)?;
+            return self.stream.flush();
+        };
+        match self.stream.current_choice() {
+            ColorChoice::Never => StripStream::new(pager as &mut dyn Write).write_all(&buffer),
+            _ => pager.write_all(&buffer),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use dacapo::{Error, Executor, Remote};
 use dacapo_inspect::{Source, wait};
 
 use crate::answer::Head;
+use crate::kept::Kept;
 use crate::problem::{Code, Problem};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,6 +47,7 @@ pub(crate) struct Door {
     /// When it answered last.
     answered: Mutex<Instant>,
     is_closed: AtomicBool,
+    pub(crate) kept: Kept,
 }
 
 /// Whoever asks is told after so long that the executor is busy.
@@ -57,7 +59,8 @@ const LONG: Duration = Duration::from_secs(30);
 impl Door {
     pub(crate) fn new(remote: Remote, file: Option<String>) -> Self {
         let (answered, is_closed) = (Mutex::new(Instant::now()), AtomicBool::new(false));
-        Self { remote, head: Head::of_this_process(file), answered, is_closed }
+        let kept = Kept::default();
+        Self { remote, head: Head::of_this_process(file), answered, is_closed, kept }
     }
 
     pub(crate) fn source(&self) -> Source<'_> {

@@ -25,6 +25,7 @@ mod query;
 mod ask;
 mod http;
 mod answer;
+mod kept;
 mod door;
 mod look;
 mod follow;

@@ -1,9 +1,10 @@
 //! Addresses that show something.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use dacapo::RunInfo;
-use dacapo_inspect::{Parked, Recorded, Source, Value};
+use dacapo_inspect::{Parked, Recorded, Run, Source, Value, Which};
 use serde::Serialize;
 
 use crate::answer::{Answer, Cut};
@@ -50,8 +51,21 @@ pub(crate) fn family(
 pub(crate) fn run(door: &Door, id: &str, target: &Target, answer: &mut Answer<impl Write>) -> Done {
     let show = Show::read(id, target)?;
     let source = door.source();
-    let run = source.run(&find(source, id, show.pass)?, show.view)?;
-    answer.line(&run)?;
+    let info = find(source, id, show.pass)?;
+    if let Some(run) = door.kept.get(&info, show.view) {
+        return tell_run(&run, answer);
+    }
+    let (run, failed) = source.run_and_failed(&info, show.view)?;
+    let run = Arc::new(run);
+    door.kept.put(&info, show.view, &run);
+    if let Some(failed) = failed {
+        door.kept.put(&info, show.view.only(Which::Failed), &Arc::new(failed));
+    }
+    tell_run(&run, answer)
+}
+
+fn tell_run(run: &Run, answer: &mut Answer<impl Write>) -> Done {
+    answer.line(run)?;
     for shown in &run.shown {
         answer.line(shown)?;
     }

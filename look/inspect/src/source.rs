@@ -173,12 +173,45 @@ impl<'a> Source<'a> {
     ///
     /// If the store failed.
     pub fn run(&self, run: &RunInfo, view: View) -> Result<Run> {
+        self.run_telling(run, view, |_| ())
+    }
+
+    /// The same, and as the second what [`Which::Failed`] shows of it, which costs nothing more. `None`: that is
+    /// more than 1,000 operations, or not all were looked at.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed.
+    pub fn run_and_failed(&self, run: &RunInfo, view: View) -> Result<(Run, Option<Run>)> {
+        const MOST: usize = 1_000;
+        let (mut failed, mut all) = (Vec::new(), 0);
+        let shown = self.run_telling(run, view, |operation| {
+            if Which::Failed.admits(operation) {
+                all += 1;
+                if all <= MOST {
+                    failed.push(Shown::One(Box::new(operation.clone())));
+                }
+            }
+        })?;
+        let is_whole = view.which == Which::Together && all <= MOST;
+        failed.sort_by_key(Shown::order);
+        let failed = is_whole.then(|| Run { shown: failed, ..shown.clone() });
+        Ok((shown, failed))
+    }
+
+    fn run_telling(
+        &self,
+        run: &RunInfo,
+        view: View,
+        mut tell: impl FnMut(&Operation),
+    ) -> Result<Run> {
         let row = self.row(run)?;
         let (mut fold, mut sites, mut shown) =
             (Fold::new(&run.id, view.value_bytes), Sites::default(), Vec::new());
         let (mut operations, mut plain) = (0, 0);
         let mut keep = |operation: Operation| {
             operations += 1;
+            tell(&operation);
             match view.which {
                 Which::Together => sites.add(operation),
                 which if which.admits(&operation) => shown.push(Shown::One(Box::new(operation))),

@@ -73,6 +73,32 @@ fn what_is_old_or_too_much_is_pruned() {
     assert_eq!(ids(&folder, &["--state", "unfinished"]), unended);
 }
 
+/// A secret is in the bytes of an export, or no run could go on from it; nothing that is for people shows it, nor
+/// does the file that took it in.
+#[test]
+fn a_secret_is_shown_by_no_export() {
+    let folder = copy("secret");
+    let exported = dacapo(&folder, &["export", "order-1001"]).out;
+    assert!(exported.contains("(secret)") && !exported.contains("4111"), "{exported}");
+    fs::write(folder.join("one.jsonl"), exported).expect("it is written");
+    let other = crate::support::folder("secret-other");
+    drop(dacapo::Executor::builder().open(other.join("other.redb")).expect("it is made"));
+    let from = folder.join("one.jsonl");
+    let imported = dacapo(&other, &["import", from.to_str().expect("it is text")]);
+    assert_eq!(imported.code, 0, "{imported:?}");
+    for args in [
+        &["value", "order-1001", "input"][..],
+        &["show", "order-1001", "--values"],
+        &["show", "order-1001", "--json"],
+        &["export", "order-1001"],
+    ] {
+        let called = dacapo(&other, args);
+        assert_eq!(called.code, 0, "{called:?}");
+        assert!(!called.out.contains("4111"), "{args:?}: {called:?}");
+    }
+    assert!(dacapo(&other, &["value", "order-1001", "input"]).out.contains("(secret)"));
+}
+
 #[test]
 fn runs_are_moved_to_another_file() {
     let folder = copy("move");

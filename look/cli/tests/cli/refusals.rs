@@ -27,6 +27,45 @@ fn files_that_are_none() {
     assert_eq!(fs::read(folder.join("text.redb")).expect("it is there"), b"text");
 }
 
+/// Files that a later release made, in its form or by its rules.
+#[test]
+fn files_of_a_later_release() {
+    let folder = folder("later");
+    let later = dacapo::store::Options::new().semantics_version(u32::MAX);
+    drop(later.open(folder.join("later.redb")).expect("it is made"));
+    refused(&folder, &["list"], 1, "a later version of dacapo: open it with that version");
+    refused(&folder, &["delete", "--all", "--yes"], 1, "a later version of dacapo");
+}
+
+/// A filter that matches nothing is no mistake, and nothing is done.
+#[test]
+fn filters_that_match_nothing() {
+    let call = |args: &[&str]| dacapo(orders(), args);
+    let listed = call(&["list", "--prefix", "nobody"]);
+    assert_eq!(listed.code, 0);
+    assert!(listed.out.contains("No run passes this filter; the file holds"), "{listed:?}");
+    assert_eq!(call(&["list", "--prefix", "nobody", "--json"]).out, "");
+    let deleted = call(&["delete", "--prefix", "nobody"]);
+    assert_eq!((deleted.code, &*deleted.out), (0, "orders.redb: 0 runs deleted\n"), "{deleted:?}");
+}
+
+/// The limit of a process on files stands for a disk that is full.
+#[test]
+fn a_disk_that_is_full() {
+    let folder = folder("full");
+    let file = orders().join("orders.redb");
+    let out = folder.join("crawl.jsonl");
+    let line = "trap '' XFSZ; ulimit -f 1; exec \"$0\" -f \"$1\" export crawl-1 -o \"$2\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_dacapo")]).arg(file).arg(&out);
+    let called = command.output().expect("it is called");
+    let said = String::from_utf8(called.stderr).expect("it is UTF-8");
+    assert_eq!(called.status.code(), Some(1), "{said}");
+    assert!(said.contains("crawl.jsonl cannot be written: "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(!out.exists(), "a part of an export is none");
+}
+
 #[test]
 fn runs_that_are_none() {
     for args in [["show", "x"], ["why", "x"], ["parked", "x"]] {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
 use dacapo::{
-    Attempt, Builder, Channel, Ctx, Error, Executor, Result, Retry, Secret, Start, Timestamp,
-    Topic, Workflow, try_join, try_join_all, yield_now,
+    Attempt, Builder, Channel, Ctx, Error, Executor, Limits, Queue, Result, Retry, Schedule,
+    Secret, Start, Timestamp, Topic, Workflow, try_join, try_join_all, yield_now,
 };
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +165,7 @@ pub(crate) fn passes(path: &Path) -> Result<()> {
     executor.block_on(executor.start(COUNT, "count-1", 0)?).map(|count| assert_eq!(count, 3))
 }
 
+const QUEUE: Queue = Queue::new(HOSTILE);
 const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{9b}1m\r\n\u{202e}\"'";
 
 /// A run whose every text wants to be obeyed.
@@ -188,8 +189,14 @@ pub(crate) fn hostile(path: &Path) -> Result<()> {
         .clock(VirtualClock::new(Timestamp::from_nanos(START)))
         .build_id(HOSTILE)
         .workflow(workflow, run)
+        .queue(QUEUE, Limits::new())
+        .schedule(HOSTILE, Schedule::every(Duration::from_secs(3600)), workflow, |_| HOSTILE.into())
         .open(path)?;
     executor.block_on(async {
+        executor.pause_queue(QUEUE).await?;
+        executor.pause_schedule(HOSTILE, HOSTILE).await?;
+        let waits = Start::new().queue(QUEUE);
+        executor.start_with(workflow, "waits", HOSTILE.into(), waits)?.accepted().await?;
         for id in [HOSTILE.to_owned(), format!("{HOSTILE}-2")] {
             let options = Start::new().attribute("text", HOSTILE);
             let run = executor.start_with(workflow, &id, id.clone(), options)?;
