@@ -237,9 +237,10 @@ impl Job {
         let body = self.operation.transaction().expect("only transactions are called");
         let (begun, from) = (self.poll_begins(), timers.monotonic());
         self.begin_spans(attempt);
-        let entered = self.operation.spans().enter();
-        let called = panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)));
-        drop(entered);
+        let called = {
+            let _entered = self.operation.spans().enter();
+            panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)))
+        };
         self.poll_ends(begun);
         let limit = self.operation.policy().timeout;
         let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;

@@ -243,9 +243,10 @@ impl Instance {
                 self.poll_tasks();
             }
         };
-        let entered = self.enter_span();
-        let polled = panics::catch(|| self.open(poll));
-        drop(entered);
+        let polled = {
+            let _entered = self.enter_span();
+            panics::catch(|| self.open(poll))
+        };
         if let Err(message) = polled {
             let task = self.world.polled_task.get();
             self.fail(ParkReason::Panicked, format_args!("task {task}: {message}"));

@@ -21,8 +21,10 @@ use no_spans::Spans;
 #[cfg(feature = "tracing")]
 use spans::Spans;
 
+#[cfg(all(feature = "std", not(feature = "tracing")))]
+pub(crate) use no_spans::Carried;
 #[cfg(not(feature = "tracing"))]
-pub(crate) use no_spans::{Carried, Entered, StepSpans};
+pub(crate) use no_spans::{Entered, StepSpans};
 #[cfg(feature = "tracing")]
 pub(crate) use spans::{Carried, Entered, StepSpans};
 

@@ -15,6 +15,7 @@ pub(crate) struct Entered;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct StepSpans;
 
+#[cfg(feature = "std")]
 #[derive(Clone, Copy)]
 pub(crate) struct Carried;
 
@@ -59,6 +60,7 @@ impl StepSpans {
     pub(crate) fn end(self, _: Option<&Failure>) {}
 }
 
+#[cfg(feature = "std")]
 impl Carried {
     #[inline]
     pub(crate) fn here() -> Self {

@@ -50,7 +50,7 @@ pub(crate) fn queues(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     }));
     let is_still = |at: usize| {
         let queue = &queues[at];
-        (queue.paused || queue.defined == Some(false)).then_some("‖").unwrap_or("▶")
+        if queue.paused || queue.defined == Some(false) { "‖" } else { "▶" }
     };
     show(&table, [false, true, true, true, false], is_still, out)?;
     Ok(0)
@@ -79,7 +79,7 @@ pub(crate) fn schedules(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
             paused.unwrap_or_default(),
         ]
     }));
-    let sign = |at: usize| schedules[at].paused.is_some().then_some("‖").unwrap_or("⧖");
+    let sign = |at: usize| if schedules[at].paused.is_some() { "‖" } else { "⧖" };
     show(&table, [false; 5], sign, out)?;
     Ok(0)
 }
