@@ -10,6 +10,8 @@
 //! What is replayed opens neither a `run` nor a `step` again: no body begins, and the span of a run stays while
 //! the run is out of memory. Only of a run that another process began, or of which too many left memory, a `run` is
 //! opened behind the replay, which it follows from.
+//!
+//! Numbers are `i64`: collectors take others for text.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -85,6 +87,7 @@ impl Spans {
             let Open { run, replay, .. } = open;
             let begin = || {
                 let Who { id, workflow, pass } = who;
+                let pass = i64::from(pass);
                 let span = tracing::info_span!(
                     target: "dacapo", parent: None, "replay", run = &**id, workflow, pass, records = Empty
                 );
@@ -103,7 +106,7 @@ impl Spans {
         self.with(who, |open| {
             let replay = open.replay.take();
             if let Some(replay) = &replay {
-                replay.record("records", records);
+                replay.record("records", i64::try_from(records).unwrap_or(i64::MAX));
             }
             if open.run.is_none() {
                 let run = open.run(who, true);
@@ -183,6 +186,7 @@ impl Open {
     fn run(&mut self, who: Who<'_>, is_resumed: bool) -> &Span {
         self.run.get_or_insert_with(|| {
             let Who { id, workflow, pass } = who;
+            let pass = i64::from(pass);
             tracing::info_span!(
                 target: "dacapo", parent: None, "run",
                 run = &**id, workflow, pass, resumed = is_resumed, outcome = Empty
@@ -197,6 +201,7 @@ pub(crate) struct StepSpans(RefCell<Option<Box<OpenStep>>>);
 
 struct OpenStep {
     step: Span,
+    attempts: u32,
     attempt: Option<Span>,
 }
 
@@ -216,9 +221,10 @@ impl StepSpans {
                 target: "dacapo", parent: &run, "step",
                 run = &**who.id, number = display(number), name, label, attempts = Empty, error = Empty
             );
-            Box::new(OpenStep { step, attempt: None })
+            Box::new(OpenStep { step, attempts: 0, attempt: None })
         });
-        open.step.record("attempts", attempt);
+        open.attempts = attempt;
+        let attempt = i64::from(attempt);
         open.attempt = Some(tracing::info_span!(
             target: "dacapo", parent: &open.step, "attempt", attempt, error = Empty
         ));
@@ -240,8 +246,9 @@ impl StepSpans {
 
     /// The outcome of the step is committed.
     pub(crate) fn end(&self, failure: Option<&Failure>) {
-        let open = self.0.take();
-        if let (Some(open), Some(failure)) = (open, failure) {
+        let Some(open) = self.0.take() else { return };
+        open.step.record("attempts", i64::from(open.attempts));
+        if let Some(failure) = failure {
             open.step.record("error", display(failure.message()));
         }
     }

@@ -45,7 +45,7 @@ fn spans_say_what_a_run_does() {
             r#"run run="order-1" workflow="order" pass=1 resumed=false outcome="completed""#,
             r#"  step run="order-1" number=1 name="reserve" label="tea" attempts=1"#,
             r#"    attempt attempt=1"#,
-            r#"  step run="order-1" number=3 name="charge" attempts=1 attempts=2"#,
+            r#"  step run="order-1" number=3 name="charge" attempts=2"#,
             r#"    attempt attempt=1 error=the bank is closed"#,
             r#"    attempt attempt=2"#,
         ]
@@ -77,7 +77,7 @@ fn a_replay_in_the_same_process_opens_no_span_of_the_run_again() {
             r#"run run="order-1" workflow="order" pass=1 resumed=false outcome="completed""#,
             r#"  step run="order-1" number=1 name="reserve" label="tea" attempts=1"#,
             r#"    attempt attempt=1"#,
-            r#"  step run="order-1" number=3 name="charge" attempts=1 attempts=2"#,
+            r#"  step run="order-1" number=3 name="charge" attempts=2"#,
             r#"    attempt attempt=1 error=the bank is closed"#,
             r#"    attempt attempt=2"#,
             r#"replay run="order-1" workflow="order" pass=1 records=2 after run"#,
@@ -117,7 +117,7 @@ fn the_next_process_opens_the_run_behind_its_replay() {
         [
             r#"replay run="order-1" workflow="order" pass=1 records=2"#,
             r#"run run="order-1" workflow="order" pass=1 resumed=true outcome="completed" after replay"#,
-            r#"  step run="order-1" number=3 name="charge" attempts=1 attempts=2"#,
+            r#"  step run="order-1" number=3 name="charge" attempts=2"#,
             r#"    attempt attempt=1 error=the bank is closed"#,
             r#"    attempt attempt=2"#,
         ]

@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // An empty one tells it that there is no more.
         TcpStream::connect(&address)?.write_all(b"\r\n")?;
         let got = collector.join().expect("it does not panic")?;
+        let got: String = got.split_whitespace().collect();
         for (span, times) in [("run", 3), ("replay", 3), ("step", 6), ("attempt", 7)] {
             let found = got.matches(&format!("\"name\":\"{span}\"")).count();
             println!("  {span} ×{found}");
