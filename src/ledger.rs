@@ -7,7 +7,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use dacapo_store::{History, RunKey, RunRow};
+use dacapo_store::{History, RunKey, RunRow, RunState};
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
@@ -94,6 +94,8 @@ pub(crate) struct Retrial {
     pub(crate) from: u64,
     /// The children that it waits for again.
     pub(crate) children: Vec<Awaited>,
+    /// As what it waits to be admitted, if it ended without having begun.
+    pub(crate) waits: Option<RunState>,
 }
 
 /// What one pass of a run hands to the next.

@@ -72,6 +72,13 @@ pub(crate) fn failed_from(history: &History) -> u64 {
     from
 }
 
+/// Whether the code of a run has run.
+pub(crate) fn has_begun(history: &History) -> bool {
+    history.iter().any(|entry| {
+        matches!(Record::read(entry.record), Ok(Record::Started { .. } | Record::Admitted { .. }))
+    })
+}
+
 /// A child that a run waits for again when it is taken up.
 pub(crate) struct Awaited {
     pub(crate) number: Number,

@@ -14,9 +14,9 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, TakenUp, World};
 use crate::ledger::{Ledger, Retrial, What};
 use crate::notice::Notice;
-use crate::record::Record;
+use crate::record::{Options, Record};
 use crate::replay;
-use crate::retried::{add_void, awaited, failed_from};
+use crate::retried::{add_void, awaited, failed_from, has_begun};
 
 impl Engine {
     /// Brings back the runs that are due, in the order of their times, as far as there is room.
@@ -106,16 +106,19 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As [`resume`](Self::resume); if its history is damaged, nothing has changed.
+    /// As [`resume`](Self::resume); if its history is damaged, or another run has its unique key, nothing has
+    /// changed.
     pub(crate) fn retry(&self, row: &RunRow) -> Result<()> {
         let workflow = self.registry.find(&row.workflow);
         workflow.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
         let history = self.history(row)?.map_err(|fault| parked_error(&row.id, &fault))?;
         let from = failed_from(&history);
+        let waits = (!has_begun(&history)).then(|| Options::of_row(row).waits()).flatten();
+        self.hold_key_again(row, waits.is_some())?;
         let ledger = Ledger::new(row.key);
         ledger.next_seq.set(history.len() as u64);
         let children = awaited(&history, from);
-        let retrial = Retrial { row: row.clone(), from, children };
+        let retrial = Retrial { row: row.clone(), from, children, waits };
         let draft = ledger.draft(What::Retry(Box::new(retrial)));
         self.world.pending.borrow_mut().others_mut().rows.push(draft);
         // It is recorded first: the run may well fail again in its replay.
@@ -136,7 +139,7 @@ impl Engine {
         let result = match replayed {
             Ok(()) => {
                 self.world.notify(&Notice::Resumed { run: &run.id });
-                if taken_up == TakenUp::Resumed {
+                if taken_up == TakenUp::Resumed || run.is_waiting() {
                     self.draft_row(&run, What::Resume);
                 }
                 self.work(&run)

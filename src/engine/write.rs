@@ -288,13 +288,19 @@ impl<'a> Writer<'a> {
     }
 
     /// A run that is in no one's memory goes on, whatever its end.
-    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from, children }: &Retrial) {
+    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from, children, waits }: &Retrial) {
         self.push(to, |bytes| Record::Retried { from: *from }.append(bytes));
         children.iter().for_each(|child| self.rejoin(to, child));
         let mut row = row.clone();
-        row.state = RunState::Running;
+        row.state = waits.unwrap_or(RunState::Running);
         row.changed_at = self.now.as_nanos();
-        self.put(row);
+        // Whatever it was for, the run is to go on.
+        row.deadline = None;
+        match waits {
+            // The queues learn of it when it is in memory, with its next row.
+            Some(_) => self.batch.put_row(row),
+            None => self.put(row),
+        }
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {

@@ -239,10 +239,16 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
 /// Leaves of a replay what the run had delivered. The process may have ended with a commit that a child, which
 /// went on, had no delivery of.
 fn cut(replayed: &mut Lines, trace: &Lines) {
-    let delivered = trace.iter().filter(|line| line.starts_with("deliver ")).count();
-    let next = format!("deliver {delivered}: ");
-    let end = replayed.iter().position(|line| line.starts_with(&next));
+    // What counts no longer since a retry is not delivered, so they are not counted.
+    let last = trace.iter().rev().find_map(|line| place(line));
+    let is_behind = |line: &String| place(line).is_some_and(|place| Some(place) > last);
+    let end = replayed.iter().position(is_behind);
     replayed.truncate(end.unwrap_or(replayed.len()));
+}
+
+/// The place in its history of what a line of a trace says was delivered.
+fn place(line: &str) -> Option<u64> {
+    line.strip_prefix("deliver ")?.split(':').next()?.parse().ok()
 }
 
 /// What runs come to in replays, or why not, and what they do.

@@ -506,7 +506,11 @@ fn children_that_cannot_be_read_when_their_parent_is_retried() {
             // It may have been taken up before that, or not.
             drop(executor.retry("order-7"));
             let run = executor.attach(ORDER, "order-7").expect("it is there");
-            assert_eq!(executor.block_on(run), Ok(41), "read {refused_once}, {seconds} s: {first:?}");
+            assert_eq!(
+                executor.block_on(run),
+                Ok(41),
+                "read {refused_once}, {seconds} s: {first:?}"
+            );
         }
         refused_once += 1;
     }

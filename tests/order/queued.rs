@@ -188,6 +188,62 @@ fn a_run_that_waits_ends_at_once() {
     }
 }
 
+/// A run that ended while it waited, and is retried, waits again and begins in its turn, wherever the process
+/// ends; its deadline counts no longer. (The random worlds found one that went on for ever without its code.)
+#[test]
+fn a_run_that_ended_before_it_began_is_retried() {
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, _| {
+        let queued = || Start::new().queue(LINE);
+        let holds = executor.start_with(HEAR, "holds", 1, queued())?;
+        let late = executor.start_with(WORK, "late", 2, queued().timeout(5 * MS))?;
+        let asked = executor.start_with(WORK, "asked", 3, queued())?;
+        cancelled(late.await.expect_err("its deadline passes"))?;
+        executor.cancel("asked").await?;
+        cancelled(asked.await.expect_err("it was asked to end"))?;
+        for id in ["late", "asked"] {
+            executor.retry(id)?;
+            let again = executor.runs(&Filter::new())?.into_iter().find(|run| run.id == id);
+            let again = again.expect("it is there");
+            assert_eq!((again.state, again.deadline), (RunState::Queued, None), "{id}");
+        }
+        executor.send("holds", WORD, 1).await?;
+        assert_eq!(holds.await?, 2);
+        assert_eq!(executor.attach(WORK, "late")?.await?, 2);
+        assert_eq!(executor.attach(WORK, "asked")?.await?, 3);
+        let runs = told(executor, "line")?;
+        assert_eq!(most_at_once(&runs), 1);
+        assert_eq!(order(&runs), ["holds", "late", "asked"]);
+        Ok(())
+    });
+    check.seeds(0..8).crash_loops().run(|sim| build(sim, Limits::new().concurrency(1)), |_| {});
+}
+
+/// What has ended has no key, so another run may have it by now.
+#[test]
+fn a_run_whose_key_another_one_has_is_not_retried() -> Result<()> {
+    let clock = VirtualClock::default();
+    let sim = Sim::with_wakes(1, None, clock.clone());
+    let executor = build(&sim, Limits::new().concurrency(1)).clock(clock).in_memory();
+    let with_key = || Start::new().queue(LINE).unique("ada");
+    for id in ["waits", "goes on"] {
+        drop(executor.start_with(HEAR, id, 1, with_key())?);
+        executor.block_on(executor.terminate(id))?;
+    }
+    let other = executor.start_with(HEAR, "other", 5, with_key())?;
+    let error = executor.retry("waits").expect_err("the key is taken");
+    let why = r#"run "waits" is not retried: another one has the unique key "ada"; retry it when that has ended"#;
+    assert_eq!((error.is_taken(), error.to_string()), (true, why.to_owned()));
+    executor.block_on(async {
+        executor.send("other", WORD, 1).await?;
+        assert_eq!(other.await?, 6);
+        executor.retry("waits")?;
+        assert!(executor.retry("goes on").expect_err("the first has it again").is_taken());
+        executor.send("waits", WORD, 1).await?;
+        assert_eq!(executor.attach(HEAR, "waits")?.await?, 2);
+        Ok(())
+    })
+}
+
 /// A run that waits may be deleted: whoever waits for it is told, and its id is free.
 #[test]
 fn a_run_that_waits_is_deleted() {
