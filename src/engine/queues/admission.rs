@@ -128,7 +128,7 @@ impl Engine {
         for group in away.chunks(Guard::GROUP) {
             self.guard.begin_group(&self.store, guard::Kind::Replay, group.iter().copied());
             for run in group {
-                self.reload(&self.row_of(*run)?)?;
+                self.bring_in_admitted(&self.row_of(*run)?)?;
                 self.evict_surplus();
             }
             self.guard.end_group(&self.store);
