@@ -1,9 +1,14 @@
 //! Runs that leave memory while nothing happens to them, and stay in their ledgers.
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use dacapo_store::RunKey;
+
 use super::Engine;
+use super::guard::{self, Guard};
+use super::ledgers::Idle;
 use crate::clock::Timestamp;
 use crate::instance::{Instance, Sleeper};
 
@@ -15,6 +20,12 @@ impl Engine {
             .resident_max
             .saturating_add(Self::BACK_AT_ONCE)
             .max(self.ledgers.residents() + 1)
+    }
+
+    /// So many share a mark when they come back, and leave only behind all of them: not many more than
+    /// there may be.
+    pub(super) fn group(&self) -> usize {
+        Guard::GROUP.min(self.limits.resident_max).max(1)
     }
 
     /// So many may come back with one commit.
@@ -72,23 +83,40 @@ impl Engine {
     fn evict_last(&self) {
         // A foreign wake parks its run before it could leave: to the run that is back it would mean
         // nothing.
-        let are_too_many = || self.ledgers.residents() > self.limits.resident_max;
-        while are_too_many() && !self.world.gate.has_foreign_wakes() {
-            let Some(run) = self.next_to_leave() else { return };
-            assert!(run.is_idle() && !run.ledger.has_pending(), "nothing happens to what is idle");
-            self.evict(&run);
+        while !self.world.gate.has_foreign_wakes() {
+            let surplus = self.ledgers.residents().saturating_sub(self.limits.resident_max);
+            let next = self.next_to_leave(surplus.min(Guard::GROUP));
+            if next.is_empty() {
+                return;
+            }
+            let runs = next.iter().map(|(_, run)| *run);
+            self.guard.share_mark(&self.store, guard::Kind::Leave, runs, || {
+                next.iter().for_each(|idle| self.evict_idle(*idle));
+            });
         }
     }
 
-    /// Takes the one that goes on last of those that are worth it: a run with a long history that wakes
-    /// often would be replayed for most of the time.
-    fn next_to_leave(&self) -> Option<Rc<Instance>> {
-        let mut idle = self.ledgers.idle.borrow_mut();
-        let resident = |run| self.ledgers.resident(run).expect("what is idle is in memory");
-        let mut last = idle.iter().rev().take(Self::LOOKED_AT);
-        let found = last.find(|(at, run)| self.may_leave(*at, &resident(*run))).copied()?;
-        idle.remove(&found);
-        Some(resident(found.1))
+    /// Those that go on last, of the ones that are worth it: a run with a long history that wakes often
+    /// would be replayed for most of the time.
+    fn next_to_leave(&self, at_most: usize) -> Vec<Idle> {
+        let idle = self.ledgers.idle.borrow();
+        let last = idle.iter().rev().take(Self::LOOKED_AT);
+        let may_leave = |(at, run): &&Idle| self.may_leave(*at, &self.idle_run(*run));
+        last.filter(may_leave).take(at_most).copied().collect()
+    }
+
+    fn idle_run(&self, run: RunKey) -> Rc<Instance> {
+        self.ledgers.resident(run).expect("what is idle is in memory")
+    }
+
+    /// Has one leave, unless what was dropped before it has woken or parked it.
+    fn evict_idle(&self, idle: Idle) {
+        let is_still = !self.world.gate.has_foreign_wakes();
+        if is_still && self.ledgers.idle.borrow_mut().remove(&idle) {
+            let run = self.idle_run(idle.1);
+            assert!(run.is_idle() && !run.ledger.has_pending(), "nothing happens to what is idle");
+            self.evict(&run);
+        }
     }
 
     /// Whether it is worth it; of one with many timers it is not known when the first is due.

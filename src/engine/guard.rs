@@ -111,7 +111,7 @@ impl Guard {
     /// All has come to its end in order: the next process need not know of anything.
     pub(crate) fn forget_all(&self, store: &Stored) {
         self.suspects.take();
-        self.end_group(store);
+        self.set_mark(store, None);
     }
 
     /// That a run is parked or has ended is committed: the mark need not tell the next process any more.
@@ -130,23 +130,24 @@ impl Guard {
         suspects.len() < before
     }
 
-    /// All of these that nothing is said against are about to come to it.
-    pub(super) fn begin_group(
+    /// Has all of these that nothing is said against share one mark while `carry_out` comes to them.
+    pub(super) fn share_mark<T>(
         &self,
         store: &Stored,
         kind: Kind,
         runs: impl Iterator<Item = RunKey>,
-    ) {
+        carry_out: impl FnOnce() -> T,
+    ) -> T {
+        assert!(self.group.borrow().is_empty(), "what comes in between stands alone");
         let suspects = self.suspects.borrow();
         let deeds = runs.map(|run| Deed(kind, run)).filter(|deed| !suspects.contains_key(deed));
         *self.group.borrow_mut() = deeds.collect();
         drop(suspects);
         self.set_mark(store, None);
-    }
-
-    pub(super) fn end_group(&self, store: &Stored) {
+        let done = carry_out();
         self.group.take();
         self.set_mark(store, None);
+        done
     }
 
     /// Leaves the mark: the number of the last commit, and in how many processes in a row what was under way
@@ -190,8 +191,7 @@ impl Guard {
     fn mark<T>(&self, store: &Stored, deed: Deed, carry_out: impl FnOnce() -> T) -> T {
         let ends = self.suspects.borrow().get(&deed).copied();
         // A suspect stands alone, and so does what happens in between.
-        let shares = self.group.borrow().first().is_some_and(|first| first.0 == deed.0);
-        let is_marked = ends.is_some() || !shares;
+        let is_marked = ends.is_some() || !self.group.borrow().contains(&deed);
         if is_marked {
             self.set_mark(store, Some((deed, ends.unwrap_or_default() + 1)));
         }

@@ -26,9 +26,11 @@ pub(crate) struct Ledgers {
     seed: u64,
     /// When there are so many ledgers, it is looked which may be forgotten.
     sweep_at: Cell<usize>,
-    /// The runs in memory that may leave it, by when they go on by themselves.
-    pub(super) idle: RefCell<BTreeSet<(Timestamp, RunKey)>>,
+    pub(super) idle: RefCell<BTreeSet<Idle>>,
 }
+
+/// A run in memory that may leave it, behind the time when it goes on by itself.
+pub(super) type Idle = (Timestamp, RunKey);
 
 /// See [`Ledgers::sweep`].
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -292,14 +292,14 @@ impl Engine {
         let runs: Vec<_> = self.ledgers.take().collect();
         for group in runs.chunks(Guard::GROUP) {
             let resident = group.iter().filter_map(|(_, run)| run.as_ref()).map(|run| run.key());
-            self.guard.begin_group(&self.store, guard::Kind::Leave, resident);
-            for (ledger, run) in group {
-                if let Some(run) = run {
-                    self.guard.leave(&self.store, run);
+            self.guard.share_mark(&self.store, guard::Kind::Leave, resident, || {
+                for (ledger, run) in group {
+                    if let Some(run) = run {
+                        self.guard.leave(&self.store, run);
+                    }
+                    ledger.end(Err(why.clone()));
                 }
-                ledger.end(Err(why.clone()));
-            }
-            self.guard.end_group(&self.store);
+            });
         }
         self.guard.forget_all(&self.store);
     }

@@ -7,7 +7,7 @@ use dacapo_store::{Filter, RunKey, RunRow, RunState};
 use dacapo_values::Comparison;
 
 use super::queues::Found;
-use super::{Engine, Guard, guard, unregistered};
+use super::{Engine, guard, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::ending::Ending;
@@ -275,14 +275,12 @@ impl Engine {
         scanned.map_err(|error| Error::store(&error))?;
         self.queues.settle(found);
         self.world.timers.add_returns(asleep);
-        for group in rows.chunks(Guard::GROUP) {
+        for group in rows.chunks(self.group()) {
             let runs = group.iter().map(|row| row.key);
-            self.guard.begin_group(&self.store, guard::Kind::Replay, runs);
-            for row in group {
-                self.reload(row)?;
-                self.evict_surplus();
-            }
-            self.guard.end_group(&self.store);
+            self.guard.share_mark(&self.store, guard::Kind::Replay, runs, || {
+                group.iter().try_for_each(|row| self.reload(row).map(drop))
+            })?;
+            self.evict_surplus();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
-use dacapo::store::MemoryStore;
+use dacapo::store::{Hooked, MemoryStore, Operation};
 use dacapo::{
     Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Retry, Start, Timestamp,
     Topic, Workflow, join, try_join,
@@ -455,4 +455,64 @@ fn children_are_awaited_again() {
             }
         }
     }
+}
+
+/// The disk does not answer one of the reads of a retry: nothing is final, and the retry after that is the
+/// same as without.
+#[test]
+fn children_that_cannot_be_read_when_their_parent_is_retried() {
+    let (mut refused_once, mut reads) = (0, 0);
+    while refused_once == reads {
+        for seconds in [10, 70] {
+            let world = Rc::new(World::default());
+            let clock = VirtualClock::new(Timestamp::from_nanos(1));
+            let builder = || build_of_two(&world).resident_max(0).clock(clock.clone());
+            let (left, memory) = (Rc::new(Cell::new(None)), MemoryStore::new());
+            let its_left = left.clone();
+            let hooked = Hooked::new(memory.shared(), move |operation: &Operation<'_>| {
+                let is_read = matches!(
+                    operation,
+                    Operation::Find(_)
+                        | Operation::Row(_)
+                        | Operation::History(_)
+                        | Operation::Entries(..)
+                        | Operation::Last(_)
+                );
+                let Some(reads_left) = its_left.get().filter(|_| is_read) else { return Ok(()) };
+                its_left.set(u32::checked_sub(reads_left, 1));
+                match reads_left {
+                    0 => Err(dacapo::store::Error::refused("the disk does not answer")),
+                    _ => Ok(()),
+                }
+            });
+            let executor = builder().open_with(hooked).expect("it opens");
+            let failed = executor.start(ORDER, "order-7", 1).expect("it starts");
+            assert!(executor.block_on(failed).is_err());
+            executor.block_on(clock.sleep(seconds * SECOND));
+            world.is_up.set(true);
+            left.set(Some(refused_once));
+            let first = executor.retry("order-7").and_then(|()| {
+                let run = executor.attach(ORDER, "order-7")?;
+                executor.block_on(run)
+            });
+            let was_refused = left.take().is_none();
+            drop(executor);
+            if !was_refused {
+                assert_eq!(first, Ok(41));
+                continue;
+            }
+            reads = refused_once + 1;
+            let executor = builder().open_with(memory).expect("it opens");
+            // It may have been taken up before that, or not.
+            drop(executor.retry("order-7"));
+            let run = executor.attach(ORDER, "order-7").expect("it is there");
+            assert_eq!(
+                executor.block_on(run),
+                Ok(41),
+                "read {refused_once}, {seconds} s: {first:?}"
+            );
+        }
+        refused_once += 1;
+    }
+    assert!(reads > 5, "{reads} reads");
 }

@@ -8,7 +8,7 @@ use dacapo_store::{RunKey, RunRow, RunState};
 
 use crate::engine::Engine;
 use crate::engine::deliver::Committed;
-use crate::engine::guard::{self, Guard};
+use crate::engine::guard;
 use crate::engine::write::Writer;
 use crate::error::{Error, Result};
 use crate::fault::{Fault, ParkReason};
@@ -125,13 +125,12 @@ impl Engine {
             }
             self.deliver_draft(&draft, committed);
         }
-        for group in away.chunks(Guard::GROUP) {
-            self.guard.begin_group(&self.store, guard::Kind::Replay, group.iter().copied());
-            for run in group {
-                self.bring_in_admitted(&self.row_of(*run)?)?;
-                self.evict_surplus();
-            }
-            self.guard.end_group(&self.store);
+        for group in away.chunks(self.group()) {
+            let runs = group.iter().copied();
+            self.guard.share_mark(&self.store, guard::Kind::Replay, runs, || {
+                group.iter().try_for_each(|run| self.bring_in_admitted(&self.row_of(*run)?))
+            })?;
+            self.evict_surplus();
         }
         self.rest_in_queues(&mut taken.others_mut().waiting);
         Ok(())
