@@ -7,7 +7,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use dacapo_store::{History, RunKey, RunRow, RunState};
+use dacapo_store::{History, RunKey, RunRow};
 
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
@@ -88,14 +88,12 @@ pub(crate) struct Copied {
 
 /// A run that had failed is taken up again.
 pub(crate) struct Retrial {
-    /// Its row, as it was.
+    /// Its row, as it is to be.
     pub(crate) row: RunRow,
     /// From which seq on failures no longer count.
     pub(crate) from: u64,
     /// The children that it waits for again.
     pub(crate) children: Vec<Awaited>,
-    /// As what it waits to be admitted, if it ended without having begun.
-    pub(crate) waits: Option<RunState>,
 }
 
 /// What one pass of a run hands to the next.

@@ -72,10 +72,11 @@ pub(crate) fn failed_from(history: &History) -> u64 {
     from
 }
 
-/// Whether the code of a run has run.
+/// Whether the code of a run has begun: not if it waited for that until its end.
 pub(crate) fn has_begun(history: &History) -> bool {
     history.iter().any(|entry| {
-        matches!(Record::read(entry.record), Ok(Record::Started { .. } | Record::Admitted { .. }))
+        let record = Record::read(entry.record);
+        matches!(record, Ok(Record::Started { .. } | Record::Admitted { .. }))
     })
 }
 

@@ -49,6 +49,7 @@ impl Engine {
         };
         if self.queues.is_used() {
             writer.write_admissions();
+            self.write_gone(writer.batch);
         }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
@@ -287,20 +288,18 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A run that is in no one's memory goes on, whatever its end.
-    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from, children, waits }: &Retrial) {
+    /// A run that is in no one's memory goes on, whatever its end, or waits again.
+    fn write_retrial(&mut self, to: &Rc<Ledger>, Retrial { row, from, children }: &Retrial) {
         self.push(to, |bytes| Record::Retried { from: *from }.append(bytes));
         children.iter().for_each(|child| self.rejoin(to, child));
         let mut row = row.clone();
-        row.state = waits.unwrap_or(RunState::Running);
         row.changed_at = self.now.as_nanos();
-        // Whatever it was for, the run is to go on.
-        row.deadline = None;
-        match waits {
-            // The queues learn of it when it is in memory, with its next row.
-            Some(_) => self.batch.put_row(row),
-            None => self.put(row),
+        if row.state.is_waiting() {
+            // This batch may admit it.
+            let guest = Guest { ledger: to.clone(), row: row.clone() };
+            self.elsewhere().guests.insert(row.key, guest);
         }
+        self.put(row);
     }
 
     pub(super) fn push_record(&mut self, draft: &Draft) {

@@ -239,16 +239,12 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
 /// Leaves of a replay what the run had delivered. The process may have ended with a commit that a child, which
 /// went on, had no delivery of.
 fn cut(replayed: &mut Lines, trace: &Lines) {
-    // What counts no longer since a retry is not delivered, so they are not counted.
-    let last = trace.iter().rev().find_map(|line| place(line));
-    let is_behind = |line: &String| place(line).is_some_and(|place| Some(place) > last);
-    let end = replayed.iter().position(is_behind);
+    // Not how many there are: what a retry has voided is passed over.
+    let place =
+        |line: &String| line.strip_prefix("deliver ")?.split_once(':')?.0.parse::<u64>().ok();
+    let last = trace.iter().filter_map(place).max();
+    let end = replayed.iter().position(|line| place(line).is_some_and(|at| Some(at) > last));
     replayed.truncate(end.unwrap_or(replayed.len()));
-}
-
-/// The place in its history of what a line of a trace says was delivered.
-fn place(line: &str) -> Option<u64> {
-    line.strip_prefix("deliver ")?.split(':').next()?.parse().ok()
 }
 
 /// What runs come to in replays, or why not, and what they do.

@@ -1,6 +1,5 @@
 //! Runs that wait, and are to begin with something else, or wait elsewhere.
 
-use crate::engine::Engine;
 use crate::engine::write::Writer;
 use crate::error::{Error, Kind, Result};
 use crate::instance::{Change, Receiver, Replaced};
@@ -84,28 +83,6 @@ impl Writer<'_> {
             }
         }
         Ok(options)
-    }
-}
-
-impl Engine {
-    /// A run that has ended is to be taken up again, and has its unique key again from now on.
-    ///
-    /// # Errors
-    ///
-    /// If another run has it by now.
-    pub(in crate::engine) fn hold_key_again(&self, row: &RunRow, waits: bool) -> Result<()> {
-        let place = Options::of_row(row).place.filter(|place| waits || !place.is_debounced);
-        let Some(place) = place else { return Ok(()) };
-        if self.queues.holder(&place).is_some() {
-            let unique = place.unique.unwrap_or_default();
-            let message = format_args!(
-                "run {:?} is not retried: another one has the unique key {unique:?}; retry it when that has ended",
-                row.id
-            );
-            return Err(Error::of(Kind::Taken, message));
-        }
-        self.queues.hold(&place, row.key);
-        Ok(())
     }
 }
 
