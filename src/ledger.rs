@@ -88,7 +88,7 @@ pub(crate) struct Copied {
 
 /// A run that had failed is taken up again.
 pub(crate) struct Retrial {
-    /// Its row, as it was.
+    /// Its row, as it is to be.
     pub(crate) row: RunRow,
     /// From which seq on failures no longer count.
     pub(crate) from: u64,

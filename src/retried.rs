@@ -72,6 +72,14 @@ pub(crate) fn failed_from(history: &History) -> u64 {
     from
 }
 
+/// Whether the code of a run has begun: not if it waited for that until its end.
+pub(crate) fn has_begun(history: &History) -> bool {
+    history.iter().any(|entry| {
+        let record = Record::read(entry.record);
+        matches!(record, Ok(Record::Started { .. } | Record::Admitted { .. }))
+    })
+}
+
 /// A child that a run waits for again when it is taken up.
 pub(crate) struct Awaited {
     pub(crate) number: Number,

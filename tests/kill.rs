@@ -1,5 +1,6 @@
 //! A real process, killed again and again; its effects are counted from outside.
 
+mod mailer;
 mod order;
 mod service;
 mod town;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use dacapo_store::{Filter, RunKey, RunRow, RunState};
 use dacapo_values::Comparison;
 
+use super::queues::Found;
 use super::{Engine, guard, unregistered};
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
@@ -147,6 +148,10 @@ impl Engine {
         if let Some(draft) = pending.others().rows.iter().find(is_same) {
             return Ok(draft.to.watch());
         }
+        for pass in &passes {
+            self.row(*pass)?.iter().for_each(|row| self.keep_count(row));
+        }
+        self.keep_count(row);
         let ledger = Ledger::new(run);
         for pass in passes.into_iter().map(Ledger::new).chain([ledger.clone()]) {
             pending.others_mut().rows.push(pass.draft(What::Delete));
@@ -253,12 +258,12 @@ impl Engine {
     }
 
     fn take_up_unfinished(&self) -> Result<()> {
-        let (mut rows, mut asleep) = (Vec::new(), Vec::new());
+        let (mut rows, mut asleep, mut found) = (Vec::new(), Vec::new(), Found::default());
         self.look_through_queues()?;
-        let unfinished = Filter::new().states(&[RunState::Running]);
-        let scanned = self.store.borrow().scan(&unfinished, &mut |row| {
-            self.note_row(&row);
-            if self.registry.find(&row.workflow).is_some() {
+        let scanned = self.store.borrow().scan(&Filter::new().unfinished(), &mut |row| {
+            let has_code = self.registry.find(&row.workflow).is_some();
+            self.find_row(&row, has_code, &mut found);
+            if has_code && row.state == RunState::Running {
                 match self.sleeps_until(&row) {
                     Some(wake_at) if !self.guard.is_held(&row.id) => {
                         asleep.push((wake_at, row.key))
@@ -268,6 +273,7 @@ impl Engine {
             }
         });
         scanned.map_err(|error| Error::store(&error))?;
+        self.queues.settle(found);
         self.world.timers.add_returns(asleep);
         for group in rows.chunks(self.group()) {
             let runs = group.iter().map(|row| row.key);

@@ -16,7 +16,7 @@ use crate::ledger::{Ledger, Retrial, What};
 use crate::notice::Notice;
 use crate::record::Record;
 use crate::replay;
-use crate::retried::{add_void, awaited, failed_from};
+use crate::retried::{add_void, awaited, failed_from, has_begun};
 
 impl Engine {
     /// Brings back the runs that are due, in the order of their times, as far as there is room.
@@ -76,6 +76,19 @@ impl Engine {
     ///
     /// If its workflow is not registered, or the store cannot be read.
     pub(crate) fn reload(&self, row: &RunRow) -> Result<Rc<Instance>> {
+        self.bring_in(row, TakenUp::ByItself)
+    }
+
+    /// The same of a run that was admitted just now: none of its code has run, so none was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// As [`reload`](Self::reload).
+    pub(super) fn bring_in_admitted(&self, row: &RunRow) -> Result<()> {
+        self.bring_in(row, TakenUp::Anew).map(drop)
+    }
+
+    fn bring_in(&self, row: &RunRow, taken_up: TakenUp) -> Result<Rc<Instance>> {
         let ledger = self.ledger_of(row).unwrap_or_else(|| Ledger::new(row.key));
         // Also of one that nobody has bring back any more, since the executor is about to end.
         ledger.row_has_wake_at.set(row.wake_at.is_some());
@@ -83,6 +96,9 @@ impl Engine {
         let (run, replayed) = self.replay(row, ledger)?;
         if let Some(at) = run.ledger.take_wake_at() {
             self.world.timers.remove_return(at, row.key);
+        }
+        if taken_up != TakenUp::ByItself {
+            run.extra().taken_up.set(taken_up);
         }
         self.ledgers.enter(&run);
         match replayed {
@@ -102,11 +118,12 @@ impl Engine {
         self.take_up(row, TakenUp::Resumed)
     }
 
-    /// Takes up a run that has failed, from what it had achieved.
+    /// Takes up a run that has failed, from what it had achieved. One that has not begun waits again.
     ///
     /// # Errors
     ///
-    /// As [`resume`](Self::resume); if its history is damaged, nothing has changed.
+    /// As [`resume`](Self::resume), or if another run has its unique key; if its history is damaged, nothing has
+    /// changed.
     pub(crate) fn retry(&self, row: &RunRow) -> Result<()> {
         let workflow = self.registry.find(&row.workflow);
         workflow.ok_or_else(|| unregistered(&row.id, &row.workflow))?;
@@ -115,6 +132,15 @@ impl Engine {
         let ledger = Ledger::new(row.key);
         ledger.next_seq.set(history.len() as u64);
         let children = awaited(&history, from);
+        let (mut row, waits) = (row.clone(), !has_begun(&history));
+        row.state = match row.queue.as_ref().filter(|_| waits) {
+            None => RunState::Running,
+            Some(place) if place.name.is_empty() => RunState::Delayed,
+            Some(_) => RunState::Queued,
+        };
+        // It counts no longer.
+        row.deadline = None;
+        self.check_key(&row)?;
         let retrial = Retrial { row: row.clone(), from, children };
         let draft = ledger.draft(What::Retry(Box::new(retrial)));
         self.world.pending.borrow_mut().others_mut().rows.push(draft);
@@ -122,8 +148,12 @@ impl Engine {
         self.commit()?;
         // It ends anew, and is kept from then on.
         self.ended.borrow_mut().retain(|ended| *ended != row.key);
-        self.guard.forgive(row);
-        self.take_up(row, TakenUp::Anew)
+        self.guard.forgive(&row);
+        if row.state.is_waiting() {
+            self.world.bodies.raw().notify();
+            return Ok(());
+        }
+        self.take_up(&row, TakenUp::Anew)
     }
 
     pub(super) fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {

@@ -21,8 +21,9 @@ use crate::error::{Error, Kind, Result};
 use crate::instance::TickDraft;
 use crate::notice::Notice;
 use crate::panics::{self, Caller};
-use crate::record::{Carried, Options, Submission};
+use crate::record::{Carried, Submission};
 use crate::schedule::{Missed, Overlap, Scheduled, Tick, Times};
+use crate::start::Start;
 use crate::watch::Watch;
 
 /// Those of this build, by their names.
@@ -96,20 +97,15 @@ impl Schedules {
     pub(crate) fn open(
         scheduled: Vec<Scheduled>,
         store: &dyn Store,
-        is_registered: impl Fn(&str) -> bool,
+        check: impl Fn(&Scheduled) -> Result<(), String>,
         now: Timestamp,
     ) -> Result<Self> {
         let mut all = BTreeMap::new();
         for scheduled in scheduled {
-            let (name, workflow) = (scheduled.name, scheduled.workflow);
+            let name = scheduled.name;
             let wrong = |why: &str| Error::of(Kind::Usage, format!("the schedule {name:?}: {why}"));
             let times = scheduled.schedule.times().map_err(|why| wrong(&why))?;
-            if !is_registered(workflow) {
-                let why = format!(
-                    "it starts {workflow:?}, which is not registered: add it with Builder::workflow"
-                );
-                return Err(wrong(&why));
-            }
+            check(&scheduled).map_err(|why| wrong(&why))?;
             let note = store.note(&note_key(name)).map_err(|error| Error::store(&error))?;
             let stored = note.map(|note| codec::decode::<State>(&note)).transpose();
             let stored = stored.map_err(|why| {
@@ -201,11 +197,34 @@ impl Engine {
         let store = self.store.borrow();
         // What was due by now was missed.
         let now = self.world.timers.present();
-        let is_registered = |workflow: &str| self.registry.find(workflow).is_some();
-        let schedules = Schedules::open(scheduled, &**store, is_registered, now)?;
+        let check = |scheduled: &Scheduled| self.check_scheduled(scheduled);
+        let schedules = Schedules::open(scheduled, &**store, check, now)?;
         drop(store);
         self.schedules = schedules;
         Ok(())
+    }
+
+    /// Whether this build has what the runs of a schedule need; what it lacks.
+    fn check_scheduled(&self, scheduled: &Scheduled) -> Result<(), String> {
+        let workflow = scheduled.workflow;
+        if self.registry.find(workflow).is_none() {
+            return Err(format!(
+                "it starts {workflow:?}, which is not registered: add it with Builder::workflow"
+            ));
+        }
+        let Some(queue) = scheduled.schedule.queue().map(|queue| queue.name()) else {
+            return Ok(());
+        };
+        match self.queues.limits(queue) {
+            None => Err(format!(
+                "it needs the queue {queue:?}, which is not defined: add it with Builder::queue"
+            )),
+            Some(limits) if limits.each.is_some() => Err(format!(
+                "the queue {queue:?} has limits for each partition, and runs of schedules are in none: give it \
+                 another queue"
+            )),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Has the next commit start what is due.
@@ -238,12 +257,13 @@ impl Engine {
             .then(|| at.since(self.world.timers.present()))
     }
 
-    /// Whether the run of a schedule's last tick goes on.
+    /// Whether the run of a schedule's last tick goes on, or waits to begin.
     fn runs(&self, name: &'static str, time: Timestamp) -> bool {
         let row = self.find(&Tick::new(name, time).run_id());
         row.is_ok_and(|row| {
             row.is_some_and(|row| {
-                row.state == RunState::Running && self.registry.find(&row.workflow).is_some()
+                let is_under_way = row.state == RunState::Running || row.state.is_waiting();
+                is_under_way && self.registry.find(&row.workflow).is_some()
             })
         })
     }
@@ -333,23 +353,23 @@ impl Engine {
         Ok(Tick::new(kept.scheduled.name, self.world.timers.present()))
     }
 
-    /// The workflow and the input of a tick's run.
+    /// What a tick's run is started with: the workflow, the input, and the options.
     ///
     /// # Errors
     ///
     /// If the input function panics, or what it returns cannot be recorded.
-    pub(crate) fn tick_input(&self, tick: Tick) -> Result<(&'static str, Bytes<'static>)> {
+    pub(crate) fn tick_start(&self, tick: Tick) -> Result<(&'static str, Bytes<'static>, Start)> {
         let kept = self.schedules.get(tick.schedule())?;
         let input = kept.input(self, tick).map_err(|why| {
             Error::of(Kind::Usage, format_args!("the schedule {:?}: {why}", tick.schedule()))
         })?;
-        Ok((kept.scheduled.workflow, input))
+        Ok((kept.scheduled.workflow, input, kept.options()))
     }
 }
 
 impl Kept {
     fn draft_due(&self, engine: &Engine, now: Timestamp) -> TickDraft {
-        let (name, workflow) = (self.scheduled.name, self.scheduled.workflow);
+        let name = self.scheduled.name;
         let (due, newest) = self.due(engine.schedules.opened_at, now);
         let mut starts = Vec::new();
         for time in due {
@@ -362,7 +382,7 @@ impl Kept {
             let tick = Tick::new(name, time);
             match self.input(engine, tick) {
                 Ok(input) => {
-                    starts.push((tick.run_id().into(), submission(name, workflow, input)));
+                    starts.push((tick.run_id().into(), self.submission(input, now)));
                     self.state.borrow_mut().started = Some(time);
                 }
                 Err(reason) => {
@@ -379,21 +399,24 @@ impl Kept {
         }
         self.draft(starts)
     }
+
+    /// The options of its runs.
+    fn options(&self) -> Start {
+        let options = Start::new().attribute(Tick::ATTRIBUTE, self.scheduled.name);
+        match self.scheduled.schedule.queue() {
+            Some(queue) => options.queue(queue),
+            None => options,
+        }
+    }
+
+    fn submission(&self, input: Bytes<'static>, now: Timestamp) -> Submission<'static> {
+        let (workflow, options) = (self.scheduled.workflow, self.options().later().at(now));
+        Submission { workflow, input, options, link: None, pass: 1, carried: Carried::default() }
+    }
 }
 
 fn note_key(name: &str) -> Vec<u8> {
     [Schedules::NOTE, name.as_bytes()].concat()
-}
-
-/// The options of a run that a schedule starts.
-fn submission(
-    name: &'static str,
-    workflow: &'static str,
-    input: Bytes<'static>,
-) -> Submission<'static> {
-    let attributes = [(Tick::ATTRIBUTE.to_string(), name.to_string())].into();
-    let options = Options { deadline: None, attributes, place: None };
-    Submission { workflow, input, options, link: None, pass: 1, carried: Carried::default() }
 }
 
 impl Writer<'_> {

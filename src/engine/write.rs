@@ -49,6 +49,7 @@ impl Engine {
         };
         if self.queues.is_used() {
             writer.write_admissions();
+            self.write_gone(writer.batch);
         }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
@@ -290,13 +291,17 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A run that is in no one's memory goes on, whatever its end.
-    fn write_retrial(&mut self, to: &Ledger, Retrial { row, from, children }: &Retrial) {
+    /// A run that is in no one's memory goes on, whatever its end, or waits again.
+    fn write_retrial(&mut self, to: &Rc<Ledger>, Retrial { row, from, children }: &Retrial) {
         self.push(to, |bytes| Record::Retried { from: *from }.append(bytes));
         children.iter().for_each(|child| self.rejoin(to, child));
         let mut row = row.clone();
-        row.state = RunState::Running;
         row.changed_at = self.now.as_nanos();
+        if row.state.is_waiting() {
+            // This batch may admit it.
+            let guest = Guest { ledger: to.clone(), row: row.clone() };
+            self.elsewhere().guests.insert(row.key, guest);
+        }
         self.put(row);
     }
 

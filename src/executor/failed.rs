@@ -17,14 +17,14 @@ impl Executor {
     ///
     /// A child that failed is not started again. One that was asked to end with the run is awaited again; if it has
     /// ended by then, its end is what comes of it (retry that one first). A step that runs at most once does not run again. The
-    /// deadline counts no longer. Whoever was told of the failure (handles, a parent) keeps it;
+    /// deadline counts no longer. One that was cancelled while it waited to begin waits again. Whoever was told of the failure (handles, a parent) keeps it;
     /// [`attach`](Self::attach) waits for the new end.
     ///
     /// # Errors
     ///
     /// If there is no run with this id ([`Error::is_not_found`]), if it has not ended or has completed, if
-    /// its workflow is not registered, if its history is damaged, or if the store failed; if the replay
-    /// parks it, with the reason ([`Error::is_parked`]).
+    /// its workflow is not registered, if another run has its unique key ([`Error::is_taken`]), if its history is
+    /// damaged, or if the store failed; if the replay parks it, with the reason ([`Error::is_parked`]).
     ///
     /// ```
     /// # use dacapo::{Attempt, Ctx, Error, Executor, Result, Workflow};

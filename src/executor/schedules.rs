@@ -12,7 +12,6 @@ use crate::clock::{Now, Timestamp};
 use crate::engine::{Engine, ScheduleInfo};
 use crate::error::Result;
 use crate::schedule::Tick;
-use crate::start::Start;
 use crate::watch::Watch;
 
 impl Executor {
@@ -129,10 +128,9 @@ impl Executor {
     }
 
     fn start_tick(&self, tick: Tick) -> Result<String> {
-        let (id, options) =
-            (tick.run_id(), Start::new().attribute(Tick::ATTRIBUTE, tick.schedule()));
+        let id = tick.run_id();
         admit(&self.shared.engine, format_args!("run {id:?} cannot be started"))?;
-        let (workflow, input) = self.shared.engine.tick_input(tick)?;
+        let (workflow, input, options) = self.shared.engine.tick_start(tick)?;
         self.start_encoded(workflow, &id, options, |_| Ok(input))?;
         Ok(id)
     }

@@ -18,6 +18,7 @@ pub(crate) use rfc3339::rfc3339;
 
 use crate::bytes::Bytes;
 use crate::clock::{Now, Timestamp};
+use crate::queue::Queue;
 use crate::values::Values;
 
 /// When a [schedule](crate::Builder::schedule) has ticks, and what becomes of those that it missed.
@@ -70,6 +71,32 @@ pub enum Overlap {
     Allow,
     /// It is passed over.
     Skip,
+    /// Its run is started into this queue, and waits there as its limits say: with a concurrency of 1 until the
+    /// runs of all ticks before have ended. So do runs that are [triggered](crate::Executor::trigger) or
+    /// [filled in](crate::Executor::backfill).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dacapo::{Ctx, Error, Executor, Limits, Overlap, Queue, Schedule, Workflow};
+    ///
+    /// const SWEEP: Workflow<String, ()> = Workflow::new("sweep");
+    /// const SWEEPS: Queue = Queue::new("sweeps");
+    ///
+    /// let hourly = Schedule::every(Duration::from_secs(3_600)).overlap(Overlap::Queue(SWEEPS));
+    /// let executor = Executor::builder()
+    ///     .workflow(SWEEP, async |ctx: &Ctx, _| {
+    ///         ctx.sleep(Duration::from_secs(7_200)).await;
+    ///         Ok::<_, Error>(())
+    ///     })
+    ///     .queue(SWEEPS, Limits::new().concurrency(1))
+    ///     .schedule("hourly", hourly, SWEEP, |tick| tick.run_id())
+    ///     .in_memory();
+    /// let [_first, second] = [executor.trigger("hourly")?, executor.trigger("hourly")?];
+    /// executor.block_on(executor.attach(SWEEP, &second)?.accepted())?;
+    /// assert_eq!(executor.queue(SWEEPS)?.waiting, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    Queue(Queue),
 }
 
 /// One time that a schedule names: what the input of its run is made of.
@@ -146,6 +173,14 @@ impl Schedule {
     /// Says what becomes of a tick whose forerunner has not ended: both run, if nothing is said.
     pub fn overlap(self, overlap: Overlap) -> Self {
         Self { overlap, ..self }
+    }
+
+    /// The queue that its runs are started into.
+    pub(crate) fn queue(&self) -> Option<Queue> {
+        match self.overlap {
+            Overlap::Queue(queue) => Some(queue),
+            Overlap::Allow | Overlap::Skip => None,
+        }
     }
 
     /// The times, or why there are none.

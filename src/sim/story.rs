@@ -239,9 +239,11 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
 /// Leaves of a replay what the run had delivered. The process may have ended with a commit that a child, which
 /// went on, had no delivery of.
 fn cut(replayed: &mut Lines, trace: &Lines) {
-    let delivered = trace.iter().filter(|line| line.starts_with("deliver ")).count();
-    let next = format!("deliver {delivered}: ");
-    let end = replayed.iter().position(|line| line.starts_with(&next));
+    // Not how many there are: what a retry has voided is passed over.
+    let place =
+        |line: &String| line.strip_prefix("deliver ")?.split_once(':')?.0.parse::<u64>().ok();
+    let last = trace.iter().filter_map(place).max();
+    let end = replayed.iter().position(|line| place(line).is_some_and(|at| Some(at) > last));
     replayed.truncate(end.unwrap_or(replayed.len()));
 }
 

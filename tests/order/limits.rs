@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
-use dacapo::store::MemoryStore;
+use dacapo::store::{Filter, MemoryStore, Store};
 use dacapo::{Builder, Ctx, Error, Executor, Limits, Queue, Result, Start, Workflow};
 
 use super::{Told, most_at_once, order, told};
@@ -129,6 +129,78 @@ fn a_full_partition_is_passed_over() {
     let order = order(&told(&executor, "line").unwrap());
     let place = order.iter().position(|id| id == "bob").unwrap();
     assert!(place <= 1, "{order:?}");
+}
+
+/// Nor wherever the process ends: of those who were there first, no more than one goes before.
+#[test]
+fn nobody_starves() {
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, _| {
+        let queued = |of: &str| Start::new().queue(LINE).partition(of);
+        let start = |id: &str, of: &str| executor.start_with(WORK, id, 1, queued(of));
+        let many: Result<Vec<_>> = (0..6).map(|n| start(&format!("ada-{n}"), "ada")).collect();
+        let few = start("bob", "bob")?;
+        for run in many? {
+            run.await?;
+        }
+        few.await?;
+        let runs = told(executor, "line")?;
+        let bob = runs.iter().find(|run| run.run.id == "bob").expect("it is there");
+        let bob = (bob.submitted, bob.admitted.expect("it has ended").0);
+        let before = runs.iter().filter_map(|run| Some(run.admitted?.0));
+        let before = before.filter(|admitted| (bob.0 + 1..bob.1).contains(admitted)).count();
+        assert!(before <= 1, "{runs:?}");
+        Ok(())
+    });
+    let limits = Limits::new().concurrency(2).per_partition(Limits::new().concurrency(1));
+    check.seeds(0..10).crash_loops().run(|sim| build(sim, limits), |_| {});
+}
+
+/// What a rate counts it counts also when the run is deleted, in each process that follows; and what it counts no
+/// longer leaves nothing in the file.
+#[test]
+fn a_rate_counts_what_was_deleted() {
+    const LONG: Duration = Duration::from_secs(1_000);
+    let (store, clock) = (MemoryStore::new(), VirtualClock::default());
+    let rate = Limits::new().rate(1, LONG);
+    let limits = Limits::new().rate(2, LONG).per_partition(rate);
+    let open = || {
+        let sim = Sim::new(7, clock.clone());
+        sim.apply(build(&sim, limits)).open_with(store.shared()).unwrap()
+    };
+    let queued = |of: &str| Start::new().queue(LINE).partition(of);
+    let executor = open();
+    executor.block_on(async {
+        for id in ["ada", "bob"] {
+            executor.start_with(WORK, id, 1, queued(id)).unwrap().await.unwrap();
+        }
+        executor.delete("ada").await.unwrap();
+        let listed = executor.runs(&Filter::new()).unwrap();
+        assert_eq!(executor.delete_all(&listed).await.unwrap(), 1);
+    });
+    drop(executor);
+    let notes = || {
+        let mut notes = 0;
+        store.notes(b"counted queue ", &mut |_, _| notes += 1).unwrap();
+        notes
+    };
+    let waiting = |executor: &Executor| executor.queue(LINE).unwrap().waiting;
+    for of in ["ada", "bob", "eve"] {
+        let executor = open();
+        let run = executor.start_with(WORK, &format!("next {of}"), 1, queued(of)).unwrap();
+        executor.block_on(run.accepted()).unwrap();
+        executor.block_on(clock.sleep(LONG / 10));
+        assert_eq!(
+            (waiting(&executor), notes()),
+            (["ada", "bob", "eve"].iter().position(|it| *it == of).unwrap() + 1, 1)
+        );
+    }
+    let executor = open();
+    executor.block_on(clock.sleep(LONG));
+    assert_eq!(waiting(&executor), 1, "two within a time");
+    drop(executor);
+    let executor = open();
+    executor.block_on(clock.sleep(LONG));
+    assert_eq!((waiting(&executor), notes()), (0, 0));
 }
 
 /// A later build may have other limits: those that go on are counted against them.

@@ -17,6 +17,7 @@ use dacapo::{Executor, HistoryEvent, Result, RunInfo, Timestamp};
 #[derive(Clone, Debug)]
 struct Told {
     run: RunInfo,
+    submitted: u64,
     /// The number of the commit, and its time.
     admitted: Option<(u64, Timestamp)>,
     ended: Option<u64>,
@@ -30,7 +31,8 @@ fn told(executor: &Executor, queue: &str) -> Result<Vec<Told>> {
             continue;
         }
         let history = executor.history(&run.id, 0..u64::MAX)?;
-        let mut told = Told { run, admitted: None, ended: None };
+        let submitted = history.entries.first().map_or(0, |entry| entry.commit);
+        let mut told = Told { run, submitted, admitted: None, ended: None };
         for entry in history.entries {
             match entry.event {
                 HistoryEvent::Admitted => {

@@ -3,7 +3,8 @@ use std::time::Duration;
 use dacapo::sim::{self, Sim, VirtualClock};
 use dacapo::store::{Filter, MemoryStore, RunState};
 use dacapo::{
-    Attempt, Builder, Channel, Ctx, Error, Executor, Limits, Queue, Result, Start, Workflow,
+    Attempt, Builder, Channel, Ctx, Error, Executor, HistoryEntry, HistoryEvent, Limits, Queue,
+    Result, Retry, Start, Workflow,
 };
 
 use super::{most_at_once, order, told};
@@ -112,6 +113,31 @@ fn smaller_priorities_come_first() {
     assert_eq!(order(&runs), ["run-2", "run-4", "run-1", "run-3", "run-0"]);
 }
 
+/// So they do wherever the process ends: what was paused meanwhile goes on in that order.
+#[test]
+fn priorities_hold_over_restarts() {
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, _| {
+        if executor.attach(WORK, "run-5").is_err() {
+            executor.pause_queue(LINE).await?;
+        }
+        let options = |n: u32| Start::new().queue(LINE).priority(-(n as i32 % 3));
+        let start = |n: u32| executor.start_with(WORK, &format!("run-{n}"), n, options(n));
+        let runs = (0..6).map(start).collect::<Result<Vec<_>>>()?;
+        for run in &runs {
+            run.accepted().await?;
+        }
+        executor.resume_queue(LINE).await?;
+        for run in runs {
+            run.await?;
+        }
+        let order = order(&told(executor, "line")?);
+        assert_eq!(order, ["run-2", "run-5", "run-1", "run-4", "run-0", "run-3"]);
+        Ok(())
+    });
+    let build = |sim: &Sim| build(sim, Limits::new().concurrency(1));
+    check.seeds(0..10).crash_loops().run(build, |_| {});
+}
+
 /// A delay is over before a run begins, also if the process ends meanwhile, and needs no queue.
 #[test]
 fn no_run_begins_before_its_time() {
@@ -186,6 +212,91 @@ fn a_run_that_waits_ends_at_once() {
             assert!(!ends.sim().effects().keys().any(|key| key.starts_with("second")));
         });
     }
+}
+
+/// Nothing interrupts a run by letting it wait: its first step has its first attempt, and no other if its policy
+/// says so, in the commit that follows the admission.
+#[test]
+fn who_has_waited_has_lost_no_attempt() {
+    let one = async |ctx: &Ctx, n: u32| {
+        let body = async move |attempt: Attempt| {
+            assert_eq!(attempt.number(), 1);
+            Ok::<_, Error>(n)
+        };
+        ctx.step_with("once", body).retry(Retry::never()).or_park().await
+    };
+    let builder = Executor::builder().workflow(WORK, one);
+    let executor = builder.queue(LINE, Limits::new().concurrency(1)).in_memory();
+    let queued = |n: u32| Start::new().queue(LINE).delay(MS * (n % 2));
+    let start = |n: u32| executor.start_with(WORK, &n.to_string(), n, queued(n));
+    let runs = (0..6).map(start).collect::<Result<Vec<_>>>().unwrap();
+    for (n, run) in (0..).zip(runs) {
+        assert_eq!(executor.block_on(run).unwrap(), n);
+        let history = executor.history(&n.to_string(), 0..u64::MAX).unwrap().entries;
+        assert_eq!(history.len(), 4, "submission, admission, step, end: {history:?}");
+        assert_eq!(history[2].commit, history[1].commit + 1);
+    }
+}
+
+/// A run that was asked to end while it waited, and is retried, waits again, whatever its deadline was; its code
+/// runs once.
+#[test]
+fn a_run_that_waited_is_retried() {
+    for how in ["cancel", "terminate", "deadline"] {
+        let check = sim::check(MAIN).start("main", ()).client(async move |executor, sim| {
+            let queued = || Start::new().queue(LINE);
+            let first = executor.start_with(HEAR, "first", 1, queued())?;
+            let timeout = if how == "deadline" { 20 * MS } else { 1_000_000 * MS };
+            let second = executor.start_with(WORK, "second", 2, queued().timeout(timeout))?;
+            second.accepted().await?;
+            let history = executor.history("second", 0..u64::MAX)?.entries;
+            let is_retry =
+                |entry: &HistoryEntry| matches!(entry.event, HistoryEvent::Retried { .. });
+            if !history.iter().any(is_retry) {
+                sim.latency().await;
+                let done = match how {
+                    "cancel" => executor.cancel("second").await,
+                    "terminate" => executor.terminate("second").await,
+                    _ => Ok(()),
+                };
+                done.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })?;
+                second.await.map_or_else(cancelled, |_| panic!("its code has run"))?;
+                executor.retry("second")?;
+                sim.latency().await;
+            }
+            let sent = executor.send("first", WORD, 10).key("k").await;
+            sent.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })?;
+            assert_eq!(first.await?, 11);
+            assert_eq!(executor.attach(WORK, "second")?.await?, 2);
+            let runs = told(executor, "line")?;
+            assert_eq!(order(&runs), ["first", "second"], "{runs:?}");
+            assert_eq!(most_at_once(&runs), 1);
+            Ok(())
+        });
+        let build = |sim: &Sim| build(sim, Limits::new().concurrency(1));
+        check.seeds(0..10).crash_loops().run(build, |_| {});
+    }
+}
+
+/// Nor does a retry take a unique key from whoever has it now.
+#[test]
+fn a_retry_does_not_take_a_key() {
+    let sim = Sim::new(7, VirtualClock::default());
+    let executor = sim.apply(build(&sim, Limits::new().concurrency(1))).in_memory();
+    let keyed = || Start::new().queue(LINE).unique("key");
+    for id in ["one", "two"] {
+        let run = executor.start_with(HEAR, id, 1, keyed()).unwrap();
+        executor.block_on(executor.cancel(id)).unwrap();
+        assert!(executor.block_on(run).unwrap_err().is_cancelled());
+    }
+    executor.retry("two").unwrap();
+    let refused = executor.retry("one").unwrap_err();
+    assert!(refused.is_taken());
+    assert_eq!(refused.to_string(), r#"run "one" is not retried: run "two" has its unique key"#);
+    executor.block_on(executor.send("two", WORD, 1)).unwrap();
+    let two = executor.attach(HEAR, "two").unwrap();
+    assert_eq!(executor.block_on(two).unwrap(), 2);
+    executor.retry("one").unwrap();
 }
 
 /// A run that waits may be deleted: whoever waits for it is told, and its id is free.

@@ -1,9 +1,12 @@
 //! Schedules under the simulation: a crash after and before every commit.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use dacapo::sim::{self, Sim};
-use dacapo::{Builder, Cron, Ctx, Error, Executor, Missed, Result, Table, Workflow};
+use dacapo::{
+    Builder, Cron, Ctx, Error, Executor, Limits, Missed, Overlap, Queue, Result, Schedule, Table,
+    Workflow,
+};
 
 const WATCH: Workflow<(), Vec<(String, u32)>> = Workflow::new("watch");
 const SHIFT: Workflow<String, ()> = Workflow::new("shift");
@@ -66,4 +69,84 @@ fn each_tick_has_one_run_wherever_the_process_ends() {
         assert!(seen.iter().all(|(_, times)| *times == 1), "{seen:?}");
     });
     assert!(report.storage_faults > 10, "{report}");
+}
+
+const LINE: Queue = Queue::new("line");
+const MINUTE: Duration = Duration::from_secs(60);
+/// The runs that are under way, and those that have ended, in their order.
+const UNDER_WAY: Table<String, String> = Table::new("under way");
+const DONE: Table<u64, String> = Table::new("done");
+
+/// Takes longer than it is from tick to tick, and must be alone.
+async fn long(ctx: &Ctx, id: String) -> Result<()> {
+    let mine = id.clone();
+    let begin = ctx.transaction("begin", move |tx| {
+        assert_eq!(tx.get(UNDER_WAY, "run"), None, "{mine} is not alone");
+        tx.put(UNDER_WAY, "run", &mine);
+        Ok::<_, Error>(())
+    });
+    begin.await?;
+    ctx.sleep(2 * MINUTE + MINUTE / 2).await;
+    let end = ctx.transaction("end", move |tx| {
+        let done = tx.range(DONE, ..).count() as u64;
+        tx.put(DONE, &done, &id);
+        tx.remove(UNDER_WAY, "run");
+        Ok::<_, Error>(())
+    });
+    end.await
+}
+
+/// Ticks that come while the run of one before goes on wait for it, each in its turn, wherever the process ends.
+#[test]
+fn ticks_wait_in_a_queue_wherever_the_process_ends() {
+    const LOOK: Workflow<(), Vec<String>> = Workflow::new("look");
+    let build = |_: &Sim| {
+        let minutely = Schedule::every(MINUTE).missed(Missed::All(100));
+        Executor::builder()
+            .workflow(SHIFT, long)
+            .workflow(LOOK, async |ctx: &Ctx, ()| {
+                ctx.sleep(12 * MINUTE).await;
+                let done = |(_, id): (u64, String)| id;
+                ctx.transaction("read", move |tx| {
+                    Ok::<_, Error>(tx.range(DONE, ..).map(done).collect())
+                })
+                .await
+            })
+            .queue(LINE, Limits::new().concurrency(1))
+            .schedule("shift", minutely.overlap(Overlap::Queue(LINE)), SHIFT, |tick| tick.run_id())
+    };
+    let check = sim::check(LOOK).start("look", ()).seeds(0..4).crash_loops();
+    let report = check.run(build, |done| {
+        assert!(done.len() >= 3, "{done:?}");
+        assert!(done.is_sorted(), "ids of times in one form are in their order: {done:?}");
+    });
+    assert!(report.crashes > 20, "{report}");
+}
+
+/// A range that is filled by a process that ends at any commit, and again by the next one: each of its ticks has one
+/// run, those that come by themselves meanwhile too.
+#[test]
+fn a_range_is_filled_wherever_the_process_ends() {
+    let hourly = |sim: &Sim| {
+        let sim = sim.clone();
+        Executor::builder()
+            .workflow(WATCH, watch)
+            .workflow(SHIFT, async move |ctx: &Ctx, id: String| shift(ctx, &sim, id).await)
+            .schedule("shift", Cron::new("0 */8 * * *"), SHIFT, |tick| tick.run_id())
+    };
+    let check = sim::check(WATCH).start("watch", ()).client(async |executor, _| {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let range = UNIX_EPOCH + HOUR..UNIX_EPOCH + 25 * HOUR;
+        let ids = executor.backfill("shift", range)?;
+        assert_eq!(ids, [of_hour(8), of_hour(16), of_hour(24)]);
+        for id in ids {
+            executor.attach(SHIFT, &id)?.await?;
+        }
+        Ok(())
+    });
+    let report = check.seeds(0..3).crash_loops().run(hourly, |seen| {
+        assert!(seen.iter().all(|(_, times)| *times == 1), "{seen:?}");
+        assert!([8, 16, 24].iter().all(|hour| seen.contains(&(of_hour(*hour), 1))), "{seen:?}");
+    });
+    assert!(report.crashes > 20, "{report}");
 }

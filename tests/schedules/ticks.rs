@@ -2,9 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use dacapo::sim::VirtualClock;
+use dacapo::sim::{Snapshots, VirtualClock};
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{Cron, Ctx, Error, Executor, Missed, Overlap, Result, Schedule, Timestamp};
+use dacapo::{
+    Clock, Cron, Ctx, Error, Executor, Limits, Missed, Overlap, Queue, Result, Schedule, Timestamp,
+};
 
 use super::{DAY, GO, HOUR, REPORT, build, hours, open, pass, report, second, slow, times};
 
@@ -33,6 +35,34 @@ fn a_night_has_one_tick_when_clocks_are_set() {
         let executor = build(nightly).clock(clock.clone()).in_memory();
         pass(&executor, &clock, 3 * DAY);
         assert_eq!(times(&executor), expected);
+    }
+}
+
+/// The same when the process ends at any commit of these nights.
+#[test]
+fn a_night_has_one_tick_wherever_the_process_ends() {
+    // 2026-03-28T12:00:00Z and 2026-10-24T12:00:00Z
+    for (from, expected) in [
+        (1_774_699_200, ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
+        (1_792_843_200, ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+    ] {
+        let begin = Timestamp::from_nanos(from * 1_000_000_000);
+        let over = begin + 2 * DAY;
+        let go_on = |stored: MemoryStore| {
+            let clock = VirtualClock::new(Timestamp::from_nanos(stored.time()).max(begin));
+            let nightly = Cron::new("30 2 * * *").zone("Europe/Oslo");
+            let snapshots = Snapshots::new(stored);
+            let builder = build(nightly).clock(clock.clone());
+            let executor = builder.open_with(snapshots.clone()).expect("memory");
+            pass(&executor, &clock, over.since(clock.now()));
+            (times(&executor), snapshots.take())
+        };
+        let (whole, snapshots) = go_on(MemoryStore::new());
+        assert_eq!(whole, expected);
+        assert!(snapshots.len() >= 5, "{}", snapshots.len());
+        for stored in snapshots {
+            assert_eq!(go_on(stored).0, expected);
+        }
     }
 }
 
@@ -142,6 +172,48 @@ fn a_tick_whose_forerunner_goes_on() {
     executor.block_on(executor.send(first, GO, ())).expect("it goes on");
     pass(&executor, &clock, 3 * HOUR);
     assert_eq!(times(&executor), hours([1, 4, 5]), "the fourth is parked");
+}
+
+const ONE_AT_A_TIME: Queue = Queue::new("one at a time");
+
+/// Ticks that wait for their forerunners, over restarts: each has its run in its turn. In a build that passes
+/// ticks over, one that waits has not ended.
+#[test]
+fn ticks_that_wait_for_their_forerunners() {
+    let memory = MemoryStore::new();
+    let waiting = |overlap| {
+        Executor::builder()
+            .workflow(REPORT, slow)
+            .queue(ONE_AT_A_TIME, Limits::new().concurrency(1))
+            .schedule("s", Schedule::every(HOUR).overlap(overlap), REPORT, second)
+    };
+    let queue = Overlap::Queue(ONE_AT_A_TIME);
+    let (executor, clock) = open(waiting(queue), memory.shared(), Duration::ZERO);
+    pass(&executor, &clock, 3 * HOUR + HOUR / 2);
+    let counted = |executor: &Executor| executor.queue(ONE_AT_A_TIME).expect("it is defined");
+    assert_eq!((times(&executor), counted(&executor).waiting), (hours(1..=3), 2));
+    let triggered = executor.trigger("s").expect("it is started");
+    executor.backfill("s", UNIX_EPOCH + 3 * HOUR..UNIX_EPOCH + 4 * HOUR).expect("it is there");
+    pass(&executor, &clock, HOUR / 4);
+    assert_eq!(counted(&executor).waiting, 3);
+    drop(executor);
+
+    let (executor, clock) = open(waiting(queue), memory.shared(), Duration::ZERO);
+    let ids = hours(1..=3).into_iter().map(|time| format!("s@{time}")).chain([triggered]);
+    for (ended, id) in ids.enumerate() {
+        assert_eq!(counted(&executor).waiting, 3 - ended);
+        executor.block_on(executor.send(&id, GO, ())).expect("it goes on");
+        let run = executor.attach(REPORT, &id).expect("it is there");
+        executor.block_on(run).expect("it ends in its turn");
+        pass(&executor, &clock, Duration::from_secs(1));
+    }
+    executor.block_on(executor.pause_queue(ONE_AT_A_TIME)).expect("it is defined");
+    pass(&executor, &clock, HOUR);
+    assert_eq!(counted(&executor).waiting, 1);
+    drop(executor);
+    let (executor, clock) = open(waiting(Overlap::Skip), memory.shared(), Duration::ZERO);
+    pass(&executor, &clock, 2 * HOUR);
+    assert_eq!(executor.runs(&Default::default()).expect("it can be read").len(), 5);
 }
 
 /// A run that has the id of a tick is its run.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use dacapo::store::{MemoryStore, Store};
-use dacapo::{Cron, Executor, Schedule, Workflow};
+use dacapo::{Cron, Executor, Limits, Overlap, Queue, Schedule, Workflow};
 
 use super::{HOUR, REPORT, build, error, report, second};
 
@@ -33,6 +33,42 @@ fn a_workflow_that_is_not_registered() {
         error.to_string(),
         r#"the schedule "s": it starts "other", which is not registered: add it with Builder::workflow"#
     );
+}
+
+/// Queues that its runs cannot wait in.
+#[test]
+fn queues_that_cannot_be() {
+    const LINE: Queue = Queue::new("line");
+    let queued = || build(Schedule::every(HOUR).overlap(Overlap::Queue(LINE)));
+    let of_parts = Limits::new().per_partition(Limits::new().concurrency(1));
+    for (builder, why) in [
+        (queued(), "it needs the queue \"line\", which is not defined: add it with Builder::queue"),
+        (
+            queued().queue(LINE, of_parts),
+            "the queue \"line\" has limits for each partition, and runs of schedules are in none: give it \
+             another queue",
+        ),
+    ] {
+        let error = error(builder.open_with(MemoryStore::new())).to_string();
+        assert_eq!(error, format!("the schedule \"s\": {why}"));
+    }
+}
+
+/// Whatever is asked about one that this build does not have.
+#[test]
+fn a_schedule_that_there_is_not() {
+    let executor = build(Schedule::every(HOUR)).in_memory();
+    let now = std::time::SystemTime::now();
+    for error in [
+        executor.trigger("t").map(drop),
+        executor.backfill("t", now - HOUR..now).map(drop),
+        executor.block_on(executor.pause_schedule("t", "enough")),
+        executor.block_on(executor.resume_schedule("t")),
+    ] {
+        let error = error.expect_err("there is none");
+        assert!(error.is_not_found());
+        assert_eq!(error.to_string(), r#"there is no schedule "t": this build has "s""#);
+    }
 }
 
 #[test]

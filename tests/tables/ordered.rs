@@ -219,3 +219,49 @@ fn rows_are_in_the_order_of_their_keys() {
         texts.iter().flat_map(|text| [(text.clone(), -1i8, true), (text.clone(), 1, false)]);
     check(&executor, Table::new("tuples"), pairs.collect());
 }
+
+/// Names that the store has for its own tables, and such as nobody would think of: each is a table of the user, and
+/// the runs are as they were.
+#[test]
+fn names_of_the_store_are_free() {
+    const NAMES: [&str; 10] = [
+        "journal",
+        "unfinished",
+        "ended",
+        "ids",
+        "blocks",
+        "chunks in use",
+        "notes",
+        "shapes",
+        "user",
+        "a\0b",
+    ];
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = directory.join(format!("names-{}.redb", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let open = || Executor::builder().workflow(NAMED, named).open(&path).unwrap();
+    let table = Table::<String, String>::new;
+    let executor = open();
+    let run = executor.start(NAMED, "run", 7).unwrap();
+    let write = executor.write(move |tx| {
+        NAMES.iter().for_each(|name| tx.put(table(name), "key", &name.to_string()));
+        Ok::<_, Error>(())
+    });
+    executor.block_on(write).unwrap();
+    assert_eq!(executor.block_on(run).unwrap(), 7);
+    drop(executor);
+    let executor = open();
+    for name in NAMES {
+        let value = executor.read(|tables| tables.get(table(name), "key")).unwrap();
+        assert_eq!(value.as_deref(), Some(name));
+    }
+    assert_eq!(executor.block_on(executor.attach(NAMED, "run").unwrap()).unwrap(), 7);
+    drop(executor);
+    std::fs::remove_file(path).unwrap();
+}
+
+const NAMED: Workflow<u32, u32> = Workflow::new("named");
+
+async fn named(ctx: &Ctx, n: u32) -> Result<u32> {
+    ctx.step("work", async move || Ok::<_, Error>(n)).await
+}

@@ -128,7 +128,7 @@ impl Engine {
         for group in away.chunks(self.group()) {
             let runs = group.iter().copied();
             self.guard.share_mark(&self.store, guard::Kind::Replay, runs, || {
-                group.iter().try_for_each(|run| self.reload(&self.row_of(*run)?).map(drop))
+                group.iter().try_for_each(|run| self.bring_in_admitted(&self.row_of(*run)?))
             })?;
             self.evict_surplus();
         }

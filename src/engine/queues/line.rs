@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 use dacapo_store::RunKey;
 use slab::Slab;
@@ -13,6 +14,9 @@ use crate::queue::{Limits, Room};
 /// Where a run stands in the order of its partition: by priority, then as it was submitted.
 pub(super) type Turn = (i32, RunKey);
 
+/// A run that waits, behind the number of its partition.
+pub(super) type Waits = (u32, Turn);
+
 /// Of one name. What it knows follows from the rows of its runs.
 #[derive(Default)]
 pub(super) struct Line {
@@ -21,8 +25,7 @@ pub(super) struct Line {
     /// Nothing is admitted until somebody says so.
     pub(super) is_paused: bool,
     all: Usage,
-    /// What waits, by the number of its partition.
-    waiting: BTreeSet<(u32, Turn)>,
+    waiting: BTreeSet<Waits>,
     /// The runs that go on, with their partitions; none if that is not limited.
     running: BTreeMap<RunKey, u32>,
     /// Those of which something waits or is counted.
@@ -160,6 +163,18 @@ impl Line {
         if self.waiting.insert((part, turn)) {
             self.parts[part as usize].waiting += 1;
             self.look_again(part);
+        }
+    }
+
+    /// These wait, and no others.
+    pub(super) fn settle(&mut self, waiting: Vec<Waits>) {
+        for (part, _) in &waiting {
+            self.parts[*part as usize].waiting += 1;
+        }
+        self.waiting = waiting.into_iter().collect();
+        let parts: Vec<_> = self.parts.iter().map(|(part, _)| part).collect();
+        for part in parts {
+            self.renew_head(u32::try_from(part).expect("it was given out as one"));
         }
     }
 

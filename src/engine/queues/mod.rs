@@ -3,12 +3,15 @@
 
 mod admission;
 mod child;
+mod found;
+mod gone;
 mod line;
 mod paused;
 mod resubmission;
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
@@ -18,8 +21,10 @@ use super::Engine;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::queue::Limits;
-use crate::record::{Number, Place};
+use crate::record::{Number, Options, Place};
 use crate::timer::{RunTimer, Timers};
+pub(super) use found::Found;
+use gone::Gone;
 use line::Line;
 use paused::Paused;
 
@@ -30,6 +35,8 @@ pub(crate) struct Queues {
     /// Whether there is any.
     is_used: Cell<bool>,
     unsaved: RefCell<Vec<Paused>>,
+    /// What is counted of runs that were deleted, by queue.
+    gone: RefCell<BTreeMap<String, Gone>>,
 }
 
 #[derive(Default)]
@@ -66,16 +73,12 @@ impl Queues {
         self.is_used.get()
     }
 
-    /// A row is about to be written, or was found.
+    /// A row is about to be written, or was found of a run that is not admitted next.
     fn note(&self, row: &RunRow, place: &Queued, has_code: bool, timers: &Timers) {
         self.is_used.set(true);
         let (all, now) = (&mut *self.all.borrow_mut(), timers.now());
         let number = all.line(&place.name);
-        let deadline = row.deadline.map(|at| RunTimer {
-            deadline: Timestamp::from_nanos(at),
-            run: row.key,
-            number: Number::DEADLINE,
-        });
+        let deadline = deadline_of(row);
         if all.leave(number, row.key, place, now)
             && let Some(deadline) = &deadline
         {
@@ -203,6 +206,16 @@ impl Queues {
     }
 }
 
+/// When a run is asked to end that waits until then.
+fn deadline_of(row: &RunRow) -> Option<RunTimer> {
+    let timer = |at| RunTimer {
+        deadline: Timestamp::from_nanos(at),
+        run: row.key,
+        number: Number::DEADLINE,
+    };
+    row.deadline.map(timer)
+}
+
 impl All {
     /// The number of a queue.
     fn line(&mut self, name: &str) -> u32 {
@@ -257,7 +270,7 @@ impl All {
 }
 
 impl Engine {
-    /// A row is about to be written, or was found.
+    /// A row is about to be written.
     pub(super) fn note_row(&self, row: &RunRow) {
         if let Some(place) = &row.queue {
             let has_code = self.registry.find(&row.workflow).is_some();
@@ -270,19 +283,14 @@ impl Engine {
         self.queues.forget(row, &self.world.timers);
     }
 
-    /// Learns from the rows what waits, what goes on and what was admitted; those that go on are noted by who
-    /// takes them up.
+    /// Learns which queues are paused, and which admissions are counted; what waits and what goes on is
+    /// [found](Self::find_row) by who takes it up.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
     pub(super) fn look_through_queues(&self) -> Result<()> {
         self.recall_pauses()?;
-        const STATES: [RunState; 3] = [RunState::Queued, RunState::Delayed, RunState::Parked];
-        let store = self.store.borrow();
-        let waiting = Filter::new().states(&STATES);
-        let looked = store.scan(&waiting, &mut |row| self.note_row(&row));
-        looked.map_err(|error| Error::store(&error))?;
         let looks_back = {
             let all = self.queues.all.borrow();
             all.lines.iter().filter_map(|line| line.limits()?.looks_back()).max()
@@ -290,7 +298,7 @@ impl Engine {
         if let Some(looks_back) = looks_back {
             let since = self.world.timers.now().minus(looks_back);
             let admitted = Filter::new().changed(since.as_nanos()..);
-            let looked = store.scan(&admitted, &mut |row| {
+            let looked = self.store.borrow().scan(&admitted, &mut |row| {
                 if let Some(place) = &row.queue
                     && let Some(at) = place.admitted_at
                 {
@@ -298,6 +306,7 @@ impl Engine {
                 }
             });
             looked.map_err(|error| Error::store(&error))?;
+            self.recall_gone()?;
         }
         Ok(())
     }
@@ -337,6 +346,28 @@ impl Engine {
         match self.ledgers.resident(run) {
             Some(run) => Ok(Some(run.row())),
             None => self.row(run),
+        }
+    }
+
+    /// Whether a run that has ended may go on with its unique key.
+    ///
+    /// # Errors
+    ///
+    /// If another one has it.
+    pub(super) fn check_key(&self, row: &RunRow) -> Result<()> {
+        let Some(place) = Options::of_row(row).place else { return Ok(()) };
+        if place.is_debounced && !row.state.is_waiting() {
+            return Ok(());
+        }
+        match self.holder(&place)?.filter(|holder| holder.key != row.key) {
+            None => Ok(()),
+            Some(holder) => {
+                let message = format_args!(
+                    "run {:?} is not retried: run {:?} has its unique key",
+                    row.id, holder.id
+                );
+                Err(Error::of(Kind::Taken, message))
+            }
         }
     }
 

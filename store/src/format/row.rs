@@ -11,6 +11,7 @@
 //! history alone (each of them has a checksum); fewer of them than there were are noticed.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::varint::{put, put_bytes, put_delta, take, take_bytes, take_delta};
@@ -126,6 +127,30 @@ pub(crate) struct Lent<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// A place in a queue as it lies there.
+struct LentQueue<'a> {
+    name: &'a str,
+    priority: i32,
+    eligible_at: u64,
+    partition: Option<&'a str>,
+    unique: Option<&'a str>,
+    admitted_at: Option<u64>,
+    is_debounced: bool,
+}
+
+impl LentQueue<'_> {
+    fn to_queue(&self) -> Queued {
+        let mut queue = Queued::new(self.name);
+        queue.priority = self.priority;
+        queue.eligible_at = self.eligible_at;
+        queue.partition = self.partition.map(String::from);
+        queue.unique = self.unique.map(String::from);
+        queue.admitted_at = self.admitted_at;
+        queue.is_debounced = self.is_debounced;
+        queue
+    }
+}
+
 /// Takes a row off the front, and checks all of it.
 pub(crate) fn take_row<'a>(bytes: &mut &'a [u8]) -> Option<Lent<'a>> {
     let all = *bytes;
@@ -172,7 +197,7 @@ pub(crate) fn take_row<'a>(bytes: &mut &'a [u8]) -> Option<Lent<'a>> {
     }
     if has(QUEUE) {
         let before = *bytes;
-        decode_queue(bytes, started_at)?;
+        take_queue(bytes, started_at)?;
         row.queue = taken(before, bytes);
     }
     if has(NOTE) {
@@ -213,8 +238,8 @@ impl Lent<'_> {
             take_attributes(&mut { self.attributes }, attribute).expect(READ);
         }
         if !self.queue.is_empty() {
-            let queue = decode_queue(&mut { self.queue }, self.started_at).expect(READ);
-            row.queue = Some(Box::new(queue));
+            let queue = take_queue(&mut { self.queue }, self.started_at).expect(READ);
+            row.queue = Some(Box::new(queue.to_queue()));
         }
         row.note = self.note.to_vec();
         row
@@ -228,23 +253,24 @@ fn take_attributes(bytes: &mut &[u8], mut visit: impl FnMut(&str, &str)) -> Opti
     Some(())
 }
 
-fn decode_queue(bytes: &mut &[u8], started_at: u64) -> Option<Queued> {
+fn take_queue<'a>(bytes: &mut &'a [u8], started_at: u64) -> Option<LentQueue<'a>> {
     let (&has, rest) = bytes.split_first()?;
     *bytes = rest;
-    let mut queue = Queued::new(take_text(bytes)?);
-    queue.priority = i32::try_from(take_delta(bytes, 0)? as i64).ok()?;
-    queue.eligible_at = take_delta(bytes, started_at)?;
-    if has & PARTITION != 0 {
-        queue.partition = Some(take_text(bytes)?.into());
-    }
-    if has & UNIQUE != 0 {
-        queue.unique = Some(take_text(bytes)?.into());
-    }
-    queue.is_debounced = has & DEBOUNCED != 0;
-    if has & ADMITTED != 0 {
-        queue.admitted_at = Some(take_delta(bytes, queue.eligible_at)?);
-    }
-    Some(queue)
+    let has = |flag: u8| has & flag != 0;
+    let name = take_text(bytes)?;
+    let priority = i32::try_from(take_delta(bytes, 0)? as i64).ok()?;
+    let eligible_at = take_delta(bytes, started_at)?;
+    let mut text = |flag: u8| match has(flag) {
+        true => take_text(bytes).map(Some),
+        false => Some(None),
+    };
+    let (partition, unique) = (text(PARTITION)?, text(UNIQUE)?);
+    let admitted_at = match has(ADMITTED) {
+        true => Some(take_delta(bytes, eligible_at)?),
+        false => None,
+    };
+    let is_debounced = has(DEBOUNCED);
+    Some(LentQueue { name, priority, eligible_at, partition, unique, admitted_at, is_debounced })
 }
 
 fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
