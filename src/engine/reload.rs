@@ -138,10 +138,8 @@ impl Engine {
             Some(place) if place.name.is_empty() => RunState::Delayed,
             Some(_) => RunState::Queued,
         };
-        if waits {
-            // Its deadline counts no longer.
-            row.deadline = None;
-        }
+        // It counts no longer.
+        row.deadline = None;
         self.check_key(&row)?;
         let retrial = Retrial { row: row.clone(), from, children };
         let draft = ledger.draft(What::Retry(Box::new(retrial)));

@@ -57,6 +57,8 @@ impl Instance {
             submitted.input.set(Some(input.clone().into_owned()));
         }
         submitted.waits.set(options.waits().or(Some(RunState::Delayed)));
+        // One that counts no longer is not among them.
+        submitted.ignores_deadline.set(false);
         submitted.options.replace(options.clone());
     }
 
@@ -174,6 +176,7 @@ impl Submitted {
         row.pass = self.pass;
         row.link = self.link.get().map(Link::in_row);
         self.options.borrow().complete(row);
+        row.deadline = row.deadline.filter(|_| !self.ignores_deadline.get());
         if let Some(place) = &mut row.queue {
             place.admitted_at = self.admitted_at.get().map(Timestamp::as_nanos);
         }

@@ -21,6 +21,8 @@ pub(crate) struct Decoder<'a> {
     /// Whether they publish and are asked, too, and the world is as bad as it can be. The corpus has
     /// worlds from before there was any of that.
     pub(super) is_full: bool,
+    /// Whether runs may have to wait before they begin.
+    pub(super) has_queues: bool,
 }
 
 /// What surrounds a part.
@@ -35,7 +37,7 @@ pub(super) struct Place {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, sites: 0, foreign: false, talks: None, is_full: false }
+        Self { bytes, sites: 0, foreign: false, talks: None, is_full: false, has_queues: false }
     }
 
     /// The seed of what is not in the program.

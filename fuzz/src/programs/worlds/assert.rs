@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dacapo::store::{RunKey, RunState};
 
 use super::super::talk::{CHANNELS, KEYED, OF_A_RUN};
+use super::queues::{self, Exempt};
 use super::records::{
     Asked, Cause, Entry, FailureKind, Mark, Note, Number, Outcome, Record, Run, Submission,
     readable,
@@ -15,14 +16,15 @@ pub(super) type Checked = Result<(), String>;
 
 /// What is known of a file beside what it holds.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Known {
+pub(super) struct Known<'a> {
     /// Something was deleted, with its half of what it did.
     pub(super) has_forgotten: bool,
     /// Nothing is under way.
     pub(super) is_quiet: bool,
+    pub(super) exempt: Option<&'a Exempt>,
 }
 
-pub(super) fn check(runs: &[Run], known: Known) -> Checked {
+pub(super) fn check(runs: &[Run], known: Known<'_>) -> Checked {
     for run in runs {
         let checked = check_history(run).and_then(|()| check_row(run));
         checked.map_err(|why| shown(run, &why))?;
@@ -44,6 +46,7 @@ pub(super) fn check(runs: &[Run], known: Known) -> Checked {
                 .map_err(|why| format!("{}\n{}", shown(before, ""), shown(run, &why)))?;
         }
     }
+    queues::check(runs, known)?;
     check_messages(runs, &by_id, known)
 }
 
@@ -56,11 +59,12 @@ pub(super) fn shown(run: &Run, why: &str) -> String {
     let lines: Vec<_> = run.entries.iter().enumerate().map(line).collect();
     let row = &run.row;
     format!(
-        "run {:?} (key {:?}, pass {}, {:?}, link {:?}, wakes at {:?}, {}): {why}\n{}",
+        "run {:?} (key {:?}, pass {}, {:?}, {:?}, link {:?}, wakes at {:?}, {}): {why}\n{}",
         row.id,
         row.key,
         row.pass,
         row.state,
+        row.queue,
         row.link,
         row.wake_at,
         row.workflow,
@@ -89,8 +93,11 @@ pub(super) fn check_parked(run: &Run, place: usize) -> Checked {
 }
 
 /// Where a record stands in its commit.
-fn part(record: &Record, before: Option<&Record>) -> u32 {
+fn part(run: &Run, record: &Record, before: Option<&Record>) -> u32 {
     match record {
+        // What waited is admitted last.
+        Record::Admitted { .. } if run.is_placed() => 5,
+        Record::Finished { .. } if run.has_not_begun() => 4,
         Record::Started { .. } | Record::Submitted(_) | Record::Admitted { .. } => 0,
         Record::OperationNoted { .. }
         | Record::Marked { .. }
@@ -112,8 +119,11 @@ fn part(record: &Record, before: Option<&Record>) -> u32 {
         | Record::MessageSkipped { .. }
         | Record::CancelRequested { .. } => 4,
         // The ends of children may follow that the run waits for again.
-        Record::Retried { .. } => 4,
-        Record::Void(record) => part(record, None),
+        Record::Retried { .. } | Record::Resubmitted(_) => 4,
+        Record::Forked { .. } | Record::Moved { .. } => unreachable!("no world has copies"),
+        // It may have ended before it began.
+        Record::Void(record) if run.is_placed() && matches!(**record, Record::Finished { .. }) => 4,
+        Record::Void(record) => part(run, record, None),
     }
 }
 
@@ -122,6 +132,7 @@ fn check_history(run: &Run) -> Checked {
     match (&entries[..], run.row.state) {
         ([], _) => return Err("it has no history".into()),
         ([first, ..], _) if matches!(first.record, Record::Started { .. }) => {}
+        _ if run.is_placed() => queues::check_beginning(run)?,
         ([first, next, ..], _)
             if matches!(first.record, Record::Submitted(_))
                 && matches!(next.record, Record::Admitted { .. })
@@ -135,7 +146,7 @@ fn check_history(run: &Run) -> Checked {
         if matches!(one.record, Record::Finished { .. } | Record::Again) {
             return Err("it goes on behind its end".into());
         }
-        let parts = (part(&one.record, None), part(&next.record, Some(&one.record)));
+        let parts = (part(run, &one.record, None), part(run, &next.record, Some(&one.record)));
         if one.commit == next.commit && parts.0 > parts.1 && !is_end_of(one, next) {
             return Err(format!("{:?} stands behind {:?}", next.record, one.record));
         }
@@ -150,7 +161,10 @@ fn check_history(run: &Run) -> Checked {
             };
             run.row.state == state
         }
-        _ => matches!(run.row.state, RunState::Running | RunState::Parked),
+        _ => {
+            let waits = queues::is_waiting(run.row.state);
+            waits || matches!(run.row.state, RunState::Running | RunState::Parked)
+        }
     };
     if !ends {
         return Err("its row and its history do not end alike".into());
@@ -307,10 +321,13 @@ fn key(record: &Record) -> Option<(&str, &str)> {
 fn check_row(run: &Run) -> Checked {
     let row = &run.row;
     let (pass, deadline) = match run.submission() {
-        Some(submission) => (submission.pass, submission.deadline),
+        Some(submission) => (submission.pass, run.deadline()),
         None => (1, None),
     };
-    if (row.pass, row.deadline) != (pass, deadline) {
+    // Of one that ended at once when it was retried the row may say what it said.
+    let says_more = row.state.has_ended() && deadline.is_none();
+    let is_same = row.deadline == deadline || says_more;
+    if row.pass != pass || !is_same {
         return Err(format!("its row says {} and {:?}", row.pass, row.deadline));
     }
     let has_ended = row.state.has_ended() || row.state == RunState::Continued;
@@ -357,7 +374,7 @@ fn awaited(run: &Run) -> BTreeMap<Number, &str> {
 }
 
 /// A run that has not ended waits for children that have not ended, and know it.
-fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known) -> Checked {
+fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> Checked {
     let may_have_ended = run.row.state == RunState::Running && !known.is_quiet;
     let has_ended = run.row.state.has_ended() || run.row.state == RunState::Continued;
     if may_have_ended || has_ended {
@@ -388,21 +405,30 @@ fn check_passes(before: &Run, next: &Run) -> Checked {
         return Err("it is not the next pass".into());
     }
     let (deadline, link) = match before.submission() {
-        Some(submission) => (submission.deadline, submission.link),
+        Some(submission) => (before.deadline(), submission.link),
         None => (None, None),
     };
-    let deadline = deadline.filter(|_| !before.is_retried());
-    if submission.deadline != deadline || submission.link.is_some() && submission.link != link {
+    if submission.options.deadline != deadline
+        || submission.link.is_some() && submission.link != link
+    {
         return Err("it has another deadline or link".into());
     }
     let first: Vec<_> =
         next.entries.iter().take_while(|entry| entry.commit == start.commit).collect();
-    let cause = |entry: &&Entry| match entry.record {
-        Record::CancelRequested { cause } => Some(cause),
+    let cause = |entry: &&Entry| match &entry.record {
+        Record::CancelRequested { cause } => Some(*cause),
         _ => None,
     };
+    // A retry may have taken it back since.
+    let over = |entry: &&Entry| match &entry.record {
+        Record::Void(record) => match **record {
+            Record::CancelRequested { cause } => Some(cause),
+            _ => None,
+        },
+        _ => cause(entry),
+    };
     let asked = before.entries.iter().find_map(|entry| cause(&entry));
-    if asked.is_some() && asked != first.iter().find_map(cause) {
+    if asked.is_some() && asked != first.iter().find_map(over) {
         return Err("the request to end did not go over".into());
     }
     let old = carried(before.submission())
@@ -492,7 +518,7 @@ fn carried(submission: Option<&Submission>) -> impl Iterator<Item = (&str, &str)
 }
 
 /// Both halves of a message between runs are one commit.
-fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known) -> Checked {
+fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> Checked {
     if known.has_forgotten {
         return Ok(());
     }
@@ -558,6 +584,7 @@ fn is_post(record: &Record) -> bool {
         Record::MessageArrived { .. }
         | Record::CancelRequested { .. }
         | Record::MessageSkipped { .. }
+        | Record::Resubmitted(_)
         | Record::Finished { was_dropped: true, .. }
         | Record::OperationEnded { asked: Asked::Child { .. }, .. } => true,
         Record::Started { .. }
@@ -570,6 +597,8 @@ fn is_post(record: &Record) -> bool {
         | Record::Reported { .. }
         | Record::Again
         | Record::Retried { .. }
+        | Record::Forked { .. }
+        | Record::Moved { .. }
         | Record::Void(_) => false,
     }
 }

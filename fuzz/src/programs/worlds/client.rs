@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use dacapo::{Error, Start};
+use dacapo::{Debounce, Error, Handle, Start};
 use futures::FutureExt;
 
 use super::super::decode::Decoder;
+use super::super::live::Output;
 use super::super::talk::{
     CHANNELS, GARBAGE, GARBLED, GARBLED_QUESTION, IDS, INBOXES, KEYED, QUESTION, QUESTIONS, TOPICS,
     WORKFLOWS,
 };
 use super::life::Process;
+use super::queues::{Place, QUEUES};
 use super::told::{Asker, Follower, series};
 
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,18 @@ pub(super) enum Action {
         id: usize,
         workflow: usize,
         deadline_ms: Option<u64>,
+        place: Option<Place>,
+    },
+    /// What waits is to wait somewhere else.
+    Requeue(Id, Place),
+    PauseQueue(usize),
+    ResumeQueue(usize),
+    DrainQueue(usize),
+    /// A call that replaces the input of the one before, if that has not begun.
+    Debounce {
+        workflow: usize,
+        key: u8,
+        at_most_ms: u64,
     },
     Send {
         to: Id,
@@ -86,6 +100,9 @@ impl Id {
 
 impl Decoder<'_> {
     pub(super) fn action(&mut self) -> Action {
+        if self.has_queues && self.below(5) == 0 {
+            return self.arrange();
+        }
         if self.is_full && self.below(3) == 0 {
             return self.ask_or_look();
         }
@@ -107,6 +124,22 @@ impl Decoder<'_> {
             29 => Action::Mend,
             30 => Action::Verify(self.id()),
             _ => Action::Sleep(100_000),
+        }
+    }
+
+    fn arrange(&mut self) -> Action {
+        let queue = usize::from(self.below(QUEUES.len() as u8));
+        let (id, place) = (self.id(), self.place());
+        match (self.below(8), place) {
+            (0 | 1, Some(place)) => Action::Requeue(id, place),
+            (0..=2, _) => Action::PauseQueue(queue),
+            (3 | 4, _) => Action::ResumeQueue(queue),
+            (5, _) => Action::DrainQueue(queue),
+            _ => Action::Debounce {
+                workflow: usize::from(self.below(4)),
+                key: self.below(2),
+                at_most_ms: [20, 1_000][usize::from(self.below(2))],
+            },
         }
     }
 
@@ -133,7 +166,8 @@ impl Decoder<'_> {
             any @ 0..4 => usize::from(any),
             _ => [0, 0, 1, 1, 2, 3][id],
         };
-        Action::Start { id, workflow, deadline_ms: deadlines[usize::from(self.below(10))] }
+        let deadline_ms = deadlines[usize::from(self.below(10))];
+        Action::Start { id, workflow, deadline_ms, place: self.place() }
     }
 
     fn id(&mut self) -> Id {
@@ -155,8 +189,31 @@ impl Process<'_> {
     async fn one(&self, action: Action) {
         match action {
             Action::Sleep(millis) => self.sleep(millis).await,
-            Action::Start { id, workflow, deadline_ms } => {
-                self.start(id, workflow, deadline_ms).await;
+            Action::Start { id, workflow, deadline_ms, place } => {
+                self.start(id, workflow, deadline_ms, place).await;
+            }
+            Action::Requeue(id, place) => {
+                let told = self.executor.requeue(&id.text(), place.add(Start::new())).await;
+                self.look_at(told);
+            }
+            Action::PauseQueue(queue) => {
+                let told = self.executor.pause_queue(QUEUES[queue]).await;
+                self.look_at(told);
+            }
+            Action::ResumeQueue(queue) => {
+                let told = self.executor.resume_queue(QUEUES[queue]).await;
+                self.look_at(told);
+            }
+            Action::DrainQueue(queue) => {
+                let told = self.executor.drain_queue(QUEUES[queue]).await;
+                self.look_at(told.map(drop));
+            }
+            Action::Debounce { workflow, key, at_most_ms } => {
+                let wait = Debounce::new(Duration::from_millis(10));
+                let wait = wait.at_most(Duration::from_millis(at_most_ms));
+                let (workflow, x) = (WORKFLOWS[workflow], self.next());
+                let key = format!("{}-{key}", workflow.name());
+                self.started(self.executor.debounce(workflow, &key, wait, x)).await;
             }
             Action::Send { to, channel, key } => self.send(to, channel, key).await,
             Action::SendTwice { to, key } => {
@@ -183,6 +240,7 @@ impl Process<'_> {
                 self.look_at(told);
             }
             Action::Resume(id) => {
+                self.left.borrow_mut().exempt.runs.insert(id.text());
                 let told = self.executor.resume(&id.text());
                 self.look_at(told);
             }
@@ -190,7 +248,10 @@ impl Process<'_> {
                 let id = id.text();
                 let told = self.executor.retry(&id);
                 // Whatever it was told, it may be taken up, and end anew.
-                self.left.borrow_mut().retried.insert(id);
+                let mut left = self.left.borrow_mut();
+                left.exempt.runs.insert(id.clone());
+                left.retried.insert(id);
+                drop(left);
                 self.look_at(told);
             }
             Action::Wake => {
@@ -226,6 +287,7 @@ impl Process<'_> {
             }
             Action::ResumeSkipping => {
                 for run in self.executor.parked().unwrap_or_default() {
+                    self.left.borrow_mut().exempt.runs.insert(run.id.clone());
                     let told = self.executor.resume_skipping(&run.id);
                     self.look_at(told);
                 }
@@ -279,20 +341,36 @@ impl Process<'_> {
         self.sim.clock().sleep(Duration::from_millis(millis)).await;
     }
 
-    async fn start(&self, id: usize, workflow: usize, deadline_ms: Option<u64>) {
+    async fn start(
+        &self,
+        id: usize,
+        workflow: usize,
+        deadline_ms: Option<u64>,
+        place: Option<Place>,
+    ) {
         let options = match deadline_ms {
             Some(millis) => Start::new().timeout(Duration::from_millis(millis)),
             None => Start::new(),
         };
+        let options = match place {
+            Some(place) => place.add(options),
+            None => options,
+        };
         let x = self.world.seed;
-        match self.executor.start_with(WORKFLOWS[workflow], IDS[id], x, options) {
+        self.started(self.executor.start_with(WORKFLOWS[workflow], IDS[id], x, options)).await;
+    }
+
+    async fn started(&self, started: Result<Handle<Output>, Error>) {
+        match started {
             Ok(mut run) => {
+                // One with its key may have another id.
+                let id = run.id().to_owned();
                 // Some wait for it to be accepted, and all are told of its end.
                 if self.next().is_multiple_of(2) && run.accepted().await.is_ok() {
-                    self.left.borrow_mut().accepted.insert(IDS[id].into());
+                    self.left.borrow_mut().accepted.insert(id.clone());
                 }
                 let _ = (&mut run).now_or_never();
-                self.handles.borrow_mut().push((IDS[id].into(), run));
+                self.handles.borrow_mut().push((id, run));
             }
             Err(error) => self.look_at(Err(error)),
         }
@@ -329,6 +407,8 @@ impl Process<'_> {
                 "has not ended",
                 "nothing to retry",
                 "has not failed",
+                "has begun",
+                "another one has the unique key",
             ]
             .iter()
             .any(|known| message.contains(known));

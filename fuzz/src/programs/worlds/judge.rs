@@ -85,11 +85,7 @@ impl World {
         if !program.kind.has_reference() {
             return Ok(None);
         }
-        let input = match &run.entries[0].record {
-            Record::Started { input, .. } => input,
-            Record::Submitted(submission) => &submission.input,
-            _ => return Err("it does not begin".into()),
-        };
+        let input = run.input().ok_or("it does not begin")?;
         let x = run.shapes.decode(input).map_err(|why| why.to_string())?;
         let mut history = Vec::new();
         for (place, entry) in run.entries.iter().enumerate() {
@@ -140,7 +136,7 @@ fn judge_end(run: &Run, stand: &Stand, is_quiet: bool) -> Result<(), String> {
 /// then.
 fn judge_row(run: &Run, stand: &Stand) -> Result<(), String> {
     let Some(wake_at) = run.row.wake_at else { return Ok(()) };
-    let deadline = run.row.deadline.filter(|_| !stand.is_asked && !run.is_retried());
+    let deadline = run.row.deadline.filter(|_| !stand.is_asked);
     let first = stand.first_deadline.into_iter().chain(deadline).min().unwrap_or(u64::MAX);
     // For one that has many operations nobody looks which is the first: the next open replays it.
     let is_right = [first, 0].contains(&wake_at);
@@ -263,6 +259,9 @@ fn news(shapes: &Shapes, place: usize, record: &Record) -> Result<News, String> 
         | Record::Finished { .. }
         | Record::Marked { .. }
         | Record::Again
+        | Record::Resubmitted(_)
+        | Record::Forked { .. }
+        | Record::Moved { .. }
         | Record::Retried { .. } => News::Nothing,
         Record::Void(_) => News::Void,
     })

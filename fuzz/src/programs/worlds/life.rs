@@ -18,6 +18,7 @@ use super::super::reference::split_mix;
 use super::super::shaped::set_build;
 use super::super::talk::{Outside, WORKFLOWS};
 use super::assert::{Known, check};
+use super::queues::{self, Exempt};
 use super::records::{Record, Run, runs};
 use super::storage::{Kept, Storage};
 use super::told::{Asker, Follower};
@@ -35,6 +36,7 @@ pub(super) struct Left {
     delivered: BTreeMap<String, (String, usize)>,
     /// The runs that were taken up after they had failed: somebody may have been told of that.
     pub(super) retried: BTreeSet<String>,
+    pub(super) exempt: Exempt,
     numbers: u64,
     has_forgotten: bool,
 }
@@ -107,6 +109,9 @@ fn open(
             builder = add(builder, (index, program), &sim, outside);
         }
     }
+    if world.has_queues {
+        builder = queues::add(builder);
+    }
     builder = builder.clock(Impatient(clock)).observer(recorder.clone());
     if let Some(residents) = life.and_then(|life| life.resident_max) {
         builder = builder.resident_max(residents);
@@ -140,6 +145,8 @@ pub(super) fn live(
         Err(error) => return Err(Wrong::Lost(format!("opened: {error:?}"))),
     };
     let had_forgotten = left.has_forgotten;
+    left.exempt.missing = life.missing.map(queues::workflow);
+    left.exempt.workflows.extend(left.exempt.missing);
     let process = Process {
         world,
         executor,
@@ -161,14 +168,14 @@ pub(super) fn live(
     report.cut += u64::from(life.commit_bytes.is_some());
     // What was wrong in the file is said first: the rest may follow from it.
     let commits = process.storage.take();
-    check_commits(&commits, Known { has_forgotten, is_quiet: false })?;
+    process.check(|known| check_commits(&commits, known))?;
     driven.map_err(|why| Wrong::Lost(format!("{why}\n{}", process.shown())))?;
     let (kept, has_failed) = process.storage.end(life);
     report.storage_faults += u64::from(has_failed);
     let lost = |why: String| Wrong::Lost(format!("{why}\n{}", process.shown()));
     let now = kept.copy().map_err(|error| lost(error.to_string()))?;
     let all = runs(&*now).map_err(Wrong::Lost)?;
-    check(&all, Known { has_forgotten, is_quiet: false }).map_err(Wrong::Lost)?;
+    process.check(|known| check(&all, known)).map_err(Wrong::Lost)?;
     process.check_left(&all)?;
     process.check_told(&all, life, report).map_err(lost)?;
     process.note_delivered(&all);
@@ -187,6 +194,12 @@ impl Process<'_> {
 
     pub(super) fn note_wrong(&self, what: String) {
         self.wrong.borrow_mut().get_or_insert(what);
+    }
+
+    /// Has files checked, with what is known beside them.
+    fn check<T>(&self, check: impl FnOnce(Known<'_>) -> T) -> T {
+        let (has_forgotten, left) = (self.has_forgotten.get(), self.left.borrow());
+        check(Known { has_forgotten, is_quiet: false, exempt: Some(&left.exempt) })
     }
 
     fn drive(&self, life: &Life, is_last: bool, report: &mut Report) -> Result<(), String> {
@@ -252,17 +265,18 @@ impl Process<'_> {
 
     /// Nothing happens any more: each run has had delivered all that its history holds.
     fn check_quiet(&self, life: &Life) -> Result<(), String> {
-        let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
         let runs = self.runs()?;
-        check(&runs, known)?;
-        for run in runs.iter().filter(|run| run.row.state == RunState::Running) {
+        self.left.borrow_mut().exempt.paused = queues::paused(&self.executor);
+        self.check(|known| check(&runs, Known { is_quiet: true, ..known }))?;
+        let goes_on = |state| state == RunState::Running || queues::is_waiting(state);
+        for run in runs.iter().filter(|run| goes_on(run.row.state)) {
             let is_missing =
                 life.missing.is_some_and(|missing| run.row.workflow == WORKFLOWS[missing].name());
             let is_asked = run
                 .entries
                 .iter()
                 .any(|entry| matches!(entry.record, Record::CancelRequested { .. }));
-            let waits = run.row.deadline.is_some() && !run.is_retried();
+            let waits = run.row.deadline.is_some();
             if waits && !is_asked && !is_missing {
                 return Err(super::assert::shown(run, "its deadline has passed"));
             }
@@ -273,7 +287,9 @@ impl Process<'_> {
     /// All runs are asked to end, and terminated if they do not.
     async fn end_all(&self) -> Result<(), String> {
         let unended = || -> Result<Vec<String>, String> {
-            let states = Filter::new().states(&[RunState::Running, RunState::Parked]);
+            let unended =
+                [RunState::Running, RunState::Parked, RunState::Queued, RunState::Delayed];
+            let states = Filter::new().states(&unended);
             let runs = self.executor.runs(&states).map_err(|error| error.to_string())?;
             Ok(runs.into_iter().map(|run| run.id).collect())
         };
@@ -324,8 +340,8 @@ impl Process<'_> {
     }
 
     fn check_ended(&self) -> Result<(), String> {
-        let known = Known { has_forgotten: self.has_forgotten.get(), is_quiet: true };
-        check(&self.runs()?, known)
+        let runs = self.runs()?;
+        self.check(|known| check(&runs, Known { is_quiet: true, ..known }))
     }
 
     /// What somebody was told is there.
@@ -410,7 +426,7 @@ impl Process<'_> {
             };
             check_places(&self.recorder.trace(&row.id), counts)
                 .map_err(|why| Wrong::Duplicated(format!("{:?}: {why}", row.id)))?;
-            if row.state == RunState::Parked {
+            if row.state == RunState::Parked || run.has_not_begun() {
                 continue;
             }
             let wrong = |why: String| {

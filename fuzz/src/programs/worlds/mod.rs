@@ -16,6 +16,7 @@ mod broken;
 mod client;
 mod judge;
 mod life;
+mod queues;
 mod records;
 mod storage;
 mod told;
@@ -41,6 +42,7 @@ pub(crate) struct World {
     pub(crate) programs: Vec<Code>,
     /// Whether it is stored on a disk, and not in memory.
     on_disk: bool,
+    has_queues: bool,
     lives: Vec<Life>,
 }
 
@@ -109,6 +111,9 @@ pub(crate) struct Report {
     /// Runs that were taken up after they had failed, and attempts that waited for long.
     pub(crate) retried: u64,
     pub(crate) waited: u64,
+    /// Runs that were admitted, and changes of what they waited for.
+    pub(crate) admitted: u64,
+    pub(crate) resubmitted: u64,
     /// Operations and reads that failed.
     pub(crate) storage_faults: u64,
     /// Lives with small commits.
@@ -143,6 +148,8 @@ impl Report {
         self.skipped += other.skipped;
         self.retried += other.retried;
         self.waited += other.waited;
+        self.admitted += other.admitted;
+        self.resubmitted += other.resubmitted;
         self.storage_faults += other.storage_faults;
         self.cut += other.cut;
         self.replays += other.replays;
@@ -182,6 +189,7 @@ fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
     use records::Record;
     let runs = records::runs(store).map_err(Wrong::Lost)?;
     report.runs += runs.len() as u64;
+    report.admitted += runs.iter().filter(|run| run.is_admitted()).count() as u64;
     report.passes += runs.iter().filter(|run| run.row.state == RunState::Continued).count() as u64;
     for record in runs.iter().flat_map(|run| &run.entries).map(|entry| &entry.record) {
         report.records += 1;
@@ -194,6 +202,7 @@ fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
             Record::Marked { mark: records::Mark::Answered { .. }, .. } => report.answers += 1,
             Record::CancelRequested { .. } => report.cancels += 1,
             Record::Retried { .. } => report.retried += 1,
+            Record::Resubmitted(_) => report.resubmitted += 1,
             Record::OperationNoted { note: records::Note::AttemptFailed { .. }, .. } => {
                 report.waited += 1;
             }
@@ -207,7 +216,7 @@ fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
 }
 
 /// After every commit of a life.
-fn check_commits(commits: &[MemoryStore], known: Known) -> Result<(), Wrong> {
+fn check_commits(commits: &[MemoryStore], known: Known<'_>) -> Result<(), Wrong> {
     let mut parked = std::collections::BTreeMap::new();
     for (index, store) in commits.iter().enumerate() {
         let within = |why: String| {
@@ -239,11 +248,13 @@ pub(crate) fn decode(bytes: &[u8]) -> World {
     let seed = decoder.seed();
     let lives = decoder.byte();
     decoder.is_full = lives > 3;
+    decoder.has_queues = lives > 191;
     let on_disk = decoder.is_full && decoder.below(8) == 0;
+    let has_queues = decoder.has_queues;
     let lives = 1 + lives % 4;
     let lives = (0..lives).map(|index| decoder.life(on_disk, index + 1 == lives)).collect();
     let programs = (0..WORKFLOWS.len()).map(|own| decoder.talking(own)).collect();
-    World { seed, programs, on_disk, lives }
+    World { seed, programs, on_disk, has_queues, lives }
 }
 
 impl Decoder<'_> {

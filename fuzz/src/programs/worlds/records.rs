@@ -66,6 +66,18 @@ pub(super) enum Record {
     Retried {
         from: u64,
     },
+    /// No world has copies.
+    Forked {
+        from: String,
+        seq: u64,
+        seed: u64,
+    },
+    Moved {
+        store: u64,
+        run: u64,
+    },
+    /// It waits for something else from now on, or is to begin with another input.
+    Resubmitted(Box<Resubmission>),
     /// What counts no longer since then.
     #[serde(skip)]
     Void(Box<Record>),
@@ -137,16 +149,37 @@ pub(super) enum Cause {
 pub(super) struct Submission {
     pub(super) workflow: String,
     pub(super) input: Vec<u8>,
-    pub(super) deadline: Option<u64>,
-    pub(super) attributes: Vec<(String, String)>,
-    /// Where it waited: no world has queues.
-    place: Option<()>,
+    pub(super) options: Options,
     pub(super) link: Option<(u64, Number)>,
     pub(super) pass: u32,
     pub(super) before: Option<u64>,
     pub(super) idle_passes: u32,
     pub(super) keys: Vec<(String, String, u64, Option<Outcome>)>,
     pub(super) topics: Vec<(String, u64, Vec<u8>)>,
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) struct Options {
+    pub(super) deadline: Option<u64>,
+    attributes: Vec<(String, String)>,
+    pub(super) place: Option<Box<Place>>,
+}
+
+/// What a run waits for before it begins.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) struct Place {
+    pub(super) queue: Option<String>,
+    pub(super) partition: Option<String>,
+    pub(super) priority: i32,
+    pub(super) unique: Option<String>,
+    pub(super) is_debounced: bool,
+    pub(super) eligible_at: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub(super) struct Resubmission {
+    pub(super) input: Option<Vec<u8>>,
+    pub(super) options: Options,
 }
 
 /// A record with where and when it was written.
@@ -188,11 +221,6 @@ impl Record {
 }
 
 impl Run {
-    /// Whether it was taken up after it had failed: from then on its deadline means nothing.
-    pub(super) fn is_retried(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.record, Record::Retried { .. }))
-    }
-
     /// The answer to the question that is recorded at this place.
     pub(super) fn answer(&self, at: usize) -> Option<&Outcome> {
         self.entries.iter().find_map(|entry| match &entry.record {
@@ -218,6 +246,7 @@ fn void(entries: &mut [Entry], from: u64) -> Result<(), String> {
         Record::Started { .. }
         | Record::Submitted(_)
         | Record::Admitted { .. }
+        | Record::Resubmitted(_)
         | Record::Retried { .. } => true,
         _ => false,
     };
