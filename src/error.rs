@@ -170,8 +170,9 @@ impl Error {
     ///
     /// The mark is found behind whatever names this error as its source: a context of `anyhow`, a
     /// `#[source]` of `thiserror`, and so are the other things that the predicates tell. A box that takes
-    /// its place without naming it hides it, as a bare `?` into `anyhow::Error` does: add a context there,
-    /// or decide with [`Step::retry_if`](crate::Step::retry_if).
+    /// its place without naming it hides it, as these do: a bare `?` into `anyhow::Error` (add a context),
+    /// `#[error(transparent)]` of `thiserror` (give the variant a message), `io::Error::other`, an `Arc` around it.
+    /// Or decide with [`Step::retry_if`](crate::Step::retry_if).
     #[must_use]
     pub fn permanent(self) -> Self {
         Self(self.0.with(|parts| parts.permanent = true))

@@ -29,9 +29,8 @@ enum Fate {
 
 fn fate(record: &Record<'_>) -> Fate {
     match record {
-        // A child that failed is not started again: its id is taken.
-        Record::OperationEnded { outcome: Ok(_), .. }
-        | Record::OperationEnded { asked: Asked::Child { .. }, .. } => Fate::Last,
+        Record::OperationEnded { outcome: Ok(_), .. } => Fate::Last,
+        // A child that failed is not started again, since its id is taken: its end is awaited anew.
         Record::OperationEnded { outcome: Err(_), .. } | Record::CancelRequested { .. } => {
             Fate::Failure
         }

@@ -108,7 +108,14 @@ impl Guard {
         self.forget(row.key);
     }
 
-    /// All has come to its end in order: the next process need not know of anything.
+    /// All has come to its end in order: the next process need not know of anything but of whom to park, as far
+    /// as that is not committed.
+    pub(crate) fn close(&self, store: &Stored) {
+        self.suspects.borrow_mut().retain(|_, ends| *ends >= Self::ENDS);
+        self.set_mark(store, None);
+    }
+
+    /// The next process need not know of anything.
     pub(crate) fn forget_all(&self, store: &Stored) {
         self.suspects.take();
         self.set_mark(store, None);

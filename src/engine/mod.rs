@@ -302,7 +302,7 @@ impl Engine {
                 }
             });
         }
-        self.guard.forget_all(&self.store);
+        self.guard.close(&self.store);
     }
 
     /// Tells `waiter` why the executor has stopped, as soon as it has.

@@ -15,7 +15,7 @@ impl Executor {
     /// before that stays, failures that the code has dealt with included. If none is found the end alone is
     /// taken back, and the code of this build decides about it anew.
     ///
-    /// A child that failed is not started again. One that was asked to end with the run is awaited again; if it has
+    /// A child that failed, or was asked to end with the run, is not started again, but awaited again; if it has
     /// ended by then, its end is what comes of it (retry that one first). A step that runs at most once does not run again. The
     /// deadline counts no longer. One that was cancelled while it waited to begin waits again. Whoever was told of the failure (handles, a parent) keeps it;
     /// [`attach`](Self::attach) waits for the new end.

@@ -115,6 +115,32 @@ fn a_run_that_ends_the_process_is_parked() {
     assert_eq!(executor.block_on(run).expect("it ends"), 2);
 }
 
+/// Whoever only opens and looks, and closes again, takes nothing back: the next process still knows. And what is
+/// resumed then stays so, whether somebody drives the executor or not.
+#[test]
+fn an_open_that_is_not_driven_changes_nothing() {
+    let mut stored = MemoryStore::new();
+    start(stored.shared());
+    for _ in 0..3 {
+        stored = state_at_the_end(&stored, |harm| build(Some(harm)));
+    }
+    let harmless = Rc::new(Cell::new(0));
+    let open = || {
+        let harm = harmless.clone();
+        let executor = build(Some(Rc::new(move || harm.set(harm.get() + 1))));
+        executor.open_with(stored.shared()).expect("it opens")
+    };
+    for _ in 0..3 {
+        assert_eq!(open().parked().expect("memory").len(), 1);
+    }
+    assert_eq!(harmless.get(), 0, "it is not replayed");
+    open().resume(POISONED).expect("this build does no harm");
+    assert!(stored.marker().is_empty());
+    let executor = open();
+    assert!(executor.parked().expect("memory").is_empty());
+    executor.block_on(executor.send(POISONED, GO_ON, 1)).expect("it runs");
+}
+
 /// Each of several is parked after three ends of its own, and none is forgotten over the others.
 #[test]
 fn several_runs_that_end_the_process_are_parked() {

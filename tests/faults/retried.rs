@@ -457,6 +457,40 @@ fn children_are_awaited_again() {
     }
 }
 
+/// A child that failed by itself is retried, and its parent after it: that has the work of the child then. As long
+/// as the child has failed, the parent fails of it again.
+#[test]
+fn a_parent_is_healed_by_its_child() {
+    let is_up = Rc::new(Cell::new(false));
+    let up = is_up.clone();
+    let part = async move |ctx: &Ctx, ()| {
+        let up = up.clone();
+        let body = async move || if up.get() { Ok(40) } else { Err(Error::new("a bug")) };
+        ctx.step("part", body).await
+    };
+    let whole =
+        async |ctx: &Ctx, n: u32| Ok::<_, Error>(n + ctx.child(PART, ()).id("part-7").await?);
+    let builder = Executor::builder().workflow(ORDER, whole).workflow(PART, part);
+    let (executor, stores) = open(builder.resident_max(0), MemoryStore::new());
+    let end_of = |executor: &Executor| {
+        executor.block_on(executor.attach(ORDER, "order-7").expect("it is there"))
+    };
+    let failed = executor.start(ORDER, "order-7", 2).expect("it starts");
+    assert!(executor.block_on(failed).is_err());
+    for _ in 0..2 {
+        executor.retry("order-7").expect("it has failed");
+        let error = end_of(&executor).expect_err("the child has failed");
+        assert!(error.to_string().contains("a bug"), "{error}");
+    }
+    is_up.set(true);
+    executor.retry("part-7").expect("it has failed");
+    // It need not have ended by then.
+    executor.retry("order-7").expect("it has failed");
+    assert_eq!(end_of(&executor), Ok(42));
+    executor.verify("order-7").expect("it is the same run again");
+    drop(stores.take());
+}
+
 /// The disk does not answer one of the reads of a retry: nothing is final, and the retry after that is the
 /// same as without.
 #[test]

@@ -236,9 +236,7 @@ impl Run {
 /// last record that says what was achieved. What came from elsewhere stays.
 fn void(entries: &mut [Entry], from: u64) -> Result<(), String> {
     let is_achieved = |entry: &Entry| match &entry.record {
-        Record::OperationEnded { asked, outcome, .. } => {
-            outcome.is_ok() || matches!(asked, Asked::Child { .. })
-        }
+        Record::OperationEnded { outcome, .. } => outcome.is_ok(),
         Record::OperationNoted { note, .. } => match note {
             Note::Begun | Note::ChildStarted { .. } | Note::Left => true,
             Note::Interrupted | Note::Deferred | Note::AttemptFailed { .. } => false,
