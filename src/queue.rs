@@ -183,9 +183,10 @@ impl Limits {
     ///
     /// # Panics
     ///
-    /// Panics if it is 0, which would admit none.
+    /// Panics if it is 0, which would admit none, or if the time is 0, which would limit nothing.
     pub const fn rate(mut self, runs: usize, per: Duration) -> Self {
         assert!(runs > 0, "a queue with a rate of 0 would admit no run");
+        assert!(!per.is_zero(), "a rate within no time would limit nothing");
         self.all.rate = Some(Rate { count: runs, per });
         self
     }

@@ -15,16 +15,17 @@ use std::time::{Duration, Instant};
 
 use ::durare::{
     DurableContext, DurableEngine, Error, InMemoryProvider, Result, SqliteProvider, StateProvider,
-    WorkflowOptions,
+    WorkflowOptions, WorkflowQueue,
 };
 use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::runtime::Runtime;
 
 use super::harness::Options;
 use super::harness::curve::Point;
 use super::harness::latency::Stopwatch;
-use super::harness::report::Report;
+use super::harness::report::{Report, per_second};
 use super::{replayed, runtime};
 
 const ON_DISK: [(u32, u32); 5] = [(1, 500), (10, 50), (100, 20), (1_000, 10), (10_000, 5)];
@@ -56,6 +57,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
     report.curve(options, "peer_durare_memory_", "durare (memory), not kept", &IN_MEMORY, |size| {
         Point::new(size, run_all(&runtime, Arc::new(InMemoryProvider::new()), size))
     });
+    queues(options, &runtime, report);
     report.row("peer_durare_sqlite_replay", "records/s", || {
         let provider = runtime.block_on(as_shipped(&file((0, 0), "replay")));
         let steps = options.size(2_000, 10_000);
@@ -65,6 +67,50 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
         let steps = options.size(20_000, 200_000);
         replayed(replay(&runtime, Arc::new(InMemoryProvider::new()), steps), steps)
     });
+}
+
+/// As benches/steps/queues.rs has it: runs of one step, put into a queue and then taken out. It asks for work a
+/// hundred times a second, and for a thousand at once: by default it is once, and for a hundred.
+fn queues(options: &Options, runtime: &Runtime, report: &Report) {
+    if !report.wants("peer_durare_queue") {
+        return;
+    }
+    let runs = options.size(500, 2_000);
+    let file = |kind| options.file(&format!("durare-queue-{kind}.db"));
+    let providers = [
+        ("sqlite", runtime.block_on(as_shipped(&file("shipped")))),
+        ("sqlite_full", runtime.block_on(full(&file("full")))),
+    ];
+    for (kind, provider) in providers {
+        let (put, done) = runtime.block_on(through_queue(provider, runs));
+        let print = |what, took| {
+            let row = format!("peer_durare_queue_{kind}_{what}");
+            report.print(&row, per_second(took, runs.into()), "runs/s");
+        };
+        print("enqueue", put);
+        print("done", done);
+    }
+}
+
+async fn through_queue(provider: Arc<dyn StateProvider>, runs: u32) -> (Duration, Duration) {
+    const AT_ONCE: usize = 1_000;
+    let mut builder = DurableEngine::builder(provider);
+    builder.register("sequence", sequence);
+    let queue = WorkflowQueue::new("line").worker_concurrency(AT_ONCE);
+    let queue = queue.max_tasks_per_iteration(AT_ONCE);
+    builder.register_queue(queue.base_polling_interval(Duration::from_millis(10)));
+    let engine = builder.build().await.expect("the tables are created");
+    let start_time = Instant::now();
+    let put = (0..runs).map(|run| {
+        let options = WorkflowOptions::with_id(format!("run-{run}")).queue("line");
+        engine.start::<_, u64>("sequence", 1_u32, options)
+    });
+    let put: Vec<_> = stream::iter(put).buffer_unordered(AT_ONCE).try_collect().await.expect("new");
+    let took = start_time.elapsed();
+    let start_time = Instant::now();
+    engine.launch().await.expect("it begins to ask");
+    try_join_all(put.into_iter().map(IntoFuture::into_future)).await.expect("they end");
+    (took, start_time.elapsed())
 }
 
 async fn as_shipped(path: &Path) -> Arc<dyn StateProvider> {

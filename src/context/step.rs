@@ -323,7 +323,8 @@ impl<T> Step<T> {
     /// has not been made: it takes none of those that the [`retry`](Self::retry) policy allows, and a step that
     /// runs [`at_most_once`](Self::at_most_once) may still begin. A [`timeout`](Self::timeout) counts from
     /// when it begins, and during the wait between two attempts no room is taken. The room is that of one
-    /// executor: a queue ([`Builder::queue`](crate::Builder::queue)) limits whole runs.
+    /// executor: a queue ([`Builder::queue`](crate::Builder::queue)) limits whole runs. A blocking body that has passed
+    /// its timeout has given its room back, though it goes on on its thread.
     ///
     /// # Panics
     ///

@@ -246,6 +246,11 @@ impl Executor {
             if is_only_new {
                 return Err(taken(format_args!("run {:?} has its unique key", holder.id), id));
             }
+            if holder.workflow != workflow {
+                let (holder, its) = (&holder.id, &holder.workflow);
+                let why = format_args!("run {holder:?} of workflow {its:?} has its unique key");
+                return Err(taken(why, id));
+            }
             let found = self.find(workflow, &holder.id)?.ok_or_else(|| no_such_run(&holder.id))?;
             return Ok((false, found));
         }

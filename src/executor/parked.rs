@@ -117,7 +117,8 @@ impl Executor {
         Ok(unknown)
     }
 
-    /// Takes a parked run up again: replays it from its start, with the code of this build.
+    /// Takes a parked run up again: replays it from its start, with the code of this build. That it goes on is in the
+    /// file with the next commit, so drive the executor. It goes on at once, whatever room its queue has.
     ///
     /// # Errors
     ///
@@ -132,12 +133,6 @@ impl Executor {
     /// assert_eq!(error.to_string(), r#"there is no run "order-7": check the id, or start it"#);
     /// ```
     pub fn resume(&self, id: &str) -> Result<()> {
-        self.take_up_parked(id)?;
-        // It does not depend on whether somebody drives the executor.
-        self.shared.engine.commit().map(drop)
-    }
-
-    fn take_up_parked(&self, id: &str) -> Result<()> {
         let row = self.parked_row(id)?;
         self.shared.engine.resume(&row)
     }
@@ -172,13 +167,12 @@ impl Executor {
     pub fn resume_all(&self, reason: ParkReason) -> Result<Vec<String>> {
         let mut resumed = Vec::new();
         for run in self.parked()?.into_iter().filter(|run| run.reason == reason) {
-            match self.take_up_parked(&run.id) {
+            match self.resume(&run.id) {
                 Ok(()) => resumed.push(run.id),
                 // It was that run's. If it was the store's, no other goes on either.
                 Err(_) => self.shared.engine.check()?,
             }
         }
-        self.shared.engine.commit()?;
         Ok(resumed)
     }
 
@@ -223,7 +217,7 @@ impl Executor {
         let _told = engine.post(id, PostWhat::Skip(message?));
         engine.commit()?;
         // That commit may have ended it, or deleted it.
-        self.resume(id)
+        engine.resume(&self.parked_row(id)?)
     }
 
     /// The row of a run that is parked.

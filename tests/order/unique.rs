@@ -91,7 +91,8 @@ fn a_key_that_is_taken_is_told() {
     let refused = executor.start_with(WORK, "one", 3, Start::new().only_new()).unwrap_err();
     assert!(refused.is_taken(), "{refused}");
     let other = executor.start_with(PARENT, "three", true, keyed(Some(LINE))).unwrap_err();
-    assert!(other.to_string().contains("is one of workflow \"work\""), "{other}");
+    let why = r#"run "three" is not started: run "one" of workflow "work" has its unique key"#;
+    assert_eq!((other.is_taken(), other.to_string()), (true, why.to_owned()));
     // A child with it is an error of its own.
     let parent = executor.start(PARENT, "parent", true).unwrap();
     let ended = executor.block_on(parent).unwrap();

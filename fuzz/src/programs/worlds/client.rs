@@ -398,6 +398,7 @@ impl Process<'_> {
             || error.is_store()
             || error.is_closed()
             || error.is_parked()
+            || error.is_taken()
             || [
                 "is parked",
                 "not parked",
@@ -408,7 +409,6 @@ impl Process<'_> {
                 "nothing to retry",
                 "has not failed",
                 "has begun",
-                "another one has the unique key",
             ]
             .iter()
             .any(|known| message.contains(known));
