@@ -66,7 +66,8 @@ pub enum Notice<'a> {
     },
     /// A process ended while a body may have been under way: which of the bodies that a run had asked for had
     /// begun is not recorded. It counts as an attempt. Told when the run is taken up again; not after an end
-    /// in order ([`Executor::shutdown`](crate::Executor::shutdown)).
+    /// in order ([`Executor::shutdown`](crate::Executor::shutdown)), but for a step that runs at most once, whose body
+    /// was cut off.
     Interrupted {
         /// The run's id.
         run: &'a str,

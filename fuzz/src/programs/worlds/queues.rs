@@ -330,7 +330,7 @@ fn check_order(runs: &[Run], exempt: &Exempt) -> Checked {
 }
 
 /// The commit with which a run no longer waits.
-fn leaves(run: &Run) -> Option<u64> {
+pub(super) fn leaves(run: &Run) -> Option<u64> {
     let ends = |entry: &&Entry| {
         matches!(entry.record, Record::Admitted { .. } | Record::CancelRequested { .. })
     };
