@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use dacapo::sim::{self, Sim, VirtualClock};
-use dacapo::store::MemoryStore;
+use dacapo::store::{Filter, MemoryStore, RunState};
 use dacapo::{
     Builder, Channel, Ctx, Debounce, Error, Executor, Limits, Queue, Result, Start, Timestamp,
     Workflow,
@@ -113,7 +113,7 @@ fn the_last_input_of_a_burst_runs() {
                     assert_eq!(call.await?, n, "nobody calls after it");
                 }
             }
-            let runs = executor.runs(&dacapo::store::Filter::new().id_prefix("key@"))?;
+            let runs = executor.runs(&Filter::new().id_prefix("key@"))?;
             assert!(!runs.is_empty() && runs.len() <= 16);
             Ok(())
         });
@@ -184,4 +184,46 @@ fn queues_are_paused_and_drained() {
     let unknown = executor.queue(Queue::new("unknown")).unwrap_err();
     let why = r#"the queue "unknown" is not defined: add it with Builder::queue"#;
     assert_eq!(unknown.to_string(), why);
+}
+
+/// What is paused admits nothing, and a stream of calls puts no run off beyond the cap, wherever the process ends.
+#[test]
+fn pauses_and_caps_hold_wherever_the_process_ends() {
+    let check = sim::check(MAIN).start("main", ()).client(async |executor, sim| {
+        executor.pause_queue(LINE).await?;
+        let run = executor.start_with(ECHO, "waits", 7, Start::new().queue(LINE))?;
+        run.accepted().await?;
+        let waits = || Ok::<_, Error>(executor.info("waits")?.state == RunState::Queued);
+        let waited = waits()?;
+        let wait = Debounce::new(20 * MS).at_most(50 * MS);
+        for n in 0..8 {
+            drop(executor.debounce(ECHO, "key", wait, n)?);
+            sim.clock().sleep(10 * MS).await;
+        }
+        assert_eq!(waits()?, waited, "it is paused");
+        for run in executor.runs(&Filter::new().id_prefix("key@"))? {
+            let place = run.queue.expect("it waits for a time");
+            let latest = run.started_at + 50 * MS;
+            assert!(Timestamp::from_nanos(place.eligible_at) <= latest, "{place:?}");
+        }
+        executor.resume_queue(LINE).await?;
+        assert_eq!(run.await?, 7);
+        executor.pause_queue(LINE).await?;
+        let runs =
+            (0..3).map(|n| executor.start_with(ECHO, &format!("{n}"), n, Start::new().queue(LINE)));
+        let runs = runs.collect::<Result<Vec<_>>>()?;
+        for run in &runs {
+            run.accepted().await?;
+        }
+        let waiting = executor.queue(LINE)?.waiting;
+        assert_eq!(executor.drain_queue(LINE).await?, waiting);
+        for run in runs {
+            // A process before may have let it go on, and then it has ended so.
+            run.await
+                .map(drop)
+                .or_else(|error| if error.is_cancelled() { Ok(()) } else { Err(error) })?;
+        }
+        Ok(())
+    });
+    check.seeds(0..10).crash_loops().run(build, |_| {});
 }
