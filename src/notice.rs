@@ -183,7 +183,8 @@ impl fmt::Display for Notice<'_> {
             Self::Stopped { error } => write!(f, "the executor has stopped: {error}"),
             Self::ClockBehind { by } => write!(
                 f,
-                "the clock is {by:?} behind the last commit: the time of runs goes on from there"
+                "the clock is {by:?} behind the last commit: the time of runs goes on from there, so what waits for a \
+                 time of day waits so much longer; set the clock right"
             ),
         }
     }

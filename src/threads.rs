@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
 use alloc::sync::Arc;
 use core::cell::{Cell, OnceCell};
 use core::time::Duration;
@@ -118,7 +119,13 @@ impl Pool {
     fn begin_thread(self: &Arc<Self>) -> io::Result<()> {
         let pool = self.clone();
         let builder = thread::Builder::new().name("dacapo-blocking".into());
-        builder.spawn(move || pool.run()).map(drop)
+        let begun = builder.spawn(move || pool.run());
+        begun.map(drop).map_err(|error| {
+            let why = format!(
+                "there is no thread for a body that blocks, raise the limit of threads: {error}"
+            );
+            io::Error::new(error.kind(), why)
+        })
     }
 
     /// What a thread does.
