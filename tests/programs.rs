@@ -128,6 +128,7 @@ fn random_worlds_keep_what_they_promise_wherever_they_crash() {
     assert!(report.questions > WORLDS / 2 && report.answers > WORLDS / 8, "{report:?}");
     assert!(report.told > WORLDS / 20 && report.followed > WORLDS / 20, "{report:?}");
     assert!(report.retried > WORLDS / 40 && report.waited > WORLDS / 10, "{report:?}");
+    assert!(report.booked > WORLDS / 20, "{report:?}");
     assert!(report.admitted > WORLDS / 4 && report.resubmitted > WORLDS / 100, "{report:?}");
     assert!(report.cut > WORLDS / 2 && report.storage_faults > WORLDS / 20, "{report:?}");
 }

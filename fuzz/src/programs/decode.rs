@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::language::{Body, Buffered, Code, Kind, LOCKS, Lib, NAMES, Node, Pipe, Step, Unordered};
+use super::language::{
+    BOOK, Body, Buffered, Code, Kind, LOCKS, Lib, NAMES, Node, Pipe, Step, Unordered,
+};
 use super::reference::split_mix;
 use super::talk::Talk;
 
@@ -115,6 +117,10 @@ impl<'a> Decoder<'a> {
 
     pub(super) fn step(&mut self) -> Step {
         let byte = self.byte();
+        if self.has_queues && self.below(5) == 0 {
+            let body = if byte.is_multiple_of(4) { Body::Overdrawn } else { Body::Booked };
+            return Step { name: BOOK, labelled: false, body, reports: None };
+        }
         let name = NAMES[usize::from(byte % 3)];
         let labelled = byte / 3 % 4 == 3;
         let body = match byte / 12 {

@@ -130,6 +130,10 @@ pub(crate) enum Body {
     Endless,
     /// At most once.
     Once,
+    /// A transaction, which books in a table.
+    Booked,
+    /// The same, and it fails when it has.
+    Overdrawn,
 }
 
 impl Body {
@@ -139,7 +143,12 @@ impl Body {
             Body::Flaky(_) | Body::Patient(_) | Body::Permanent => Some(6),
             Body::Doomed => Some(3),
             Body::Endless => Some(2),
-            Body::Instant | Body::Slow | Body::Fails | Body::Once => None,
+            Body::Instant
+            | Body::Slow
+            | Body::Fails
+            | Body::Once
+            | Body::Booked
+            | Body::Overdrawn => None,
         }
     }
 
@@ -149,6 +158,10 @@ impl Body {
         Some(Retry::exponential(wait).max_attempts(attempts).jitter(0.5))
     }
 
+    pub(crate) fn is_transaction(self) -> bool {
+        matches!(self, Body::Booked | Body::Overdrawn)
+    }
+
     pub(crate) fn is_patient(self) -> bool {
         matches!(self, Body::Patient(_))
     }
@@ -156,9 +169,9 @@ impl Body {
     /// Whether this attempt fails.
     pub(crate) fn fails(self, attempt: u32) -> bool {
         match self {
-            Body::Instant | Body::Slow | Body::Once => false,
+            Body::Instant | Body::Slow | Body::Once | Body::Booked => false,
             Body::Flaky(failures) | Body::Patient(failures) => attempt <= failures,
-            Body::Fails | Body::Doomed | Body::Permanent | Body::Endless => true,
+            Body::Fails | Body::Doomed | Body::Permanent | Body::Endless | Body::Overdrawn => true,
         }
     }
 }
@@ -168,6 +181,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) const LIMIT: Duration = Duration::from_millis(5);
 pub(crate) const LOCKS: usize = 3;
 /// Few, so that many steps have the same one.
+pub(crate) const BOOK: &str = "book";
 pub(crate) const NAMES: [&str; 3] = ["fetch", "enrich", "charge"];
 
 /// The number that stands for what was seen: where, and what.

@@ -9,8 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use dacapo::sim::Sim;
 use dacapo::{
-    Attempt, Builder, Ctx, Error, Executor, Result, Workflow, join, join_all, race, try_join,
-    try_join_all, yield_now,
+    Attempt, Builder, Ctx, Error, Executor, Result, Table, Workflow, join, join_all, race,
+    try_join, try_join_all, yield_now,
 };
 use futures::channel::{mpsc, oneshot};
 use futures::future::LocalBoxFuture;
@@ -18,8 +18,8 @@ use futures::stream::{self, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 
 use super::language::{
-    Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why, body_value,
-    failure_value, flat, fold, label, mix, report_value,
+    BOOK, Body, Buffered, Code, Kind, LIMIT, LOCKS, Lib, Pipe, Step, Unordered, Value, Why,
+    body_value, failure_value, flat, fold, label, mix, report_value,
 };
 use super::shaped::Shaped;
 use super::talk::{self, FAILING, Outside, TOPICS, WORKFLOWS};
@@ -200,7 +200,25 @@ fn value_of(result: Result<Shaped>) -> Value {
     })
 }
 
+/// What transactions have booked.
+const BOOKED: Table<String, u64> = Table::new(BOOK);
+
+fn booking(ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<Shaped> {
+    let owned = spec.clone();
+    ctx.transaction(spec.name, move |tx| -> Result<Shaped> {
+        let booked = tx.get(BOOKED, BOOK).unwrap_or(0);
+        tx.put(BOOKED, BOOK, &(booked + 1));
+        match owned.body {
+            Body::Overdrawn => Err(Error::new("no tea")),
+            _ => Ok(Shaped(body_value(&owned, x))),
+        }
+    })
+}
+
 fn step(shared: &Shared, ctx: &Ctx, spec: &Step, x: u64) -> dacapo::Step<Shaped> {
+    if spec.body.is_transaction() {
+        return booking(ctx, spec, x);
+    }
     let (sim, owned) = (shared.0.sim.clone(), spec.clone());
     let mut step = ctx.step_with(spec.name, async move |attempt: Attempt| -> Result<Shaped> {
         sim.note(&attempt);

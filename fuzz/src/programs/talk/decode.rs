@@ -61,7 +61,11 @@ impl Decoder<'_> {
             0..=2 => Kind::Talk(Talk::Publish(self.topic())),
             3 | 4 => {
                 let step = self.step();
-                Kind::Step(Step { reports: Some(self.topic()), ..step })
+                match step.body.is_transaction() {
+                    // It has no attempt in hand to publish with.
+                    true => Kind::Step(step),
+                    false => Kind::Step(Step { reports: Some(self.topic()), ..step }),
+                }
             }
             how => {
                 let code = (how == 7 && !is_leaf).then(|| self.code(place));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo::store::{RunKey, RunState};
 
+use super::super::language::BOOK;
 use super::super::talk::{CHANNELS, KEYED, OF_A_RUN};
 use super::queues::{self, Exempt};
 use super::records::{
@@ -112,6 +113,8 @@ fn part(run: &Run, record: &Record, before: Option<&Record>) -> u32 {
             Some(Record::CancelRequested { cause: Cause::Terminated }) => 4,
             _ => 1,
         },
+        // Transactions are carried out before anything is written.
+        Record::OperationEnded { asked: Asked::Step { name }, .. } if name == BOOK => 1,
         Record::OperationEnded { asked: Asked::Step { .. }, .. } | Record::Reported { .. } => 2,
         Record::OperationEnded { asked: Asked::Sleep { .. }, .. } => 3,
         Record::OperationEnded { asked: Asked::Child { .. } | Asked::Receive { .. }, .. }

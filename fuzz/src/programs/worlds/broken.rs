@@ -5,6 +5,7 @@ mod queued;
 use dacapo::store::RunState;
 
 use super::assert::{Known, check, check_parked};
+use super::booked;
 use super::judge::judge_stand;
 use super::life::check_places;
 use super::queues::Exempt;
@@ -246,6 +247,30 @@ fn each_assert_notices_what_it_is_for() {
         }
     }
     panic!("nobody notices {:?}", left.iter().map(|case| case.name).collect::<Vec<_>>());
+}
+
+/// A transaction that has booked without a record, or has a record and has not.
+#[test]
+fn what_has_booked_is_recorded() {
+    let mut noticed = 0;
+    for seed in 0..400 {
+        let mut file = None;
+        let world = decode(&generate(seed));
+        carry_out(&world, |kept| file = Some(kept.copy().expect("it can be read"))).expect("fine");
+        let store = file.expect("it has a life");
+        let mut all = runs(&*store).expect("it is whole");
+        let check = |all: &[Run]| booked::check(&*store, all, Known::default());
+        // Where something was deleted it may not be whole.
+        let is_whole = check(&all).is_ok();
+        let records =
+            all.iter_mut().flat_map(|run| &mut run.entries).map(|entry| &mut entry.record);
+        let Some(booking) = records.into_iter().find(|record| booked::is_booking(record)) else {
+            continue;
+        };
+        *booking = Record::Again;
+        noticed += u32::from(is_whole && check(&all).is_err());
+    }
+    assert!(noticed > 5, "{noticed}");
 }
 
 /// Asserts 4 and 11.

@@ -18,6 +18,7 @@ use super::super::reference::split_mix;
 use super::super::shaped::set_build;
 use super::super::talk::{Outside, WORKFLOWS};
 use super::assert::{Known, check};
+use super::booked;
 use super::queues::{self, Exempt};
 use super::records::{Record, Run, runs};
 use super::storage::{Kept, Storage};
@@ -176,6 +177,7 @@ pub(super) fn live(
     let now = kept.copy().map_err(|error| lost(error.to_string()))?;
     let all = runs(&*now).map_err(Wrong::Lost)?;
     process.check(|known| check(&all, known)).map_err(Wrong::Lost)?;
+    process.check(|known| booked::check(&*now, &all, known)).map_err(Wrong::Lost)?;
     process.check_left(&all)?;
     process.check_told(&all, life, report).map_err(lost)?;
     process.note_delivered(&all);

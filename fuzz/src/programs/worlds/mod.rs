@@ -11,6 +11,7 @@
 //!   waits for one of them is told.
 
 mod assert;
+mod booked;
 #[cfg(test)]
 mod broken;
 mod client;
@@ -114,6 +115,8 @@ pub(crate) struct Report {
     /// Runs that were admitted, and changes of what they waited for.
     pub(crate) admitted: u64,
     pub(crate) resubmitted: u64,
+    /// Transactions that have booked.
+    pub(crate) booked: u64,
     /// Operations and reads that failed.
     pub(crate) storage_faults: u64,
     /// Lives with small commits.
@@ -150,6 +153,7 @@ impl Report {
         self.waited += other.waited;
         self.admitted += other.admitted;
         self.resubmitted += other.resubmitted;
+        self.booked += other.booked;
         self.storage_faults += other.storage_faults;
         self.cut += other.cut;
         self.replays += other.replays;
@@ -203,6 +207,7 @@ fn count(store: &dyn Store, report: &mut Report) -> Result<(), Wrong> {
             Record::CancelRequested { .. } => report.cancels += 1,
             Record::Retried { .. } => report.retried += 1,
             Record::Resubmitted(_) => report.resubmitted += 1,
+            record if booked::is_booking(record) => report.booked += 1,
             Record::OperationNoted { note: records::Note::AttemptFailed { .. }, .. } => {
                 report.waited += 1;
             }
@@ -224,6 +229,7 @@ fn check_commits(commits: &[MemoryStore], known: Known<'_>) -> Result<(), Wrong>
         };
         let runs = records::runs(store).map_err(within)?;
         assert::check(&runs, known).map_err(within)?;
+        booked::check(store, &runs, known).map_err(within)?;
         for run in runs {
             if let Some(place) = parked.remove(&run.row.key) {
                 assert::check_parked(&run, place).map_err(within)?;
