@@ -17,6 +17,7 @@ mod broken;
 mod client;
 mod judge;
 mod life;
+mod passes;
 mod queues;
 mod records;
 mod storage;
