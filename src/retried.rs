@@ -88,9 +88,8 @@ pub(crate) struct Awaited {
     pub(crate) was_moved: bool,
 }
 
-/// The children that the run waited for, and that were asked to end with it: those that it started, whose
-/// ends it has not heard of and that it did not let go, as far as that counts when it is retried from
-/// `from` on. In the order of their numbers.
+/// The children that the run waits for again: those that it started, whose ends it has not heard of and that it did
+/// not let go, as far as that counts when it is retried from `from` on. In the order of their numbers.
 pub(crate) fn awaited(history: &History, from: u64) -> Vec<Awaited> {
     let mut void = BTreeSet::new();
     for (at, entry) in (0..).zip(history.iter()) {

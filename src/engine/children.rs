@@ -269,8 +269,8 @@ impl Writer<'_> {
         }
     }
 
-    /// A run is taken up again that waits for a child, which was asked to end with it: the two are linked
-    /// again, or the end of the child comes to the run now.
+    /// A run is taken up again that waits for a child, which has failed, or was asked to end with it: the two are
+    /// linked again, or the end of the child comes to the run now.
     pub(super) fn rejoin(&mut self, parent: &Ledger, child: &Awaited) {
         let Awaited { number, workflow, id, .. } = child;
         let link = Link { parent: parent.key.0, number: *number };

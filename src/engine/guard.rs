@@ -108,10 +108,11 @@ impl Guard {
         self.forget(row.key);
     }
 
-    /// All has come to its end in order: the next process need not know of anything but of whom to park, as far
-    /// as that is not committed.
+    /// All has come to its end in order. What nobody tried to replay is as it was, whatever was committed since, and so
+    /// is whom to park, as far as that is not committed.
     pub(crate) fn close(&self, store: &Stored) {
-        self.suspects.borrow_mut().retain(|_, ends| *ends >= Self::ENDS);
+        let stays = |deed: &Deed, ends: &mut u32| deed.0 == Kind::Replay || *ends >= Self::ENDS;
+        self.suspects.borrow_mut().retain(stays);
         self.set_mark(store, None);
     }
 
@@ -145,14 +146,14 @@ impl Guard {
         runs: impl Iterator<Item = RunKey>,
         carry_out: impl FnOnce() -> T,
     ) -> T {
-        assert!(self.group.borrow().is_empty(), "what comes in between stands alone");
         let suspects = self.suspects.borrow();
         let deeds = runs.map(|run| Deed(kind, run)).filter(|deed| !suspects.contains_key(deed));
-        *self.group.borrow_mut() = deeds.collect();
+        let before = self.group.borrow().len();
+        self.group.borrow_mut().extend(deeds);
         drop(suspects);
         self.set_mark(store, None);
         let done = carry_out();
-        self.group.take();
+        self.group.borrow_mut().truncate(before);
         self.set_mark(store, None);
         done
     }

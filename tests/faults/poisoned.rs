@@ -122,6 +122,8 @@ fn an_open_that_is_not_driven_changes_nothing() {
     start(stored.shared());
     for _ in 0..3 {
         stored = state_at_the_end(&stored, |harm| build(Some(harm)));
+        // One that does not have the workflow does not come to it.
+        drop(Executor::builder().open_with(stored.shared()).expect("it opens"));
     }
     let harmless = Rc::new(Cell::new(0));
     let open = || {
