@@ -202,6 +202,28 @@ impl Error {
     /// Whether a run is parked: stopped without having ended, its history untouched.
     ///
     /// The message says why. [`Executor::resume`](crate::Executor::resume) tries again.
+    ///
+    /// This and [`is_cancelled`](Self::is_cancelled), [`is_not_found`](Self::is_not_found),
+    /// [`is_ended`](Self::is_ended), [`is_taken`](Self::is_taken), [`is_closed`](Self::is_closed) and
+    /// [`is_store`](Self::is_store) are true of the run, the call or the store that was asked. A run that
+    /// fails with such an error of another has failed: it passes on the message, and none of these is true of it.
+    ///
+    /// ```
+    /// use dacapo::{Ctx, Error, Executor, Result, Workflow};
+    /// # const PARENT: Workflow<(), ()> = Workflow::new("parent");
+    /// # const LOST: dacapo::Channel<u8> = dacapo::Channel::new("lost");
+    ///
+    /// let executor = Executor::builder()
+    ///     .workflow(PARENT, async |ctx: &Ctx, ()| -> Result<()> {
+    ///         let error = ctx.send("nobody", LOST, 7).await.unwrap_err();
+    ///         assert!(error.is_not_found());
+    ///         Err(error)
+    ///     })
+    ///     .in_memory();
+    /// let error = executor.block_on(executor.start(PARENT, "one", ())?).unwrap_err();
+    /// assert!(error.to_string().contains("nobody") && !error.is_not_found());
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn is_parked(&self) -> bool {
         matches!(self.0.0.kind, Kind::Parked | Kind::ParkedFor(_))
@@ -270,7 +292,8 @@ impl Error {
         self.0.0.kind == Kind::Taken
     }
 
-    /// Whether a run was cancelled.
+    /// Whether a run was cancelled: its code was dropped, and its row says so. One that was asked to end
+    /// and ended by itself has completed or failed.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.0.kind == Kind::Cancelled
@@ -381,6 +404,26 @@ impl Failure {
         let causes: Vec<_> = chain.take(Causes::MAX).map(Text::of).collect();
         let message = Text::of(error);
         Parts { kind: Kind::Failed, message, causes: causes.into(), permanent: false }.into()
+    }
+
+    /// What a run ends with says nothing of other runs, of calls and of stores that its code asked.
+    pub(crate) fn of_end(self) -> Self {
+        match self.0.kind {
+            Kind::Failed
+            | Kind::Panicked
+            | Kind::Elapsed
+            | Kind::Interrupted
+            | Kind::Unrecordable => self,
+            Kind::Cancelled
+            | Kind::Parked
+            | Kind::ParkedFor(_)
+            | Kind::Usage
+            | Kind::Store
+            | Kind::Closed
+            | Kind::NotFound
+            | Kind::Ended
+            | Kind::Taken => self.with(|parts| parts.kind = Kind::Failed),
+        }
     }
 
     /// Puts `context` before the message.

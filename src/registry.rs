@@ -106,7 +106,7 @@ fn registered<I: Value, O: Value, E: Into<BoxError> + 'static>(
 
 /// The form in which a run's result is recorded.
 fn recorded<O: Value, E: Into<BoxError>>(ctx: &Ctx, result: Result<O, E>) -> Outcome<'static> {
-    let output = result.map_err(|error| Failure::from_error(&*error.into()))?;
+    let output = result.map_err(|error| Failure::from_error(&*error.into()).of_end())?;
     ctx.values().encode(&output).map_err(|why| {
         let kind = core::any::type_name::<O>();
         let message = format_args!("the output, a {kind}, cannot be recorded: {why}");
