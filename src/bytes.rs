@@ -20,6 +20,9 @@ pub(crate) enum Bytes<'a> {
 /// So many bytes fit beside the tag of a [`Bytes`] that is as large as it must be anyway.
 const FEW: usize = 22;
 
+/// So many are put together in a register.
+const WORD: usize = 8;
+
 impl Bytes<'_> {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
@@ -53,9 +56,17 @@ impl Bytes<'_> {
     pub(crate) const EMPTY: Self = Self::Few(0, [0; FEW]);
 
     /// Those of a buffer, which is as good as empty afterwards. Few are copied at once, whatever their number.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn taken_from(buffer: &mut Vec<u8>) -> Self {
         let length = buffer.len();
+        if length <= WORD {
+            // One by one they come from the stores that have just written them; what is read over several of
+            // these waits until they have all left the processor.
+            let low = buffer.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            let mut few = [0; FEW];
+            few[..WORD].copy_from_slice(&low.to_le_bytes());
+            return Self::Few(length as u8, few);
+        }
         if length <= FEW {
             buffer.extend_from_slice(&[0; FEW]);
             if let Some(few) = buffer.first_chunk() {

@@ -262,6 +262,15 @@ impl Ledger {
 }
 
 impl Draft {
+    /// The same.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        self.to.prefetch();
+        if let What::Request(request) = &self.what {
+            request.prefetch();
+        }
+    }
+
     /// Gives the record, if it is one, to `take`.
     pub(crate) fn with_record<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> Option<T> {
         match &self.what {

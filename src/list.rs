@@ -38,6 +38,7 @@ impl<T> List<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, value: T) {
         match self {
             Self::Empty => *self = Self::One(value),
@@ -54,6 +55,7 @@ impl<T> List<T> {
     /// # Panics
     ///
     /// Panics if there is none at `index`.
+    #[inline]
     pub(crate) fn swap_remove(&mut self, index: usize) -> T {
         match self {
             Self::Many(values) => values.swap_remove(index),

@@ -1,7 +1,9 @@
 //! What requests hand over: messages, and children.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::cell::Cell;
 
 use crate::bytes::Bytes;
 use crate::error::Error;
@@ -12,11 +14,27 @@ pub(crate) struct Outgoing {
     /// The id of the run that it is for, or that it starts.
     pub(crate) to: Rc<str>,
     pub(crate) parcel: Parcel,
+    /// Where that run was found last.
+    pub(crate) spot: Cell<Option<Spot>>,
+}
+
+/// Where a run was found, as long as no run comes into memory or leaves it.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) slot: u32,
+    /// How many had come and left by then.
+    pub(crate) moves: u32,
+}
+
+impl Outgoing {
+    pub(crate) fn new(to: Rc<str>, parcel: Parcel) -> Self {
+        Self { to, parcel, spot: Cell::default() }
+    }
 }
 
 pub(crate) enum Parcel {
     Message(Message),
-    Child(Birth),
+    Child(Box<Birth>),
     /// What cannot be recorded: that is its outcome, unless the history has another one. A replay may
     /// judge otherwise than was judged before, by another limit or a shape that has grown.
     Refused(Error),

@@ -70,6 +70,7 @@ impl Operations {
     }
 
     /// Has the next work phase look at an operation.
+    #[inline]
     pub(crate) fn ask_again(&mut self, number: Number) {
         if let ToTakeUp::Live(asked) = &mut self.asked {
             asked.push(number);
@@ -81,7 +82,9 @@ impl Operations {
     pub(crate) fn take_asked(&mut self) -> List<Number> {
         let ToTakeUp::Live(asked) = &mut self.asked else { return List::default() };
         let mut asked = mem::take(asked);
-        asked.as_mut_slice().sort_unstable();
+        if asked.capacity() > 0 {
+            asked.as_mut_slice().sort_unstable();
+        }
         asked
     }
 
@@ -121,6 +124,7 @@ impl Operations {
     }
 
     /// The same, if it is the right one.
+    #[inline]
     pub(crate) fn finish_if(
         &mut self,
         number: Number,
@@ -143,6 +147,7 @@ impl Operations {
         true
     }
 
+    #[inline(always)]
     fn remove(&mut self, number: Number) -> Option<Rc<Operation>> {
         self.finish_if(number, |_| true)
     }

@@ -31,13 +31,25 @@ impl<K: Ord + Copy, T> Table<K, T> {
     /// # Panics
     ///
     /// Panics if there is a value with this key.
+    #[inline]
     pub(crate) fn insert(&mut self, key: K, value: T) {
         let before = self.replace(key, value);
         assert!(before.is_none(), "no two values have one key");
     }
 
     /// Gives the value that had this key before.
+    #[inline]
     pub(crate) fn replace(&mut self, key: K, value: T) -> Option<T> {
+        match self {
+            Self::Few(few) if few.is_empty() => {
+                few.push((key, value));
+                None
+            }
+            Self::Few(_) | Self::Many(_) => self.replace_among(key, value),
+        }
+    }
+
+    fn replace_among(&mut self, key: K, value: T) -> Option<T> {
         match self {
             Self::Few(few) => {
                 let mut known = few.as_mut_slice().iter_mut();
@@ -61,6 +73,7 @@ impl<K: Ord + Copy, T> Table<K, T> {
     }
 
     /// Removes a value that is the right one.
+    #[inline]
     pub(crate) fn remove_if(&mut self, key: K, is_right: impl FnOnce(&T) -> bool) -> Option<T> {
         match self {
             Self::Few(few) => {
@@ -71,14 +84,20 @@ impl<K: Ord + Copy, T> Table<K, T> {
             Self::Many(many) => {
                 let is_there = many.get(&key).is_some_and(is_right);
                 let removed = is_there.then(|| many.remove(&key)).flatten();
-                // Half as many, so that it does not change its form again and again.
-                if many.len() <= FEW / 2 {
-                    let many = core::mem::take(many);
-                    *self = Self::Few(List::default());
-                    many.into_iter().for_each(|(key, value)| self.insert(key, value));
-                }
+                self.become_few();
                 removed
             }
+        }
+    }
+
+    /// Half as many, so that it does not change its form again and again.
+    fn become_few(&mut self) {
+        if let Self::Many(many) = self
+            && many.len() <= FEW / 2
+        {
+            let many = core::mem::take(many);
+            *self = Self::Few(List::default());
+            many.into_iter().for_each(|(key, value)| self.insert(key, value));
         }
     }
 

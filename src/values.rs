@@ -42,7 +42,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Value for T {}
 pub(crate) struct Values {
     shapes: Shapes,
     /// Room for the bytes of one value.
-    buffer: Cell<Vec<u8>>,
+    buffer: RefCell<Vec<u8>>,
     /// So many shapes are in the store, or in the batch that is being written.
     stored: Cell<usize>,
     value_max: usize,
@@ -72,7 +72,7 @@ impl Values {
         let shapes = stored.iter().map(|shape| shape.as_deref().unwrap_or_default());
         let shapes = Shapes::load(shapes).max_bytes(value_max);
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
-        let (buffer, stored) = (Cell::default(), Cell::new(stored.len()));
+        let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
         let (notes_unread, unread) = (Cell::new(false), RefCell::default());
         Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread })
     }
@@ -93,19 +93,28 @@ impl Values {
     /// # Errors
     ///
     /// If it cannot be recorded.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn encode<T: Value>(&self, value: &T) -> Result<Bytes<'static>, Error> {
-        // Taken, since the value's `Serialize` may come back here.
-        let mut buffer = self.buffer.take();
+        let (mut own, mut nested);
+        let buffer = match self.buffer.try_borrow_mut() {
+            Ok(buffer) => {
+                own = buffer;
+                &mut *own
+            }
+            // The `Serialize` of another value has come back here.
+            Err(_) => {
+                nested = Vec::new();
+                &mut nested
+            }
+        };
         buffer.clear();
-        self.shapes.encode(value, &mut buffer).map_err(advise)?;
+        self.shapes.encode(value, buffer).map_err(advise)?;
         if buffer.len() > BUFFER_MAX {
-            buffer.shrink_to_fit();
-            return Ok(Bytes::from(buffer));
+            let mut large = core::mem::take(buffer);
+            large.shrink_to_fit();
+            return Ok(Bytes::from(large));
         }
-        let bytes = Bytes::taken_from(&mut buffer);
-        self.buffer.set(buffer);
-        Ok(bytes)
+        Ok(Bytes::taken_from(buffer))
     }
 
     /// # Errors

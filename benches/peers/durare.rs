@@ -75,7 +75,7 @@ fn queues(options: &Options, runtime: &Runtime, report: &Report) {
     if !report.wants("peer_durare_queue") {
         return;
     }
-    let runs = options.size(500, 2_000);
+    let runs = options.size(500, 20_000);
     let file = |kind| options.file(&format!("durare-queue-{kind}.db"));
     let providers = [
         ("sqlite", runtime.block_on(as_shipped(&file("shipped")))),

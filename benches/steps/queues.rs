@@ -19,7 +19,9 @@ fn build() -> Builder {
 
 pub(crate) fn measure(options: &Options, report: &mut Report) {
     if report.wants("queue_enqueue") {
-        through(options, report);
+        // As many as durare's, and as many as take the file's journal several times.
+        through(options, report, options.size(2_000, 20_000), "");
+        through(options, report, options.size(20_000, 200_000), "_of_many");
     }
     if report.wants("queue_waiting") {
         waiting(options, report);
@@ -27,20 +29,23 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
 }
 
 /// Each run has one step. A run counts as put there when that is synced, and as done when its end is.
-fn through(options: &Options, report: &Report) {
-    let runs = options.size(20_000, 200_000);
-    let executor = build().open(options.file("queue.redb")).expect("it is created");
+fn through(options: &Options, report: &Report, runs: u32, many: &str) {
+    let executor = build().open(options.file(&format!("queue{many}.redb"))).expect("it is created");
     executor.block_on(executor.pause_queue(LINE)).expect("it is defined");
     let start = Instant::now();
     put(&executor, runs);
-    report.print("queue_enqueue", per_second(start.elapsed(), runs.into()), "runs/s");
+    report.print(
+        &format!("queue_enqueue{many}"),
+        per_second(start.elapsed(), runs.into()),
+        "runs/s",
+    );
     let last = executor.attach(SEQUENCE, &(runs - 1).to_string()).expect("it waits");
     let start = Instant::now();
     executor.block_on(async {
         executor.resume_queue(LINE).await.expect("it is defined");
         last.await.expect("it ends");
     });
-    report.print("queue_done", per_second(start.elapsed(), runs.into()), "runs/s");
+    report.print(&format!("queue_done{many}"), per_second(start.elapsed(), runs.into()), "runs/s");
 }
 
 /// A process that finds them: what it takes for each, and until it goes on.

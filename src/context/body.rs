@@ -287,7 +287,7 @@ impl Job {
             self.instance.draft_note(self.operation.number, note);
             self.operation.begin_anew();
         }
-        self.operation.set_failed(Some(FailedAttempt { attempt, failure, next_at }));
+        self.operation.set_failed(FailedAttempt { attempt, failure, next_at });
     }
 
     fn notify_failed(&self, attempt: u32, failure: &Failure, next_in: Option<Duration>) {
@@ -300,18 +300,25 @@ impl Job {
     }
 
     /// When a poll of the body begins, if anybody wants to know how long it takes.
+    #[inline(always)]
     fn poll_begins(&self) -> Option<Duration> {
         let world = &self.instance.world;
         world.is_watched().then(|| world.timers.monotonic())
     }
 
-    /// Tells of a poll that took long.
+    #[inline(always)]
     fn poll_ends(&self, begun: Option<Duration>) {
-        let world = &self.instance.world;
-        let lasted = begun.map(|begun| world.timers.monotonic().saturating_sub(begun));
-        if let Some(lasted) = lasted.filter(|lasted| *lasted >= BLOCKS_FROM) {
+        if let Some(begun) = begun {
+            self.poll_has_lasted(self.instance.world.timers.monotonic().saturating_sub(begun));
+        }
+    }
+
+    /// Tells of a poll that took long.
+    #[cold]
+    fn poll_has_lasted(&self, lasted: Duration) {
+        if lasted >= BLOCKS_FROM {
             let (run, step) = (&*self.instance.id, &*self.operation.to_string());
-            world.notify(&Notice::Blocked { run, step, lasted });
+            self.instance.world.notify(&Notice::Blocked { run, step, lasted });
         }
     }
 
@@ -392,7 +399,7 @@ pub(super) fn perform<T: Value, E: Into<BoxError>>(
                 return core::future::pending().await;
             }
             attempts += 1;
-            job.operation.set_failed(None);
+            job.operation.forget_failed();
             job.begin_spans(attempts);
             let ended = Trial::new(&job, body(&job, attempts)).await;
             job.operation.spans().end_attempt(ended.as_ref().err());

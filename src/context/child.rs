@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -114,7 +115,9 @@ impl Ctx {
         };
         let id: Rc<str> = format!("{}/{pass}{number}", self.id()).into();
         let parcel = match self.values().encode(&input) {
-            Ok(input) => Parcel::Child(Birth { workflow, input, options: options.later() }),
+            Ok(input) => {
+                Parcel::Child(Box::new(Birth { workflow, input, options: options.later() }))
+            }
             Err(why) => {
                 let kind = core::any::type_name::<I>();
                 let message =
@@ -122,7 +125,7 @@ impl Ctx {
                 Parcel::Refused(Error::new(message).permanent())
             }
         };
-        operation.set_outgoing(Outgoing { to: id.clone(), parcel });
+        operation.set_outgoing(Outgoing::new(id.clone(), parcel));
         let awaited = Awaited::new(Rc::clone(&self.instance), operation);
         Child { awaited, id, output: PhantomData }
     }

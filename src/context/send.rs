@@ -70,7 +70,7 @@ impl Ctx {
                 Parcel::Refused(Error::new(message).permanent())
             }
         };
-        operation.set_outgoing(Outgoing { to: to.into(), parcel });
+        operation.set_outgoing(Outgoing::new(to.into(), parcel));
         Sent { awaited: Awaited::new(Rc::clone(&self.instance), operation) }
     }
 }

@@ -227,7 +227,7 @@ impl Writer<'_> {
             Mark::ChildDetached => self.release_child(run, *number, false),
             Mark::ChildStarted { .. } => {
                 let outgoing = child.as_ref().map(|child| child.outgoing());
-                if let Some(Some(Outgoing { to, parcel: Parcel::Child(birth) })) =
+                if let Some(Some(Outgoing { to, parcel: Parcel::Child(birth), .. })) =
                     outgoing.as_deref()
                 {
                     // Nobody is there to be told that the id is taken.

@@ -42,8 +42,7 @@ impl Engine {
             || self.flushes_sleepers()
             || self.world.ending.must_commit()
             || self.keeps_time()
-            || self.admits()
-            || self.has_unsaved_pauses();
+            || self.admits();
         if has_any {
             let unwound = StopOnUnwind(self);
             let written = self.write(taken);
@@ -53,7 +52,6 @@ impl Engine {
             }
             core::mem::forget(unwound);
             let committed = written.map_err(|error| self.fail(&error))?;
-            self.tell_pauses(&Ok(()));
             self.deliver_admissions(taken, committed).map_err(|why| self.stop(why))?;
         }
         if !has_any {

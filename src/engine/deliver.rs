@@ -43,7 +43,7 @@ impl Engine {
             posts,
             arrivals,
             rows,
-            ticks,
+            notes,
             waiting: _,
             admitted: _,
         } = others;
@@ -61,7 +61,11 @@ impl Engine {
         reports.clear();
         self.deliver_drafts(timers, committed);
         let mut unended = None;
-        for arrival in arrivals.drain(..) {
+        let mut arrivals = arrivals.drain(..);
+        while let Some(arrival) = arrivals.next() {
+            if let Some(Arrival::Written(later)) = arrivals.as_slice().get(1) {
+                self.ledgers.prefetch(&later.to);
+            }
             match arrival {
                 Arrival::Written(ref draft) => {
                     unended = self.parked_before_its_end(draft);
@@ -97,7 +101,7 @@ impl Engine {
             }
         }
         self.deliver_drafts(rows, committed);
-        ticks.drain(..).for_each(|tick| tick.receipt.accept());
+        notes.drain(..).for_each(|note| note.receipt.accept());
     }
 
     /// The id of a run that is to end at once, and that an earlier record of this commit has parked.
@@ -109,7 +113,14 @@ impl Engine {
     }
 
     fn deliver_drafts(&self, drafts: &mut Vec<Draft>, committed: Committed) {
-        drafts.drain(..).for_each(|draft| self.deliver_draft(&draft, committed));
+        let mut drafts = drafts.drain(..);
+        while let Some(draft) = drafts.next() {
+            if let Some(later) = drafts.as_slice().get(1) {
+                self.ledgers.prefetch(&later.to);
+                later.prefetch();
+            }
+            self.deliver_draft(&draft, committed);
+        }
     }
 
     fn deliver_outcomes(

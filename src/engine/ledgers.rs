@@ -12,6 +12,7 @@ use super::by_id::ById;
 use crate::clock::Timestamp;
 use crate::instance::Instance;
 use crate::ledger::Ledger;
+use crate::message::Spot;
 use crate::random;
 
 /// Parked and ended runs are here until that is committed.
@@ -24,6 +25,8 @@ pub(crate) struct Ledgers {
     by_id: RefCell<ById>,
     /// Of the numbers of ids, so that nobody can make up ids that all have the same.
     seed: u64,
+    /// How often a run came into memory or left it.
+    moves: Cell<u32>,
     /// When there are so many ledgers, it is looked which may be forgotten.
     sweep_at: Cell<usize>,
     pub(super) idle: RefCell<BTreeSet<Idle>>,
@@ -46,6 +49,7 @@ impl Ledgers {
 
     /// A run is in memory from now on.
     pub(super) fn enter(&self, run: &Rc<Instance>) {
+        self.note_move();
         let slot = self.residents.borrow_mut().insert(run.clone());
         let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
         let slot = slot.expect("fewer than 2^32 runs fit into memory");
@@ -68,6 +72,7 @@ impl Ledgers {
 
     /// A run is no longer in memory.
     pub(super) fn leave(&self, run: &Instance) {
+        self.note_move();
         let slot = run.ledger.slot.replace(Ledger::AWAY);
         self.by_id.borrow_mut().remove(self.number(&run.id), slot);
         let _run = self.residents.borrow_mut().try_remove(slot as usize);
@@ -98,13 +103,14 @@ impl Ledgers {
 
     /// Forgets the ledgers that say no more than the rows of their runs: all of them, or when there
     /// are twice as many as the last time left.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sweep(&self, how: Sweep) {
         if how == Sweep::All || self.by_key.borrow().len() > self.sweep_at.get() {
             self.sweep_all();
         }
     }
 
+    #[cold]
     fn sweep_all(&self) {
         let mut by_key = self.by_key.borrow_mut();
         by_key.retain(|_, ledger| !ledger.may_be_forgotten());
@@ -120,6 +126,14 @@ impl Ledgers {
         self.residents.borrow().get(ledger.slot.get() as usize).cloned()
     }
 
+    /// Reads a little of both, so that their memory is in the processor's cache soon.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, ledger: &Ledger) {
+        if let Some(run) = self.residents.borrow().get(ledger.slot.get() as usize) {
+            run.prefetch();
+        }
+    }
+
     /// The run with this key, if it is in memory.
     pub(crate) fn resident(&self, run: RunKey) -> Option<Rc<Instance>> {
         self.instance(&*self.get(run)?)
@@ -129,6 +143,23 @@ impl Ledgers {
     pub(crate) fn with_id(&self, id: &str) -> Option<Rc<Instance>> {
         let slot = self.slot(id)?;
         self.residents.borrow().get(slot as usize).cloned()
+    }
+
+    /// Where the run with this id is, if it is in memory, for [`at`](Self::at) to find it soon.
+    pub(super) fn spot(&self, id: &str) -> Option<Spot> {
+        Some(Spot { slot: self.slot(id)?, moves: self.moves.get() })
+    }
+
+    /// The run that was found there, unless it may be another one by now.
+    pub(super) fn at(&self, spot: Spot) -> Option<Rc<Instance>> {
+        if spot.moves != self.moves.get() {
+            return None;
+        }
+        self.residents.borrow().get(spot.slot as usize).cloned()
+    }
+
+    fn note_move(&self) {
+        self.moves.set(self.moves.get().wrapping_add(1));
     }
 
     /// The runs in memory, in the order of their ids.
@@ -162,6 +193,7 @@ impl Ledgers {
 
     /// Takes all, in the order of their keys.
     pub(super) fn take(&self) -> impl Iterator<Item = (Rc<Ledger>, Option<Rc<Instance>>)> + use<> {
+        self.note_move();
         let mut residents = self.residents.take();
         self.by_id.take();
         self.idle.take();

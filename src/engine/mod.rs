@@ -262,8 +262,8 @@ impl Engine {
         self.world.holds_bodies.set(false);
         drop(self.world.interrupted.take());
         let mut pending = self.world.pending.take();
-        let Others { posts, rows, transactions, ticks, .. } = pending.others_mut();
-        ticks.drain(..).for_each(|tick| tick.refuse(why));
+        let Others { posts, rows, transactions, notes, .. } = pending.others_mut();
+        notes.drain(..).for_each(|note| note.refuse(why));
         for transaction in mem::take(transactions).into_values() {
             if let Transaction::Outside(_, receipt) = &transaction {
                 receipt.end(Err(why.clone()));
@@ -279,7 +279,6 @@ impl Engine {
             draft.to.end(Err(why.clone()));
         }
         self.close_runs(why);
-        self.tell_pauses(&Err(why.clone()));
         self.followers.wake_all();
         self.askers.close(why);
         // Those of runs that are not in memory are left.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use dacapo_store::{RunKey, RunRow, RunState};
 
 use super::Engine;
+use super::write::AHEAD;
 use crate::error::Result;
 use crate::instance::{Instance, Post, PostWhat};
 use crate::ledger::{Draft, What};
@@ -115,6 +116,9 @@ impl Engine {
         }
         while let Some(draft) = others.requests.get(looked.requests) {
             looked.requests += 1;
+            if let Some(later) = others.requests.get(looked.requests + AHEAD) {
+                later.prefetch();
+            }
             let concerned = self.concerned(draft);
             // Nearly all concern nobody, or somebody who is here.
             if !concerned.is_empty() {
@@ -154,8 +158,12 @@ impl Engine {
         let run = || self.ledgers.instance(to);
         match what {
             What::Request(request) => match &*request.outgoing() {
-                Some(Outgoing { to, parcel: Parcel::Message(_) }) if !self.ledgers.has_id(to) => {
-                    [Addressee::Id(to.clone())].into()
+                Some(Outgoing { to, parcel: Parcel::Message(_), spot }) => {
+                    spot.set(self.ledgers.spot(to));
+                    match spot.get() {
+                        Some(_) => Vec::new(),
+                        None => [Addressee::Id(to.clone())].into(),
+                    }
                 }
                 Some(_) | None => Vec::new(),
             },

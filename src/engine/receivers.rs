@@ -10,7 +10,7 @@ use super::no_such_run;
 use super::write::{Guest, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::inbox::Address;
-use crate::instance::{Arrival, Extra, Phase, Post, PostWhat, Receiver};
+use crate::instance::{Arrival, Extra, Instance, Phase, Post, PostWhat, Receiver};
 use crate::ledger::{Draft, Ledger, What};
 use crate::message::{Message, Outgoing, Parcel};
 use crate::operation::Operation;
@@ -22,11 +22,15 @@ impl Writer<'_> {
     pub(super) fn carry_out(&mut self, run: &Ledger, request: &Operation) {
         let carried_out = {
             let outgoing = request.outgoing();
-            let Outgoing { to, parcel } =
+            let Outgoing { to, parcel, spot } =
                 outgoing.as_ref().expect("a request hands something over");
             match parcel {
                 Parcel::Message(message) => {
-                    self.send(to, message.clone()).map(|()| request.set_done())
+                    let found = match spot.get().and_then(|spot| self.engine.ledgers.at(spot)) {
+                        Some(run) => self.find_resident(to, run),
+                        None => self.find(to),
+                    };
+                    self.hand_over(to, found, message.clone()).map(|()| request.set_done())
                 }
                 Parcel::Child(birth) => {
                     let link = Link { parent: run.key.0, number: request.number };
@@ -39,11 +43,6 @@ impl Writer<'_> {
             request.set_failure(error.into_failure());
         }
         self.push(run, |bytes| request.with_record(|record| record.append(bytes)));
-    }
-
-    fn send(&mut self, to: &str, message: Message) -> Result<()> {
-        let found = self.find(to);
-        self.hand_over(to, found, message)
     }
 
     pub(super) fn write_posts(&mut self, posts: &[Post]) -> usize {
@@ -101,6 +100,16 @@ impl Writer<'_> {
     /// The run with this id, if it takes what comes.
     pub(super) fn find(&mut self, id: &str) -> Result<Receiver> {
         let receiver = self.look_up(id)?.ok_or_else(|| no_such_run(id))?;
+        self.check_takes(id, receiver)
+    }
+
+    /// A run in memory, if it takes what comes.
+    fn find_resident(&mut self, id: &str, run: Rc<Instance>) -> Result<Receiver> {
+        let receiver = resident(run).ok_or_else(|| no_such_run(id))?;
+        self.check_takes(id, receiver)
+    }
+
+    fn check_takes(&mut self, id: &str, receiver: Receiver) -> Result<Receiver> {
         match self.takes_posts(&receiver) {
             true => Ok(receiver),
             false => Err(has_ended(id)),
@@ -110,8 +119,7 @@ impl Writer<'_> {
     /// The run with this id, if there is one by now, and it has not ended before this commit.
     pub(super) fn look_up(&mut self, id: &str) -> Result<Option<Receiver>> {
         if let Some(run) = self.engine.ledgers.with_id(id) {
-            // One that was started behind what is for it is not there yet.
-            return Ok((run.ledger.next_seq.get() > 0).then_some(Receiver::Resident(run)));
+            return Ok(resident(run));
         }
         if let Some(key) = self.elsewhere.as_ref().and_then(|known| known.born.get(id)) {
             return Ok(Some(Receiver::Guest(*key)));
@@ -326,6 +334,11 @@ impl Writer<'_> {
         let mut records = history.iter().map(|entry| Record::read(entry.record));
         Ok(records.any(|record| record.is_ok_and(|record| is_such(&record))))
     }
+}
+
+/// A run in memory. One that was started behind what is for it is not there yet.
+fn resident(run: Rc<Instance>) -> Option<Receiver> {
+    (run.ledger.next_seq.get() > 0).then_some(Receiver::Resident(run))
 }
 
 /// Whether a record says that there was a message with this key: in this pass, or in one before.

@@ -18,7 +18,7 @@ use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::codec;
 use crate::error::{Error, Kind, Result};
-use crate::instance::TickDraft;
+use crate::instance::NoteDraft;
 use crate::notice::Notice;
 use crate::panics::{self, Caller};
 use crate::record::{Carried, Submission};
@@ -180,10 +180,10 @@ impl Kept {
     }
 
     /// What the next commit writes of it.
-    fn draft(&self, starts: Vec<(Rc<str>, Submission<'static>)>) -> TickDraft {
+    fn draft(&self, starts: Vec<(Rc<str>, Submission<'static>)>) -> NoteDraft {
         self.is_new.set(false);
-        let note = (note_key(self.scheduled.name), codec::encode(&*self.state.borrow()));
-        TickDraft { note, starts, receipt: Rc::default() }
+        let value = Some(codec::encode(&*self.state.borrow()));
+        NoteDraft { key: note_key(self.scheduled.name), value, starts, receipt: Rc::default() }
     }
 }
 
@@ -244,7 +244,7 @@ impl Engine {
         for kept in self.schedules.all.values() {
             if kept.is_new.get() || kept.next().is_some_and(|next| next <= now) {
                 let draft = kept.draft_due(self, now);
-                self.world.pending.borrow_mut().others_mut().ticks.push(draft);
+                self.world.pending.borrow_mut().others_mut().notes.push(draft);
             }
         }
         self.schedules.note_next();
@@ -281,7 +281,7 @@ impl Engine {
         }
         let draft = kept.draft(Vec::new());
         let receipt = draft.receipt.clone();
-        self.world.pending.borrow_mut().others_mut().ticks.push(draft);
+        self.world.pending.borrow_mut().others_mut().notes.push(draft);
         self.schedules.note_next();
         self.world.bodies.raw().notify();
         Ok(receipt)
@@ -368,7 +368,7 @@ impl Engine {
 }
 
 impl Kept {
-    fn draft_due(&self, engine: &Engine, now: Timestamp) -> TickDraft {
+    fn draft_due(&self, engine: &Engine, now: Timestamp) -> NoteDraft {
         let name = self.scheduled.name;
         let (due, newest) = self.due(engine.schedules.opened_at, now);
         let mut starts = Vec::new();
@@ -420,10 +420,14 @@ fn note_key(name: &str) -> Vec<u8> {
 }
 
 impl Writer<'_> {
-    /// Writes how far schedules have come, and starts their runs. One that is there counts as started.
-    pub(super) fn write_ticks(&mut self, ticks: &[TickDraft]) {
-        for TickDraft { note: (key, note), starts, .. } in ticks {
-            self.batch.put_note(key, note);
+    /// Writes how far schedules have come, and starts their runs: one that is there counts as started. And which
+    /// queues are paused.
+    pub(super) fn write_notes(&mut self, notes: &[NoteDraft]) {
+        for NoteDraft { key, value, starts, .. } in notes {
+            match value {
+                Some(value) => self.batch.put_note(key, value),
+                None => self.batch.remove_note(key),
+            }
             for (id, submission) in starts {
                 if self.check_free(id).is_ok() {
                     let _run = self.begin_run(id, submission.clone());
@@ -433,7 +437,7 @@ impl Writer<'_> {
     }
 }
 
-impl TickDraft {
+impl NoteDraft {
     /// The executor has stopped.
     pub(super) fn refuse(&self, why: &Error) {
         self.receipt.end(Err(why.clone()));

@@ -143,8 +143,8 @@ impl Engine {
                 receipt.end(Err(Error::store(error)));
             }
         }
-        for tick in taken.others_mut().ticks.drain(..) {
-            tick.refuse(&Error::store(error));
+        for note in taken.others_mut().notes.drain(..) {
+            note.refuse(&Error::store(error));
         }
     }
 }

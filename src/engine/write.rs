@@ -17,8 +17,8 @@ use crate::instance::{Arrival, BodyEnd, Pending, Reported, Sleeper, Transacted, 
 use crate::ledger::{Draft, Ledger, Retrial, What};
 use crate::record::{Link, Record};
 
-/// So many outcomes lie between the one that is written and the one whose memory is fetched.
-const AHEAD: usize = 6;
+/// So many outcomes or drafts lie between the one that is written and the one whose memory is fetched.
+pub(super) const AHEAD: usize = 6;
 
 impl Engine {
     /// Commits what was taken up to the limit of a commit's size, and puts back what is left over: it
@@ -53,7 +53,6 @@ impl Engine {
         }
         writer.write_sleepers();
         self.world.ending.write(writer.batch);
-        self.write_pauses(writer.batch);
         if writer.batch.is_empty() && changes.is_none() && self.keeps_time() {
             writer.batch.put_note(Self::TIME_NOTE, &now.as_nanos().to_le_bytes());
         }
@@ -183,7 +182,7 @@ impl<'a> Writer<'a> {
         let (outcomes, reports) = self.write_outcomes(outcomes, &mut others.reports);
         let timers = self.write_drafts(&others.timers);
         let posts = self.write_posts(&others.posts);
-        self.write_ticks(&others.ticks);
+        self.write_notes(&others.notes);
         if self.elsewhere.is_some() {
             for run in others.rows.iter().filter_map(deleted) {
                 self.bereave_deleted(run);
@@ -215,7 +214,9 @@ impl<'a> Writer<'a> {
             self.push(run, |bytes| end.append(now, bytes));
         }
         let rest = &mut reports[reported..];
-        let reported = reported + self.write_reports(rest, outcomes.len(), outcomes);
+        if !rest.is_empty() {
+            reported += self.write_reports(rest, outcomes.len(), outcomes);
+        }
         (outcomes.len(), reported)
     }
 
@@ -233,6 +234,9 @@ impl<'a> Writer<'a> {
     /// Writes drafts while there is room, and says how many.
     fn write_drafts(&mut self, drafts: &[Draft]) -> usize {
         for (written, draft) in drafts.iter().enumerate() {
+            if let Some(later) = drafts.get(written + AHEAD) {
+                later.prefetch();
+            }
             if !self.takes(&draft.to) {
                 return written;
             }

@@ -167,13 +167,21 @@ impl Executor {
 
     /// Does what other threads asked for by now; whether there was anything. What they ask for
     /// meanwhile waits for the next turn, or they could keep the runs from theirs.
+    #[inline(always)]
     pub(super) fn carry_out_commands(&self) -> bool {
+        let has_any = !self.shared.commands.is_empty();
+        if has_any {
+            self.carry_out_those_there_are();
+        }
+        has_any
+    }
+
+    #[cold]
+    fn carry_out_those_there_are(&self) {
         let commands = &self.shared.commands;
-        let asked = if commands.is_empty() { 0 } else { commands.len() };
-        (0..asked)
+        (0..commands.len())
             .map_while(|_| commands.take())
             .for_each(|command| panics::aside(|| command(self)));
-        asked > 0
     }
 
     /// Whether to wait for `waker`: nothing happened meanwhile, and the clock does not skip ahead.

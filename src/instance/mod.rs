@@ -51,8 +51,8 @@ use forked::Forks;
 pub(crate) use interrupted::Interrupted;
 use marks::Asks;
 pub(crate) use pending::{
-    Arrival, BodyEnd, Change, Others, Pending, Post, PostWhat, Receiver, Replaced, Reported,
-    Sleeper, TickDraft, Transacted, Transaction, Written,
+    Arrival, BodyEnd, Change, NoteDraft, Others, Pending, Post, PostWhat, Receiver, Replaced,
+    Reported, Sleeper, Transacted, Transaction, Written,
 };
 use submitted::Submitted;
 pub(crate) use task::Root;

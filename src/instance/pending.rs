@@ -65,8 +65,8 @@ pub(crate) struct Others {
     pub(crate) arrivals: Vec<Arrival>,
     /// Rows that change without a record, and what is deleted.
     pub(crate) rows: Vec<Draft>,
-    /// What schedules start. All of it is always written.
-    pub(crate) ticks: Vec<TickDraft>,
+    /// Notes of schedules and queues that change, and what schedules start. All of it is always written.
+    pub(crate) notes: Vec<NoteDraft>,
     /// Runs that wait to be admitted from this commit on.
     pub(crate) waiting: Vec<Rc<Ledger>>,
     /// Runs that this commit admits.
@@ -107,11 +107,12 @@ pub(crate) enum Replaced {
     Time { wait: Duration, cap: Duration },
 }
 
-/// What a schedule has in a commit.
-pub(crate) struct TickDraft {
-    /// How far it has come: a key, and what is to stand there.
-    pub(crate) note: (Vec<u8>, Vec<u8>),
-    /// The ids of the runs that are started, and how they begin.
+/// What a schedule or a queue has in a commit.
+pub(crate) struct NoteDraft {
+    pub(crate) key: Vec<u8>,
+    /// What is to stand there. `None`: there is to be no such note.
+    pub(crate) value: Option<Vec<u8>>,
+    /// The ids of the runs that a schedule starts, and how they begin.
     pub(crate) starts: Vec<(Rc<str>, Submission<'static>)>,
     /// Where somebody may wait for the commit.
     pub(crate) receipt: Rc<Watch>,
@@ -214,7 +215,7 @@ impl Others {
             posts,
             arrivals,
             rows,
-            ticks,
+            notes,
             waiting,
             admitted,
         } = self;
@@ -228,7 +229,7 @@ impl Others {
             && posts.is_empty()
             && arrivals.is_empty()
             && rows.is_empty()
-            && ticks.is_empty()
+            && notes.is_empty()
             && waiting.is_empty()
             && admitted.is_empty()
     }
@@ -342,7 +343,7 @@ impl Pending {
                 posts,
                 arrivals,
                 rows,
-                ticks,
+                notes,
                 waiting,
                 admitted,
             } = &mut self.others;
@@ -351,7 +352,7 @@ impl Pending {
                 shrink(drafts, length);
             }
             shrink(transacted, length);
-            shrink(ticks, length);
+            shrink(notes, length);
             shrink(reports, length);
             shrink(posts, length);
             shrink(arrivals, length);

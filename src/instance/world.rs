@@ -167,18 +167,23 @@ impl World {
     }
 
     /// Takes what bodies published by now behind the outcomes that there are.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_reports(&self) {
         if !self.reports.is_empty() {
-            let behind = self.pending.borrow().outcomes.len();
-            while let Some(report) = self.reports.take() {
-                // It could be encoded where it was published. A type that is not read back twice is
-                // the body's fault, and what it published was no more than news.
-                let encoded = panics::catch(|| report.value.encode(&self.values));
-                if let Ok(Ok(value)) = encoded {
-                    let reported = Reported { behind, report, value, run: None };
-                    self.pending.borrow_mut().others_mut().reports.push(reported);
-                }
+            self.take_all_reports();
+        }
+    }
+
+    #[cold]
+    fn take_all_reports(&self) {
+        let behind = self.pending.borrow().outcomes.len();
+        while let Some(report) = self.reports.take() {
+            // It could be encoded where it was published. A type that is not read back twice is
+            // the body's fault, and what it published was no more than news.
+            let encoded = panics::catch(|| report.value.encode(&self.values));
+            if let Ok(Ok(value)) = encoded {
+                let reported = Reported { behind, report, value, run: None };
+                self.pending.borrow_mut().others_mut().reports.push(reported);
             }
         }
     }

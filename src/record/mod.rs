@@ -33,7 +33,7 @@ pub(crate) const SEMANTICS_VERSION: u32 = 1;
 ///
 /// Task 0 is the root and does not show: its operations are 1, 2, 3, those of the third spawned
 /// task 3.1, 3.2.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Number {
     pub(crate) task: u32,
     /// Counts from 1.

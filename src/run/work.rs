@@ -2,12 +2,13 @@
 
 use alloc::rc::Rc;
 use alloc::string::ToString;
+use core::iter;
 
 use crate::clock::Timestamp;
 use crate::context::{explain, transaction};
 use crate::error::{self, Error};
 use crate::fault::{Fault, ParkReason};
-use crate::instance::{BodyEnd, Instance, Phase, TakenUp};
+use crate::instance::{BodyEnd, Extra, Instance, Phase, TakenUp};
 use crate::ledger::What;
 use crate::mark::Ask;
 use crate::notice::Notice;
@@ -64,6 +65,7 @@ impl Instance {
         }
     }
 
+    #[inline(always)]
     fn check_stall(&self) -> Result<(), Fault> {
         // A run that waits to be admitted has no code yet.
         match self.awaits_anything() || self.is_waiting() {
@@ -80,9 +82,13 @@ impl Instance {
 
     /// Has the next commit carry out what was asked for and changes something outside of the run, in the
     /// order in which the code asked.
+    #[inline(always)]
     pub(super) fn draft_asks(&self) -> Result<(), Fault> {
         // Few runs ever ask for something outside of them.
-        let Some(extra) = self.has_extra() else { return Ok(()) };
+        self.has_extra().map_or(Ok(()), |extra| self.draft_asks_of(extra))
+    }
+
+    fn draft_asks_of(&self, extra: &Extra) -> Result<(), Fault> {
         let asks = self.take_asks(extra)?;
         let mut pending = self.world.pending.borrow_mut();
         for ask in asks {
@@ -214,9 +220,10 @@ impl Instance {
         started_at: Timestamp,
     ) {
         self.world.take_reports();
-        let (instance, ended_at) = (self.clone(), self.world.timers.now());
-        let end = BodyEnd { instance, operation, attempts, started_at, ended_at };
-        self.world.pending.borrow_mut().outcomes.push(end);
+        let ended_at = self.world.timers.now();
+        let end = || BodyEnd { instance: self.clone(), operation, attempts, started_at, ended_at };
+        // Made where it stays: see `Operation::new`.
+        self.world.pending.borrow_mut().outcomes.extend(iter::once_with(end));
     }
 
     pub(crate) fn draft_note(&self, number: Number, note: Note<'static>) {

@@ -26,7 +26,6 @@ use crate::timer::{RunTimer, Timers};
 pub(super) use found::Found;
 use gone::Gone;
 use line::Line;
-use paused::Paused;
 
 /// Of all queues; runs in none that wait for a time are in one without a name.
 #[derive(Default)]
@@ -34,7 +33,6 @@ pub(crate) struct Queues {
     all: RefCell<All>,
     /// Whether there is any.
     is_used: Cell<bool>,
-    unsaved: RefCell<Vec<Paused>>,
     /// What is counted of runs that were deleted, by queue.
     gone: RefCell<BTreeMap<String, Gone>>,
 }

@@ -5,18 +5,10 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use dacapo_store::Batch;
-
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::instance::NoteDraft;
 use crate::watch::Watch;
-
-/// A queue is paused or goes on, and its note is to say so.
-pub(super) struct Paused {
-    queue: Rc<str>,
-    is_paused: bool,
-    receipt: Rc<Watch>,
-}
 
 const NOTE: &[u8] = b"paused queue ";
 
@@ -32,32 +24,12 @@ impl Engine {
     /// If this build does not define it.
     pub(crate) fn set_paused(&self, queue: &str, is_paused: bool) -> Result<Rc<Watch>> {
         self.queues.set_paused(queue, is_paused)?;
-        let receipt = Rc::<Watch>::default();
-        let change = Paused { queue: queue.into(), is_paused, receipt: receipt.clone() };
-        self.queues.unsaved.borrow_mut().push(change);
+        let (key, value) = (note(queue), is_paused.then(Vec::new));
+        let draft = NoteDraft { key, value, starts: Vec::new(), receipt: Rc::default() };
+        let receipt = draft.receipt.clone();
+        self.world.pending.borrow_mut().others_mut().notes.push(draft);
         self.world.bodies.raw().notify();
         Ok(receipt)
-    }
-
-    /// Whether a queue was paused or goes on, and that is not committed.
-    pub(in crate::engine) fn has_unsaved_pauses(&self) -> bool {
-        !self.queues.unsaved.borrow().is_empty()
-    }
-
-    pub(in crate::engine) fn write_pauses(&self, batch: &mut Batch) {
-        for change in &*self.queues.unsaved.borrow() {
-            match change.is_paused {
-                true => batch.put_note(&note(&change.queue), &[]),
-                false => batch.remove_note(&note(&change.queue)),
-            }
-        }
-    }
-
-    /// Tells who waits for that.
-    pub(in crate::engine) fn tell_pauses(&self, told: &Result<()>) {
-        for change in self.queues.unsaved.take() {
-            change.receipt.tell(told.clone());
-        }
     }
 
     /// Learns which queues a process before has paused.
