@@ -8,6 +8,7 @@ mod edge;
 mod foreign;
 mod later;
 mod limits;
+mod nested;
 mod refused;
 mod releases;
 
