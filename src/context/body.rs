@@ -74,7 +74,7 @@ impl Attempt {
             reports: instance.world.reports.clone(),
             value_max: instance.world.values.value_max(),
             #[cfg(feature = "sim")]
-            is_at_most_once: operation.policy().at_most_once,
+            is_at_most_once: operation.runs_at_most_once(),
             key: OnceCell::new(),
         }
     }
@@ -242,7 +242,7 @@ impl Job {
             panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)))
         };
         self.poll_ends(begun);
-        let limit = self.operation.policy().timeout;
+        let limit = self.operation.timeout();
         let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
         let ended = match (called, limit.filter(is_late)) {
             (Err(message), _) => Err(panicked(&message)),
@@ -450,7 +450,7 @@ pin_project_lite::pin_project! {
 impl<'a, F> Trial<'a, F> {
     fn new(job: &'a Job, attempt: F) -> Self {
         let World { timers, ending, .. } = &*job.instance.world;
-        let timer = job.operation.policy().timeout.map(|limit| (limit, timers.sleep(limit)));
+        let timer = job.operation.timeout().map(|limit| (limit, timers.sleep(limit)));
         let room = job.operation.take_room();
         let has_any = timer.is_some() || room.is_some();
         let beside = has_any.then(|| Box::new(Beside { timer, _room: room }));

@@ -218,6 +218,18 @@ impl Operation {
         self.of_step().map_or_else(Policy::default, |step| step.policy.get())
     }
 
+    /// Of its policy what is asked of every step, and read where it stands.
+    #[inline]
+    pub(crate) fn runs_at_most_once(&self) -> bool {
+        self.of_step().is_some_and(|step| step.policy.get().at_most_once)
+    }
+
+    /// The same.
+    #[inline]
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.of_step()?.policy.get().timeout
+    }
+
     pub(crate) fn set_policy(&self, policy: Policy) {
         self.of_step_anew().policy.set(policy);
     }

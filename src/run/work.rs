@@ -126,9 +126,11 @@ impl Instance {
                 self.world.timers.add(timer);
             }
             Asked::Step { .. } | Asked::StepOf { .. } => {
-                let policy = operation.policy();
                 // One that waits for room begins when it has it.
-                if policy.at_most_once && !operation.has_begun() && operation.limit().is_none() {
+                if operation.runs_at_most_once()
+                    && !operation.has_begun()
+                    && operation.limit().is_none()
+                {
                     self.draft_note(operation.number, Note::Begun);
                 } else if operation.transaction().is_some() {
                     transaction::begin(self, operation);
