@@ -270,7 +270,7 @@ fn an_error_of_a_child_names_the_child() -> Result<()> {
         .in_memory();
     let told = executor.block_on(executor.start(PARENT, "parent", Plan::Joins)?)?;
     let expected = "child 1 \"child\" [parent/1] failed: sold out: an error occurred when formatting an \
-                    argument; child 2 \"child\" [parent/2]: child 1 \"long\" [parent/2/1]: the run was \
+                    argument; child 2 \"child\" [parent/2] failed: child 1 \"long\" [parent/2/1]: the run was \
                     cancelled: its deadline passed; there is a run \"parent\" already: give the child another id";
     assert_eq!(told, expected);
     executor.verify("parent")
