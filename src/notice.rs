@@ -140,7 +140,14 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "run {run:?} has ended: {error}")
             }
             Self::Ended { run, error: Some(error) } => {
-                write!(f, "run {run:?} has failed: {error}; Executor::retry takes it up again")
+                write!(f, "run {run:?} has failed: {error}; Executor::retry takes it up again")?;
+                if error.is_interrupted() {
+                    f.write_str(
+                        ", but runs no step again that may run at most once: find out whether its effect took \
+                         place, and have the workflow go on by Error::is_interrupted first",
+                    )?;
+                }
+                Ok(())
             }
             Self::Refused { error } => write!(f, "a call was refused: {error}"),
             Self::AttemptFailed { run, step, attempt, error, next_in } => {

@@ -94,6 +94,11 @@ impl Watch {
         }
     }
 
+    /// What it ended with, if it has ended.
+    pub(crate) fn known_end(&self) -> Option<&Result<Outcome<'static>>> {
+        self.ended.get()
+    }
+
     /// The end of this one is that of another, too.
     pub(crate) fn lead(&self, other: Rc<Watch>) {
         match self.ended.get() {

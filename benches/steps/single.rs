@@ -10,6 +10,8 @@ use super::latency::Stopwatch;
 use super::report::{Report, median, nanos_each, per_second};
 
 pub(crate) const SEQUENCE: Workflow<u32, u64> = Workflow::new("sequence");
+/// The same sequence, whose steps say what they are about.
+pub(crate) const SEQUENCE_OF: Workflow<u32, u64> = Workflow::new("sequence-of");
 pub(crate) const FAN_OUT: Workflow<u32, u64> = Workflow::new("fan-out");
 /// The same sequence, with a stopwatch.
 pub(crate) const TIMED: Workflow<u32, u64> = Workflow::new("timed");
@@ -18,6 +20,14 @@ async fn sequence(ctx: &Ctx, steps: u32) -> Result<u64> {
     let mut sum = 0;
     for n in 0..steps {
         sum += ctx.step("add", async move || Result::<u64>::Ok(n.into())).await?;
+    }
+    Ok(sum)
+}
+
+async fn sequence_of(ctx: &Ctx, steps: u32) -> Result<u64> {
+    let mut sum = 0;
+    for n in 0..steps {
+        sum += ctx.step("add", async move || Result::<u64>::Ok(n.into())).of(&n).await?;
     }
     Ok(sum)
 }
@@ -40,6 +50,7 @@ async fn timed(ctx: &Ctx, steps: u32) -> Result<u64> {
 
 pub(crate) fn build() -> Builder {
     let builder = Executor::builder().workflow(SEQUENCE, sequence);
+    let builder = builder.workflow(SEQUENCE_OF, sequence_of);
     builder.workflow(FAN_OUT, fan_out).workflow(TIMED, timed)
 }
 
@@ -47,6 +58,10 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
     let steps = options.size(200_000, 1_000_000);
     report.row("memory_step", "ns/step", || {
         let times = (0..5).map(|_| without_store(SEQUENCE, steps).0).collect();
+        nanos_each(median(times), steps.into())
+    });
+    report.row("memory_step_of", "ns/step", || {
+        let times = (0..5).map(|_| without_store(SEQUENCE_OF, steps).0).collect();
         nanos_each(median(times), steps.into())
     });
     for steps in [10, 1_000, 100_000] {

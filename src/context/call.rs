@@ -94,8 +94,44 @@ impl Ctx {
     /// The arguments are cloned for each attempt, so nothing needs a closure, nor a `clone` of its own
     /// for one: this is the shortest way to a body that owns what it uses. What is shared, such as a
     /// client, goes in as an `Rc`. A body that wants to know its [`Attempt`](super::Attempt) is a closure:
-    /// see [`step_with`](Self::step_with). In a loop, [`Step::of`] says which of the arguments the step is
-    /// about. Everything else is as with [`step`](Self::step).
+    /// see [`step_with`](Self::step_with). Everything else is as with [`step`](Self::step).
+    ///
+    /// A replay compares the name of the step, and not its arguments: those need not be values that can be
+    /// recorded, as the client is none. `.of(&arguments)`, or the part of them that says it, is how a call says what it
+    /// is about ([`Step::of`]): with it two calls of one name that change places are found, and their run is parked.
+    /// So it belongs to calls in a loop and under a lock.
+    ///
+    /// ```
+    /// # use dacapo::{Ctx, Error, Executor, Result, Workflow, store::MemoryStore, try_join_all};
+    /// # async fn count(item: String, at: u32) -> Result<u32> {
+    /// #     Ok(at + item.len() as u32)
+    /// # }
+    /// const COUNT: Workflow<Vec<String>, u32> = Workflow::new("count");
+    ///
+    /// async fn count_all(ctx: &Ctx, items: Vec<String>) -> Result<u32> {
+    ///     let steps = items.into_iter().map(|item| {
+    ///         let arguments = (item, 7);
+    ///         ctx.call("count", count, arguments.clone()).of(&arguments)
+    ///     });
+    ///     Ok(try_join_all(steps).await?.iter().sum())
+    /// }
+    ///
+    /// let store = MemoryStore::new();
+    /// let executor = Executor::builder().workflow(COUNT, count_all).open_with(store.shared())?;
+    /// let items = vec!["tea".to_owned(), "cup".to_owned()];
+    /// assert_eq!(executor.block_on(executor.start(COUNT, "order-1", items)?)?, 20);
+    /// executor.verify("order-1")?;
+    /// drop(executor);
+    ///
+    /// // A build that goes through them in another order.
+    /// let backwards = async |ctx: &Ctx, items: Vec<String>| -> Result<u32> {
+    ///     count_all(ctx, items.into_iter().rev().collect()).await
+    /// };
+    /// let executor = Executor::builder().workflow(COUNT, backwards).open_with(store)?;
+    /// let error = executor.verify("order-1").unwrap_err();
+    /// assert!(error.to_string().contains("diverge"), "{error}");
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// ```
     /// use std::rc::Rc;

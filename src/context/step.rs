@@ -390,6 +390,9 @@ impl<T> Step<T> {
     /// [`Error::is_interrupted`] is true: whether its effect took place is not known. Attempts that
     /// fail within one process are retried as ever if there is a [`retry`](Self::retry) policy.
     ///
+    /// So have the workflow deal with that error, as below: [`Executor::retry`](crate::Executor::retry) does not run
+    /// the body again either, and a run that it takes up fails there anew until its code does.
+    ///
     /// The first executor below is dropped while the body is under way; the second one finds that it
     /// had begun.
     ///

@@ -170,7 +170,8 @@ impl<W: Write> Writer<'_, W> {
             }
             let view = shapes.shapes().view(value.as_slice()).map_err(unread)?;
             // JSON has no map with keys that are no texts, for one.
-            shown.push(serde_json::to_value(&view).unwrap_or_else(|_| view.to_string().into()));
+            let json = serde_json::to_value(&view).ok().filter(|json| levels(json) <= MOST_LEVELS);
+            shown.push(json.unwrap_or_else(|| view.to_string().into()));
         }
         let mut line = lines::Entry {
             run: Cow::Borrowed(id),
@@ -184,6 +185,18 @@ impl<W: Write> Writer<'_, W> {
         };
         line.sum = line.sum();
         self.put(&Line::Record(line))
+    }
+}
+
+/// Whoever reads a line gives up at 128 levels, and some of them are the line's own.
+const MOST_LEVELS: usize = 100;
+
+fn levels(json: &serde_json::Value) -> usize {
+    let inner = |levels: Option<usize>| 1 + levels.unwrap_or_default();
+    match json {
+        serde_json::Value::Array(parts) => inner(parts.iter().map(levels).max()),
+        serde_json::Value::Object(fields) => inner(fields.values().map(levels).max()),
+        _ => 0,
     }
 }
 

@@ -16,7 +16,9 @@ impl Executor {
     /// taken back, and the code of this build decides about it anew.
     ///
     /// A child that failed, or was asked to end with the run, is not started again, but awaited again; if it has
-    /// ended by then, its end is what comes of it (retry that one first). A step that runs at most once does not run again. The
+    /// ended by then, its end is what comes of it (retry that one first). A step that runs at most once and had
+    /// begun does not run again, and its error [is that of an interruption](Error::is_interrupted): find out whether
+    /// its effect took place, and have the workflow go on by that error, in this build or the next. The
     /// deadline counts no longer. One that was cancelled while it waited to begin waits again. Whoever was told of the failure (handles, a parent) keeps it;
     /// [`attach`](Self::attach) waits for the new end.
     ///

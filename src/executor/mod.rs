@@ -3,6 +3,7 @@
 mod asking;
 mod awaited;
 mod batch;
+mod before;
 mod builder;
 mod debounced;
 mod drive;
@@ -144,7 +145,8 @@ impl Executor {
     /// driven: see [`Handle::accepted`]. If there is a run of this workflow with this id, running,
     /// parked or ended, the handle is one of that run and `input` is ignored; so starting the same
     /// id twice runs it once, also across restarts. [`Handle::is_new`] tells which it was, and with
-    /// [`Start::same_input`] another input is an error.
+    /// [`Start::same_input`] another input is an error. One that has failed is not taken up by this, and the
+    /// error of its handle says so: see [`retry`](Self::retry).
     ///
     /// # Errors
     ///
@@ -224,15 +226,16 @@ impl Executor {
         options: Start,
         input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
     ) -> Result<(bool, Found)> {
-        if let Some(found) = self.find(workflow, id)? {
+        if let Some((id, watch)) = self.find(workflow, id)? {
             if options.is_only_new {
-                return Err(taken(format_args!("there is one"), id));
+                return Err(taken(format_args!("there is one{}", before::beside(&watch)), &id));
             }
             if options.is_same_input {
-                let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
-                self.shared.engine.expect_input(id, &input)?;
+                let input = input(self.values()).map_err(|why| unfit_input(&id, &why))?;
+                self.shared.engine.expect_input(&id, &input)?;
             }
-            return Ok((false, found));
+            let watch = before::told(&id, watch);
+            return Ok((false, (id, watch)));
         }
         if id.is_empty() {
             return Err(empty_id());

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use dacapo::store::{Filter, MemoryStore, RunState};
+use dacapo::sim::VirtualClock;
+use dacapo::store::{Filter, MemoryStore, RunKey, RunState};
 use dacapo::{
-    Channel, Ctx, Error, Event, Executor, Observer, Question, Result, Schedule, Topic,
-    WeakExecutor, Workflow,
+    Channel, Clock, Ctx, Cut, Error, Event, Executor, Observer, Question, Result, Schedule,
+    Timestamp, Topic, WeakExecutor, Workflow,
 };
 use futures::{FutureExt, StreamExt};
 
@@ -32,7 +33,7 @@ fn told<T>(answer: Option<Result<T>>) -> String {
 }
 
 /// Each call, with what a refusal says of it.
-const ALL: [(&str, Call); 21] = [
+const ALL: [(&str, Call); 27] = [
     (r#"run "new" cannot be started"#, |it| told(Some(it.start(ECHO, "new", 1)))),
     (r#"run "ended" cannot be attached to"#, |it| told(Some(it.attach(ECHO, "ended")))),
     (r#"run "waits" cannot be sent to"#, |it| told(it.send("waits", NUMBER, 1).now_or_never())),
@@ -46,6 +47,12 @@ const ALL: [(&str, Call); 21] = [
     ("runs cannot be listed", |it| told(Some(it.runs(&Filter::new())))),
     ("parked runs cannot be listed", |it| told(Some(it.parked()))),
     ("steps cannot be listed", |it| told(Some(it.retrying()))),
+    (r#"run "ended" cannot be looked at"#, |it| told(Some(it.info("ended")))),
+    ("histories cannot be read", |it| told(Some(it.history_of(RunKey(1), 0..1)))),
+    ("runs cannot be counted", |it| told(Some(it.statistics()))),
+    ("runs cannot be exported", |it| told(Some(it.export(&["ended"], &mut Vec::new())))),
+    (r#"run "ended" cannot be forked"#, |it| told(Some(it.fork("ended", Cut::at(1), "copy")))),
+    ("queues cannot be listed", |it| told(Some(it.queues()))),
     (r#"run "ended" cannot be read"#, |it| told(Some(it.latest("ended", STATUS)))),
     (r#"run "ended" cannot be followed"#, |it| {
         told(it.follow("ended", STATUS, 0).next().now_or_never().flatten())
@@ -68,13 +75,18 @@ const ALL: [(&str, Call); 21] = [
 struct Caller {
     weak: Rc<RefCell<Option<WeakExecutor>>>,
     call: Rc<Cell<Option<Call>>>,
+    by_clock: Rc<Cell<Option<Call>>>,
     answer: Rc<RefCell<Option<String>>>,
 }
 
 impl Caller {
     /// Makes the call, once.
     fn call(&self) {
-        if let Some(call) = self.call.take() {
+        self.make(self.call.take());
+    }
+
+    fn make(&self, call: Option<Call>) {
+        if let Some(call) = call {
             let weak = self.weak.borrow().clone().expect("it is set");
             *self.answer.borrow_mut() = Some(weak.with(call).expect("it is there"));
         }
@@ -101,6 +113,24 @@ impl Observer for Watches {
     }
 }
 
+/// Calls when it is asked for the time.
+struct Asks(Caller, VirtualClock);
+
+impl Clock for Asks {
+    fn now(&self) -> Timestamp {
+        self.0.make(self.0.by_clock.take());
+        self.1.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.1.monotonic()
+    }
+
+    fn skip(&self, wait: Option<Duration>) -> bool {
+        self.1.skip(wait)
+    }
+}
+
 async fn calls(ctx: &Ctx, caller: &Caller, how: &str) -> Result<()> {
     match how {
         "body" => {
@@ -110,6 +140,15 @@ async fn calls(ctx: &Ctx, caller: &Caller, how: &str) -> Result<()> {
                 Ok::<_, Error>(())
             };
             ctx.step("call", body).await
+        }
+        "drop of a body" => {
+            let words = LastWords(caller.clone());
+            let body = async move || {
+                let _words = &words;
+                std::future::pending::<Result<()>>().await
+            };
+            let quick = ctx.step("quick", async || Ok::<_, Error>(()));
+            dacapo::race(ctx.step("call", body), quick).await
         }
         "drop" => {
             let words = LastWords(caller.clone());
@@ -134,6 +173,7 @@ fn open(caller: &Caller) -> Executor {
     let (breaks, held, ticks) = (is_broken.clone(), caller.clone(), caller.clone());
     let executor = Executor::builder()
         .observer(Watches(caller.clone()))
+        .clock(Asks(caller.clone(), VirtualClock::new(Timestamp::from_nanos(0))))
         .workflow(ECHO, async |ctx: &Ctx, n: u8| {
             ctx.publish(STATUS, n);
             Ok::<_, Error>(n)
@@ -192,6 +232,11 @@ fn made(executor: &Executor, caller: &Caller, who: &str, call: Call) -> String {
             return answer;
         }
         "a rehearsal" => by_run(executor, "rehearsed", "workflow"),
+        "a clock" => {
+            caller.by_clock.set(Some(call));
+            by_run(executor, "timed", "nothing");
+            return caller.answer.take().expect("it is called");
+        }
         _ => {}
     }
     caller.call.set(Some(call));
@@ -199,6 +244,7 @@ fn made(executor: &Executor, caller: &Caller, who: &str, call: Call) -> String {
         "a body" => by_run(executor, "calls", "body"),
         "a workflow" => by_run(executor, "calls", "workflow"),
         "the drop of a workflow" => by_run(executor, "calls", "drop"),
+        "the drop of a body" => by_run(executor, "calls", "drop of a body"),
         "an observer" => by_run(executor, "observed", "nothing"),
         "a rehearsal" => executor.verify("rehearsed").expect("it ends the same"),
         "a transaction" => {
@@ -225,7 +271,7 @@ const TABLES: &str = "while tables are read or written: do it before or behind t
 fn who_may_call_what() {
     let driven = "the executor is driven already: await handles in its main future";
     // They need nobody who drives it.
-    let beside = ["a rehearsal", "what reads tables", "an input function"];
+    let beside = ["a clock", "a rehearsal", "what reads tables", "an input function"];
     let mut refused = 0;
     for (who, instead) in [
         ("the main future", None),
@@ -233,8 +279,10 @@ fn who_may_call_what() {
         ("another thread", None),
         ("a workflow", Some("by a workflow: use what Ctx has, or a body")),
         ("the drop of a workflow", Some("by a workflow: use what Ctx has, or a body")),
+        ("the drop of a body", Some("by a workflow: use what Ctx has, or a body")),
         ("a rehearsal", Some("by a workflow: use what Ctx has, or a body")),
         ("an observer", Some("by an observer or a clock: post it with a Remote")),
+        ("a clock", Some("by an observer or a clock: post it with a Remote")),
         ("a transaction", Some(TABLES)),
         ("what reads tables", Some(TABLES)),
         (
@@ -263,5 +311,5 @@ fn who_may_call_what() {
             }
         }
     }
-    assert_eq!(refused, 7 * 20);
+    assert_eq!(refused, 9 * 26);
 }

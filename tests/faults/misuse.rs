@@ -81,6 +81,67 @@ fn an_id_that_is_used_again() {
     );
 }
 
+/// What came of an earlier start is no new failure, and a start does not take it up: it says so, and what does.
+#[test]
+fn an_id_of_a_run_that_has_failed_is_used_again() {
+    const FAILS: Workflow<bool, ()> = Workflow::new("fails");
+    let build = || {
+        Executor::builder().workflow(FAILS, async |ctx: &Ctx, waits: bool| -> Result<()> {
+            if waits {
+                return ctx
+                    .step("waits", async || std::future::pending::<Result<()>>().await)
+                    .await;
+            }
+            ctx.step("pay", async || Err(Error::new("card refused").permanent())).await
+        })
+    };
+    let failed = r#"step 1 "pay" failed: card refused"#;
+    let check = |executor: &Executor| {
+        let end = |id| executor.block_on(executor.attach(FAILS, id).expect("there")).unwrap_err();
+        assert_eq!(end("a").to_string(), failed, "of an attach nothing else is expected");
+        let again = executor.start(FAILS, "a", false).expect("there");
+        assert!(!again.is_new());
+        let error = executor.block_on(again).unwrap_err();
+        let before = r#"run "a" failed before this start (see Executor::retry): "#;
+        assert_eq!(error.to_string(), format!("{before}{failed}"));
+        assert!(error.is_permanent());
+        let remote = executor.remote();
+        assert_eq!(executor.block_on(remote.start(FAILS, "a", false)).unwrap_err(), error);
+        let again = executor.start(FAILS, "b", true).expect("there");
+        let error = executor.block_on(again).unwrap_err();
+        let before = r#"run "b" was cancelled before this start (see Executor::retry): "#;
+        assert_eq!(error.to_string(), format!("{before}{}", end("b")));
+        assert!(error.is_cancelled());
+        let only_new = executor.start_with(FAILS, "a", false, Start::new().only_new());
+        let taken = r#"run "a" is not started: there is one, which failed or was cancelled (see Executor::retry)"#;
+        assert!(refused(only_new, taken).is_taken());
+    };
+    let (executor, store) = open(build(), MemoryStore::new());
+    let (first, second) = (executor.start(FAILS, "a", false), executor.start(FAILS, "a", false));
+    let long = executor.start(FAILS, "b", true).expect("new");
+    executor.block_on(async {
+        // It fails after both: each is told of it as it is.
+        for run in [first, second] {
+            assert_eq!(run.expect("new").await.unwrap_err().to_string(), failed);
+        }
+        executor.cancel("b").await.expect("there");
+        assert!(long.await.unwrap_err().is_cancelled());
+    });
+    check(&executor);
+    drop(executor);
+    let (executor, _) = open(build(), store.now());
+    check(&executor);
+}
+
+#[test]
+fn what_handles_show() {
+    let executor = build().in_memory();
+    let run = executor.start(W, "a", 1).expect("new");
+    assert_eq!(format!("{run:?}"), r#"Handle { id: "a", is_new: true, .. }"#);
+    let far = executor.remote().start(W, "b", 1);
+    assert_eq!(format!("{far:?}"), r#"RemoteHandle { id: "b", .. }"#);
+}
+
 /// Whoever wants the same input is told if it is another: before the start is committed, while the run
 /// goes on, in a later pass, when it has ended, and after a restart.
 #[test]

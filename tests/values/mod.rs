@@ -4,6 +4,7 @@
 mod accepted;
 mod compared;
 mod damaged;
+mod deepest;
 mod edge;
 mod foreign;
 mod later;

@@ -1,12 +1,12 @@
 //! The operations of a run, each in a line, with a bar that says when.
 
-use dacapo_inspect::{Operation, Outcome, Progress, Run, Shown, Site, Type};
+use dacapo_inspect::{Attempt, Operation, Outcome, Progress, Run, Shown, Site, Type};
 
 use crate::axis::Axis;
 use crate::bars::{bar, density, paint};
-use crate::out::Paint;
+use crate::out::{Out, Paint};
 use crate::text::{count, counted, cut, left, right, safe, width};
-use crate::time::duration;
+use crate::time::{Zone, duration};
 
 /// What stands before and behind the bar.
 struct Line {
@@ -17,14 +17,15 @@ struct Line {
     paint: Option<Paint>,
 }
 
-/// The lines of a timeline, over so many columns.
-pub(crate) fn lines(run: &Run, columns: usize, has_values: bool) -> Vec<String> {
+/// The lines of a timeline.
+pub(crate) fn lines(run: &Run, out: &Out, has_values: bool) -> Vec<String> {
     const TOOK: usize = 9;
+    let columns = out.columns;
     let titles = run.shown.iter().map(|shown| width(&title(shown)));
     let widest = titles.max().unwrap_or_default().clamp(9, (columns / 3).max(16));
     let number = run.shown.iter().map(|shown| width(&number_of(shown))).max().unwrap_or(0).max(4);
     let axis = Axis::new(&spans(run), columns.saturating_sub(number + widest + TOOK + 5).max(8));
-    let frame = Frame { number, title: widest, took: TOOK };
+    let frame = Frame { number, title: widest, took: TOOK, zone: &out.zone };
     let mut lines = vec![frame.header(&axis, run.row.started_at.as_nanos())];
     for shown in &run.shown {
         match shown {
@@ -37,14 +38,15 @@ pub(crate) fn lines(run: &Run, columns: usize, has_values: bool) -> Vec<String> 
     lines
 }
 
-/// The widths of the columns beside the bar.
-struct Frame {
+/// The widths of the columns beside the bar, and how times are written.
+struct Frame<'a> {
     number: usize,
     title: usize,
     took: usize,
+    zone: &'a Zone,
 }
 
-impl Frame {
+impl Frame<'_> {
     fn header(&self, axis: &Axis, started_at: u64) -> String {
         let mut labels = String::new();
         for (column, time) in axis.marks() {
@@ -98,13 +100,35 @@ impl Frame {
         }));
         let indent = self.number + 2;
         let room = columns.saturating_sub(indent + 2);
-        if let Some(error) = operation.error() {
+        self.attempts(&operation.failed_attempts, indent, room, lines);
+        if let Some(Outcome::Error { error }) = &operation.outcome {
             let line = format!("✗ {}", cut(&safe(&error.line()), room));
             lines.push(format!("{}{}", " ".repeat(indent), Paint::Bad.on(&line)));
         }
         if let Some(Outcome::Value(value)) = operation.outcome.as_ref().filter(|_| has_values) {
             let shown = value.unreadable.as_deref().unwrap_or(value.json());
             lines.push(format!("{}= {}", " ".repeat(indent), cut(&safe(shown), room)));
+        }
+    }
+
+    /// The last attempts that failed, each with when the next one was due.
+    fn attempts(&self, all: &[Attempt], indent: usize, room: usize, lines: &mut Vec<String>) {
+        const SHOWN: usize = 3;
+        let indent = " ".repeat(indent);
+        let (before, shown) = all.split_at(all.len().saturating_sub(SHOWN));
+        if !before.is_empty() {
+            let before = format!("{} that failed before", counted(before.len() as u64, "attempt"));
+            lines.push(format!("{indent}{}", Paint::Faint.on(&before)));
+        }
+        for Attempt { attempt, error, next_at, .. } in shown {
+            let next = format!(", the next one at {}", self.zone.full(*next_at));
+            let error = format!("attempt {attempt}: {}", safe(&error.line()));
+            let error = cut(&error, room.saturating_sub(width(&next)).max(20));
+            lines.push(format!(
+                "{indent}{}{}",
+                Paint::Bad.on(&format!("✗ {error}")),
+                Paint::Faint.on(&next)
+            ));
         }
     }
 

@@ -17,6 +17,9 @@ pub struct Failure {
     /// Whether no other attempt was to be made for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permanent: bool,
+    /// Whether it is that a step was interrupted, and is not tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 impl From<&Error> for Failure {
@@ -26,6 +29,7 @@ impl From<&Error> for Failure {
             message: error.to_string(),
             causes: causes.map(ToString::to_string).collect(),
             permanent: error.is_permanent(),
+            interrupted: error.is_interrupted(),
         }
     }
 }

@@ -25,6 +25,11 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     out.line(&format!(" runs     {runs}"))?;
     let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
     out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
+    const SECOND: u64 = 1_000_000_000;
+    let now = out.zone.now();
+    if statistics.last_commit_at.is_some_and(|at| at.as_nanos().saturating_sub(now) > SECOND) {
+        out.line(" clock    is behind the last commit, from where the time of runs goes on: set it right")?;
+    }
     Ok(0)
 }
 

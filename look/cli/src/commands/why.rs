@@ -93,6 +93,15 @@ fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
                     safe(&row.id)
                 ));
             }
+            if error.interrupted {
+                lines.extend(
+                    [
+                        "It runs no step again that may run at most once: find out what that one did,",
+                        "and have the workflow go on by Error::is_interrupted first.",
+                    ]
+                    .map(String::from),
+                );
+            }
             lines
         }
         Activity::Unreadable { why } => vec![safe(why)],

@@ -76,6 +76,16 @@ fn reasons() {
     snapshot("why.txt", &transcript(&calls));
 }
 
+/// To retry it does not help by itself, and nobody is told that it does.
+#[test]
+fn a_step_that_runs_at_most_once_was_interrupted() {
+    let folder = folder("interrupted");
+    crate::world::interrupted(&folder.join("wires.redb")).expect("it is made");
+    let calls = [["why", "wire-1"], ["show", "wire-1"]];
+    let calls: Vec<&[&str]> = calls.iter().map(|call| &call[..]).collect();
+    snapshot("interrupted.txt", &transcript_in(&folder, &calls));
+}
+
 #[test]
 fn values() {
     let text = transcript(&[
@@ -122,6 +132,18 @@ fn numbers() {
     snapshot("stats.txt", &rest.lines().filter(is_known).collect::<String>());
     assert!(rest.contains(", the last at 2020-11-26 13:10:59 UTC\n"), "{rest}");
     assert!(dacapo(orders(), &["stats", "--json"]).out.contains(r#""failed":1"#));
+}
+
+/// A clock that was ahead for one commit is found by whoever looks at the file.
+#[test]
+fn a_clock_that_was_ahead() {
+    const BEHIND: &str =
+        " clock    is behind the last commit, from where the time of runs goes on: set it right\n";
+    let folder = folder("ahead");
+    crate::world::ahead(&folder.join("ahead.redb")).expect("it is made");
+    let called = dacapo(&folder, &["stats"]);
+    assert!(called.out.ends_with(BEHIND), "{}", called.out);
+    assert!(!dacapo(orders(), &["stats"]).out.contains("clock"));
 }
 
 #[test]

@@ -165,6 +165,37 @@ pub(crate) fn passes(path: &Path) -> Result<()> {
     executor.block_on(executor.start(COUNT, "count-1", 0)?).map(|count| assert_eq!(count, 3))
 }
 
+/// What was written while the clock was two centuries ahead.
+pub(crate) fn ahead(path: &Path) -> Result<()> {
+    const TOO_LATE: u64 = START + 200 * 365 * 86_400 * 1_000_000_000;
+    let clock = VirtualClock::new(Timestamp::from_nanos(TOO_LATE));
+    let executor = builder(&clock).open(path)?;
+    executor.block_on(executor.start(SHIPMENT, "ship-1", 5)?).map(drop)
+}
+
+/// A run that failed, since its process ended in a step that runs at most once; and one that hangs there.
+pub(crate) fn interrupted(path: &Path) -> Result<()> {
+    const WIRE: Workflow<(), ()> = Workflow::new("wire");
+    let wire = async |ctx: &Ctx, ()| -> Result<()> {
+        ctx.step("wire", async || std::future::pending::<Result<()>>().await).at_most_once().await
+    };
+    let clock = VirtualClock::new(Timestamp::from_nanos(START));
+    let executor = Executor::builder().clock(clock.clone()).workflow(WIRE, wire).open(path)?;
+    let run = executor.start(WIRE, "wire-1", ())?;
+    executor.block_on(async {
+        run.accepted().await?;
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        Ok::<_, Error>(())
+    })?;
+    drop((run, executor));
+    let executor = Executor::builder().clock(clock).workflow(WIRE, wire).open(path)?;
+    let run = executor.attach(WIRE, "wire-1")?;
+    assert!(executor.block_on(run).is_err_and(|error| error.is_interrupted()));
+    Ok(())
+}
+
 const QUEUE: Queue = Queue::new(HOSTILE);
 const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[2J\u{9b}1m\r\n\u{202e}\"'";
 
