@@ -242,6 +242,7 @@ impl Job {
             panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)))
         };
         self.poll_ends(begun);
+        self.instance.world.pulse.has_polled();
         let limit = self.operation.policy().timeout;
         let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
         let ended = match (called, limit.filter(is_late)) {
@@ -299,9 +300,14 @@ impl Job {
         }
     }
 
-    /// When a poll of the body begins, if anybody wants to know how long it takes.
+    /// A poll of the body begins: when, if anybody wants to know how long it takes.
     fn poll_begins(&self) -> Option<Duration> {
         let world = &self.instance.world;
+        if !world.tells_polls.get() {
+            return None;
+        }
+        let number = self.operation.number;
+        world.pulse.polls(self.instance.key(), number, self.operation.asked().name());
         world.is_watched().then(|| world.timers.monotonic())
     }
 

@@ -2,9 +2,10 @@
 
 use dacapo::store::RunState;
 
-use crate::out::Out;
+use crate::out::{Out, Paint};
 use crate::place::Place;
 use crate::text::{count, safe};
+use crate::time::duration;
 use crate::trouble::Trouble;
 
 pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
@@ -15,6 +16,11 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     }
     let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
     out.line(&format!("{}{size} · {}", safe(place.name()), place.standing()))?;
+    if let Some(busy) = &statistics.busy {
+        let lasts = duration(busy.lasts);
+        let line = format!(" busy     it {}, in a turn of {lasts}", safe(&busy.doing));
+        out.line(&Paint::Bad.on(&line))?;
+    }
     let states = RunState::ALL.map(RunState::name);
     let some = states.into_iter().filter_map(|state| {
         let number = statistics.runs.get(state).copied().filter(|number| *number > 0)?;
