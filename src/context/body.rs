@@ -301,13 +301,16 @@ impl Job {
     }
 
     /// A poll of the body begins: when, if anybody wants to know how long it takes.
+    #[inline]
     fn poll_begins(&self) -> Option<Duration> {
-        let world = &self.instance.world;
-        if !world.tells_polls.get() {
-            return None;
-        }
-        let number = self.operation.number;
-        world.pulse.polls(self.instance.key(), number, self.operation.asked().name());
+        if self.instance.world.tells_polls.get() { self.tell_poll() } else { None }
+    }
+
+    #[inline(never)]
+    fn tell_poll(&self) -> Option<Duration> {
+        let Self { instance, operation } = self;
+        let world = &instance.world;
+        world.pulse.polls(instance.key(), operation.number, operation.asked().name());
         world.is_watched().then(|| world.timers.monotonic())
     }
 

@@ -119,6 +119,9 @@ impl Executor {
     /// A turn, of which word is left for other threads.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
         let world = &self.shared.engine.world;
+        if !world.pulse.is_on() {
+            return self.take_turn(main, poll_main);
+        }
         let turn = self.take_turn(main, &mut |cx| {
             world.pulse.polls_main();
             poll_main(cx)

@@ -22,6 +22,8 @@ pub(crate) struct Pulse {
     shared: OnceCell<Arc<Shared>>,
     /// The names of steps by where they stand in memory, as indices of [`Names::steps`].
     names: RefCell<BTreeMap<(usize, usize), u32>>,
+    /// The one that was asked for last, most likely again.
+    last_name: Cell<((usize, usize), u32)>,
     /// When runs are counted again, and whether that was done since the last commit.
     count_from: Cell<Option<Instant>>,
     is_counted: Cell<bool>,
@@ -141,12 +143,18 @@ impl Pulse {
 
     fn name(&self, shared: &Shared, step: &'static str) -> u32 {
         let place = (step.as_ptr().addr(), step.len());
-        *self.names.borrow_mut().entry(place).or_insert_with(|| {
+        let (last, name) = self.last_name.get();
+        if last == place {
+            return name;
+        }
+        let name = *self.names.borrow_mut().entry(place).or_insert_with(|| {
             let mut names = shared.names();
             names.steps.push(step);
             // There are as many as a program has names, and one that is not found is left out.
             u32::try_from(names.steps.len() - 1).unwrap_or(u32::MAX)
-        })
+        });
+        self.last_name.set((place, name));
+        name
     }
 
     /// A run has come into memory.
@@ -180,10 +188,12 @@ impl Pulse {
         let Some(shared) = self.shared.get() else { return };
         let before = shared.commits.swap(number, Ordering::Relaxed);
         shared.last_commit_at.store(at, Ordering::Relaxed);
-        let was_counted = self.is_counted.get() && before == number;
+        if self.is_counted.get() && before == number {
+            return;
+        }
         let now = Instant::now();
-        if was_counted || self.count_from.get().is_some_and(|from| now < from) {
-            return self.is_counted.set(was_counted);
+        if self.count_from.get().is_some_and(|from| now < from) {
+            return self.is_counted.set(false);
         }
         if let Some(counts) = count() {
             self.count_from.set(Some(now + now.elapsed() * COUNTED_FOR));
