@@ -25,9 +25,20 @@ pub struct Statistics {
     pub commits: u64,
     /// When it was made.
     pub last_commit_at: Option<Time>,
+    /// By how many nanoseconds the clock is behind the last commit, if it is by more than a second: what waits for a
+    /// time of day waits so much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_behind: Option<u64>,
+    /// How many panics of what the executor was given were caught: of observers, clocks, destructors.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub caught_panics: u64,
     /// What the executor does instead of an answer, if it gives none. The numbers are what was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What keeps an executor from answering.
@@ -71,6 +82,8 @@ impl Statistics {
             ended: runs.ended(),
             commits,
             last_commit_at: (commits > 0).then(|| last_commit_at.into()),
+            clock_behind: None,
+            caught_panics: 0,
             busy: None,
         }
     }
@@ -78,6 +91,11 @@ impl Statistics {
 
 impl From<dacapo::Statistics> for Statistics {
     fn from(of: dacapo::Statistics) -> Self {
-        Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)
+        let behind = u64::try_from(of.clock_behind.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            clock_behind: Some(behind).filter(|behind| *behind > 0),
+            caught_panics: of.caught_panics,
+            ..Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! `dacapo stats`.
 
 use dacapo::store::RunState;
+use dacapo_inspect::Statistics;
 
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{count, safe};
+use crate::text::{count, counted, safe};
 use crate::time::duration;
 use crate::trouble::Trouble;
 
@@ -31,7 +32,29 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     out.line(&format!(" runs     {runs}"))?;
     let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
     out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
+    for (place, line) in unusual(&statistics).iter().enumerate() {
+        let title = if place == 0 { "unusual" } else { "" };
+        out.line(&format!(" {title:7}  {}", Paint::Bad.on(line)))?;
+    }
     Ok(0)
+}
+
+/// What is not as it should be, and what to do about it.
+pub(super) fn unusual(statistics: &Statistics) -> Vec<String> {
+    let clock = statistics.clock_behind.map(|behind| {
+        format!(
+            "the clock is {} behind the last commit: what waits for a time of day waits so much longer; set the \
+             clock right",
+            duration(behind)
+        )
+    });
+    let panics = (statistics.caught_panics > 0).then(|| {
+        format!(
+            "{} of an observer, a clock or a destructor caught: the process has said where on its stderr",
+            counted(statistics.caught_panics, "panic")
+        )
+    });
+    clock.into_iter().chain(panics).collect()
 }
 
 /// So many bytes, in a unit of which there are at least one.

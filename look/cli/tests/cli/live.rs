@@ -22,6 +22,10 @@ impl Live {
         Control::beside_file().serve_remote(&spawned.remote()).expect("it is served");
         Self(spawned)
     }
+
+    pub(crate) fn remote(&self) -> dacapo::Remote {
+        self.0.remote()
+    }
 }
 
 /// What the program of this test is called in a header is not the same each time.
@@ -108,7 +112,7 @@ fn waiting(name: &str, ids: &[&str]) -> (PathBuf, Live) {
     (folder, live)
 }
 
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 fn state(folder: &Path, id: &str) -> String {
     let called = dacapo(folder, &["why", id, "--json"]);
