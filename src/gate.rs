@@ -65,6 +65,12 @@ impl Gate {
         self.open_for[1].store(high, Ordering::Relaxed);
     }
 
+    /// The run whose tasks are being polled, on whatever thread.
+    #[cfg(all(feature = "std", target_has_atomic = "64"))]
+    pub(crate) fn run(&self) -> Option<RunKey> {
+        Some(self.open_for()).filter(|run| *run != SHUT)
+    }
+
     /// Whether the tasks of `run` are being polled, on this very thread.
     pub(crate) fn is_open_for(&self, run: RunKey) -> bool {
         self.open_for() == run && self.thread == Thread::current()

@@ -115,6 +115,7 @@ mod tables;
 // What surrounds a run.
 mod mailbox;
 mod gate;
+mod heartbeat;
 #[cfg(feature = "std")]
 mod threads;
 #[cfg(feature = "std")]
@@ -167,6 +168,8 @@ pub use executor::{
     UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use heartbeat::{Beat, Doing, Heartbeat};
 pub use history::{
     HistoryEntry, HistoryEvent, HistoryPage, HistoryValue, OperationKind, OperationNumber,
 };

@@ -107,6 +107,12 @@ impl Timers {
             .map_or(now, |(time, at)| now.max(time + self.monotonic().saturating_sub(at)))
     }
 
+    /// By how much the wall clock is behind the time of runs, if that is more than clocks are corrected all the time.
+    pub(crate) fn behind(&self) -> Duration {
+        let behind = self.present().since(self.wall());
+        if behind > Self::TOLERANCE { behind } else { Duration::ZERO }
+    }
+
     pub(crate) fn add(&self, timer: RunTimer) {
         self.runs.borrow_mut().insert(timer);
     }

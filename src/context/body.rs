@@ -242,6 +242,7 @@ impl Job {
             panics::catch(|| setup.caught.calling(Caller::Transaction, || body(tx)))
         };
         self.poll_ends(begun);
+        self.instance.world.pulse.has_polled();
         let limit = self.operation.timeout();
         let is_late = |limit: &Duration| timers.monotonic().saturating_sub(from) > *limit;
         let ended = match (called, limit.filter(is_late)) {
@@ -299,10 +300,17 @@ impl Job {
         }
     }
 
-    /// When a poll of the body begins, if anybody wants to know how long it takes.
-    #[inline(always)]
+    /// A poll of the body begins: when, if anybody wants to know how long it takes.
+    #[inline]
     fn poll_begins(&self) -> Option<Duration> {
-        let world = &self.instance.world;
+        if self.instance.world.tells_polls.get() { self.tell_poll() } else { None }
+    }
+
+    #[inline(never)]
+    fn tell_poll(&self) -> Option<Duration> {
+        let Self { instance, operation } = self;
+        let world = &instance.world;
+        world.pulse.polls(instance.key(), operation.number, operation.asked().name());
         world.is_watched().then(|| world.timers.monotonic())
     }
 

@@ -50,6 +50,7 @@ impl Ledgers {
     /// A run is in memory from now on.
     pub(super) fn enter(&self, run: &Rc<Instance>) {
         self.note_move();
+        run.world.pulse.enter(run.key(), &run.id);
         let slot = self.residents.borrow_mut().insert(run.clone());
         let slot = u32::try_from(slot).ok().filter(|slot| *slot != Ledger::AWAY);
         let slot = slot.expect("fewer than 2^32 runs fit into memory");
@@ -73,6 +74,7 @@ impl Ledgers {
     /// A run is no longer in memory.
     pub(super) fn leave(&self, run: &Instance) {
         self.note_move();
+        run.world.pulse.leave(run.key());
         let slot = run.ledger.slot.replace(Ledger::AWAY);
         self.by_id.borrow_mut().remove(self.number(&run.id), slot);
         let _run = self.residents.borrow_mut().try_remove(slot as usize);

@@ -214,7 +214,10 @@ impl Engine {
         replay: impl FnOnce() -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         match self.guard.refuses(row) {
-            None => self.guard.watch(&self.store, row, replay),
+            None => {
+                let watched = || self.guard.watch(&self.store, row, replay);
+                self.world.pulse.replays(row.key, &row.id, watched)
+            }
             Some(fault) => Err(fault),
         }
     }

@@ -1,6 +1,5 @@
 //! The main loop: turns of bodies, commits, and the wait for more.
 
-use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -8,8 +7,9 @@ use core::time::Duration;
 
 use dacapo_executor::raw::Guest;
 
-use super::Executor;
+use super::{Executor, Shared};
 use crate::engine::Engine;
+use crate::heartbeat::Place;
 use crate::panics::{self, Caller};
 
 /// What came of a turn.
@@ -116,13 +116,33 @@ impl Executor {
 }
 
 impl Executor {
-    /// One round of bodies, the main future among them, and a commit of what came of it.
+    /// A turn, of which word is left for other threads.
     fn turn(&self, main: &Guest, poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Turn {
+        let world = &self.shared.engine.world;
+        if !world.pulse.is_on() {
+            return self.take_turn(main, poll_main);
+        }
+        let turn = self.take_turn(main, &mut |cx| {
+            world.pulse.polls_main();
+            poll_main(cx)
+        });
+        self.shared.engine.beat();
+        world.pulse.at(Place::Waiting);
+        turn
+    }
+
+    /// One round of bodies, the main future among them, and a commit of what came of it.
+    fn take_turn(
+        &self,
+        main: &Guest,
+        poll_main: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>,
+    ) -> Turn {
         let engine = &self.shared.engine;
         if engine.has_waited.take() {
             engine.world.advance();
         }
         engine.tell_figures();
+        engine.world.pulse.at(Place::Turn);
         let mut is_busy = self.carry_out_commands();
         for _ in 0..engine.world.polls_per_turn() {
             if engine.world.pending.borrow().outcomes.len() >= Engine::OUTCOMES_PER_COMMIT {
@@ -131,6 +151,7 @@ impl Executor {
             is_busy |= engine.world.bodies.raw().tick_with(main, poll_main);
         }
         engine.world.advance();
+        engine.world.pulse.at(Place::Commit);
         engine.retain();
         // What stopped the executor is told to everybody who waits; the main future goes on.
         let has_stopped = |failure| {
@@ -162,7 +183,7 @@ impl Executor {
             "the executor is not driven from where it calls itself"
         );
         self.shared.is_driven.set(true);
-        Driven(&self.shared.is_driven)
+        Driven(&self.shared)
     }
 
     /// Does what other threads asked for by now; whether there was anything. What they ask for
@@ -200,10 +221,11 @@ impl Executor {
 }
 
 /// The mark of a loop that drives the executor.
-struct Driven<'a>(&'a Cell<bool>);
+struct Driven<'a>(&'a Shared);
 
 impl Drop for Driven<'_> {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.is_driven.set(false);
+        self.0.engine.world.pulse.at(Place::NotDriven);
     }
 }

@@ -13,6 +13,8 @@ mod failed;
 mod follow;
 mod forked;
 mod handle;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod heartbeat;
 mod history;
 #[cfg(feature = "export")]
 mod imported;

@@ -1,5 +1,7 @@
 //! A store and its executor in numbers.
 
+use core::time::Duration;
+
 use dacapo_store::Counts;
 
 use super::{Executor, admit};
@@ -25,6 +27,9 @@ pub struct Statistics {
     /// How many panics of what the executor was given were caught; see
     /// [`Executor::caught_panics`].
     pub caught_panics: u64,
+    /// By how much the wall clock is behind the time of runs, which goes on from the last commit; 0 if by no more
+    /// than a second. What waits for a time of day waits so much longer: set the clock right.
+    pub clock_behind: Duration,
 }
 
 impl Executor {
@@ -57,6 +62,7 @@ impl Executor {
             resident: engine.ledgers.residents(),
             ready_bodies: engine.world.bodies.raw().queued(),
             caught_panics: self.caught_panics(),
+            clock_behind: engine.world.timers.behind(),
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::choices::{Choices, hesitant};
 use crate::ending::Ending;
 use crate::fault::Fault;
 use crate::gate::Gate;
+use crate::heartbeat::Pulse;
 use crate::instance::{Instance, Interrupted, Pending, Reported};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
@@ -63,6 +64,10 @@ pub(crate) struct World {
     pub(crate) setup: Setup,
     /// What is told to those who watch the process.
     pub(crate) telemetry: Telemetry,
+    /// What is told to threads that the executor does not answer.
+    pub(crate) pulse: Pulse,
+    /// Whether anybody is told of polls of bodies: how long they take, or what is polled.
+    pub(crate) tells_polls: Cell<bool>,
     /// The number of the task that was polled last, for messages: it is one of the run whose poll
     /// has just returned.
     pub(crate) polled_task: Cell<u32>,
@@ -103,6 +108,7 @@ impl World {
         telemetry: Telemetry,
     ) -> Rc<Self> {
         let gate = Gate::new();
+        let tells_polls = Cell::new(Telemetry::IS_ON || setup.observer.is_some());
         Rc::new(Self {
             tasks: dacapo_executor::raw::gated(gate.clone()),
             bodies: FifoExecutor::new(),
@@ -121,6 +127,8 @@ impl World {
             reports: Arc::new(Mailbox::new()),
             setup,
             telemetry,
+            pulse: Pulse::default(),
+            tells_polls,
             polled_task: Cell::default(),
             own_waker: Cell::new(same(Waker::noop())),
         })

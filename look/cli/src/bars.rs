@@ -38,6 +38,9 @@ pub(crate) fn bar(operation: &Operation, axis: &Axis) -> String {
         (_, None, Some(at)) => put(&mut cells, axis, at, '•'),
         (_, None, None) => {}
     }
+    for at in &operation.restarted_at {
+        put(&mut cells, axis, at.as_nanos(), 'R');
+    }
     cells.into_iter().collect()
 }
 

@@ -94,6 +94,11 @@ fn usage(error: &clap::Error) -> ExitCode {
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let _ = writeln!(io::stderr(), "{}", Trouble::new(Kind::Usage, message).shown(true));
+    } else if std::env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control)) {
+        // It repeats what was given, and that may be from a file.
+        for line in error.to_string().lines() {
+            let _ = writeln!(io::stderr(), "{}", text::safe(line));
+        }
     } else {
         let _ = error.print();
     }

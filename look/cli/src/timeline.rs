@@ -236,5 +236,13 @@ fn foot(run: &Run, axis: &Axis) -> String {
     };
     let operations = counted(run.operations, "operation");
     let idle = if axis.left_out().next().is_some() { " ╎ idle time left out." } else { "" };
-    Paint::Faint.on(&format!("{operations}, {records}.{idle}"))
+    let is_restarted = |shown: &Shown| match shown {
+        Shown::One(operation) => !operation.restarted_at.is_empty(),
+        _ => false,
+    };
+    let restarted = match run.shown.iter().any(is_restarted) {
+        true => " R process restarted.",
+        false => "",
+    };
+    Paint::Faint.on(&format!("{operations}, {records}.{idle}{restarted}"))
 }

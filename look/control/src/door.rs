@@ -1,13 +1,13 @@
 //! The executor behind a socket, which may be busy.
 
+use std::fmt;
+use std::fs;
 use std::future::Future;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use dacapo::{Error, Executor, Remote};
-use dacapo_inspect::{Source, wait};
+use dacapo::{Beat, Doing, Error, Executor, Heartbeat, Remote};
+use dacapo_inspect::{Source, Statistics, wait};
 
 use crate::answer::Head;
 use crate::kept::Kept;
@@ -43,9 +43,8 @@ pub(crate) trait Ask {
 #[derive(Debug)]
 pub(crate) struct Door {
     remote: Remote,
+    heartbeat: Heartbeat,
     pub(crate) head: Head,
-    /// When it answered last.
-    answered: Mutex<Instant>,
     is_closed: AtomicBool,
     pub(crate) kept: Kept,
 }
@@ -57,10 +56,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
 
 impl Door {
-    pub(crate) fn new(remote: Remote, file: Option<String>) -> Self {
-        let (answered, is_closed) = (Mutex::new(Instant::now()), AtomicBool::new(false));
-        let kept = Kept::default();
-        Self { remote, head: Head::of_this_process(file), answered, is_closed, kept }
+    pub(crate) fn new(executor: &Executor, file: Option<String>) -> Self {
+        Self {
+            remote: executor.remote(),
+            heartbeat: executor.heartbeat(),
+            head: Head::of_this_process(file),
+            is_closed: AtomicBool::new(false),
+            kept: Kept::default(),
+        }
     }
 
     pub(crate) fn source(&self) -> Source<'_> {
@@ -73,22 +76,29 @@ impl Door {
     ///
     /// If it does not within 2 s, or has stopped.
     pub(crate) fn knock(&self) -> Result<(), Problem> {
-        let answered = || self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        self.answers()?.map_err(|beat| Problem::new(Code::InUse, Blocked(&self.head, &beat)))
+    }
+
+    /// The store in numbers; if it does not answer, what is known without it.
+    ///
+    /// # Errors
+    ///
+    /// If it has stopped, or the store failed.
+    pub(crate) fn statistics(&self) -> Result<Statistics, Problem> {
+        let file = self.head.file.as_ref();
+        let bytes = || file.and_then(|file| fs::metadata(file).ok()).map(|file| file.len());
+        match self.answers()? {
+            Ok(()) => Ok(self.source().statistics()?),
+            Err(beat) => Ok(Statistics::of_busy(&beat, bytes())),
+        }
+    }
+
+    /// Whether it answers; if it does not, what it does.
+    fn answers(&self) -> Result<Result<(), Beat>, Problem> {
         match wait(self.remote.with(|_| ()), PATIENCE) {
-            Some(Ok(())) => {
-                *answered() = Instant::now();
-                Ok(())
-            }
+            Some(Ok(())) => Ok(Ok(())),
             Some(Err(why)) => Err(Problem::new(Code::InUse, why)),
-            None => {
-                let since = answered().elapsed().as_secs();
-                let message = format_args!(
-                    "the executor of process {} has not answered for {since} s: code of a step or a workflow \
-                     blocks its thread (see Ctx::step_blocking), or nobody drives it",
-                    self.head.process
-                );
-                Err(Problem::new(Code::InUse, message))
-            }
+            None => Ok(Err(self.heartbeat.read())),
         }
     }
 
@@ -99,6 +109,34 @@ impl Door {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
+    }
+}
+
+/// An executor that does not answer: what it does instead, and what to do about that.
+struct Blocked<'a>(&'a Head, &'a Beat);
+
+impl fmt::Display for Blocked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(Head { process, .. }, Beat { doing, lasts, .. }) = self;
+        let seconds = lasts.as_secs();
+        write!(f, "the executor of process {process} does not answer: it {doing}, ")?;
+        match doing {
+            Doing::NotDriven => {
+                write!(f, "for {seconds} s: its program awaits nothing in block_on or run")
+            }
+            Doing::Waiting => write!(f, "for {seconds} s: something else blocks that runtime"),
+            doing => {
+                write!(f, "in a turn that began {seconds} s ago: ")?;
+                f.write_str(match doing {
+                    Doing::Body { .. } => "what blocks belongs into Ctx::step_blocking",
+                    Doing::Workflow { .. } => "what takes long, or blocks, belongs into a step",
+                    Doing::Main => "it may not block",
+                    Doing::Calls => "ask again",
+                    _ => "its disk is slow, or its observer blocks",
+                })
+            }
+        }?;
+        f.write_str("; what is known of it says \"dacapo stats\"")
     }
 }
 

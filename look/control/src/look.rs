@@ -159,7 +159,7 @@ pub fn parked_of(source: Source<'_>, id: Option<&str>) -> Result<Vec<Parked>, Pr
 }
 
 pub(crate) fn statistics(door: &Door, answer: &mut Answer<impl Write>) -> Done {
-    answer.line(&door.source().statistics()?)?;
+    answer.line(&door.statistics()?)?;
     Ok(answer.end()?)
 }
 

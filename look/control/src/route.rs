@@ -25,9 +25,13 @@ pub(crate) fn answer(
         Some(name) => Err(usage(format_args!("there is no {name:?} here: {}", names.join(", ")))),
     };
     let act_of = |word: &str| Act::ALL.into_iter().find(|act| act.word() == word);
-    door.knock()?;
+    // Who is there, and the numbers, are told also while the executor is busy.
     match (request.is_post, &path[..]) {
-        (false, ["api"]) => Ok(answer.end()?),
+        (false, ["api"]) => return Ok(answer.end()?),
+        (false, ["api", "statistics"]) => return look::statistics(door, answer),
+        _ => door.knock()?,
+    }
+    match (request.is_post, &path[..]) {
         (false, ["api", "runs"]) => {
             known(&[&LISTING[..], &["n"]].concat())?;
             look::runs(door, target, answer)
@@ -54,7 +58,6 @@ pub(crate) fn answer(
             known(&["id"])?;
             look::parked(door, target, answer)
         }
-        (false, ["api", "statistics"]) => look::statistics(door, answer),
         (false, ["api", "check"]) => look::check(door, answer),
         (false, ["api", "verify"]) => look::verify(door, answer),
         (false, ["api", "export"]) => {

@@ -80,7 +80,7 @@ impl Control {
             }
         };
         let (place, listener) = Place::bind(&path).map_err(Error::new)?;
-        let door = Arc::new(Door::new(executor.remote(), file));
+        let door = Arc::new(Door::new(executor, file));
         let serves = door.clone();
         let thread = thread::Builder::new().name("dacapo-control".into());
         let thread = thread.spawn(move || accept(&listener, &serves));

@@ -181,6 +181,7 @@ impl Fold {
             HistoryEvent::Interrupted { .. } => {
                 operation.state = Progress::Interrupted;
                 operation.interruptions += 1;
+                operation.restarted_at.push(at);
                 operation.attempts += 1;
             }
             HistoryEvent::AttemptFailed { attempt, error, next_at, .. } => {

@@ -46,6 +46,9 @@ pub struct Operation {
     /// How often the end of a process interrupted it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub interruptions: u32,
+    /// When the process was there again that took it up, after each of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restarted_at: Vec<Time>,
     /// The record of its outcome, or the last one about it.
     pub record: u64,
 }
@@ -211,6 +214,7 @@ impl Operation {
             outcome: None,
             failed_attempts: Vec::new(),
             interruptions: 0,
+            restarted_at: Vec::new(),
             record,
         }
     }

@@ -42,6 +42,9 @@ struct AnyRow {
     error: Option<Failure>,
     next_at: Option<Time>,
     after: Option<String>,
+    what: Option<String>,
+    #[serde(default)]
+    steps: u32,
     reason: Option<String>,
     message: Option<String>,
     output: Option<Value>,
@@ -124,6 +127,8 @@ impl AnyRow {
             "queued" => Activity::Queued { queue: self.queue.clone(), until: self.until? },
             "asleep" => Activity::Asleep { until: self.until? },
             "waiting" => Activity::Waiting,
+            "awaiting" => Activity::Awaiting { what: self.what.clone()?, until: self.until },
+            "steps" => Activity::Steps { steps: self.steps, what: self.what.clone()? },
             "retrying" => Activity::Retrying {
                 number: self.number.clone()?,
                 attempts: self.attempts,

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 
-use dacapo::{HistoryEntry, HistoryEvent, HistoryPage, RunInfo, Timestamp};
+use dacapo::store::RunState;
+use dacapo::{
+    AwaitedOperation, HistoryEntry, HistoryEvent, HistoryPage, OperationKind, RunInfo, Timestamp,
+};
 use serde::Serialize;
 
 use crate::counted::Counted;
 use crate::failure::Failure;
-use crate::operation::name_of;
+use crate::operation::{Operation, name_of, parts_of};
 use crate::time::Time;
 use crate::value::Value;
 
@@ -62,6 +65,21 @@ pub enum Activity {
     },
     /// It waits for something from elsewhere alone.
     Waiting,
+    /// It is in memory, and waits for something that is no step.
+    Awaiting {
+        /// What, and how many more.
+        what: String,
+        /// When it goes on all the same, if it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<Time>,
+    },
+    /// It is in memory, and bodies of steps are under way.
+    Steps {
+        /// How many.
+        steps: u32,
+        /// Which: `reserve ×3`.
+        what: String,
+    },
     /// A step failed, and is tried again.
     Retrying {
         /// The number of the step.
@@ -124,6 +142,15 @@ impl Row {
 }
 
 impl Row {
+    /// What it does by what it awaits, which is known of a run in memory.
+    pub(crate) fn awaits(&mut self, awaited: &[AwaitedOperation]) {
+        if self.state == RunState::Running.name()
+            && let Some(now) = awaiting(awaited)
+        {
+            self.now = now;
+        }
+    }
+
     pub(crate) fn counted(&self) -> Counted {
         Counted {
             id: self.id.clone(),
@@ -139,10 +166,61 @@ impl Row {
     pub fn word(&self) -> &str {
         match self.now {
             Activity::Asleep { .. } => "asleep",
-            Activity::Waiting => "waiting",
+            Activity::Waiting | Activity::Awaiting { .. } => "waiting",
             Activity::Retrying { .. } => "retrying",
             _ => &self.state,
         }
+    }
+}
+
+/// Steps that are under way are told before those that are tried again, and these before what only waits.
+fn awaiting(awaited: &[AwaitedOperation]) -> Option<Activity> {
+    let is_step = |one: &&AwaitedOperation| matches!(one.kind, OperationKind::Step(_));
+    let steps: Vec<_> =
+        awaited.iter().filter(is_step).filter(|step| step.failed.is_none()).collect();
+    if !steps.is_empty() {
+        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        return Some(Activity::Steps { steps: count, what: names(&steps) });
+    }
+    let failed = |one: &&AwaitedOperation| one.failed.as_ref().map(|(_, next_at)| *next_at);
+    if let Some(first) = awaited.iter().filter(is_step).min_by_key(failed)
+        && let Some((error, next_at)) = &first.failed
+    {
+        let (number, attempts) = (first.number.to_string(), first.attempts);
+        let (error, next_at) = (error.into(), (*next_at).into());
+        return Some(Activity::Retrying { number, attempts, error, next_at });
+    }
+    let ends = awaited.iter().filter_map(|one| match one.kind {
+        OperationKind::Sleep(end) => Some(end),
+        _ => None,
+    });
+    let until = ends.min().filter(|end| *end != Timestamp::NEVER).map(Time::from);
+    let is_sleep = |one: &&AwaitedOperation| matches!(one.kind, OperationKind::Sleep(_));
+    let others: Vec<_> = awaited.iter().filter(|one| !is_sleep(one)).collect();
+    match (others.is_empty(), until) {
+        (false, until) => Some(Activity::Awaiting { what: names(&others), until }),
+        (true, Some(until)) => Some(Activity::Asleep { until }),
+        (true, None) => None,
+    }
+}
+
+/// The first kind of them, with how many there are of it, and how many others.
+fn names(awaited: &[&AwaitedOperation]) -> String {
+    let name = |one: &AwaitedOperation| {
+        let (kind, name) = parts_of(&one.kind);
+        let mut operation = Operation::new("", None, kind, 0);
+        operation.name = name;
+        operation.title()
+    };
+    let first = name(awaited[0]);
+    let same = awaited.iter().filter(|one| name(one) == first).count();
+    let others = match awaited.len() - same {
+        0 => String::new(),
+        more => format!(", {more} more"),
+    };
+    match same {
+        1 => first + &others,
+        same => format!("{first} ×{same}{others}"),
     }
 }
 

@@ -138,7 +138,13 @@ impl<'a> Source<'a> {
         let is_it = |parked: &&ParkedRun| parked.id == run.id && run.state == RunState::Parked;
         let parked = parked.iter().find(is_it);
         let parked = parked.map(|parked| (parked.reason.to_string(), parked.message.clone()));
-        Ok(Row::new(run, &last, parked))
+        let mut row = Row::new(run, &last, parked);
+        if run.state == RunState::Running
+            && let Some(awaited) = self.awaited(&run.id)?
+        {
+            row.awaits(&awaited);
+        }
+        Ok(row)
     }
 
     /// Whether what a run was started with, or what it returned, holds a text.

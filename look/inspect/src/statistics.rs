@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dacapo::store::RunState;
+use dacapo::store::{Counts, RunState};
+use dacapo::{Beat, Doing, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
@@ -24,18 +25,77 @@ pub struct Statistics {
     pub commits: u64,
     /// When it was made.
     pub last_commit_at: Option<Time>,
+    /// By how many nanoseconds the clock is behind the last commit, if it is by more than a second: what waits for a
+    /// time of day waits so much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_behind: Option<u64>,
+    /// How many panics of what the executor was given were caught: of observers, clocks, destructors.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub caught_panics: u64,
+    /// What the executor does instead of an answer, if it gives none. The numbers are what was known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<Busy>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What keeps an executor from answering.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Busy {
+    /// What its thread does: `polls step 3 "hold" of run "order-7"`.
+    pub doing: String,
+    /// The run whose code that is, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// For so many nanoseconds at most: since the turn of its loop began.
+    pub lasts: u64,
+}
+
+impl From<&Beat> for Busy {
+    fn from(beat: &Beat) -> Self {
+        let run = match &beat.doing {
+            Doing::Body { run, .. } | Doing::Workflow { run } => Some(run.clone()),
+            _ => None,
+        };
+        let lasts = u64::try_from(beat.lasts.as_nanos()).unwrap_or(u64::MAX);
+        Self { doing: beat.doing.to_string(), run, lasts }
+    }
+}
+
+impl Statistics {
+    /// What is known of an executor that does not answer.
+    #[must_use]
+    pub fn of_busy(beat: &Beat, bytes: Option<u64>) -> Self {
+        let busy = Some(Busy::from(beat));
+        Self { busy, ..Self::new(bytes, beat.runs, beat.commits, beat.last_commit_at) }
+    }
+
+    fn new(bytes: Option<u64>, runs: Counts, commits: u64, last_commit_at: Timestamp) -> Self {
+        let states = RunState::ALL.into_iter();
+        Self {
+            bytes,
+            runs: states.map(|state| (state.name().to_owned(), runs[state])).collect(),
+            unfinished: runs.unfinished(),
+            ended: runs.ended(),
+            commits,
+            last_commit_at: (commits > 0).then(|| last_commit_at.into()),
+            clock_behind: None,
+            caught_panics: 0,
+            busy: None,
+        }
+    }
 }
 
 impl From<dacapo::Statistics> for Statistics {
     fn from(of: dacapo::Statistics) -> Self {
-        let states = RunState::ALL.into_iter();
+        let behind = u64::try_from(of.clock_behind.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            bytes: of.bytes,
-            runs: states.map(|state| (state.name().to_owned(), of.runs[state])).collect(),
-            unfinished: of.runs.unfinished(),
-            ended: of.runs.ended(),
-            commits: of.commits,
-            last_commit_at: (of.commits > 0).then(|| of.last_commit_at.into()),
+            clock_behind: Some(behind).filter(|behind| *behind > 0),
+            caught_panics: of.caught_panics,
+            ..Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)
         }
     }
 }

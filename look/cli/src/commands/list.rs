@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use dacapo::store::RunState;
 use dacapo_inspect::{Activity, Listing, Row, Time};
 
+use super::stats::unusual;
 use crate::args::{List, State};
 use crate::out::{Out, Paint};
 use crate::place::Place;
@@ -129,6 +130,13 @@ pub(super) fn now(row: &Row, out: &Out) -> String {
         },
         Activity::Asleep { until } => format!("until {}", out.zone.short(*until)),
         Activity::Waiting => "a message, a child or a cancel".into(),
+        Activity::Awaiting { what, until } => match until {
+            Some(until) => format!("{what}, until {}", out.zone.short(*until)),
+            None => what.clone(),
+        },
+        Activity::Steps { steps, what } => {
+            format!("{}: {what}", counted((*steps).into(), "step"))
+        }
         Activity::Retrying { number, attempts, error, .. } => {
             format!("step {number}, attempt {attempts}: {}", error.message)
         }
@@ -167,5 +175,9 @@ fn foot(place: &Place, list: &List, rows: &[Row], out: &mut Out) -> Result<(), T
     if rows.iter().any(|row| matches!(row.now, Activity::Parked { .. } | Activity::Failed { .. })) {
         line.push_str(" Reasons: dacapo why ID");
     }
-    Ok(out.line(&Paint::Faint.on(&line))?)
+    out.line(&Paint::Faint.on(&line))?;
+    for line in unusual(&statistics) {
+        out.line(&Paint::Bad.on(&format!("Unusual: {line}")))?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::out::Out;
 use crate::place::Place;
-use crate::text::safe;
+use crate::text::{json_safe, safe};
 use crate::trouble::{Kind, Trouble};
 
 /// Writes runs as lines of JSON.
@@ -17,12 +17,16 @@ pub(crate) fn export(
     out: &mut Out,
 ) -> Result<u8, Trouble> {
     let lines = place.export(ids)?;
+    // Checksums are those of what a text says, however it is escaped; and somebody may look at the lines.
+    let lines = String::from_utf8_lossy(&lines);
+    let lines: Vec<_> = lines.lines().map(|line| json_safe(line) + "\n").collect();
+    let lines = lines.concat();
     let Some(path) = output else {
-        out.raw(&lines)?;
+        out.raw(lines.as_bytes())?;
         return Ok(0);
     };
     let mut created = File::create_new(path).map_err(|error| of_file(path, "made", &error))?;
-    if let Err(error) = created.write_all(&lines).and_then(|()| created.sync_all()) {
+    if let Err(error) = created.write_all(lines.as_bytes()).and_then(|()| created.sync_all()) {
         // A part of an export is none.
         let _ = fs::remove_file(path);
         return Err(of_file(path, "written", &error));

@@ -38,6 +38,12 @@ fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
         out.line(&format!(" by build {}", safe(build)))?;
     }
     let id = safe(&run.id);
+    if let Some(divergence) = &run.divergence {
+        let record = divergence.record;
+        out.line(&Paint::Faint.on(&format!("With that code: dacapo resume {id}")))?;
+        let fork = format!("The present code on a copy: dacapo fork {id} --at {record}");
+        out.line(&Paint::Faint.on(&fork))?;
+    }
     out.line(&Paint::Faint.on(&format!("Its history: dacapo show {id}")))?;
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! `dacapo stats`.
 
 use dacapo::store::RunState;
+use dacapo_inspect::Statistics;
 
-use crate::out::Out;
+use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{count, safe};
+use crate::text::{count, counted, safe};
+use crate::time::duration;
 use crate::trouble::Trouble;
 
 pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
@@ -15,6 +17,11 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     }
     let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
     out.line(&format!("{}{size} · {}", safe(place.name()), place.standing()))?;
+    if let Some(busy) = &statistics.busy {
+        let lasts = duration(busy.lasts);
+        let line = format!(" busy     it {}, in a turn of {lasts}", safe(&busy.doing));
+        out.line(&Paint::Bad.on(&line))?;
+    }
     let states = RunState::ALL.map(RunState::name);
     let some = states.into_iter().filter_map(|state| {
         let number = statistics.runs.get(state).copied().filter(|number| *number > 0)?;
@@ -25,12 +32,29 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     out.line(&format!(" runs     {runs}"))?;
     let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
     out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
-    const SECOND: u64 = 1_000_000_000;
-    let now = out.zone.now();
-    if statistics.last_commit_at.is_some_and(|at| at.as_nanos().saturating_sub(now) > SECOND) {
-        out.line(" clock    is behind the last commit, from where the time of runs goes on: set it right")?;
+    for (place, line) in unusual(&statistics).iter().enumerate() {
+        let title = if place == 0 { "unusual" } else { "" };
+        out.line(&format!(" {title:7}  {}", Paint::Bad.on(line)))?;
     }
     Ok(0)
+}
+
+/// What is not as it should be, and what to do about it.
+pub(super) fn unusual(statistics: &Statistics) -> Vec<String> {
+    let clock = statistics.clock_behind.map(|behind| {
+        format!(
+            "the clock is {} behind the last commit: what waits for a time of day waits so much longer; set the \
+             clock right",
+            duration(behind)
+        )
+    });
+    let panics = (statistics.caught_panics > 0).then(|| {
+        format!(
+            "{} of an observer, a clock or a destructor caught: the process has said where on its stderr",
+            counted(statistics.caught_panics, "panic")
+        )
+    });
+    clock.into_iter().chain(panics).collect()
 }
 
 /// So many bytes, in a unit of which there are at least one.

@@ -4,6 +4,7 @@ use dacapo_control::Show;
 use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, Time, View, Which};
 use serde::Serialize;
 
+use super::stats::unusual;
 use crate::out::{Out, Paint};
 use crate::place::Place;
 use crate::text::{counted, safe};
@@ -26,6 +27,11 @@ pub(crate) fn why(place: &Place, id: &str, out: &mut Out) -> Result<u8, Trouble>
     }
     for operation in open {
         about(operation, out)?;
+    }
+    if run.ended_at.is_none() {
+        for line in unusual(&place.statistics()?) {
+            out.line(&format!(" Unusual: {}", Paint::Bad.on(&line)))?;
+        }
     }
     Ok(0)
 }
@@ -63,6 +69,14 @@ fn headline(row: &Row, is_live: bool, out: &Out) -> String {
             format!("sleeps until {}, {}", out.zone.full(*until), out.zone.distance(*until))
         }
         Activity::Waiting => "waits for others alone: no sleep, no time limit, no deadline".into(),
+        Activity::Awaiting { what, until: None } => format!("waits for {}", safe(what)),
+        Activity::Awaiting { what, until: Some(until) } => {
+            let (what, at) = (safe(what), out.zone.full(*until));
+            format!("waits for {what} until {at}, {}", out.zone.distance(*until))
+        }
+        Activity::Steps { steps, what } => {
+            format!("carries out {}: {}", counted((*steps).into(), "step"), safe(what))
+        }
         Activity::Retrying { number, .. } => format!("waits for the next attempt of {number}"),
         Activity::UnderWay { after } if is_live => format!("is under way, after {}", safe(after)),
         Activity::UnderWay { after } => {
@@ -106,7 +120,7 @@ fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
         }
         Activity::Unreadable { why } => vec![safe(why)],
         Activity::UnderWay { .. } if !is_live => vec!["It goes on when its program runs.".into()],
-        Activity::Asleep { .. } | Activity::Waiting => {
+        Activity::Asleep { .. } | Activity::Waiting | Activity::Awaiting { .. } => {
             let deadline = |at| format!("It is asked to end at {}.", out.zone.full(at));
             row.deadline.map(deadline).into_iter().collect()
         }

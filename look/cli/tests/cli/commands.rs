@@ -10,7 +10,7 @@ fn transcript(calls: &[&[&str]]) -> String {
     transcript_in(orders(), calls)
 }
 
-fn transcript_in(folder: &Path, calls: &[&[&str]]) -> String {
+pub(crate) fn transcript_in(folder: &Path, calls: &[&[&str]]) -> String {
     let mut text = String::new();
     for args in calls {
         let called = dacapo(folder, args);

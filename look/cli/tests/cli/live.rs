@@ -22,6 +22,10 @@ impl Live {
         Control::beside_file().serve_remote(&spawned.remote()).expect("it is served");
         Self(spawned)
     }
+
+    pub(crate) fn remote(&self) -> dacapo::Remote {
+        self.0.remote()
+    }
 }
 
 /// What the program of this test is called in a header is not the same each time.
@@ -108,7 +112,7 @@ fn waiting(name: &str, ids: &[&str]) -> (PathBuf, Live) {
     (folder, live)
 }
 
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 fn state(folder: &Path, id: &str) -> String {
     let called = dacapo(folder, &["why", id, "--json"]);
@@ -385,37 +389,74 @@ fn another_version_is_refused() {
     assert!(refused.err.contains("speaks version 2, and this program version 1"), "{refused:?}");
 }
 
-/// While the executor blocks, whoever asks is told.
+/// While the executor blocks, whoever asks is told by what, and what is known.
 #[test]
 fn who_is_busy_says_so() {
     let folder = folder("live-busy");
-    const BLOCKS: Workflow<(), ()> = Workflow::new("blocks");
+    const BLOCKS: Workflow<bool, ()> = Workflow::new("blocks");
     let (begins, begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let build = move || {
-        let released = std::rc::Rc::new(released);
-        Executor::builder().workflow(BLOCKS, async move |ctx: &Ctx, ()| -> Result<()> {
-            let (begins, released) = (begins.clone(), released.clone());
-            let block = async move || {
-                begins.send(()).expect("the test waits for it");
-                // As a call that blocks, for so long as the test wants.
-                let _ = released.recv();
-                Ok::<_, Error>(())
-            };
-            ctx.step("block", block).await
+        let channels = std::rc::Rc::new((begins, released));
+        // As a call that blocks, for so long as the test wants.
+        let block = move || -> Result<()> {
+            channels.0.send(()).expect("the test waits for it");
+            let _ = channels.1.recv();
+            Ok(())
+        };
+        Executor::builder().workflow(BLOCKS, async move |ctx: &Ctx, in_a_step| -> Result<()> {
+            let block = block.clone();
+            if !in_a_step {
+                return block();
+            }
+            ctx.step("block", async move || block()).await
         })
     };
     let live = Live::new(&folder.join("orders.redb"), build);
-    let remote = live.0.remote();
-    let start = std::thread::spawn(move || {
-        dacapo_inspect::wait(remote.start(BLOCKS, "one", ()).accepted(), LONG)
-    });
-    begun.recv().expect("the step begins");
+    // Dropped before: a test that fails blocks nobody.
+    let release = release;
+    for (id, in_a_step, doing) in [
+        ("one", true, r#"polls step 1 "block" of run "one""#),
+        ("two", false, r#"polls the workflow of run "two""#),
+    ] {
+        let remote = live.0.remote();
+        let start = std::thread::spawn(move || {
+            dacapo_inspect::wait(remote.start(BLOCKS, id, in_a_step).accepted(), LONG)
+        });
+        begun.recv().expect("it begins");
+        let busy = dacapo(&folder, &["list"]);
+        assert_eq!((busy.code, &*busy.out), (6, ""), "{busy:?}");
+        let says = format!("does not answer: it {doing}, in a turn that began ");
+        assert!(busy.err.contains(&says), "{}", busy.err);
+        assert_eq!(busy.err.lines().count(), 1, "{}", busy.err);
+        let stats = dacapo(&folder, &["stats"]);
+        assert_eq!((stats.code, &*stats.err), (0, ""), "{stats:?}");
+        assert!(stats.out.contains(&format!(" busy     it {doing}, in a turn of ")), "{stats:?}");
+        let stats: serde_json::Value =
+            serde_json::from_str(&dacapo(&folder, &["stats", "--json"]).out).expect("it is JSON");
+        assert_eq!(stats["busy"]["run"], id);
+        assert!(stats["busy"]["lasts"].as_u64() >= Some(4_000_000_000), "{stats}");
+        assert!(stats["last_commit_at"].is_string(), "{stats}");
+        release.send(()).expect("it is waited for");
+        start.join().expect("it does not panic").expect("in time").expect("it is started");
+        let called = dacapo(&folder, &["list"]);
+        assert_eq!(called.code, 0, "{called:?}");
+    }
+    let stats = dacapo(&folder, &["stats", "--json"]).out;
+    assert!(!stats.contains("busy") && stats.contains(r#""completed":2"#), "{stats}");
+}
+
+/// So is who is not driven.
+#[test]
+fn who_is_not_driven_says_so() {
+    let folder = folder("live-undriven");
+    let executor = build().open(folder.join("orders.redb")).expect("it opens");
+    Control::beside_file().serve(&executor).expect("it is served");
+    let run = executor.start(ORDER, "a", 7).expect("new");
+    executor.block_on(run.accepted()).expect("it is started");
     let busy = dacapo(&folder, &["list"]);
     assert_eq!(busy.code, 6, "{busy:?}");
-    assert!(busy.err.contains("has not answered for"), "{}", busy.err);
-    release.send(()).expect("it is waited for");
-    start.join().expect("it does not panic").expect("in time").expect("it is started");
-    let called = dacapo(&folder, &["list"]);
-    assert_eq!(called.code, 0, "{called:?}");
+    assert!(busy.err.contains("does not answer: it is not driven, for "), "{}", busy.err);
+    let stats = dacapo(&folder, &["stats"]);
+    assert!(stats.out.contains(" runs     1 running"), "{stats:?}");
 }

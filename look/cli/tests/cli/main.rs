@@ -2,9 +2,22 @@
 
 mod changes;
 mod commands;
+mod deployed;
 mod hostile;
 mod lines;
 mod live;
+mod mocks;
 mod refusals;
 mod support;
 mod world;
+
+// The example `order`, as it is: its parts name each other as those of its root.
+#[path = "../../../../examples/order/desk.rs"]
+mod desk;
+#[path = "../../../../examples/order/orders.rs"]
+#[expect(dead_code, reason = "the tests have orders of their own")]
+mod orders;
+#[path = "../../../../examples/order/shop.rs"]
+mod shop;
+#[path = "../../../../examples/order/workflow.rs"]
+mod workflow;

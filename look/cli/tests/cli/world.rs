@@ -229,7 +229,7 @@ pub(crate) fn hostile(path: &Path) -> Result<()> {
         let waits = Start::new().queue(QUEUE);
         executor.start_with(workflow, "waits", HOSTILE.into(), waits)?.accepted().await?;
         for id in [HOSTILE.to_owned(), format!("{HOSTILE}-2")] {
-            let options = Start::new().attribute("text", HOSTILE);
+            let options = Start::new().attribute(HOSTILE, HOSTILE);
             let run = executor.start_with(workflow, &id, id.clone(), options)?;
             run.accepted().await?;
             executor.send(&id, channel, HOSTILE.to_owned()).key(HOSTILE).await?;
