@@ -8,6 +8,8 @@ mod builds;
 mod callers;
 mod clocks;
 mod commits;
+#[cfg(target_os = "linux")]
+mod copied;
 mod deletion;
 mod divergence;
 mod foreign_wake;

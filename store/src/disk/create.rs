@@ -1,4 +1,5 @@
 use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound::Unbounded;
@@ -37,6 +38,21 @@ pub(super) fn copy(mut store: &File, path: &Path) -> io::Result<bool> {
         store.rewind()?;
         io::copy(&mut store, file).map(drop)
     })
+}
+
+/// Why there is no copy, and what to do. Nothing is left of it.
+pub(super) fn explain_copy(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "make room there, or name a path on another disk"
+        }
+        io::ErrorKind::NotFound => "create its directory first",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a path that this process may write to"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}; {advice}")
 }
 
 /// Makes a file that is whole when it has its name. `false`: somebody else's has it.

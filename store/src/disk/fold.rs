@@ -7,6 +7,7 @@ use super::blocks::Blocks;
 use super::error::DiskError;
 use super::ids::{self, Change};
 use super::index::Index;
+use super::leaving;
 use super::notes;
 use super::runs::{Runs, Stage};
 use super::shapes;
@@ -118,15 +119,7 @@ impl<'txn> Fold<'txn> {
     /// Removes a run from all tables.
     fn remove(&mut self, Deleted { run, hash }: Deleted) -> Result<(), DiskError> {
         self.ids.push(Change { entry: (hash, run), stays: false });
-        for stage in [Stage::Unfinished, Stage::Ended] {
-            let Some(value) = self.runs.remove(run, stage)? else { continue };
-            let refs = row::split(run, &value).map_or(&[][..], |(_, refs)| refs);
-            // From damaged references nothing can be found: the chunks stay, and belong to nobody.
-            for chunk in chunk_refs::read(run, refs).unwrap_or_default() {
-                self.blocks.release(chunk.block)?;
-            }
-        }
-        Ok(())
+        leaving::remove(&mut self.runs, &mut self.blocks, run)
     }
 
     /// Writes the notes and the shapes, and what the other tables come to.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 
 use crate::format::journal::{Change, Deleted, Row};
+use crate::format::node::Entry;
 use crate::format::row::{Lent, take_row};
 use crate::{Counts, RunKey, RunState};
 
@@ -243,6 +244,13 @@ impl Index {
 
     pub(super) fn deleted(&self) -> impl Iterator<Item = &Deleted> {
         self.deleted.values()
+    }
+
+    /// The tables hold nothing of these any more.
+    pub(super) fn forget_deleted(&mut self, runs: &[Entry]) {
+        for (_, run) in runs {
+            self.deleted.remove(run);
+        }
     }
 
     /// The shapes that were added.

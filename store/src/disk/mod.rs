@@ -5,6 +5,7 @@ mod buffered;
 mod ids;
 mod index;
 mod intact;
+mod leaving;
 mod marker;
 mod notes;
 mod scan;
@@ -26,7 +27,7 @@ mod tests;
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -36,6 +37,7 @@ use std::path::Path;
 use redb::{ReadableDatabase, StorageBackend};
 
 use error::{DiskError, Handle, guarded};
+use leaving::Leaving;
 use marker::Marker;
 use notes::Notes;
 pub use options::Options;
@@ -56,7 +58,8 @@ use crate::{
 /// A commit is one row of a journal, and one sync of the disk. When the journal has become long,
 /// the next commit first folds it into the rows and histories of the runs, which takes a second
 /// sync and as long as writing that many bytes takes; [`fold`](Store::fold) does it at a time of
-/// your choosing.
+/// your choosing, and closing the store does it if the journal has an eighth of that length. Runs
+/// that are deleted wait for no fold: what there is of them goes with the commit.
 ///
 /// The file belongs to one store at a time. Dropping the store closes it. Until the first commit
 /// nothing is written, not even what redb repairs after a crash: a file that turns out to be
@@ -98,8 +101,9 @@ pub struct RedbStore {
     /// What messages call the file.
     name: String,
     fold_bytes: usize,
-    /// The header: as it was when the journal was folded last.
+    /// The header: as it was when the journal was folded last, or a run was deleted.
     header: Header,
+    leaving: Leaving,
     notes: Notes,
     shapes: Shapes,
     marker: Marker,
@@ -162,13 +166,16 @@ impl RedbStore {
 
     /// Writes down how far the journal goes. After a crash redb holds every page of it against its
     /// checksum; when it opens a closed file it does not, and an end that is missing would not be
-    /// missed.
+    /// missed. A journal of some length is folded: whoever opens the file next need not read it.
     fn seal(&mut self) -> Result<()> {
         let last_commit = self.tail.last_commit();
         // A file of which nothing was changed stays as it was.
         let is_changed = self.flush.is_none() && self.header.last_commit != last_commit;
         if self.refused.is_some() || !is_changed {
             return Ok(());
+        }
+        if self.tail.load_bytes() > self.fold_bytes / 8 {
+            return self.write(|store| store.fold_tail(0));
         }
         self.write(|store| {
             store.header.last_commit = last_commit;
@@ -275,8 +282,8 @@ impl Store for RedbStore {
         })?;
         let why = match copied {
             Some(Ok(true)) => return Ok(()),
-            Some(Ok(false)) => String::from("there is a file already"),
-            Some(Err(error)) => error.to_string(),
+            Some(Ok(false)) => String::from("there is a file already; name another"),
+            Some(Err(error)) => create::explain_copy(&error),
             None => String::from("it is no file"),
         };
         Err(Error::other(format!("cannot copy {} to {to}: {why}", self.name)))

@@ -11,6 +11,7 @@ use redb::{Builder, Database, ReadableDatabase, StorageBackend};
 use super::buffered::Buffered;
 use super::error::{DiskError, Handle, guarded};
 use super::intact::Intact;
+use super::leaving::Leaving;
 use super::marker::Marker;
 use super::notes::Notes;
 use super::origin::Origin;
@@ -73,7 +74,7 @@ impl Options {
 
     /// How long the journal may become before the next commit folds it: 32 MiB by default. About
     /// twice as much memory is used for it. A larger one folds less often, and into fewer and
-    /// larger chunks.
+    /// larger chunks. A journal of an eighth of that is folded when the store is closed.
     pub fn fold_bytes(mut self, bytes: usize) -> Options {
         self.fold_bytes = bytes;
         self
@@ -260,6 +261,7 @@ impl Options {
             name: String::from(name),
             fold_bytes: self.fold_bytes,
             header,
+            leaving: Leaving::default(),
             notes: Notes::read(&txn, header.notes)?,
             shapes: Shapes::read(&txn, header.shapes)?,
             time: header.time,

@@ -4,7 +4,7 @@ use core::cell::{Ref, RefCell};
 use super::index::{Index, Origin, Record};
 use crate::format::journal::{self, Change, Deleted};
 use crate::format::row::Lent;
-use crate::format::{Flaw, UNSOUND, is_sound};
+use crate::format::{Flaw, UNSOUND, is_sound, node};
 use crate::{Batch, Entry, RunKey};
 
 /// The journal since the last fold, in memory: its rows byte for byte, and an index of them that
@@ -15,13 +15,17 @@ pub(super) struct Tail {
     base: u64,
     bytes: Vec<u8>,
     rows: Vec<RowAt>,
-    /// How many runs it deletes.
+    /// How many runs it deletes,
     deleted: usize,
+    /// and how many of them the tables may still have something of.
+    leaving: usize,
     index: RefCell<Index>,
 }
 
-/// See [`Tail::load_bytes`].
-const DELETED_BYTES: usize = 1 << 10;
+/// See [`Tail::load_bytes`]: a run that is deleted is looked for by the next fold if a crash comes between,
+const DELETED_BYTES: usize = 32;
+/// and found if it is not out of the tables by then.
+const LEAVING_BYTES: usize = 256;
 
 /// A row of the tail. Its bytes were checked when they came in.
 #[derive(Clone, Copy)]
@@ -33,7 +37,8 @@ struct RowAt {
 
 impl Tail {
     pub(super) fn new(base: u64) -> Tail {
-        Tail { base, bytes: Vec::new(), rows: Vec::new(), deleted: 0, index: RefCell::default() }
+        let (bytes, rows, index) = (Vec::new(), Vec::new(), RefCell::default());
+        Tail { base, bytes, rows, deleted: 0, leaving: 0, index }
     }
 
     /// The number of the last commit.
@@ -49,7 +54,7 @@ impl Tail {
     /// How long it takes to fold, in bytes that are written: a run that is deleted takes as long as some
     /// that comes.
     pub(super) fn load_bytes(&self) -> usize {
-        self.bytes.len() + self.deleted * DELETED_BYTES
+        self.bytes.len() + self.deleted * DELETED_BYTES + self.leaving * LEAVING_BYTES
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,6 +67,7 @@ impl Tail {
         journal::pack(&mut self.bytes, commit, batch, deleted);
         self.rows.push(RowAt { time: batch.time(), start, end: self.bytes.len() });
         self.deleted += deleted.len();
+        self.leaving += deleted.len();
         (commit, &self.bytes[start..])
     }
 
@@ -77,10 +83,17 @@ impl Tail {
         })?;
         row.for_each_record(|record| largest = largest.max(Some(record.run)))?;
         self.deleted += deleted;
+        self.leaving += deleted;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         self.rows.push(RowAt { time: row.time, start, end: self.bytes.len() });
         Ok((row.time, largest))
+    }
+
+    /// These runs, deleted by rows that the index has, are out of the tables: nothing says so any more.
+    pub(super) fn forget_deleted(&mut self, runs: &[node::Entry]) {
+        self.leaving -= runs.len();
+        self.index.get_mut().forget_deleted(runs);
     }
 
     /// The newest row of a run, if it is here.
@@ -99,7 +112,7 @@ impl Tail {
         self.bytes.clear();
         self.bytes.shrink_to(keep);
         self.rows.clear();
-        self.deleted = 0;
+        (self.deleted, self.leaving) = (0, 0);
         match keep {
             0 => *self = Tail::new(self.base),
             _ => self.index.get_mut().clear(),

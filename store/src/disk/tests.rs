@@ -2,8 +2,12 @@ use alloc::format;
 use alloc::string::ToString;
 use std::{env, fs, process};
 
-use super::RedbStore;
-use crate::{Batch, RunKey, Store};
+use redb::backends::InMemoryBackend;
+use redb::{ReadableDatabase, ReadableTableMetadata};
+
+use super::tables::{BLOCKS, ENDED};
+use super::{Options, RedbStore};
+use crate::{Batch, RunKey, RunRow, RunState, Store};
 
 /// A fork is unsafe code, of which there is none here: so the number of the process is another.
 #[test]
@@ -20,4 +24,41 @@ fn a_child_process_does_not_write() {
     drop(store);
     assert!(fs::read(&path).unwrap() == before, "nor does its drop");
     fs::remove_file(path).unwrap();
+}
+
+/// So no commit has to wait for a fold that takes out all of them: only ids wait, and never many.
+#[test]
+fn runs_leave_the_tables_with_the_commit_that_deletes_them() {
+    const RUNS: u64 = 2_000;
+    const AT_ONCE: u64 = 50;
+    // So many bytes of journal let 244 ids wait.
+    let mut store =
+        Options::new().fold_bytes(250_000).open_backend(InMemoryBackend::new()).unwrap();
+    let mut batch = Batch::new();
+    for key in (0..RUNS).map(RunKey) {
+        batch.push(key, 0, |bytes| bytes.extend_from_slice(&[7; 1_000]));
+        let mut row = RunRow::new(key, key.0.to_string(), "w");
+        row.state = RunState::Completed;
+        batch.put_row(row);
+    }
+    store.commit(&batch).unwrap();
+    store.fold().unwrap();
+    let blocks = |store: &RedbStore| {
+        store.db.begin_read().unwrap().open_table(BLOCKS).unwrap().len().unwrap()
+    };
+    let all = blocks(&store);
+    for first in (0..RUNS).step_by(AT_ONCE as usize) {
+        batch.clear();
+        (first..first + AT_ONCE).for_each(|key| batch.delete(RunKey(key)));
+        store.commit(&batch).unwrap();
+        let left = RUNS - first - AT_ONCE;
+        let ended = store.db.begin_read().unwrap().open_table(ENDED).unwrap();
+        assert_eq!(ended.len().unwrap(), left);
+        assert_eq!(store.count().unwrap().total(), left);
+        assert!(blocks(&store) <= all * left / RUNS + 2);
+        assert!(store.leaving.len() <= 244 + AT_ONCE as usize);
+        assert_eq!(store.tail.index().deleted().count(), store.leaving.len());
+        assert!(store.find(&first.to_string()).unwrap().is_none());
+    }
+    assert!(store.header.commit < store.last_commit(), "nothing was folded meanwhile");
 }

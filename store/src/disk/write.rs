@@ -75,6 +75,9 @@ impl RedbStore {
         batch: &Batch,
         deleted: &[Deleted],
     ) -> Result<u64, DiskError> {
+        if !deleted.is_empty() {
+            self.take_out(&txn, deleted)?;
+        }
         let (commit, row) = self.tail.push(batch, deleted);
         txn.open_table(JOURNAL)?.insert(commit, row)?;
         txn.commit()?;
@@ -84,6 +87,17 @@ impl RedbStore {
         self.notes.apply(batch);
         self.shapes.apply(batch);
         Ok(commit)
+    }
+
+    /// Takes runs that are deleted out of the tables. If the transaction comes to nothing, nothing more is read.
+    fn take_out(&mut self, txn: &WriteTransaction, deleted: &[Deleted]) -> Result<(), DiskError> {
+        let (index, header) = (self.tail.index(), self.header);
+        let room = self.fold_bytes.saturating_sub(self.tail.load_bytes());
+        let (header, out) = self.leaving.take(txn, &index, header, deleted, room)?;
+        drop(index);
+        self.header = header;
+        self.tail.forget_deleted(&out);
+        Ok(())
     }
 
     /// A commit in whose transaction somebody else writes.
@@ -185,6 +199,7 @@ impl RedbStore {
         let header = Header { commit: last_commit, last_commit, time, next_run, ..self.header };
         self.header = fold::fold(&self.db, &self.tail, header)?;
         self.tail.clear(keep);
+        self.leaving.clear();
         Ok(())
     }
 }

@@ -11,7 +11,11 @@ const FOLD_BYTES: usize = 4_000;
 const STEPS: usize = 14;
 
 fn open(disk: &Disk) -> dacapo_store::Result<RedbStore> {
-    Options::new().fold_bytes(FOLD_BYTES).cache_bytes(1 << 20).open_backend(disk.clone())
+    open_with(disk, FOLD_BYTES)
+}
+
+fn open_with(disk: &Disk, fold_bytes: usize) -> dacapo_store::Result<RedbStore> {
+    Options::new().fold_bytes(fold_bytes).cache_bytes(1 << 20).open_backend(disk.clone())
 }
 
 /// The bytes of an empty store.
@@ -23,8 +27,12 @@ fn empty() -> Vec<u8> {
 
 /// Runs a program until an error; returns what is known to be there, and what also may be.
 fn run(disk: &Disk, actions: &[Action]) -> (Model, Option<Model>) {
+    run_with(disk, actions, FOLD_BYTES)
+}
+
+fn run_with(disk: &Disk, actions: &[Action], fold_bytes: usize) -> (Model, Option<Model>) {
     let mut acknowledged = Model::new();
-    let Ok(mut store) = open(disk) else { return (acknowledged, None) };
+    let Ok(mut store) = open_with(disk, fold_bytes) else { return (acknowledged, None) };
     for action in actions {
         let mut next = acknowledged.clone();
         next.apply(action);
@@ -164,5 +172,53 @@ fn a_crash_in_a_recovery_loses_nothing() {
             let context = format!("crash at operation {at}, then at {second}, loss {loss:?}");
             check_opened(disk.after_crash(loss, second), &known, &context);
         }
+    }
+}
+
+/// Many runs in the tables, deleted by commits without a fold between them; some of their ids are given to others
+/// meanwhile.
+fn deletions() -> Vec<Action> {
+    const RUNS: u64 = 450;
+    const AT_ONCE: u64 = 50;
+    let row = |key: u64, id: u64| {
+        let mut row = RunRow::new(RunKey(key), id.to_string(), "w");
+        row.state = RunState::Completed;
+        row
+    };
+    let mut batch = Batch::new();
+    for key in 0..RUNS {
+        batch.push(RunKey(key), 0, |bytes| bytes.push(key as u8));
+        batch.put_row(row(key, key));
+    }
+    let mut actions = vec![Action::Commit(batch), Action::Fold];
+    for (piece, first) in (0..RUNS).step_by(AT_ONCE as usize).enumerate() {
+        let mut batch = Batch::new();
+        (first..first + AT_ONCE).for_each(|key| batch.delete(RunKey(key)));
+        if let Some(before) = first.checked_sub(AT_ONCE) {
+            // Its id is free.
+            batch.put_row(row(RUNS + piece as u64, before));
+        }
+        actions.push(Action::Commit(batch));
+    }
+    actions
+}
+
+/// More than are deleted by them, so that none of their commits folds.
+const DELETIONS_BYTES: usize = 200_000;
+
+#[test]
+fn a_crash_while_many_leave_the_tables_loses_none_and_brings_none_back() {
+    let (empty, actions) = (empty(), deletions());
+    let whole = Disk::new(empty.clone());
+    run_with(&whole, &actions, DELETIONS_BYTES);
+    // The first commit and the fold are those of the tests above.
+    let first = Disk::new(empty.clone());
+    run_with(&first, &actions[..2], DELETIONS_BYTES);
+    for at in (first.operations()..whole.operations()).step_by(3) {
+        let disk = Disk::failing(empty.clone(), at, Fault::ErrorFrom);
+        let known = run_with(&disk, &actions, DELETIONS_BYTES);
+        let loss = Loss::EACH[(at / 3) as usize % 4];
+        let context = format!("crash at operation {at}, loss {loss:?}");
+        check_opened(disk.after_crash(loss, at), &known, &context);
     }
 }
