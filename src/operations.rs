@@ -62,10 +62,11 @@ impl Operations {
     /// An operation was polled for the first time.
     pub(crate) fn ask(&mut self, operation: Rc<Operation>) {
         let number = operation.number;
-        if operation.is_begun_by_work() {
+        let (is_begun, is_worked_on) = (operation.is_begun_by_work(), operation.is_worked_on());
+        if is_begun {
             self.ask_again(number);
         }
-        self.worked_on += u32::from(operation.is_worked_on());
+        self.worked_on += u32::from(is_worked_on);
         self.waiting.insert(number, operation);
     }
 

@@ -27,7 +27,9 @@ impl Instance {
             || {
                 self.observe(Event::Asked(operation));
                 self.operations.borrow_mut().ask(operation.clone());
-                if operation.is_request() {
+                if operation.is_plain() {
+                    // Nearly all are.
+                } else if operation.is_request() {
                     self.request(operation.clone());
                 } else if operation.transaction().is_some() {
                     operation.set_order(self.world.take_ticket());

@@ -133,6 +133,12 @@ impl Operation {
     }
 
     // What is asked of each operation several times is read where it stands.
+    /// Whether it is a step that says no more than its name, or a sleep.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.details.get().is_none()
+    }
+
     /// Whether it changes something outside of the run.
     #[inline]
     pub(crate) fn is_request(&self) -> bool {
