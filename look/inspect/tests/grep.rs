@@ -48,8 +48,8 @@ fn executor() -> Executor {
         word: Secret::new("nobody sees".into()),
         any: serde_json::json!({"note": ["fragile", 7.5]}),
     };
-    executor.block_on(executor.start(ORDER, "1", order).expect("new")).expect("it ends");
-    let failing = executor.start(FAIL, "2", "card declined".into()).expect("new");
+    executor.block_on(executor.start(ORDER, "1", order).expect("it is new")).expect("it ends");
+    let failing = executor.start(FAIL, "2", "card declined".into()).expect("it is new");
     executor.block_on(failing).expect_err("it fails");
     executor
 }
