@@ -140,6 +140,19 @@ impl<'de> Visitor<'de> for BorrowBytes {
     }
 }
 
+/// Whether `part` stands somewhere in `all`.
+pub(crate) fn contains(all: &[u8], part: &[u8]) -> bool {
+    let Some((first, rest)) = part.split_first() else { return true };
+    let mut left = all;
+    while let Some(at) = left.iter().position(|byte| byte == first) {
+        left = &left[at + 1..];
+        if left.starts_with(rest) {
+            return true;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use dacapo_values::{Comparison, Detached, Error, Shapes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, contains};
 
 /// What can be an input, an output or an outcome: anything that serde can write and read back.
 ///
@@ -190,6 +190,11 @@ impl Values {
     /// If its shape is missing.
     pub(crate) fn detach(&self, bytes: &[u8]) -> Result<Detached, Error> {
         self.shapes.detach(bytes)
+    }
+
+    /// Whether these bytes stand in a shape: its names are in it as they are.
+    pub(crate) fn names_hold(&self, bytes: &[u8]) -> bool {
+        self.shapes.stored(0).iter().any(|shape| contains(shape, bytes))
     }
 
     /// Puts the shapes that are new since the last time into a batch, of which some record may be the

@@ -28,6 +28,7 @@ mod queued;
 mod pruned;
 mod runs;
 mod schedules;
+mod searched;
 mod shutdown;
 mod statistics;
 mod tables;

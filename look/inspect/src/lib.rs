@@ -38,6 +38,7 @@ mod check;
 mod statistics;
 mod line;
 mod source;
+mod needle;
 mod listing;
 mod lines;
 mod verified;

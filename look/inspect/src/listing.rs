@@ -4,6 +4,7 @@ use dacapo::store::{Filter, RunKey, RunState};
 use dacapo::{Result, RunInfo};
 
 use crate::counted::Counted;
+use crate::needle::Needle;
 use crate::row::Row;
 use crate::source::Source;
 use crate::time::Time;
@@ -171,18 +172,18 @@ impl Source<'_> {
             }
             let (grep, left) = (grep.clone(), most - rows.len());
             rows.extend(self.reach().call(move |executor| {
-                let source = Source::new(executor);
+                let needle = grep.map(|text| Needle::new(&text, executor));
                 let mut found = Vec::new();
                 for run in some {
-                    let is_one = match &grep {
-                        Some(text) => run.id.contains(text) || source.mentions(run.key, text)?,
+                    let is_one = match &needle {
+                        Some(needle) => needle.is_in(&run, executor)?,
                         None => true,
                     };
                     if is_one && found.len() < left {
                         found.push(run);
                     }
                 }
-                source.rows_with(&found)
+                Source::new(executor).rows_with(&found)
             })?);
         }
         Ok(rows)

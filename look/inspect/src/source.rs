@@ -18,7 +18,7 @@ use crate::row::Row;
 use crate::run::{Run, View, Which};
 use crate::site::{Shown, Sites};
 use crate::statistics::Statistics;
-use crate::value::Value;
+use crate::value::{Value, append};
 
 /// Where runs are read from: an executor that lives, or one that was opened to look at a file
 /// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
@@ -31,6 +31,9 @@ pub struct Source<'a> {
 
 /// So many records are read at once.
 const PAGE: u64 = 500;
+
+/// Most histories are shorter, and one reading costs less than two, of the first record and the last.
+pub(crate) const FEW: u64 = 20;
 
 impl<'a> Source<'a> {
     /// Reads from an executor.
@@ -154,15 +157,18 @@ impl<'a> Source<'a> {
     /// If the store failed.
     pub fn mentions(&self, run: RunKey, text: &str) -> Result<bool> {
         const LOOKED_AT: usize = 64 << 10;
-        // Most histories are short, and one reading costs less than two.
-        const FEW: u64 = 20;
         let first = self.history(run, 0..FEW)?;
         let last = first.records.saturating_sub(1).max(FEW)..first.records;
         let last = match last.is_empty() {
             true => Vec::new(),
             false => self.history(run, last)?.entries,
         };
-        let has = |value: &HistoryValue| Value::new(value, LOOKED_AT).json().contains(text);
+        let mut json = String::new();
+        let mut has = |value: &HistoryValue| {
+            json.clear();
+            append(value, LOOKED_AT, &mut json);
+            json.contains(text)
+        };
         Ok(first.entries.iter().chain(&last).any(|entry| match &entry.event {
             HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
                 has(input)

@@ -46,6 +46,14 @@ impl Value {
     }
 }
 
+/// Appends a recorded value as JSON, as far as its first `limit` bytes go; `null` if it cannot be read.
+pub(crate) fn append(recorded: &HistoryValue, limit: usize, out: &mut String) {
+    match recorded.view(limit) {
+        Ok((view, _)) => json::append(&view, out),
+        Err(_) => out.push_str("null"),
+    }
+}
+
 fn raw(json: String) -> Box<RawValue> {
     RawValue::from_string(json).expect("what is appended is JSON")
 }
