@@ -59,6 +59,7 @@
 //! - `cron`: schedules by lines of cron, in the system's time zones.
 //! - `tracing`: spans of runs, steps and attempts, and notices as events. `metrics`: counters, gauges and
 //!   histograms. Whatever collects them is yours.
+//! - `view`: values as the types of this program show them (`Executor::typed_values`).
 //! - `sim`: simulation. Not for production.
 //!
 //! Without `std`, `alloc` suffices; set a [`Clock`], and poll [`Executor::run`] again by
@@ -162,6 +163,8 @@ pub use dacapo_executor::{
 pub use dacapo_values::{Secret, View};
 pub use engine::ScheduleInfo;
 pub use error::{BoxError, Elapsed, Error, Result};
+#[cfg(feature = "view")]
+pub use executor::TypedValues;
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
     ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics,

@@ -55,6 +55,22 @@ impl Engine {
         })
     }
 
+    /// Reads the output of a run as the type of this build.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    #[cfg(feature = "view")]
+    pub(crate) fn read_output(&self, row: &RunRow) -> Result<()> {
+        if let (Some(workflow), Ok(output)) =
+            (self.registry.find(&row.workflow), self.outcome(row)?)
+        {
+            // What does not decode is shown by its shape.
+            let _ = (workflow.output)(&self.world.values, output.as_slice());
+        }
+        Ok(())
+    }
+
     fn rehearse_with<T>(
         &self,
         row: &RunRow,

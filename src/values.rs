@@ -1,5 +1,7 @@
 //! The values of users, to bytes and back: inputs, outcomes, outputs, messages, what is published.
 
+#[cfg(feature = "view")]
+use alloc::collections::BTreeMap;
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -50,6 +52,9 @@ pub(crate) struct Values {
     notes_unread: Cell<bool>,
     /// and those that were.
     unread: RefCell<BTreeSet<String>>,
+    /// As which type each value was decoded, while that is noted too.
+    #[cfg(feature = "view")]
+    shows: RefCell<Option<Shows>>,
 }
 
 /// Reads a recorded value as a type of this build, and writes it again.
@@ -58,6 +63,15 @@ pub(crate) type Anew = fn(&Values, &[u8]) -> Result<Bytes<'static>, Error>;
 /// Reads JSON as a type of this build, and writes it as a value; or says what is wrong with it, and where.
 #[cfg(feature = "export")]
 pub(crate) type OfJson = fn(&Values, &str) -> Result<Bytes<'static>, String>;
+
+/// Shows a value as a type of this build.
+#[cfg(feature = "view")]
+pub(crate) type Show =
+    fn(&Detached, &mut dyn FnMut(&dyn erased_serde::Serialize)) -> Result<(), Error>;
+
+/// How the values are shown that were decoded.
+#[cfg(feature = "view")]
+pub(crate) type Shows = BTreeMap<Detached, Show>;
 
 /// A buffer that was needed for a large value is not kept.
 const BUFFER_MAX: usize = 1 << 12;
@@ -74,7 +88,16 @@ impl Values {
         let shapes = if reads_back_all { shapes.read_back_all() } else { shapes };
         let (buffer, stored) = (RefCell::default(), Cell::new(stored.len()));
         let (notes_unread, unread) = (Cell::new(false), RefCell::default());
-        Rc::new(Self { shapes, buffer, stored, value_max, notes_unread, unread })
+        Rc::new(Self {
+            shapes,
+            buffer,
+            stored,
+            value_max,
+            notes_unread,
+            unread,
+            #[cfg(feature = "view")]
+            shows: RefCell::default(),
+        })
     }
 
     #[cfg(feature = "export")]
@@ -130,6 +153,10 @@ impl Values {
 
     #[cold]
     fn decode_noting<T: Value>(&self, bytes: &[u8]) -> Result<T, Error> {
+        #[cfg(feature = "view")]
+        if let Some(shows) = &mut *self.shows.borrow_mut() {
+            shows.insert(self.detach(bytes)?, Self::show::<T>);
+        }
         let (value, unread) = self.shapes.decode_and_unread(bytes)?;
         self.unread.borrow_mut().extend(unread);
         Ok(value)
@@ -141,6 +168,24 @@ impl Values {
         let result = read();
         self.notes_unread.set(false);
         (result, self.unread.take().into_iter().collect())
+    }
+
+    /// See [`Show`].
+    #[cfg(feature = "view")]
+    fn show<T: Value>(
+        value: &Detached,
+        see: &mut dyn FnMut(&dyn erased_serde::Serialize),
+    ) -> Result<(), Error> {
+        see(&value.decode::<T>()?);
+        Ok(())
+    }
+
+    /// How all is shown that is decoded meanwhile.
+    #[cfg(feature = "view")]
+    pub(crate) fn shows_in<R>(&self, read: impl FnOnce() -> R) -> (R, Shows) {
+        self.shows.replace(Some(Shows::new()));
+        let (result, _) = self.unread_in(read);
+        (result, self.shows.take().expect("it was put there"))
     }
 
     /// Whether two values hold the same.

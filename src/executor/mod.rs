@@ -36,6 +36,8 @@ mod tables;
 mod texts;
 #[cfg(feature = "std")]
 mod timer_thread;
+#[cfg(feature = "view")]
+mod typed;
 mod unread;
 mod weak;
 
@@ -73,6 +75,8 @@ pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use statistics::Statistics;
 pub use tables::Written;
+#[cfg(feature = "view")]
+pub use typed::TypedValues;
 pub use weak::WeakExecutor;
 
 use crate::bytes::Bytes;

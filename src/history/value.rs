@@ -40,6 +40,12 @@ impl HistoryValue {
         self.size
     }
 
+    /// What tells it from others, if it can be read.
+    #[cfg(feature = "view")]
+    pub(crate) fn detached(&self) -> Option<&Detached> {
+        self.detached.as_ref().ok().filter(|_| self.size > 0)
+    }
+
     /// What it holds, as far as its first `limit` bytes go, and whether that is all of it.
     ///
     /// # Errors

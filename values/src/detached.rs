@@ -24,7 +24,7 @@ use crate::view::View;
 /// assert_eq!(read.join().unwrap()?, Some(7));
 /// # Ok::<(), dacapo_values::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Detached {
     /// Nothing if the number says all.
     shape: Option<Vec<u8>>,

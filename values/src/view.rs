@@ -75,6 +75,39 @@ pub enum View {
     More,
 }
 
+impl View {
+    /// Whether a [`Secret`](crate::Secret) is in it, as far as it was viewed.
+    ///
+    /// ```
+    /// use dacapo_values::View;
+    ///
+    /// let pair = |second| View::Tuple(vec![View::Integer(1), second]);
+    /// assert!(pair(View::Secret).has_secret());
+    /// assert!(!pair(View::None).has_secret());
+    /// ```
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Some(inner) | Self::Variant(_, inner) => inner.has_secret(),
+            Self::List(all) | Self::Tuple(all) => all.iter().any(Self::has_secret),
+            Self::Map(all) => all.iter().any(|(key, value)| key.has_secret() || value.has_secret()),
+            Self::Struct(_, all) => all.iter().any(|(_, value)| value.has_secret()),
+            Self::Unit
+            | Self::Bool(_)
+            | Self::Integer(_)
+            | Self::Large(_)
+            | Self::F32(_)
+            | Self::F64(_)
+            | Self::Char(_)
+            | Self::Text(_)
+            | Self::Bytes(_)
+            | Self::None
+            | Self::More => false,
+        }
+    }
+}
+
 /// The value that `reader` is at, as far as it is seen.
 pub(crate) fn view(reader: &mut Reader<'_, '_>, sight: &Sight) -> Result<View> {
     let kind = reader.resolve()?;

@@ -212,6 +212,9 @@ pub(crate) struct List {
     /// Only those started within so long: 90s, 5m, 2h, 3d.
     #[arg(long, value_name = "TIME", value_parser = ago)]
     pub(crate) since: Option<u64>,
+    /// Only those that ended, or changed last, longer ago: 90s, 5m, 2h, 3d.
+    #[arg(long, value_name = "TIME", value_parser = ago)]
+    pub(crate) until: Option<u64>,
     /// Only those whose input, output or error has this text.
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
@@ -275,7 +278,7 @@ pub(crate) struct Parked {
 /// Some runs.
 #[derive(clap::Args, Debug)]
 #[group(id = "chosen", required = true, multiple = true, args = [
-    "ids", "all", "state", "workflow", "prefix", "attribute", "since", "grep", "reason",
+    "ids", "all", "state", "workflow", "prefix", "attribute", "since", "until", "grep", "reason",
 ])]
 pub(crate) struct Chosen {
     /// These runs.
@@ -299,6 +302,9 @@ pub(crate) struct Chosen {
     /// Those started within so long: 90s, 5m, 2h, 3d.
     #[arg(long, value_name = "TIME", value_parser = ago)]
     pub(crate) since: Option<u64>,
+    /// Those that ended, or changed last, longer ago: 90s, 5m, 2h, 3d.
+    #[arg(long, value_name = "TIME", value_parser = ago)]
+    pub(crate) until: Option<u64>,
     /// Those whose input, output or error has this text.
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
@@ -310,8 +316,8 @@ pub(crate) struct Chosen {
 }
 
 /// What there is beside ids.
-const FILTERS: [&str; 8] =
-    ["all", "state", "workflow", "prefix", "attribute", "since", "grep", "reason"];
+const FILTERS: [&str; 9] =
+    ["all", "state", "workflow", "prefix", "attribute", "since", "until", "grep", "reason"];
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Delete {

@@ -74,6 +74,16 @@ impl Files {
         Ok(Place::Rest(Opened { name: name_of(&path), executor }))
     }
 
+    /// The same to take in what was exported: a file that is named and not there is made. So that none is left where
+    /// that is refused, it is taken into memory first.
+    pub(crate) fn place_for(self, lines: &[u8]) -> Result<Place, Trouble> {
+        if let Some(path) = self.file.as_ref().filter(|path| !path.exists()) {
+            Executor::builder().in_memory().import(lines)?;
+            drop(Executor::builder().open(path)?);
+        }
+        self.place(Purpose::Change)
+    }
+
     /// The file at rest, opened to read, in another way. `None`: a process has it open, and answers.
     pub(crate) fn at_rest(&self, options: Options) -> Result<Option<Opened>, Trouble> {
         if self.socket.is_some() {

@@ -149,7 +149,7 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         Command::Export { ids, output } => {
             commands::moved::export(&look(files)?, &ids, output.as_deref(), out)
         }
-        Command::Import { from } => commands::moved::import(&change(files)?, &from, out),
+        Command::Import { from } => commands::moved::import(files, &from, out),
         Command::Man { command } => commands::man::man(command.as_deref(), out),
         Command::Completion { shell } => {
             let mut command = Args::command();

@@ -44,6 +44,8 @@ pub(crate) trait Ask {
 pub(crate) struct Door {
     remote: Remote,
     heartbeat: Heartbeat,
+    /// Whether it runs the code of workflows for whoever looks.
+    rehearses: bool,
     pub(crate) head: Head,
     is_closed: AtomicBool,
     pub(crate) kept: Kept,
@@ -56,10 +58,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(30);
 
 impl Door {
-    pub(crate) fn new(executor: &Executor, file: Option<String>) -> Self {
+    pub(crate) fn new(executor: &Executor, file: Option<String>, rehearses: bool) -> Self {
         Self {
             remote: executor.remote(),
             heartbeat: executor.heartbeat(),
+            rehearses,
             head: Head::of_this_process(file),
             is_closed: AtomicBool::new(false),
             kept: Kept::default(),
@@ -67,7 +70,8 @@ impl Door {
     }
 
     pub(crate) fn source(&self) -> Source<'_> {
-        Source::remote(&self.remote)
+        let source = Source::remote(&self.remote);
+        if self.rehearses { source } else { source.without_rehearsals() }
     }
 
     /// Whether it answers at all.

@@ -47,18 +47,26 @@ const CONNECTIONS: usize = 32;
 pub struct Control {
     /// `None`: beside the file.
     path: Option<PathBuf>,
+    rehearses: bool,
 }
 
 impl Control {
     /// A socket beside the file, with `.sock` behind its name, where the program `dacapo` looks for it.
     pub fn beside_file() -> Self {
-        Self { path: None }
+        Self { path: None, rehearses: true }
     }
 
     /// A socket at a path, which is given to the program as `--socket`: where that of the file is too long, or
     /// its folder holds no sockets.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: Some(path.into()) }
+        Self { path: Some(path.into()), rehearses: true }
+    }
+
+    /// Shows values by their recorded shapes alone. Without this, and with the feature `view`, the code of a workflow
+    /// runs (without its bodies) when somebody looks at a run of it, so that values are shown by their types; what
+    /// it prints it prints again.
+    pub fn without_rehearsals(self) -> Self {
+        Self { rehearses: false, ..self }
     }
 
     /// Serves an executor from now on, until it is dropped; threads of its own do it. The socket is gone before
@@ -80,7 +88,7 @@ impl Control {
             }
         };
         let (place, listener) = Place::bind(&path).map_err(Error::new)?;
-        let door = Arc::new(Door::new(executor, file));
+        let door = Arc::new(Door::new(executor, file, self.rehearses));
         let serves = door.clone();
         let thread = thread::Builder::new().name("dacapo-control".into());
         let thread = thread.spawn(move || accept(&listener, &serves));

@@ -6,7 +6,7 @@ use dacapo::{AwaitedOperation, HistoryEntry, HistoryEvent, HistoryValue, Operati
 
 use crate::operation::{Attempt, Operation, Outcome, Progress, Type, parts_of};
 use crate::time::Time;
-use crate::value::Value;
+use crate::value::{Types, Value};
 
 /// What the records so far have left open.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Fold {
     run: String,
     /// So many bytes are shown of each value.
     limit: usize,
+    types: Types,
     open: BTreeMap<OperationNumber, Operation>,
     /// The time of the record before.
     before: Option<Time>,
@@ -26,7 +27,13 @@ pub(crate) struct Fold {
 impl Fold {
     pub(crate) fn new(run: &str, limit: usize) -> Self {
         let (open, before, input, end) = (BTreeMap::new(), None, None, None);
-        Self { run: run.to_owned(), limit, open, before, records: 0, input, end }
+        let types = Types::default();
+        Self { run: run.to_owned(), limit, types, open, before, records: 0, input, end }
+    }
+
+    /// With types that values are shown by.
+    pub(crate) fn typed(self, types: Types) -> Self {
+        Self { types, ..self }
     }
 
     /// What the next record of the history makes whole.
@@ -86,7 +93,7 @@ impl Fold {
     fn of(&mut self, entry: &HistoryEntry) -> Option<Operation> {
         match &entry.event {
             HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
-                self.input = Some(Value::new(input, self.limit));
+                self.input = Some(Value::typed(input, self.limit, &self.types));
                 None
             }
             HistoryEvent::Finished { outcome, .. } => {
@@ -113,7 +120,7 @@ impl Fold {
 
     fn outcome(&self, outcome: &Result<HistoryValue>) -> Outcome {
         match outcome {
-            Ok(value) => Outcome::Value(Value::new(value, self.limit)),
+            Ok(value) => Outcome::Value(Value::typed(value, self.limit, &self.types)),
             Err(error) => Outcome::Error { error: error.into() },
         }
     }
@@ -223,7 +230,9 @@ impl Fold {
         if entry.commit > 0 {
             operation.ended_at = Some(entry.time.into());
         }
-        let value = |value: &HistoryValue| Some(Outcome::Value(Value::new(value, self.limit)));
+        let value = |value: &HistoryValue| {
+            Some(Outcome::Value(Value::typed(value, self.limit, &self.types)))
+        };
         match &entry.event {
             HistoryEvent::Message { channel, value: sent, key, .. } => {
                 (operation.name, operation.label) = (channel.clone(), key.clone());

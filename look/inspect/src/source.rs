@@ -18,7 +18,7 @@ use crate::row::Row;
 use crate::run::{Run, View, Which};
 use crate::site::{Shown, Sites};
 use crate::statistics::Statistics;
-use crate::value::{Value, append};
+use crate::value::{Types, Value, append};
 
 /// Where runs are read from: an executor that lives, or one that was opened to look at a file
 /// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
@@ -27,7 +27,11 @@ use crate::value::{Value, append};
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     reach: Reach<'a>,
+    rehearses: bool,
 }
+
+/// A run with more records is not rehearsed for the types of its values.
+const REHEARSED: u64 = 10_000;
 
 /// So many records are read at once.
 const PAGE: u64 = 500;
@@ -39,7 +43,7 @@ impl<'a> Source<'a> {
     /// Reads from an executor.
     #[must_use]
     pub fn new(executor: &'a Executor) -> Self {
-        Self { reach: Reach::Here(executor) }
+        Self { reach: Reach::Here(executor), rehearses: true }
     }
 
     /// Reads from an executor on another thread, part by part, each between two of its rounds: it goes on
@@ -49,7 +53,24 @@ impl<'a> Source<'a> {
     /// executor's own thread that would be for ever: use [`new`](Self::new) there.
     #[must_use]
     pub fn remote(remote: &'a Remote) -> Self {
-        Self { reach: Reach::There(remote) }
+        Self { reach: Reach::There(remote), rehearses: true }
+    }
+
+    /// Shows values by their recorded shapes alone. Without this, and with the feature `view`, runs of workflows that
+    /// the executor has are rehearsed to know the types of their values, which runs the code of those workflows
+    /// (not their bodies), if they have at most 10,000 records.
+    #[must_use]
+    pub fn without_rehearsals(self) -> Self {
+        Self { rehearses: false, ..self }
+    }
+
+    /// What is known of the types of a run's values.
+    fn types(&self, run: &RunInfo, records: u64) -> Result<Types> {
+        if cfg!(not(feature = "view")) || !self.rehearses || records > REHEARSED {
+            return Ok(Types::default());
+        }
+        let (id, key) = (run.id.clone(), run.key);
+        self.reach.call(move |executor| Ok(types(executor, &id, key)))
     }
 
     pub(crate) fn reach(&self) -> Reach<'a> {
@@ -218,8 +239,8 @@ impl<'a> Source<'a> {
         mut tell: impl FnMut(&Operation),
     ) -> Result<Run> {
         let row = self.row(run)?;
-        let (mut fold, mut sites, mut shown) =
-            (Fold::new(&run.id, view.value_bytes), Sites::default(), Vec::new());
+        let fold = Fold::new(&run.id, view.value_bytes).typed(self.types(run, row.records)?);
+        let (mut fold, mut sites, mut shown) = (fold, Sites::default(), Vec::new());
         let (mut operations, mut plain) = (0, 0);
         let mut keep = |operation: Operation| {
             operations += 1;
@@ -286,11 +307,14 @@ impl<'a> Source<'a> {
     /// If the store failed.
     pub fn value(&self, run: &RunInfo, which: Recorded) -> Result<Option<Value>> {
         let mut found = None;
+        let mut records = 0;
         self.histories(run.key, u64::MAX, |page| {
+            records = page.records;
             let of = |entry: &HistoryEntry| which.of(entry.seq, &entry.event);
             found = found.take().or_else(|| page.entries.iter().find_map(of));
         })?;
-        Ok(found.map(|value| Value::new(&value, usize::MAX)))
+        let types = self.types(run, records)?;
+        Ok(found.map(|value| Value::typed(&value, usize::MAX, &types)))
     }
 
     /// The runs that were stopped without having ended.
@@ -373,4 +397,16 @@ pub(crate) fn values_of(event: &HistoryEvent) -> Option<&HistoryValue> {
         | HistoryEvent::Finished { outcome: Ok(value), .. } => Some(value),
         _ => None,
     }
+}
+
+/// Those of the newest pass alone: the ones before have other code. Without the code of a run nothing is known.
+#[cfg(feature = "view")]
+fn types(executor: &Executor, id: &str, key: RunKey) -> Types {
+    let is_newest = executor.info(id).is_ok_and(|now| now.key == key);
+    is_newest.then(|| executor.typed_values(id).ok()).flatten().unwrap_or_default()
+}
+
+#[cfg(not(feature = "view"))]
+fn types(_: &Executor, _: &str, _: RunKey) -> Types {
+    Types::default()
 }

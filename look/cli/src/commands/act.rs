@@ -89,7 +89,7 @@ fn runs_of(place: &Place, act: Act, chosen: &Chosen, out: &Out) -> Result<Vec<Co
         }
         return Ok(runs);
     }
-    let since = |since| Time::from_nanos(out.zone.now().saturating_sub(since));
+    let ago = |time| Time::from_nanos(out.zone.now().saturating_sub(time));
     let states = match &chosen.state[..] {
         [] => RunState::ALL.to_vec(),
         states => list::states(states),
@@ -99,7 +99,8 @@ fn runs_of(place: &Place, act: Act, chosen: &Chosen, out: &Out) -> Result<Vec<Co
         workflow: chosen.workflow.clone(),
         prefix: chosen.prefix.clone(),
         attributes: chosen.attribute.clone(),
-        since: chosen.since.map(since),
+        since: chosen.since.map(ago),
+        until: chosen.until.map(ago),
         grep: chosen.grep.clone(),
         ..Listing::default()
     };

@@ -13,15 +13,16 @@ use crate::text::{count, counted, cut, left, right, safe, width};
 use crate::trouble::Trouble;
 
 pub(crate) fn list(place: &Place, list: &List, out: &mut Out) -> Result<u8, Trouble> {
+    let ago = |time| Time::from_nanos(out.zone.now().saturating_sub(time));
     let listing = Listing {
         states: states(&list.state),
         workflow: list.workflow.clone(),
         prefix: list.prefix.clone(),
         attributes: list.attribute.clone(),
-        since: list.since.map(|since| Time::from_nanos(out.zone.now().saturating_sub(since))),
+        since: list.since.map(ago),
+        until: list.until.map(ago),
         before: list.before.clone(),
         grep: list.grep.clone(),
-        ..Listing::default()
     };
     let mut looked_at = 0;
     let rows = place.list(&listing, list.limit, |more| {

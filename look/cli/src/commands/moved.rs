@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use crate::file::Files;
 use crate::out::Out;
 use crate::place::Place;
 use crate::text::{json_safe, safe};
@@ -37,8 +38,9 @@ pub(crate) fn export(
 }
 
 /// Takes in what was exported.
-pub(crate) fn import(place: &Place, from: &Path, out: &mut Out) -> Result<u8, Trouble> {
+pub(crate) fn import(files: Files, from: &Path, out: &mut Out) -> Result<u8, Trouble> {
     let lines = fs::read(from).map_err(|error| of_file(from, "read", &error))?;
+    let place = files.place_for(&lines)?;
     for imported in place.import(&lines)? {
         match out.is_json {
             true => out.json(&imported)?,

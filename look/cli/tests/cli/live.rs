@@ -452,7 +452,7 @@ fn who_is_not_driven_says_so() {
     let folder = folder("live-undriven");
     let executor = build().open(folder.join("orders.redb")).expect("it opens");
     Control::beside_file().serve(&executor).expect("it is served");
-    let run = executor.start(ORDER, "a", 7).expect("new");
+    let run = executor.start(ORDER, "a", 7).expect("nobody has the id");
     executor.block_on(run.accepted()).expect("it is started");
     let busy = dacapo(&folder, &["list"]);
     assert_eq!(busy.code, 6, "{busy:?}");

@@ -45,6 +45,13 @@ fn filters_that_match_nothing() {
     assert_eq!(listed.code, 0);
     assert!(listed.out.contains("No run passes this filter; the file holds"), "{listed:?}");
     assert_eq!(call(&["list", "--prefix", "nobody", "--json"]).out, "");
+    // Those of the time before, and not of the last hour.
+    assert_eq!(call(&["list", "--until", "36500d", "--json"]).out, "");
+    assert_eq!(call(&["list", "--until", "1h", "--json"]).out, call(&["list", "--json"]).out);
+    let failed = call(&["delete", "--state", "failed", "--until", "30d", "--dry-run"]);
+    assert!(failed.out.ends_with("1 run would be deleted\n"), "{failed:?}");
+    let failed = call(&["delete", "--state", "failed", "--until", "36500d", "--dry-run"]);
+    assert_eq!(failed.out, "orders.redb: 0 runs would be deleted\n", "{failed:?}");
     let deleted = call(&["delete", "--prefix", "nobody"]);
     assert_eq!((deleted.code, &*deleted.out), (0, "orders.redb: 0 runs deleted\n"), "{deleted:?}");
 }
@@ -136,4 +143,68 @@ fn a_reader_that_goes_away() {
     drop(child.stdout.take());
     let called = child.wait_with_output().expect("it ends");
     assert_eq!((called.status.code(), called.stderr), (Some(0), vec![]));
+}
+
+/// Whatever is wrong with what is to be taken in: one line, and not a byte of the file is another.
+#[test]
+fn imports_that_are_refused_change_nothing() {
+    let folder = folder("imports");
+    let file = folder.join("orders.redb");
+    fs::copy(orders().join("orders.redb"), &file).expect("it is copied");
+    let before = fs::read(&file).expect("it is there");
+    let good = dacapo(&folder, &["export", "order-1001"]).out;
+    let without_last = good.lines().next_back().map_or(0, |last| good.len() - last.len() - 1);
+    let as_new = good.replace("order-1001", "order-2001");
+    for (name, text, code, says) in [
+        ("exists", good.clone(), 1, "there is a run \"order-1001\" already"),
+        ("sum", as_new.clone(), 1, "line "),
+        ("cut", good[..without_last].to_owned(), 1, "copy all of it"),
+        ("half", good[..good.len() / 2].to_owned(), 1, "of the export cannot be read"),
+        ("empty", String::new(), 1, "export"),
+        ("text", "not an export\n".into(), 1, "line 1"),
+        ("later", good.replacen("\"format\":1", "\"format\":99", 1), 1, "99"),
+    ] {
+        fs::write(folder.join(name), text).expect("it is written");
+        refused(&folder, &["import", name], code, says);
+    }
+    refused(&folder, &["import", "nowhere"], 1, "nowhere cannot be read: ");
+    // Into a file of its own, which is made; but not for what is refused.
+    refused(&folder, &["import", "sum", "-f", "own.redb"], 1, "line ");
+    assert!(!folder.join("own.redb").exists());
+    let own = dacapo(&folder, &["import", "exists", "-f", "own.redb"]);
+    assert_eq!((own.code, &*own.err), (0, ""), "{own:?}");
+    assert_eq!(dacapo(&folder, &["value", "order-1001", "input", "-f", "own.redb"]).code, 0);
+    assert!(fs::read(&file).expect("it is there") == before, "it was changed");
+}
+
+/// So it is with what else is asked for wrongly.
+#[test]
+fn what_cannot_be_done_changes_nothing() {
+    let folder = folder("undone");
+    let file = folder.join("orders.redb");
+    fs::copy(orders().join("orders.redb"), &file).expect("it is copied");
+    let before = fs::read(&file).expect("it is there");
+    fs::write(folder.join("there"), "text").expect("it is written");
+    let fork = |at: &'static str| ["fork", "order-1001", "--at", at, "--as", "order-1002"];
+    for (args, code, says) in [
+        (&fork("3")[..], 1, "there is a run \"order-1002\" already"),
+        (&["fork", "order-1001", "--at", "99"], 1, "99"),
+        (&["fork", "order-1001", "--before", "99"], 1, "99"),
+        (&["fork", "nobody", "--at", "1"], 3, "there is no run \"nobody\""),
+        (&["export", "order-1001", "-o", "there"], 1, "there cannot be made: "),
+        (&["export", "nobody"], 3, "there is no run \"nobody\""),
+        (&["delete", "nobody", "--yes"], 3, "there is no run \"nobody\""),
+        (&["delete", "nap-1", "--yes"], 5, "cancel it first"),
+        (&["delete", "order-1001"], 2, "say --yes"),
+        (&["cancel", "nap-1", "--yes"], 5, "dacapo_cli::run(builder)"),
+        (&["resume", "stuck-1", "--yes"], 5, "dacapo_cli::run(builder)"),
+        (&["send", "nap-2", "approval", "true"], 5, "dacapo_cli::run(builder)"),
+        (&["start", "nap", "nap-3", "1"], 5, "dacapo_cli::run(builder)"),
+        (&["check", "--code"], 5, "dacapo_cli::run(builder)"),
+        (&["watch", "nap-1"], 5, "nothing happens in a file at rest"),
+        (&["list", "--socket", "nowhere"], 6, "nobody serves the socket nowhere"),
+    ] {
+        refused(&folder, args, code, says);
+    }
+    assert!(fs::read(&file).expect("it is there") == before, "it was changed");
 }

@@ -27,8 +27,10 @@ fn build() -> Builder {
 }
 
 fn main() -> ExitCode {
-    if env::var_os(PROGRAM).is_some() {
-        return dacapo_cli::run(build());
+    match env::var(PROGRAM).as_deref() {
+        Ok("backup") => return backup(),
+        Ok(_) => return dacapo_cli::run(build()),
+        Err(_) => {}
     }
     // As the tests do that have a harness: with a filter that is not meant for it there is nothing to do.
     if env::args().skip(1).any(|arg| !arg.starts_with('-') && !"own".contains(&*arg)) {
@@ -37,6 +39,31 @@ fn main() -> ExitCode {
     test().expect("it goes well");
     println!("test own ... ok");
     ExitCode::SUCCESS
+}
+
+/// A process that copies its file while it runs.
+fn backup() -> ExitCode {
+    let executor = build().open("orders.redb").expect("it opens");
+    let Err(why) = executor.backup("copy.redb") else { return ExitCode::SUCCESS };
+    eprintln!("{why}");
+    ExitCode::FAILURE
+}
+
+/// The limit of a process on files stands for a disk that is full.
+fn backup_on_a_full_disk(folder: &Path) {
+    let file = folder.join("orders.redb");
+    let before = std::fs::read(&file).expect("it is there");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\""]).current_dir(folder);
+    let called = command.arg(env::current_exe().expect("it has a path")).env(PROGRAM, "backup");
+    let called = called.output().expect("it is called");
+    let said = String::from_utf8(called.stderr).expect("it is text");
+    assert_eq!((called.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("cannot copy ") && said.contains("copy.redb: "), "{said}");
+    let left = std::fs::read_dir(folder).expect("it is there").count();
+    assert_eq!(left, 1, "a part of a copy is none");
+    assert!(std::fs::read(&file).expect("it is there") == before, "it was changed");
+    assert_eq!(call(folder, "1", &["check"]).0, 0);
 }
 
 /// The code, what was printed, and what went wrong.
@@ -75,6 +102,7 @@ fn test() -> Result<()> {
         Ok::<_, Error>(())
     })?;
     drop(executor);
+    backup_on_a_full_disk(&folder);
     let state = |id: &str| {
         let why = done(&folder, "1", &["why", id, "--json"]);
         let at = why.find("\"state\":\"").expect("it has one") + 9;
