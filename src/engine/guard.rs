@@ -70,11 +70,17 @@ impl Guard {
         *self.suspects.borrow_mut() = suspects.filter(|_| commit == last_commit).collect();
     }
 
-    /// Of the runs that are not parked yet, those that ended the process most often, and how often.
+    /// Of the runs that are not parked yet, those that ended the process most often, and how often. None if one is
+    /// to be parked and all others were in a mark with it, and in no other.
     pub(super) fn foremost(&self, kind: Kind) -> (Vec<RunKey>, u32) {
         let suspects = self.suspects.borrow();
-        let of_kind = suspects.iter().filter(|(deed, ends)| deed.0 == kind && **ends < Self::ENDS);
+        let all = suspects.iter().filter(|(deed, _)| deed.0 == kind);
+        let is_explained = all.clone().any(|(_, ends)| *ends >= Self::ENDS);
+        let of_kind = all.filter(|(_, ends)| **ends < Self::ENDS);
         let most = of_kind.clone().map(|(_, ends)| *ends).max().unwrap_or_default();
+        if most == 1 && is_explained {
+            return (Vec::new(), 0);
+        }
         (of_kind.filter(|(_, ends)| **ends == most).map(|(deed, _)| deed.1).collect(), most)
     }
 

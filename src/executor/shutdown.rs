@@ -24,7 +24,8 @@ impl Executor {
     /// [`is_closed`](crate::Error::is_closed). Drop it to close the file. If it is called again
     /// meanwhile, the shorter grace counts for all; zero ends at once. Runs may still be started
     /// during the grace, by the bodies that are under way: their first bodies begin in the next
-    /// process.
+    /// process. A body that asks for this by a [`Remote`](crate::Remote) and awaits it is waited for itself, until the
+    /// grace is over.
     ///
     /// # Errors
     ///

@@ -142,8 +142,10 @@ fn a_step_decides_what_is_worth_another_attempt() -> Result<()> {
     Ok(())
 }
 
+type Predicate = fn(&Error) -> bool;
+
 /// Each predicate, with whether it is true of a run that ends with such an error.
-const PREDICATES: [(&str, fn(&Error) -> bool, bool); 11] = [
+const PREDICATES: [(&str, Predicate, bool); 11] = [
     ("permanent", Error::is_permanent, true),
     ("a panic", Error::is_panic, true),
     ("elapsed", Error::is_elapsed, true),
