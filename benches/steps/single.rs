@@ -60,7 +60,7 @@ pub(crate) fn measure(options: &Options, report: &mut Report) {
         let times = (0..5).map(|_| without_store(SEQUENCE, steps).0).collect();
         nanos_each(median(times), steps.into())
     });
-    report.row("memory_step_of", "ns/step", || {
+    report.row("memory_of_step", "ns/step", || {
         let times = (0..5).map(|_| without_store(SEQUENCE_OF, steps).0).collect();
         nanos_each(median(times), steps.into())
     });
