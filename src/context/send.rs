@@ -40,19 +40,26 @@ impl Ctx {
     /// ```
     /// use dacapo::{Channel, Ctx, Executor, Result, Workflow};
     ///
-    /// const PING: Workflow<String, ()> = Workflow::new("ping");
+    /// const PING: Workflow<String, bool> = Workflow::new("ping");
     /// const PONG: Workflow<(), u64> = Workflow::new("pong");
     /// const BALL: Channel<u64> = Channel::new("ball");
     ///
+    /// async fn ping(ctx: &Ctx, to: String) -> Result<bool> {
+    ///     match ctx.send(&to, BALL, 7).await {
+    ///         Err(error) if error.is_not_found() => Ok(false),
+    ///         sent => sent.map(|()| true),
+    ///     }
+    /// }
+    ///
     /// let executor = Executor::builder()
-    ///     .workflow(PING, async |ctx: &Ctx, to: String| ctx.send(&to, BALL, 7).await)
+    ///     .workflow(PING, ping)
     ///     .workflow(PONG, async |ctx: &Ctx, ()| Ok::<_, dacapo::Error>(ctx.receive(BALL).await))
     ///     .in_memory();
     /// let pong = executor.start(PONG, "pong-1", ())?;
     /// let _run = executor.start(PING, "ping-1", "pong-1".into())?;
     /// assert_eq!(executor.block_on(pong)?, 7);
     /// let lost = executor.start(PING, "ping-2", "pong-2".into())?;
-    /// assert!(executor.block_on(lost).unwrap_err().is_not_found());
+    /// assert!(!executor.block_on(lost)?);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
     pub fn send<T: Value>(&self, to: &str, channel: Channel<T>, message: T) -> Sent {

@@ -152,8 +152,8 @@ impl Executor {
     /// driven: see [`Handle::accepted`]. If there is a run of this workflow with this id, running,
     /// parked or ended, the handle is one of that run and `input` is ignored; so starting the same
     /// id twice runs it once, also across restarts. [`Handle::is_new`] tells which it was, and with
-    /// [`Start::same_input`] another input is an error. One that has failed is not taken up by this, and the
-    /// error of its handle says so: see [`retry`](Self::retry).
+    /// [`Start::same_input`] another input is an error. One that has failed is not taken up by this: its
+    /// handle gives the recorded error, as it was. See [`retry`](Self::retry).
     ///
     /// # Errors
     ///
@@ -241,7 +241,6 @@ impl Executor {
                 let input = input(self.values()).map_err(|why| unfit_input(&id, &why))?;
                 self.shared.engine.expect_input(&id, &input)?;
             }
-            let watch = before::told(&id, watch);
             return Ok((false, (id, watch)));
         }
         if id.is_empty() {

@@ -152,13 +152,8 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
         if index > 0 {
             self.sim.latency().await;
         }
-        let workflow = self.plan.check.workflow;
-        // To start a run that has failed says so beside its error, and that is compared.
-        let run = match self.executor.attach(workflow, id) {
-            Err(error) if error.is_not_found() => self.executor.start(workflow, id, input.clone()),
-            run => run,
-        };
-        match run?.await {
+        let run = self.executor.start(self.plan.check.workflow, id, input.clone())?;
+        match run.await {
             Err(error) if is_of_the_engine(&error) => Err(error),
             end => {
                 told.borrow_mut().insert(id.clone(), end);

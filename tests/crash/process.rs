@@ -110,12 +110,6 @@ impl Process {
     }
 }
 
-/// An error without what is said to whoever starts a run that has failed.
-fn as_recorded(error: &str) -> String {
-    let recorded = error.split_once(" before this start (see Executor::retry): ");
-    recorded.map_or(error, |(_, recorded)| recorded).to_owned()
-}
-
 /// Runs a scenario on a disk, as far as that goes.
 pub(super) fn live(scenario: &Scenario, disk: &Disk, conditions: Conditions) -> Story {
     let mut story = Story::default();
@@ -188,7 +182,7 @@ impl Process {
                 Err(error) if is_fatal(error) => return Err(error.clone()),
                 _ => {}
             }
-            let outcome = outcome.map_err(|error| as_recorded(&format!("{error:?}")));
+            let outcome = outcome.map_err(|error| format!("{error:?}"));
             told.borrow_mut().1.insert(id.to_owned(), outcome);
             Ok(())
         };

@@ -1,5 +1,6 @@
 //! Spans of runs, steps and attempts; a replay opens none of them twice.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
@@ -11,6 +12,13 @@ use crate::collected::Spans;
 
 const ORDER: Workflow<u32, u32> = Workflow::new("order");
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What `tracing` knows of who collects is one for all threads: a test without anybody would have those beside it
+/// told nothing.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 async fn order(ctx: &Ctx, cents: u32) -> Result<u32> {
     tracing::info!(target: "shop", "the order is looked at");
@@ -33,6 +41,7 @@ fn builder(clock: &VirtualClock) -> Builder {
 
 #[test]
 fn spans_say_what_a_run_does() {
+    let _alone = alone();
     let (spans, clock) = (Spans::default(), VirtualClock::default());
     with_default(spans.clone(), || {
         let executor = builder(&clock).in_memory();
@@ -65,6 +74,7 @@ fn spans_say_what_a_run_does() {
 /// The run leaves memory while it sleeps, and is replayed to go on.
 #[test]
 fn a_replay_in_the_same_process_opens_no_span_of_the_run_again() {
+    let _alone = alone();
     let (spans, clock) = (Spans::default(), VirtualClock::default());
     with_default(spans.clone(), || {
         let executor = builder(&clock).resident_max(0).in_memory();
@@ -94,6 +104,7 @@ fn a_replay_in_the_same_process_opens_no_span_of_the_run_again() {
 /// What is replayed of another process: its steps are not opened, and the run follows from the replay.
 #[test]
 fn the_next_process_opens_the_run_behind_its_replay() {
+    let _alone = alone();
     let (clock, store) = (VirtualClock::default(), MemoryStore::new());
     let open = || builder(&clock).open_with(store.shared()).expect("it is read");
     let executor = open();
@@ -128,6 +139,7 @@ fn the_next_process_opens_the_run_behind_its_replay() {
 /// A step that is dropped with its run ends its spans, and so does a run that is parked.
 #[test]
 fn what_is_dropped_or_parked_leaves_no_span_open() {
+    let _alone = alone();
     const STUCK: Workflow<(), ()> = Workflow::new("stuck");
     let stuck = async |ctx: &Ctx, ()| -> Result<()> {
         let wait = async || std::future::pending::<Result<()>>().await;
@@ -153,6 +165,7 @@ fn what_is_dropped_or_parked_leaves_no_span_open() {
 /// Where a thread of its own works for an attempt, what it tells is within the attempt.
 #[test]
 fn a_blocking_step_tells_within_its_attempt() {
+    let _alone = alone();
     const COUNT: Workflow<(), u32> = Workflow::new("count");
     let count = async |ctx: &Ctx, ()| -> Result<u32> {
         let body = |_: &Attempt| {
@@ -176,6 +189,7 @@ fn a_blocking_step_tells_within_its_attempt() {
 /// Without anybody who collects, nothing is kept.
 #[test]
 fn nobody_who_collects_costs_no_span() {
+    let _alone = alone();
     let spans = Spans::default();
     let executor = builder(&VirtualClock::default()).in_memory();
     let run = executor.start(ORDER, "order-1", 700).expect("new");

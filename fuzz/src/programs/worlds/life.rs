@@ -22,7 +22,7 @@ use super::booked;
 use super::queues::{self, Exempt};
 use super::records::{Record, Run, runs};
 use super::storage::{Kept, Storage};
-use super::told::{Asker, Follower, as_recorded};
+use super::told::{Asker, Follower};
 use super::{End, Life, Report, World, Wrong, check_commits};
 
 /// What a life leaves to the next one besides what is stored.
@@ -317,7 +317,7 @@ impl Process<'_> {
         let handles = self.handles.take();
         for (id, handle) in handles {
             let told = handle.await;
-            let shown = as_recorded(&format!("{told:?}"));
+            let shown = format!("{told:?}");
             if told.as_ref().is_err_and(|error| error.is_parked() || error.is_not_found()) {
                 continue;
             }

@@ -170,11 +170,3 @@ fn number(run: &Run, outcome: &Outcome) -> Result<Option<u64>, String> {
     let answer = outcome.as_ref().ok().map(|answer| run.shapes.decode(answer));
     answer.transpose().map_err(|why| why.to_string())
 }
-
-/// Without what whoever starts a run is told of one that had failed before.
-pub(super) fn as_recorded(end: &str) -> String {
-    match end.split_once(" before this start (see Executor::retry): ") {
-        Some((_, recorded)) => format!("Err({recorded}"),
-        None => end.to_owned(),
-    }
-}
