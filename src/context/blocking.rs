@@ -70,12 +70,17 @@ impl Ctx {
             let body = body.clone();
             let span = Carried::here();
             let work = move || {
-                let _entered = span.enter();
                 // The attempt may have been dropped before its turn came.
-                if !answer.is_canceled() {
-                    let outcome = carry_out(&body, &attempt);
-                    let _ = answer.send(outcome);
+                if answer.is_canceled() {
+                    return;
                 }
+                let outcome = {
+                    // It is left before anybody knows of the outcome, and closes with it.
+                    let span = span;
+                    let _entered = span.enter();
+                    carry_out(&body, &attempt)
+                };
+                let _ = answer.send(outcome);
             };
             let _waits = world.threads.wait();
             world.threads.post(job.owner(), Box::new(work))?;

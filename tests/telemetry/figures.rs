@@ -30,6 +30,7 @@ async fn order(ctx: &Ctx, cents: u32) -> Result<u32> {
 
 #[test]
 fn figures_say_how_an_executor_does() {
+    let _alone = crate::alone();
     let figures = Figures::default();
     with_local_recorder(&figures, || {
         let executor = Executor::builder().workflow(ORDER, order).in_memory();
@@ -65,6 +66,7 @@ fn figures_say_how_an_executor_does() {
 
 #[test]
 fn a_simulated_clock_changes_no_figure() {
+    let _alone = crate::alone();
     let figures = Figures::default();
     with_local_recorder(&figures, || {
         let clock = VirtualClock::default();

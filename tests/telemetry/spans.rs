@@ -1,6 +1,5 @@
 //! Spans of runs, steps and attempts; a replay opens none of them twice.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dacapo::sim::VirtualClock;
@@ -8,17 +7,11 @@ use dacapo::store::MemoryStore;
 use dacapo::{Attempt, Builder, Ctx, Error, Executor, Result, Retry, Workflow};
 use tracing::subscriber::with_default;
 
+use crate::alone;
 use crate::collected::Spans;
 
 const ORDER: Workflow<u32, u32> = Workflow::new("order");
 const HOUR: Duration = Duration::from_secs(3_600);
-
-/// What `tracing` knows of who collects is one for all threads: a test without anybody would have those beside it
-/// told nothing.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 async fn order(ctx: &Ctx, cents: u32) -> Result<u32> {
     tracing::info!(target: "shop", "the order is looked at");
