@@ -225,7 +225,13 @@ struct Driven<'a>(&'a Shared);
 
 impl Drop for Driven<'_> {
     fn drop(&mut self) {
-        self.0.is_driven.set(false);
-        self.0.engine.world.pulse.at(Place::NotDriven);
+        let Shared { is_driven, engine, .. } = self.0;
+        is_driven.set(false);
+        engine.world.pulse.at(Place::NotDriven);
+        if !panics::is_unwinding() {
+            // Nobody else counts before it is driven again.
+            engine.world.pulse.count_soon();
+            engine.beat();
+        }
     }
 }

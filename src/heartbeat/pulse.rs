@@ -182,6 +182,11 @@ impl Pulse {
         replayed
     }
 
+    /// Runs are counted at the next word of a commit, however soon that is.
+    pub(crate) fn count_soon(&self) {
+        self.count_from.set(None);
+    }
+
     /// The store was written last in a commit of this number and time; `count` counts its runs.
     #[inline]
     pub(crate) fn committed(&self, number: u64, at: u64, count: impl FnOnce() -> Option<Counts>) {
