@@ -3,6 +3,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::time::{Duration, Instant};
 
 use super::error::DiskError;
 use super::intact::Known;
@@ -23,7 +24,13 @@ struct OpenFile {
     file: File,
     identity: Identity,
     name: OpenName,
+    /// When its path was looked at.
+    looked: Instant,
 }
+
+/// For so long a file that was found at its path is taken to be there. To look costs as much as a twentieth of a
+/// commit. What is removed takes its whole history along, so what is acknowledged meanwhile is the least of it.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl Origin {
     /// That of a store which is no file.
@@ -35,7 +42,8 @@ impl Origin {
     pub(super) fn of(path: &Path, file: &File, known: Option<Arc<Known>>) -> io::Result<Origin> {
         let (path, file) = (std::path::absolute(path)?, file.try_clone()?);
         let (identity, name) = (Identity::of(&file.metadata()?), OpenName::of(&path, &file));
-        let file = Some(OpenFile { path, known, file, identity, name });
+        let looked = Instant::now();
+        let file = Some(OpenFile { path, known, file, identity, name, looked });
         Ok(Origin { process: process::id(), file })
     }
 
@@ -54,19 +62,14 @@ impl Origin {
     }
 
     /// Before it is said that something was written: what is in a file that nobody finds is lost.
-    pub(super) fn check_file(&self) -> Result<(), DiskError> {
-        let Some(open) = &self.file else { return Ok(()) };
-        if open.name.is(&open.path) {
+    pub(super) fn check_file(&mut self) -> Result<(), DiskError> {
+        let Some(open) = &mut self.file else { return Ok(()) };
+        if open.looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
-        match fs::metadata(&open.path) {
-            Ok(data) if Identity::of(&data) != open.identity => Err(DiskError::Gone("replaced")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(DiskError::Gone("removed"))
-            }
-            // Whatever else keeps it from being looked at says nothing about it.
-            Ok(_) | Err(_) => Ok(()),
-        }
+        open.is_found()?;
+        open.looked = Instant::now();
+        Ok(())
     }
 
     /// As in a child process.
@@ -90,6 +93,21 @@ impl OpenFile {
     fn check(&self) -> Result<(), DiskError> {
         let known = self.known.as_ref().map(|known| known.check(&self.file));
         known.unwrap_or(Ok(())).map_err(DiskError::Gone)
+    }
+
+    /// Whether its path leads to it still.
+    fn is_found(&self) -> Result<(), DiskError> {
+        if self.name.is(&self.path) {
+            return Ok(());
+        }
+        match fs::metadata(&self.path) {
+            Ok(data) if Identity::of(&data) != self.identity => Err(DiskError::Gone("replaced")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(DiskError::Gone("removed"))
+            }
+            // Whatever else keeps it from being looked at says nothing about it.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 
