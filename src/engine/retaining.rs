@@ -32,8 +32,8 @@ pub(crate) struct Sweep {
     pub(super) now: Timestamp,
     /// When the first of those that are kept is due.
     pub(super) due: Timestamp,
-    /// How many rows are read next.
-    pub(super) rows: usize,
+    /// Whether the last piece found nothing to delete.
+    pub(super) is_idle: bool,
 }
 
 /// What a piece of a sweep brought.
@@ -45,22 +45,21 @@ pub(crate) struct Piece {
 }
 
 impl Sweep {
-    /// So many runs are deleted at once, at most.
-    pub(crate) const DELETED: usize = 100;
-    /// So many rows are read at once, if the last piece found nothing to delete; else not more than can be
-    /// deleted.
-    pub(super) const ROWS: usize = 250;
-
     pub(crate) fn new(rules: Rules, now: Timestamp) -> Self {
         let seen = alloc::vec![0; rules.len()];
         let (before, due) = (None, Timestamp::NEVER);
-        Self { rules, seen, before, now, due, rows: Self::DELETED }
+        Self { rules, seen, before, now, due, is_idle: false }
+    }
+
+    /// How many rows are read next, if so many may be deleted.
+    pub(super) fn rows(&self, deleted_at_once: usize) -> usize {
+        if self.is_idle { deleted_at_once * 5 / 2 } else { deleted_at_once }
     }
 }
 
 impl Retaining {
-    /// From one piece to the next.
-    pub(super) const PAUSE: Duration = Duration::from_millis(10);
+    /// From one piece to the next, for each run that the first may have deleted.
+    pub(super) const PAUSE: Duration = Duration::from_micros(100);
     /// From the beginning of one sweep to that of the next, at least.
     const REST: Duration = Duration::from_secs(1);
 

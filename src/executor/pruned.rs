@@ -16,7 +16,7 @@ impl Executor {
     /// Deletes the ended runs that a rule does not keep, and says how many. The passes before a run
     /// ([`Ctx::again`](crate::Ctx::again)) go with it, and are not counted.
     ///
-    /// A hundred at most share a commit, so other runs go on meanwhile.
+    /// A hundred at most share a commit, and while other runs are in memory 25, so that these are held up little.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Executor {
     /// that are not as they were when they were [listed](Self::runs): so nothing is deleted but what was
     /// looked at, and counted.
     ///
-    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit.
+    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit, or 25.
     ///
     /// # Errors
     ///
@@ -94,13 +94,19 @@ impl Executor {
     /// # Ok::<(), Error>(())
     /// ```
     pub async fn delete_all(&self, runs: &[RunInfo]) -> Result<usize> {
-        let mut all = 0;
-        for piece in runs.chunks(Sweep::DELETED) {
+        let (mut left, mut all) = (runs, 0);
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at(self.deleted_at_once().min(left.len()));
             let (deleted, watch) = self.delete_piece(piece)?;
-            all += deleted;
+            (left, all) = (rest, all + deleted);
             committed(watch).await?;
         }
         Ok(all)
+    }
+
+    /// So many runs are a piece.
+    pub(crate) fn deleted_at_once(&self) -> usize {
+        self.shared.engine.deleted_at_once()
     }
 
     pub(crate) fn delete_piece(&self, runs: &[RunInfo]) -> Result<(usize, Option<Rc<Watch>>)> {

@@ -12,11 +12,9 @@ use dacapo_store::Filter;
 use futures::channel::oneshot;
 
 use super::{Remote, gone};
-use crate::engine::Sweep;
 use crate::error::Result;
 use crate::executor::{
-    AwaitedOperation, Cut, Executor, Fork, ParkedRun, RetryingStep, RunInfo, Statistics,
-    UnregisteredRun,
+    AwaitedOperation, Cut, Fork, ParkedRun, RetryingStep, RunInfo, Statistics, UnregisteredRun,
 };
 use crate::fault::ParkReason;
 use crate::history::HistoryPage;
@@ -519,15 +517,18 @@ impl Remote {
     ) -> impl Future<Output = Result<usize>> + Send + use<> {
         let remote = self.clone();
         async move {
-            let (mut runs, mut all) = (runs.into_iter(), 0);
-            loop {
-                let piece: Vec<_> = runs.by_ref().take(Sweep::DELETED).collect();
-                if piece.is_empty() {
-                    return remote.call(|_| Ok(())).await.map(|()| all);
-                }
-                let delete = move |executor: &Executor| executor.delete_piece(&piece);
-                all += remote.call(move |executor| Ok(delete(executor)?.0)).await?;
+            let (mut left, mut all) = (runs, 0);
+            while !left.is_empty() {
+                let (deleted, rest) = remote
+                    .call(move |executor| {
+                        let rest = left.split_off(executor.deleted_at_once().min(left.len()));
+                        Ok((executor.delete_piece(&left)?.0, rest))
+                    })
+                    .await?;
+                (left, all) = (rest, all + deleted);
             }
+            // It is carried out a turn later, behind the commit.
+            remote.call(|_| Ok(())).await.map(|()| all)
         }
     }
 

@@ -58,11 +58,20 @@ impl<'txn> Blocks<'txn> {
         Ok(())
     }
 
-    /// Gives up one chunk of a block; with the last one the block goes.
-    pub(super) fn release(&mut self, block: u64) -> Result<(), DiskError> {
+    /// Gives up chunks of the blocks with these numbers, one for each time a number is there, and sorts them;
+    /// with its last chunk a block goes.
+    pub(super) fn release(&mut self, blocks: &mut [u64]) -> Result<(), DiskError> {
+        blocks.sort_unstable();
+        for same in blocks.chunk_by(u64::eq) {
+            self.release_some(same[0], same.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    fn release_some(&mut self, block: u64, count: u64) -> Result<(), DiskError> {
         let chunks = self.in_use.get(block)?.map(|chunks| chunks.value());
         // Where the number is lost the block stays: it may hold chunks of other runs.
-        let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(1)) else { return Ok(()) };
+        let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(count)) else { return Ok(()) };
         if left > 0 {
             self.in_use.insert(block, left)?;
         } else {

@@ -36,7 +36,7 @@ impl Leaving {
     const BYTES: usize = 1_024;
 
     /// Fewer than this are not worth the nodes above them, which are written each time.
-    const FEW: usize = 100;
+    const FEW: usize = 30;
 
     /// Takes runs that the commit of this transaction deletes out of the tables, and ids of earlier ones. Gives
     /// the header that the file has then, and those that are out altogether.
@@ -54,9 +54,7 @@ impl Leaving {
     ) -> Result<(Header, Vec<Entry>), DiskError> {
         let mut runs = Runs::open(txn, &header)?;
         let mut blocks = Blocks::open(txn, header.next_block)?;
-        for deleted in deleted {
-            remove(&mut runs, &mut blocks, deleted.run)?;
-        }
+        remove(&mut runs, &mut blocks, deleted.iter().map(|deleted| deleted.run))?;
         let out = match self.ids.len() > room / Self::BYTES {
             // Somewhat more than come.
             true => self.piece((deleted.len() + deleted.len() / 4).max(Self::FEW)),
@@ -95,19 +93,21 @@ impl Leaving {
     }
 }
 
-/// Takes a run and its chunks out of the tables.
+/// Takes runs and their chunks out of the tables.
 pub(super) fn remove(
     runs: &mut Runs<'_>,
     blocks: &mut Blocks<'_>,
-    run: RunKey,
+    removed: impl Iterator<Item = RunKey>,
 ) -> Result<(), DiskError> {
-    for stage in [Stage::Unfinished, Stage::Ended] {
-        let Some(value) = runs.remove(run, stage)? else { continue };
-        let refs = row::split(run, &value).map_or(&[][..], |(_, refs)| refs);
-        // From damaged references nothing can be found: the chunks stay, and belong to nobody.
-        for chunk in chunk_refs::read(run, refs).unwrap_or_default() {
-            blocks.release(chunk.block)?;
+    let mut released = Vec::new();
+    for run in removed {
+        for stage in [Stage::Ended, Stage::Unfinished] {
+            let Some(value) = runs.remove(run, stage)? else { continue };
+            let refs = row::split(run, &value).map_or(&[][..], |(_, refs)| refs);
+            // From damaged references nothing can be found: the chunks stay, and belong to nobody.
+            let chunks = chunk_refs::read(run, refs).unwrap_or_default();
+            released.extend(chunks.iter().map(|chunk| chunk.block));
         }
     }
-    Ok(())
+    blocks.release(&mut released)
 }

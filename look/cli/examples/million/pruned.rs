@@ -30,9 +30,12 @@ fn while_pruned(name: &str, path: &Path, pause: Duration, keep: u32) {
     let watch = Watch::default();
     let executor = build(&watch).open(path).expect("it is a store");
     let handles: Vec<_> = (0..BUSY_RUNS)
-        .map(|n| executor.start(BUSY, &format!("busy-{n}"), pause).expect("it is new"))
+        .map(|n| {
+            // So that they do not do the same at the same time.
+            let first = pause * n / BUSY_RUNS;
+            executor.start(BUSY, &format!("busy-{n}"), (first, pause)).expect("it is new")
+        })
         .collect();
-    // So that they do not do the same at the same time.
     pause_for(&executor, Duration::from_secs(3));
     watch.micros.borrow_mut().clear();
     let start = Spent::now();

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const ORDER: Workflow<Order, Shipped> = Workflow::new("order");
 /// So many steps, a hundred at once, of which one in 100,000 fails.
 pub(crate) const LONG: Workflow<u32, u64> = Workflow::new("long");
-/// One step after another until it is told to stop, with so long a pause between two.
-pub(crate) const BUSY: Workflow<Duration, ()> = Workflow::new("busy");
+/// One step after another until it is told to stop, with so long a pause before the first, and between two.
+pub(crate) const BUSY: Workflow<(Duration, Duration), ()> = Workflow::new("busy");
 /// Each commit waits for the disk, so a million of them would take long.
 const AT_ONCE: usize = 100;
 
@@ -71,7 +71,7 @@ pub(crate) struct Watch {
 
 pub(crate) fn build(watch: &Watch) -> Builder {
     let watch = watch.clone();
-    let busy = async move |ctx: &Ctx, pause| busy(ctx, pause, &watch).await;
+    let busy = async move |ctx: &Ctx, pauses| busy(ctx, pauses, &watch).await;
     let builder = Executor::builder().workflow(ORDER, order).workflow(LONG, long);
     builder.workflow(BUSY, busy).workflow(PAUSE, pause)
 }
@@ -82,7 +82,9 @@ async fn pause(ctx: &Ctx, time: Duration) -> Result<()> {
 }
 
 /// Looks at the clock between steps, which a workflow must not do: nothing that is recorded depends on it.
-async fn busy(ctx: &Ctx, pause: Duration, watch: &Watch) -> Result<()> {
+async fn busy(ctx: &Ctx, pauses: (Duration, Duration), watch: &Watch) -> Result<()> {
+    let (first, pause) = pauses;
+    ctx.sleep(first).await;
     while !watch.is_over.get() {
         // From when it was due: whoever comes late to a step has waited for it.
         let start = Instant::now() + pause;
