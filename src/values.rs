@@ -11,11 +11,11 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use dacapo_store::Batch;
-use dacapo_values::{Comparison, Detached, Error, Shapes};
+use dacapo_values::{Comparison, Detached, Error, Leaf, Shapes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bytes::{Bytes, contains};
+use crate::bytes::Bytes;
 
 /// What can be an input, an output or an outcome: anything that serde can write and read back.
 ///
@@ -237,9 +237,13 @@ impl Values {
         self.shapes.detach(bytes)
     }
 
-    /// Whether these bytes stand in a shape: its names are in it as they are.
-    pub(crate) fn names_hold(&self, bytes: &[u8]) -> bool {
-        self.shapes.stored(0).iter().any(|shape| contains(shape, bytes))
+    /// What a value consists of; see [`Shapes::each_leaf`].
+    pub(crate) fn each_leaf(
+        &self,
+        bytes: &[u8],
+        see: &mut dyn FnMut(Leaf<'_>),
+    ) -> Result<(), Error> {
+        self.shapes.each_leaf(bytes, see)
     }
 
     /// Puts the shapes that are new since the last time into a batch, of which some record may be the

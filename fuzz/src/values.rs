@@ -94,6 +94,8 @@ fn look(shapes: &Shapes, bytes: &[u8]) {
     let view = shapes.view(bytes);
     let skipped = shapes.decode::<Skipped>(bytes);
     assert_eq!(view.is_ok(), skipped.is_ok(), "{view:?} and {skipped:?}");
+    let leaves = shapes.each_leaf(bytes, &mut |_| ());
+    assert_eq!(view.is_ok(), leaves.is_ok(), "{view:?} and {leaves:?}");
     if let Ok(number) = number_of(bytes) {
         let _ = shapes.describe(number);
     }

@@ -24,6 +24,7 @@ mod reload;
 mod retaining;
 mod retention;
 mod schedules;
+mod searched;
 mod shutdown;
 mod topics;
 mod transactions;
@@ -60,6 +61,7 @@ use retaining::Retaining;
 pub(crate) use retaining::{Piece, Sweep};
 pub use schedules::ScheduleInfo;
 pub(crate) use schedules::Schedules;
+pub(crate) use searched::Sought;
 pub(crate) use topics::{Page, Reader, Then};
 use waiters::{Askers, Followers};
 

@@ -7,11 +7,9 @@ use core::ops::Range;
 use dacapo_store::{Entry, RunKey};
 
 use super::Engine;
-use crate::bytes::contains;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::{HistoryEntry, HistoryPage, event};
-use crate::record::Record;
 
 /// A part has so many entries at most.
 const MOST_ENTRIES: u64 = 500;
@@ -57,26 +55,6 @@ impl Engine {
         }
         let next = (next < end).then_some(next);
         Ok(HistoryPage { records, entries: part.entries, next })
-    }
-
-    /// Whether one of the first `most` records of a run, or its last one, holds these bytes. What cannot be read
-    /// may hold anything, and so may the end of a run that failed: more is said of it than was recorded.
-    ///
-    /// # Errors
-    ///
-    /// If the storage refuses.
-    pub(crate) fn ends_hold(&self, run: RunKey, most: u64, bytes: &[u8]) -> Result<bool> {
-        let holds =
-            |entry: Entry<'_>| Record::read_failed(entry.record) || contains(entry.record, bytes);
-        let store = self.store.borrow();
-        let read = store.entries(run, 0..most).and_then(|first| {
-            let is_whole = (first.len() as u64) < most;
-            Ok(first.iter().any(holds) || !is_whole && store.last(run)?.iter().any(holds))
-        });
-        match read {
-            Err(error) if error.is_refused() => Err(Error::store(&error)),
-            read => Ok(read.unwrap_or(true)),
-        }
     }
 
     /// All of a history that is shorter than this, which most are: what it is read from need not be looked for

@@ -1,17 +1,18 @@
-//! Runs looked through without their values being read.
+//! Runs looked through without their values being shown.
 
 use dacapo_store::RunKey;
 
 use super::{Executor, admit};
+use crate::engine::Sought;
 use crate::error::Result;
 
 impl Executor {
-    /// Whether one of the first `most` records of a run, or its last one, may have this text in what it holds:
-    /// `false` if it is in none of their bytes. That takes a tenth of what it takes to show values.
+    /// Whether an input or an output in one of the first `most` records of a run, or in its last one, may have this
+    /// text in one of its parts: in a text or in the name of a field, as they are, or in a number as it is written.
+    /// `false` if it is in none. That takes a fraction of what it takes to show them.
     ///
-    /// Texts stand in the bytes of a value as they are; what is none (numbers, and the
-    /// [names](Self::names_hold) of fields) does not. Of an error more is said than is recorded, so one with
-    /// which a run ended may have any text, as may what is damaged.
+    /// More is said of an error than is recorded, so one with which a run ended may have any text, as may what is
+    /// damaged. Of `true`, `false`, `null` and what stands between the parts nothing is known.
     ///
     /// # Errors
     ///
@@ -24,32 +25,13 @@ impl Executor {
     /// let executor = Executor::builder().workflow(GREET, greet).in_memory();
     /// executor.block_on(executor.start(GREET, "greet-1", "ada".into())?)?;
     /// let run = executor.info("greet-1")?.key;
-    /// assert!(executor.ends_hold(run, 10, "ada")?);
-    /// assert!(!executor.ends_hold(run, 10, "bob")?);
+    /// for (text, holds) in [("ada", true), ("bob", false), ("3", true), ("4", false)] {
+    ///     assert_eq!(executor.ends_hold(run, 10, text)?, holds);
+    /// }
     /// # Ok::<(), Error>(())
     /// ```
     pub fn ends_hold(&self, run: RunKey, most: u64, text: &str) -> Result<bool> {
         admit(&self.shared.engine, format_args!("histories cannot be read"))?;
-        self.shared.engine.ends_hold(run, most, text.as_bytes())
-    }
-
-    /// Whether this text is in a name that was recorded with the shape of a type: of a struct, an enum, a field
-    /// or a variant.
-    ///
-    /// ```
-    /// # use dacapo::{Ctx, Error, Executor, Workflow};
-    /// # #[derive(serde::Serialize, serde::Deserialize)]
-    /// # struct Order { customer: String }
-    /// # const ORDER: Workflow<Order, usize> = Workflow::new("order");
-    /// # let order = async |_: &Ctx, order: Order| Ok::<_, Error>(order.customer.len());
-    /// let executor = Executor::builder().workflow(ORDER, order).in_memory();
-    /// executor.block_on(executor.start(ORDER, "order-1", Order { customer: "ada".into() })?)?;
-    /// assert!(executor.names_hold("custom"));
-    /// assert!(!executor.names_hold("ada"));
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[must_use]
-    pub fn names_hold(&self, text: &str) -> bool {
-        self.shared.engine.world.values.names_hold(text.as_bytes())
+        self.shared.engine.ends_hold(run, most, &Sought::new(text))
     }
 }

@@ -125,11 +125,6 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whether a record is the end of a run with an error.
-    pub(crate) fn read_failed(bytes: &[u8]) -> bool {
-        bytes.first() == Some(&Self::FINISHED) && bytes.get(1) != Some(&Self::OK)
-    }
-
     /// Whether a record says something of those before, and nothing happens with it.
     pub(crate) fn read_remark(bytes: &'a [u8]) -> bool {
         Self::read_skipped(bytes).is_some()
@@ -151,7 +146,6 @@ impl<'a> Record<'a> {
     }
 
     /// The positions of the variants `MessageSkipped`, `Marked`, `Retried`, `Forked` and `Moved`.
-    const FINISHED: u8 = 3;
     const SKIPPED: u8 = 10;
     const MARKED: u8 = 8;
     const RETRIED: u8 = 12;

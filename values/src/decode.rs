@@ -208,7 +208,7 @@ impl Shapes {
 
     /// The shape of a value, where the value begins in it, and its bytes.
     #[inline(always)]
-    fn find<'a>(&self, mut bytes: &'a [u8]) -> Result<(Rc<Shape>, Id, &'a [u8])> {
+    pub(crate) fn find<'a>(&self, mut bytes: &'a [u8]) -> Result<(Rc<Shape>, Id, &'a [u8])> {
         let number = take_number(&mut bytes)?;
         let (shape, root) = self.shape(number)?;
         Ok((shape, root, bytes))

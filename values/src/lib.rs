@@ -127,12 +127,14 @@ mod shapes;
 mod decode;
 mod encode;
 mod detached;
+mod leaves;
 mod moved;
 
 pub use compare::Comparison;
 pub use decode::number_of;
 pub use detached::Detached;
 pub use error::{Error, Result};
+pub use leaves::Leaf;
 pub use secret::Secret;
 pub use shapes::Shapes;
 pub use view::View;

@@ -172,7 +172,7 @@ impl Source<'_> {
             }
             let (grep, left) = (grep.clone(), most - rows.len());
             rows.extend(self.reach().call(move |executor| {
-                let needle = grep.map(|text| Needle::new(&text, executor));
+                let needle = grep.map(|text| Needle::new(&text));
                 let mut found = Vec::new();
                 for run in some {
                     let is_one = match &needle {

@@ -108,6 +108,7 @@ fn the_deepest_value_needs_little_stack() {
     }
     fn look(shapes: &Shapes, bytes: &[u8]) {
         shapes.view(bytes).expect("it is shown").to_string();
+        shapes.each_leaf(bytes, &mut |_| ()).expect("it is read");
         assert_eq!(shapes.compare(bytes, bytes), Ok(Comparison::Same));
     }
     on_a_small_stack(128, chain, |_, _| ());

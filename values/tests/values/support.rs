@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use dacapo_values::{Error, Shapes, number_of};
+use dacapo_values::{Error, Leaf, Shapes, View, number_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,9 +51,37 @@ pub(crate) fn round<T: Value>(shapes: &Shapes, value: T) -> Vec<u8> {
         assert_eq!(shapes.decode::<T>(&bytes).as_ref(), Ok(&value));
         let (read, unread) = shapes.decode_and_unread::<T>(&bytes).expect("by name");
         assert_eq!((&read, unread), (&value, vec![]));
-        shapes.view(&bytes).unwrap_or_else(|why| panic!("{value:?}: {why}"));
+        let view = shapes.view(&bytes).unwrap_or_else(|why| panic!("{value:?}: {why}"));
+        let mut seen = Vec::new();
+        shapes.each_leaf(&bytes, &mut |leaf| seen.push(format!("{leaf:?}"))).expect("as above");
+        assert!(view.has_secret() || leaves(&view) == seen, "{view}: {seen:?}");
     }
     bytes
+}
+
+/// The leaves of a view.
+fn leaves(view: &View) -> Vec<String> {
+    let leaf = |leaf: Leaf<'_>| vec![format!("{leaf:?}")];
+    let named = |name: &str, view| [leaf(Leaf::Text(name)), leaves(view)].concat();
+    match view {
+        View::Integer(value) => leaf(Leaf::Integer(*value)),
+        View::Large(value) => leaf(Leaf::Large(*value)),
+        View::F32(value) => leaf(Leaf::F32(*value)),
+        View::F64(value) => leaf(Leaf::F64(*value)),
+        View::Char(value) => leaf(Leaf::Text(value.encode_utf8(&mut [0; 4]))),
+        View::Text(value) => leaf(Leaf::Text(value)),
+        View::Bytes(value) => leaf(Leaf::Bytes(value)),
+        View::Some(held) => leaves(held),
+        View::List(parts) | View::Tuple(parts) => parts.iter().flat_map(leaves).collect(),
+        View::Map(entries) => {
+            entries.iter().flat_map(|(key, value)| [leaves(key), leaves(value)].concat()).collect()
+        }
+        View::Struct(_, fields) => {
+            fields.iter().flat_map(|(name, value)| named(name, value)).collect()
+        }
+        View::Variant(name, held) => named(name, held),
+        _ => Vec::new(),
+    }
 }
 
 /// The same, and how it is shown without its type.
