@@ -5,6 +5,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 
+use dacapo_executor::yield_now;
+
 use super::runs::RunInfo;
 use super::{Executor, admit};
 use crate::engine::{Piece, Sweep};
@@ -16,7 +18,7 @@ impl Executor {
     /// Deletes the ended runs that a rule does not keep, and says how many. The passes before a run
     /// ([`Ctx::again`](crate::Ctx::again)) go with it, and are not counted.
     ///
-    /// A hundred at most share a commit, and while other runs are in memory 25, so that these are held up little.
+    /// A hundred at most share a commit, and while other runs are in memory 20, so that these are held up little.
     ///
     /// # Errors
     ///
@@ -68,7 +70,7 @@ impl Executor {
     /// that are not as they were when they were [listed](Self::runs): so nothing is deleted but what was
     /// looked at, and counted.
     ///
-    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit, or 25.
+    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit, or 20.
     ///
     /// # Errors
     ///
@@ -172,9 +174,12 @@ impl Executor {
     }
 }
 
-/// Waits for a commit, if there is something in it.
+/// Waits for a commit, if there is something in it, and lets others have one without it, if they have something.
 pub(super) async fn committed(watch: Option<Rc<Watch>>) -> Result<()> {
-    let Some(watch) = watch else { return Ok(()) };
-    let waiting = Waiting::new(watch);
-    poll_fn(|cx| waiting.poll_accepted(cx)).await
+    if let Some(watch) = watch {
+        let waiting = Waiting::new(watch);
+        poll_fn(|cx| waiting.poll_accepted(cx)).await?;
+    }
+    yield_now().await;
+    Ok(())
 }
