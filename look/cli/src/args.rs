@@ -84,6 +84,8 @@ pub(crate) enum Command {
     },
     /// Asks runs to end.
     Cancel(Chosen),
+    /// Parks runs that go on, without their code: what ends its process again and again, or is to wait.
+    Hold(Chosen),
     /// Takes up runs that are parked.
     Resume(Chosen),
     /// Takes up runs that failed or were cancelled, from what they achieved.

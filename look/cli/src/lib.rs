@@ -124,6 +124,7 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         Command::Check { code: false } => commands::check::check(files, out),
         Command::Watch { id } => commands::watch::watch(&look(files)?, id.as_deref(), out),
         Command::Cancel(chosen) => commands::act::act(&go_on(files)?, Act::Cancel, &chosen, out),
+        Command::Hold(chosen) => commands::act::act(&change(files)?, Act::Hold, &chosen, out),
         Command::Resume(chosen) => commands::act::act(&go_on(files)?, Act::Resume, &chosen, out),
         Command::Retry(chosen) => commands::act::act(&go_on(files)?, Act::Retry, &chosen, out),
         Command::Send { id, channel, message, key } => {

@@ -99,17 +99,20 @@ pub fn expect_state(act: Act, run: &Counted) -> std::result::Result<(), Problem>
         (Act::Cancel, Some(Running | Queued | Delayed))
         | (Act::Resume, Some(Parked))
         | (Act::Retry, Some(Failed | Cancelled))
+        | (Act::Hold, Some(Running))
         | (Act::Delete, Some(Completed | Failed | Cancelled | Parked | Queued | Delayed)) => {
             return Ok(());
         }
         (Act::Cancel, Some(Parked)) => "is parked: resume it, or delete it",
-        (Act::Cancel, Some(Completed | Failed | Cancelled | Continued)) => "has ended",
+        (Act::Cancel | Act::Hold, Some(Completed | Failed | Cancelled | Continued)) => "has ended",
+        (Act::Hold, Some(Parked)) => "is parked already",
+        (Act::Hold, Some(Queued | Delayed)) => "has not begun: delete it, or pause its queue",
         (Act::Resume, Some(Failed | Cancelled)) => "has ended: retry takes it up again",
         (Act::Resume, _) => "is not parked",
         (Act::Retry, Some(Completed)) => "has completed",
         (Act::Retry, Some(Parked)) => "is parked, and has not failed: resume it",
         (Act::Retry, _) => "has not ended",
-        (Act::Cancel, None) => "is in a state that is not known here",
+        (Act::Cancel | Act::Hold, None) => "is in a state that is not known here",
         (Act::Delete, _) => "goes on: cancel it first",
     };
     Err(Problem::new(Code::NotInThisState, format_args!("run {id:?} {why} (it is {name})")))
@@ -132,6 +135,7 @@ fn begin(act: Act, executor: &Executor, run: &Counted) -> Result<Begun> {
     let done = match act {
         Act::Resume => executor.resume(&run.id),
         Act::Retry => executor.retry(&run.id),
+        Act::Hold => executor.hold(&run.id),
         Act::Cancel | Act::Delete => Ok(()),
     };
     Ok(done.map(|()| now).map_err(Problem::from))
@@ -147,7 +151,7 @@ fn some(door: &impl Ask, act: Act, runs: &[Counted]) -> std::result::Result<Vec<
         counted.iter().map(|run| begin(act, executor, run)).collect::<Result<_>>()
     })?;
     match act {
-        Act::Resume | Act::Retry => {}
+        Act::Resume | Act::Retry | Act::Hold => {}
         Act::Cancel => {
             let cancel = async |run: Begun| match run {
                 Ok(run) => match door.remote().cancel(&run.id).await {
@@ -213,8 +217,8 @@ fn each<E: From<Problem>>(
     runs: &[Counted],
     mut tell: impl FnMut(Acted) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    // To take up a run is to replay it, and nothing else goes on meanwhile.
-    let at_once = if matches!(act, Act::Resume | Act::Retry) { 1 } else { 256 };
+    // To take up a run is to replay it, and to hold it is a commit; nothing else goes on meanwhile.
+    let at_once = if matches!(act, Act::Resume | Act::Retry | Act::Hold) { 1 } else { 256 };
     for runs in runs.chunks(at_once) {
         some(door, act, runs)?.into_iter().try_for_each(&mut tell)?;
     }

@@ -43,6 +43,9 @@ fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
         out.line(&Paint::Faint.on(&format!("With that code: dacapo resume {id}")))?;
         let fork = format!("The present code on a copy: dacapo fork {id} --at {record}");
         out.line(&Paint::Faint.on(&fork))?;
+    } else {
+        let line = format!("When it is to go on: dacapo resume {id}, or never: dacapo delete {id}");
+        out.line(&Paint::Faint.on(&line))?;
     }
     out.line(&Paint::Faint.on(&format!("Its history: dacapo show {id}")))?;
     Ok(())
