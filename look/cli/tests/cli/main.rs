@@ -7,6 +7,7 @@ mod hostile;
 mod lines;
 mod live;
 mod mocks;
+mod owners;
 mod refusals;
 mod support;
 mod world;
