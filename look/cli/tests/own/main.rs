@@ -3,6 +3,8 @@
 //! It calls itself: with a variable set it is that program.
 
 mod poisoned;
+mod typed;
+mod types;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ fn build() -> Builder {
     // The second release has a bug.
     let release = env::var(PROGRAM).unwrap_or_default();
     let is_broken = release == "2";
-    let builder = poisoned::add(Executor::builder(), &release);
+    let builder = poisoned::add(types::add(Executor::builder()), &release);
     builder.channel(APPROVAL).workflow(ORDER, async move |ctx: &Ctx, cents: u64| {
         let name = if is_broken { "hold" } else { "reserve" };
         ctx.step(name, async || Ok::<_, Error>(())).await?;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     }
     test().expect("it goes well");
     poisoned::test().expect("it goes well");
+    typed::test(folder("typed")).expect("it goes well");
     println!("test own ... ok");
     ExitCode::SUCCESS
 }
