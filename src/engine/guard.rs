@@ -119,6 +119,23 @@ impl Guard {
         self.suspects.borrow().is_empty()
     }
 
+    /// Whether anything is said against a run.
+    #[cfg(feature = "view")]
+    pub(super) fn suspects(&self, run: RunKey) -> bool {
+        self.suspects.borrow().keys().any(|deed| deed.1 == run)
+    }
+
+    /// A run is parked before it has ended the process too often: of whoever only shared its first mark nothing is
+    /// said any more.
+    pub(super) fn settle_held(&self, store: &Stored, run: RunKey) {
+        let ends = |(deed, ends): (&Deed, &u32)| (deed.1 == run).then_some(*ends);
+        let most = self.suspects.borrow().iter().filter_map(ends).max().unwrap_or_default();
+        if most > 1 {
+            self.suspects.borrow_mut().retain(|_, ends| *ends > 1);
+        }
+        self.settle(store, run);
+    }
+
     pub(super) fn is_held(&self, id: &str) -> bool {
         self.held.borrow().contains_key(id)
     }

@@ -33,7 +33,7 @@ impl Engine {
 
     /// That a run is held which is not in memory is committed.
     pub(super) fn deliver_held(&self, Held { row, fault }: &Held) {
-        self.guard.settle(&self.store, row.key);
+        self.guard.settle_held(&self.store, row.key);
         if let Some(ledger) = self.ledgers.remove_away(row.key) {
             ledger.end(Err(parked_error(&row.id, fault)));
         }

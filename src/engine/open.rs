@@ -259,6 +259,17 @@ impl Engine {
         Ok(suspects)
     }
 
+    /// Whether the code of a run may end the process: it was parked or held for that, or is about to be. Whoever only
+    /// looks does not try.
+    #[cfg(feature = "view")]
+    pub(crate) fn ends_processes(&self, row: &RunRow) -> bool {
+        use crate::fault::ParkReason::{EndedProcess, OnRequest};
+        let is_parked = || matches!(fault_of(row).reason(), EndedProcess | OnRequest);
+        let read = self.guard.is_clear().then(|| guard::Guard::of_writers(&self.store));
+        read.as_ref().unwrap_or(&self.guard).suspects(row.key)
+            || row.state == RunState::Parked && is_parked()
+    }
+
     /// A rehearsal is over, and has said what is wrong: the next one tries again.
     pub(crate) fn forget_suspects(&self) {
         self.guard.forget_all(&self.store);

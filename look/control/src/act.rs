@@ -60,14 +60,22 @@ pub struct Forked {
 pub struct Imported {
     /// Its id.
     pub id: String,
+    /// Where it stands: one that has not ended is parked.
+    #[serde(default)]
+    pub state: String,
 }
 
-impl Imported {
-    /// A run with this id.
-    #[must_use]
-    pub fn new(id: String) -> Self {
-        Self { id }
-    }
+/// Takes in what was exported, on the executor's own thread.
+///
+/// # Errors
+///
+/// Those of [`Executor::import`].
+pub fn import_here(executor: &Executor, lines: &[u8]) -> Result<Vec<Imported>> {
+    let imported = |id: String| {
+        let state = executor.info(&id)?.state.name().to_owned();
+        Ok(Imported { id, state })
+    };
+    executor.import(lines)?.into_iter().map(imported).collect()
 }
 
 impl Acted {
@@ -386,9 +394,8 @@ pub(crate) fn given(
 }
 
 pub(crate) fn import(door: &Door, request: Request, answer: &mut Answer<impl Write>) -> Done {
-    let ids = door.call(move |executor| executor.import(&request.body[..]))?;
-    for id in ids {
-        answer.line(&Imported { id })?;
+    for imported in door.call(move |executor| import_here(executor, &request.body))? {
+        answer.line(&imported)?;
     }
     Ok(answer.end()?)
 }

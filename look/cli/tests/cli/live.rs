@@ -156,6 +156,10 @@ fn runs_of_a_process_are_cancelled_and_taken_up() {
     let one = dacapo(&folder, &["retry", "a-1", "--yes", "--json"]);
     assert_eq!(one.out, "{\"kind\":\"retried\",\"runs\":1,\"dry_run\":false}\n", "{one:?}");
     assert_eq!(state(&folder, "a-1"), "running");
+    let shown = dacapo(&folder, &["show", "a-1"]).out;
+    let first = shown.lines().next().unwrap_or_default();
+    assert!(first.contains("· from ") && !first.contains("after"), "it goes on: {shown}");
+    assert!(!shown.contains(" error "), "it has failed no longer: {shown}");
 
     let fork = dacapo(&folder, &["fork", "a-1", "--at", "1"]);
     assert_eq!(fork.code, 0, "{fork:?}");

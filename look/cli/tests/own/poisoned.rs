@@ -68,13 +68,15 @@ pub(crate) fn test() -> Result<()> {
     assert!(stats.contains(line), "{stats}");
 
     // Neither the program nor one of one's own runs its code for it.
-    for (program, id) in [(&own, "good-2"), (&env!("CARGO_BIN_EXE_dacapo").into(), "poisoned-1")] {
+    for (program, id) in [(&env!("CARGO_BIN_EXE_dacapo").into(), "poisoned-1"), (&own, "good-2")] {
         let bare = |args: &[&str]| said(&call(program, &folder, args));
         let (code, out, err) = bare(&["hold", id]);
         assert_eq!((code, &*out), (Some(2), ""), "{err}");
         assert!(err.contains("1 run would be held: say --yes"), "{err}");
         let held = bare(&["hold", id, "--yes"]);
         assert_eq!(held, (Some(0), "orders.redb: 1 run held\n".into(), String::new()));
+        // Nor is any more said of those that were replayed with it.
+        assert!(!dacapo(&["stats"]).1.contains("unusual"));
         let (code, _, err) = bare(&["hold", id, "--yes"]);
         assert_eq!(code, Some(5), "{err}");
         assert!(err.contains("is parked already (it is parked): nothing was held"), "{err}");
