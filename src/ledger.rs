@@ -65,6 +65,8 @@ pub(crate) enum What {
     ChildEnded(Box<ChildEnd>),
     /// The run is parked: its row changes, its history does not.
     Park(Box<Fault>),
+    /// The same of a run that is nothing but its row.
+    Hold(Box<Held>),
     /// The run is taken up again: likewise.
     Resume,
     /// The run has failed, and is taken up again.
@@ -83,6 +85,13 @@ pub(crate) struct Copied {
     /// The record behind it, of the commit that brings it; or nothing.
     pub(crate) own: Vec<u8>,
     /// Why it is parked.
+    pub(crate) fault: Fault,
+}
+
+/// A run that is not in memory, and is to be parked.
+pub(crate) struct Held {
+    /// Its row, as it is before that.
+    pub(crate) row: RunRow,
     pub(crate) fault: Fault,
 }
 
@@ -295,7 +304,12 @@ impl Draft {
                     spent: Spent::default(),
                 }))
             }
-            What::Park(_) | What::Resume | What::Retry(_) | What::Delete | What::Copy(_) => None,
+            What::Park(_)
+            | What::Hold(_)
+            | What::Resume
+            | What::Retry(_)
+            | What::Delete
+            | What::Copy(_) => None,
         }
     }
 

@@ -167,7 +167,7 @@ pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::TypedValues;
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
-    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics,
+    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, Suspect,
     UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;

@@ -13,9 +13,11 @@
 
 #[path = "harness.rs"]
 mod harness;
+#[path = "verified.rs"]
+mod verified;
 #[path = "watched.rs"]
 mod watched;
 
 fn main() {
-    harness::main(&[watched::measure]);
+    harness::main(&[watched::measure, verified::measure]);
 }

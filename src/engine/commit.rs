@@ -118,9 +118,12 @@ impl Engine {
         let is_expected = |draft: &Draft| {
             let run = self.ledgers.instance(&draft.to);
             let is_expected = match &draft.what {
-                What::Park(_) | What::Resume | What::Retry(_) | What::Delete | What::Copy(_) => {
-                    true
-                }
+                What::Park(_)
+                | What::Hold(_)
+                | What::Resume
+                | What::Retry(_)
+                | What::Delete
+                | What::Copy(_) => true,
                 What::Record(record) => run.as_ref().is_some_and(|run| expects(run, record)),
                 What::Request(request) => run.as_ref().is_some_and(|run| run.awaits(request)),
                 What::Mark(made) => run

@@ -191,6 +191,7 @@ impl Engine {
                 run.ledger.end(Err(parked_error(&run.id, fault)));
                 self.notify_parked(&run.id, fault);
             }
+            (What::Hold(held), _) => self.deliver_held(held),
             (What::Delete, _) => {
                 draft.to.accept();
                 self.end_away(

@@ -6,7 +6,7 @@
 //! no mark: the next replay does it again.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -22,8 +22,8 @@ use crate::watchdog::Watchdog;
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Guard {
-    /// The ids of runs that are not to be replayed, until somebody resumes them.
-    pub(crate) held: RefCell<BTreeSet<String>>,
+    /// The ids of runs that are not to be replayed, until somebody resumes them, and why.
+    pub(crate) held: RefCell<BTreeMap<String, &'static str>>,
     #[cfg(feature = "std")]
     pub(crate) watchdog: Option<Watchdog>,
     /// In how many processes in a row, up to the last one that came to it, it was this that was under way at
@@ -59,9 +59,20 @@ impl Guard {
     pub(super) const GROUP: usize = 64;
 
     /// Reads the mark of the process before.
-    pub(super) fn look_back(&self, store: &Stored) {
-        let (mark, last_commit) = (store.borrow().marker(), store.borrow().last_commit());
-        let marked: (u64, Vec<Marked>, Vec<Marked>) = codec::decode(&mark).unwrap_or_default();
+    pub(crate) fn look_back(&self, store: &Stored) {
+        self.read(&store.borrow().marker(), store);
+    }
+
+    /// What a guard says that knows the mark of those who write to the store, for one who only looks at it.
+    pub(crate) fn of_writers(store: &Stored) -> Self {
+        let (guard, mark) = (Self::default(), store.borrow().writers_marker());
+        guard.read(&mark.unwrap_or_else(|| store.borrow().marker()), store);
+        guard
+    }
+
+    fn read(&self, mark: &[u8], store: &Stored) {
+        let last_commit = store.borrow().last_commit();
+        let marked: (u64, Vec<Marked>, Vec<Marked>) = codec::decode(mark).unwrap_or_default();
         let (commit, replayed, left) = marked;
         let of = |kind: Kind, marked: Vec<Marked>| {
             marked.into_iter().map(move |(run, ends)| (Deed(kind, RunKey(run)), ends))
@@ -86,8 +97,7 @@ impl Guard {
 
     /// Why a run is not replayed, if it is not.
     pub(super) fn refuses(&self, row: &RunRow) -> Option<Fault> {
-        if self.is_held(&row.id) {
-            let detail = "it was held when the file was opened";
+        if let Some(detail) = self.held.borrow().get(&row.id) {
             return Some(Fault::new(ParkReason::OnRequest, detail));
         }
         let ended = |detail| Fault::new(ParkReason::EndedProcess, detail);
@@ -104,8 +114,30 @@ impl Guard {
         Some(ended(detail))
     }
 
+    /// Whether nothing is said against any run.
+    pub(super) fn is_clear(&self) -> bool {
+        self.suspects.borrow().is_empty()
+    }
+
+    /// Whether anything is said against a run.
+    #[cfg(feature = "view")]
+    pub(super) fn suspects(&self, run: RunKey) -> bool {
+        self.suspects.borrow().keys().any(|deed| deed.1 == run)
+    }
+
+    /// A run is parked before it has ended the process too often: of whoever only shared its first mark nothing is
+    /// said any more.
+    pub(super) fn settle_held(&self, store: &Stored, run: RunKey) {
+        let ends = |(deed, ends): (&Deed, &u32)| (deed.1 == run).then_some(*ends);
+        let most = self.suspects.borrow().iter().filter_map(ends).max().unwrap_or_default();
+        if most > 1 {
+            self.suspects.borrow_mut().retain(|_, ends| *ends > 1);
+        }
+        self.settle(store, run);
+    }
+
     pub(super) fn is_held(&self, id: &str) -> bool {
-        self.held.borrow().contains(id)
+        self.held.borrow().contains_key(id)
     }
 
     /// Somebody wants the run to be tried again.

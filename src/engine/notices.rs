@@ -32,7 +32,7 @@ impl Engine {
                 });
             }
         }
-        for run in &*self.guard.held.borrow() {
+        for run in self.guard.held.borrow().keys() {
             if self.find(run)?.is_none() {
                 self.world.notify(&Notice::NotHeld { run });
             }

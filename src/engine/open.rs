@@ -231,6 +231,45 @@ impl Engine {
         self.notify_suspects()
     }
 
+    /// Whoever only looks takes nothing back of what is known of earlier ends.
+    pub(crate) fn keep_suspects(&self) {
+        let is_writer = self.store.borrow().writers_marker().is_none();
+        if is_writer {
+            self.guard.look_back(&self.store);
+        }
+    }
+
+    /// The runs of which one has ended the process before, and is not parked yet: their rows, and how often. So
+    /// says this process; of a file that is only looked at, the one that wrote to it last.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub(crate) fn suspects(&self) -> Result<Vec<(RunRow, u32)>> {
+        let read = self.guard.is_clear().then(|| guard::Guard::of_writers(&self.store));
+        let guard = read.as_ref().unwrap_or(&self.guard);
+        let mut suspects = Vec::new();
+        for kind in [guard::Kind::Replay, guard::Kind::Leave] {
+            let (runs, ends) = guard.foremost(kind);
+            for run in runs {
+                let row = self.row(run)?.filter(|row| row.state == RunState::Running);
+                suspects.extend(row.map(|row| (row, ends)));
+            }
+        }
+        Ok(suspects)
+    }
+
+    /// Whether the code of a run may end the process: it was parked or held for that, or is about to be. Whoever only
+    /// looks does not try.
+    #[cfg(feature = "view")]
+    pub(crate) fn ends_processes(&self, row: &RunRow) -> bool {
+        use crate::fault::ParkReason::{EndedProcess, OnRequest};
+        let is_parked = || matches!(fault_of(row).reason(), EndedProcess | OnRequest);
+        let read = self.guard.is_clear().then(|| guard::Guard::of_writers(&self.store));
+        read.as_ref().unwrap_or(&self.guard).suspects(row.key)
+            || row.state == RunState::Parked && is_parked()
+    }
+
     /// A rehearsal is over, and has said what is wrong: the next one tries again.
     pub(crate) fn forget_suspects(&self) {
         self.guard.forget_all(&self.store);

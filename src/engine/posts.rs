@@ -146,6 +146,7 @@ impl Engine {
                 | What::Message(_)
                 | What::ChildEnded(_)
                 | What::Park(_)
+                | What::Hold(_)
                 | What::Resume
                 | What::Copy(_) => {}
             }
@@ -189,6 +190,7 @@ impl Engine {
             | What::Message(_)
             | What::ChildEnded(_)
             | What::Park(_)
+            | What::Hold(_)
             | What::Resume
             | What::Retry(_)
             | What::Copy(_)

@@ -75,6 +75,7 @@ impl Engine {
             | What::Message(_)
             | What::ChildEnded(_)
             | What::Park(_)
+            | What::Hold(_)
             | What::Retry(_)
             | What::Copy(_)
             | What::Resume => {}

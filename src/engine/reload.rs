@@ -196,6 +196,9 @@ impl Engine {
         let replayed = self.guarded(row, || {
             history.and_then(|history| caught(|| deliver_history(&run, &history)))
         });
+        if replayed.is_err() && run.delivered.get() == 0 {
+            run.note_unread(row);
+        }
         if row.link.is_none() {
             // Whoever waited for its end may have let it go since it began.
             run.set_link(None);

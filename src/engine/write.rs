@@ -279,6 +279,7 @@ impl<'a> Writer<'a> {
             What::Again(passing) => self.write_again(to, passing),
             What::Message(_) | What::ChildEnded(_) => self.push_record(draft),
             What::Park(fault) => self.put_row(to, RunState::Parked, Some(fault)),
+            What::Hold(held) => self.write_held(held),
             What::Resume => self.write_resumed(to),
             What::Retry(retrial) => self.write_retrial(to, retrial),
             What::Delete => self.batch.delete(to.key),

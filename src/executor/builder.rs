@@ -302,7 +302,7 @@ impl Builder {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn hold(mut self, id: &str) -> Self {
-        self.guard.held.get_mut().insert(id.into());
+        self.guard.held.get_mut().insert(id.into(), "it was held when the file was opened");
         self
     }
 

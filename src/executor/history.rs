@@ -63,7 +63,9 @@ impl Builder {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn look_at(self, store: impl dacapo_store::Store + 'static) -> Result<Executor> {
-        Ok(Executor::over(self.over(store)?))
+        let engine = self.over(store)?;
+        engine.keep_suspects();
+        Ok(Executor::over(engine))
     }
 }
 

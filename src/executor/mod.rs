@@ -15,6 +15,7 @@ mod forked;
 mod handle;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod heartbeat;
+mod held;
 mod history;
 #[cfg(feature = "export")]
 mod imported;
@@ -73,7 +74,7 @@ pub use queued::{NamedQueue, QueueInfo};
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
-pub use statistics::Statistics;
+pub use statistics::{Statistics, Suspect};
 pub use tables::Written;
 #[cfg(feature = "view")]
 pub use typed::TypedValues;

@@ -1,5 +1,7 @@
 //! A store and its executor in numbers.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use dacapo_store::Counts;
@@ -30,6 +32,20 @@ pub struct Statistics {
     /// By how much the wall clock is behind the time of runs, which goes on from the last commit; 0 if by no more
     /// than a second. What waits for a time of day waits so much longer: set the clock right.
     pub clock_behind: Duration,
+    /// The runs of which one ended the process in its replay, or when what its code owns was dropped, and that are
+    /// not parked yet: at first perhaps several that were replayed together, from the second end on the one. A run
+    /// is parked after three ends, or when it is [held](Executor::hold).
+    pub suspects: Vec<Suspect>,
+}
+
+/// A run that may have ended the process; see [`Statistics::suspects`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Suspect {
+    /// Its id.
+    pub id: String,
+    /// With how many processes in a row it was under way at the end.
+    pub ends: u32,
 }
 
 impl Executor {
@@ -53,6 +69,8 @@ impl Executor {
     pub fn statistics(&self) -> Result<Statistics> {
         let engine = &self.shared.engine;
         admit(engine, format_args!("runs cannot be counted"))?;
+        let suspects = engine.suspects()?.into_iter();
+        let suspects = suspects.map(|(row, ends)| Suspect { id: row.id, ends }).collect();
         let store = engine.store.borrow();
         Ok(Statistics {
             runs: store.count().map_err(|error| Error::store(&error))?,
@@ -63,6 +81,7 @@ impl Executor {
             ready_bodies: engine.world.bodies.raw().queued(),
             caught_panics: self.caught_panics(),
             clock_behind: engine.world.timers.behind(),
+            suspects,
         })
     }
 }

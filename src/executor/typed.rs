@@ -71,6 +71,9 @@ impl Executor {
         let engine = &self.shared.engine;
         admit(engine, format_args!("run {id:?} cannot be looked at"))?;
         let Some(row) = engine.find(id)? else { return Err(no_such_run(id)) };
+        if engine.ends_processes(&row) {
+            return Ok(TypedValues::default());
+        }
         let values = self.values();
         let (rehearsed, shows) = values.shows_in(|| {
             let rehearsed = engine.rehearse(&row)?;

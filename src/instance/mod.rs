@@ -106,6 +106,8 @@ pub(crate) struct Extra {
     pub(crate) children: Children,
     /// Nothing for a run that was started with its workflow and input alone.
     submitted: OnceCell<Submitted>,
+    /// Of a run that is parked without its replay: nobody else knows what it was started with.
+    unread: RefCell<Option<Box<RunRow>>>,
     pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,
     pub(crate) topics: RefCell<Topics>,
@@ -425,6 +427,9 @@ impl Instance {
 
     /// Its row, as of now: running, and nothing that not every run has.
     pub(crate) fn row(&self) -> RunRow {
+        if let Some(row) = self.unread_row() {
+            return row;
+        }
         let mut row = RunRow::new(self.key(), &*self.id, self.workflow());
         row.started_at = self.ledger.started_at.get().as_nanos();
         if let Some(submitted) = self.submitted() {

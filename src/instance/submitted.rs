@@ -1,5 +1,6 @@
 //! How a run began, if with more than its workflow and its input.
 
+use alloc::boxed::Box;
 use core::cell::{Cell, RefCell};
 
 use dacapo_store::{RunRow, RunState};
@@ -118,13 +119,34 @@ impl Instance {
         self.close();
     }
 
+    /// None of its history was delivered, and it is about to be parked: all that is known of it is its row.
+    pub(crate) fn note_unread(&self, row: &RunRow) {
+        let mut row = row.clone();
+        (row.state, row.wake_at) = (RunState::Running, None);
+        row.note.clear();
+        self.extra().unread.replace(Some(Box::new(row)));
+    }
+
+    pub(super) fn unread_row(&self) -> Option<RunRow> {
+        self.has_extra()?.unread.borrow().as_deref().cloned()
+    }
+
     /// Which operation waits for its end.
     pub(crate) fn link(&self) -> Option<Link> {
-        self.submitted()?.link.get()
+        let extra = self.has_extra()?;
+        match &*extra.unread.borrow() {
+            Some(row) => row.link.map(Link::of_row),
+            None => extra.submitted.get()?.link.get(),
+        }
     }
 
     /// Says who waits for its end from now on.
     pub(crate) fn set_link(&self, link: Option<Link>) {
+        if let Some(extra) = self.has_extra()
+            && let Some(row) = &mut *extra.unread.borrow_mut()
+        {
+            row.link = link.map(Link::in_row);
+        }
         if let Some(submitted) = self.submitted() {
             submitted.link.set(link);
         }

@@ -5,6 +5,7 @@ mod calls;
 mod follow;
 #[cfg(feature = "std")]
 mod handle;
+mod held;
 mod queued;
 mod schedules;
 mod sending;

@@ -249,6 +249,10 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
         self.store.set_marker(marker);
     }
 
+    fn writers_marker(&self) -> Option<Vec<u8>> {
+        self.store.writers_marker()
+    }
+
     fn time(&self) -> u64 {
         self.store.time()
     }

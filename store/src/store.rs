@@ -201,6 +201,12 @@ pub trait Store {
         let _ = marker;
     }
 
+    /// Of a store that is only looked at: the marker of those who write to it, which its own does not touch.
+    /// `None`: it is written to itself.
+    fn writers_marker(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The key for the next run: larger than all that were ever used, deleted ones included.
     fn next_run(&self) -> RunKey;
 
@@ -260,6 +266,7 @@ macro_rules! forward_store {
             path() -> Option<$crate::macros::String>;
             marker() -> $crate::macros::Vec<u8>;
             set_marker(marker: &[u8]) -> ();
+            writers_marker() -> Option<$crate::macros::Vec<u8>>;
             next_run() -> $crate::RunKey;
             time() -> u64;
             last_commit() -> u64;

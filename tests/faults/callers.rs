@@ -33,7 +33,7 @@ fn told<T>(answer: Option<Result<T>>) -> String {
 }
 
 /// Each call, with what a refusal says of it.
-const ALL: [(&str, Call); 27] = [
+const ALL: [(&str, Call); 28] = [
     (r#"run "new" cannot be started"#, |it| told(Some(it.start(ECHO, "new", 1)))),
     (r#"run "ended" cannot be attached to"#, |it| told(Some(it.attach(ECHO, "ended")))),
     (r#"run "waits" cannot be sent to"#, |it| told(it.send("waits", NUMBER, 1).now_or_never())),
@@ -41,6 +41,7 @@ const ALL: [(&str, Call); 27] = [
     (r#"run "waits" cannot be asked to end"#, |it| told(it.cancel("waits").now_or_never())),
     (r#"run "parked" cannot be asked to end"#, |it| told(it.terminate("parked").now_or_never())),
     (r#"run "parked" cannot be resumed"#, |it| told(Some(it.resume("parked")))),
+    (r#"run "waits" cannot be held"#, |it| told(Some(it.hold("waits")))),
     (r#"run "failed" cannot be retried"#, |it| told(Some(it.retry("failed")))),
     (r#"run "ended" cannot be deleted"#, |it| told(it.delete("ended").now_or_never())),
     (r#"run "ended" cannot be verified"#, |it| told(Some(it.verify("ended")))),
@@ -311,5 +312,5 @@ fn who_may_call_what() {
             }
         }
     }
-    assert_eq!(refused, 9 * 26);
+    assert_eq!(refused, 9 * 27);
 }

@@ -16,6 +16,7 @@ mod foreign_wake;
 mod exported;
 mod forked;
 mod handles;
+mod held;
 mod misuse;
 mod noticed;
 mod panics;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::rc::Rc;
 
 use dacapo::store::RedbStore;
-use dacapo::{Ctx, Event, Executor, Observer, ParkReason, Result, Workflow, yield_now};
+use dacapo::{Ctx, Cut, Event, Executor, Observer, ParkReason, Result, Workflow, yield_now};
 
 use super::Told;
 use super::poisoned::{POISONED, RUNS, all_but_one_end, build, start};
@@ -68,6 +68,33 @@ fn processes_that_abort() {
     drop(executor);
     assert!(!beside(&path, "replaying").exists(), "what ends in order leaves nothing");
     std::fs::remove_dir_all(directory).expect("it is there");
+}
+
+/// Who opens the file in between, without the code or to copy a run, does not take the ends back that were counted:
+/// neither one that changes nothing, nor one that commits.
+#[test]
+fn others_may_open_between_the_ends() -> Result<()> {
+    let (directory, path) = stored("between");
+    for end in 0..3 {
+        assert!(!run("a_process_that_aborts", &path).status.success(), "it aborts");
+        drop(Executor::builder().open(&path)?);
+        drop(RedbStore::open(&path)?);
+        let executor = build(None).look_at(RedbStore::open(&path)?)?;
+        executor.rehearse_fork("run-7", Cut::at(1), "copy")?;
+        drop(executor);
+        let executor = Executor::builder().open(&path)?;
+        executor.hold(&format!("run-{end}"))?;
+        drop(executor);
+        assert!(beside(&path, "replaying").exists());
+    }
+    let executor = build(Some(aborts())).open(&path)?;
+    executor.block_on(yield_now());
+    let parked = executor.parked()?;
+    assert_eq!((&*parked[3].id, parked[3].reason), (POISONED, ParkReason::EndedProcess));
+    drop(executor);
+    assert!(!beside(&path, "replaying").exists(), "what ends in order leaves nothing");
+    std::fs::remove_dir_all(directory).expect("it is there");
+    Ok(())
 }
 
 /// Says which run is rehearsed, before any of its code runs.

@@ -35,6 +35,16 @@ pub(crate) fn is_one(name: &str) -> bool {
 /// ```
 ///
 /// In formats of serde it is a struct with one field, also in JSON: `{"(secret)":"4111 1111"}`.
+///
+/// ```
+/// use dacapo_values::Secret;
+///
+/// let card: Secret<u64> = serde_json::from_str(r#"{"(secret)":4111}"#)?;
+/// assert_eq!(card.reveal(), &4111);
+/// let error = serde_json::from_str::<Secret<u64>>("4111").unwrap_err().to_string();
+/// assert!(error.contains(r#"expected a secret, as in {"(secret)": VALUE}"#), "{error}");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Secret<T>(T);
 
@@ -93,7 +103,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Hidden<T> {
     type Value = Secret<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a secret")
+        write!(f, "a secret, as in {{{NAME:?}: VALUE}}")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Secret<T>, A::Error> {

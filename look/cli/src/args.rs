@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use dacapo::ParkReason;
 
 use crate::time::ago;
 
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     },
     /// Asks runs to end.
     Cancel(Chosen),
+    /// Parks runs that go on, without their code: what ends its process again and again, or is to wait.
+    Hold(Chosen),
     /// Takes up runs that are parked.
     Resume(Chosen),
     /// Takes up runs that failed or were cancelled, from what they achieved.
@@ -308,8 +311,8 @@ pub(crate) struct Chosen {
     /// Those whose input, output or error has this text.
     #[arg(long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
-    /// Those that are parked for this: diverged, panicked.
-    #[arg(long)]
+    /// Those that are parked for this: diverged, panicked, on request.
+    #[arg(long, value_parser = reason)]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) sure: Sure,
@@ -393,6 +396,32 @@ pub(crate) enum State {
     Continued,
     Unfinished,
     Ended,
+}
+
+/// One of the reasons for which runs are parked, as `dacapo parked` has them.
+fn reason(text: &str) -> Result<String, String> {
+    use ParkReason::{
+        Damaged, Diverged, EndedProcess, ForeignWake, GaveUp, LiveLock, Misused, OnRequest,
+        Panicked, Stalled, Undecodable,
+    };
+    let all = [
+        Diverged,
+        ForeignWake,
+        Stalled,
+        LiveLock,
+        Panicked,
+        Damaged,
+        Undecodable,
+        Misused,
+        GaveUp,
+        EndedProcess,
+        OnRequest,
+    ];
+    let names = all.map(|reason| reason.to_string());
+    match names.iter().any(|name| name == text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("it is none of {}", names.join(", "))),
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

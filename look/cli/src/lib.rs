@@ -39,7 +39,7 @@ use clap::{CommandFactory, FromArgMatches};
 use dacapo::Builder;
 use dacapo_control::{Act, Given};
 
-use args::{Args, Command};
+use args::{Args, Chosen, Command};
 use file::{Files, Purpose};
 use out::Out;
 use trouble::{Kind, Trouble};
@@ -111,6 +111,11 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
     let look = |files: Files| files.place(Purpose::Look);
     let change = |files: Files| files.place(Purpose::Change);
     let go_on = |files: Files| files.place(Purpose::Run);
+    // To say what would be done is to look.
+    let act = |files: Files, act: Act, chosen: &Chosen, purpose: Purpose, out: &mut Out| {
+        let purpose = if chosen.sure.dry_run { Purpose::Look } else { purpose };
+        commands::act::act(&files.place(purpose)?, act, chosen, out)
+    };
     match command {
         Command::List(list) => commands::list::list(&look(files)?, &list, out),
         Command::Show(show) => commands::show::show(&look(files)?, &show, out),
@@ -123,9 +128,10 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         }
         Command::Check { code: false } => commands::check::check(files, out),
         Command::Watch { id } => commands::watch::watch(&look(files)?, id.as_deref(), out),
-        Command::Cancel(chosen) => commands::act::act(&go_on(files)?, Act::Cancel, &chosen, out),
-        Command::Resume(chosen) => commands::act::act(&go_on(files)?, Act::Resume, &chosen, out),
-        Command::Retry(chosen) => commands::act::act(&go_on(files)?, Act::Retry, &chosen, out),
+        Command::Cancel(chosen) => act(files, Act::Cancel, &chosen, Purpose::Run, out),
+        Command::Hold(chosen) => act(files, Act::Hold, &chosen, Purpose::Change, out),
+        Command::Resume(chosen) => act(files, Act::Resume, &chosen, Purpose::Run, out),
+        Command::Retry(chosen) => act(files, Act::Retry, &chosen, Purpose::Run, out),
         Command::Send { id, channel, message, key } => {
             let given = Given::Message { to: id, channel, key };
             commands::give::give(&go_on(files)?, &given, message, out)
@@ -144,6 +150,12 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         }
         Command::Fork(fork) if fork.run => commands::fork::fork(&go_on(files)?, &fork, out),
         Command::Fork(fork) => commands::fork::fork(&files.place(Purpose::Copy)?, &fork, out),
+        Command::Delete(delete) if delete.chosen.sure.dry_run => {
+            commands::act::delete(&look(files)?, &delete, out)
+        }
+        Command::Prune(prune) if prune.sure.dry_run => {
+            commands::act::prune(&look(files)?, &prune, out)
+        }
         Command::Delete(delete) => commands::act::delete(&change(files)?, &delete, out),
         Command::Prune(prune) => commands::act::prune(&change(files)?, &prune, out),
         Command::Export { ids, output } => {

@@ -155,9 +155,7 @@ impl Place {
     /// Takes in what was exported, and gives the ids.
     pub(crate) fn import(&self, lines: &[u8]) -> Result<Vec<Imported>, Trouble> {
         match self {
-            Self::Rest(file) => {
-                Ok(file.executor.import(lines)?.into_iter().map(Imported::new).collect())
-            }
+            Self::Rest(file) => Ok(dacapo_control::import_here(&file.executor, lines)?),
             Self::Live(_, client) => Ok(client.import(lines)?),
         }
     }

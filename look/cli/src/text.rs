@@ -61,6 +61,21 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     if columns > 0 { kept + "…" } else { kept }
 }
 
+/// The same in lines of at most so many columns, as far as its words are that short.
+pub(crate) fn lines(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Filled up with spaces to so many columns.
 pub(crate) fn left(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
@@ -105,6 +120,13 @@ mod tests {
         assert_eq!(cut("longer", 5), "long…");
         assert_eq!(cut("漢字漢字", 5), "漢字…");
         assert_eq!(cut("longer", 0), "");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(lines("bring back the code", 10), ["bring back", "the code"]);
+        assert_eq!(lines("unbreakable 漢字 漢字", 5), ["unbreakable", "漢字", "漢字"]);
+        assert_eq!(lines("", 5), [""]);
     }
 
     #[test]

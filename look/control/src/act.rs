@@ -60,14 +60,22 @@ pub struct Forked {
 pub struct Imported {
     /// Its id.
     pub id: String,
+    /// Where it stands: one that has not ended is parked.
+    #[serde(default)]
+    pub state: String,
 }
 
-impl Imported {
-    /// A run with this id.
-    #[must_use]
-    pub fn new(id: String) -> Self {
-        Self { id }
-    }
+/// Takes in what was exported, on the executor's own thread.
+///
+/// # Errors
+///
+/// Those of [`Executor::import`].
+pub fn import_here(executor: &Executor, lines: &[u8]) -> Result<Vec<Imported>> {
+    let imported = |id: String| {
+        let state = executor.info(&id)?.state.name().to_owned();
+        Ok(Imported { id, state })
+    };
+    executor.import(lines)?.into_iter().map(imported).collect()
 }
 
 impl Acted {
@@ -99,17 +107,20 @@ pub fn expect_state(act: Act, run: &Counted) -> std::result::Result<(), Problem>
         (Act::Cancel, Some(Running | Queued | Delayed))
         | (Act::Resume, Some(Parked))
         | (Act::Retry, Some(Failed | Cancelled))
+        | (Act::Hold, Some(Running))
         | (Act::Delete, Some(Completed | Failed | Cancelled | Parked | Queued | Delayed)) => {
             return Ok(());
         }
         (Act::Cancel, Some(Parked)) => "is parked: resume it, or delete it",
-        (Act::Cancel, Some(Completed | Failed | Cancelled | Continued)) => "has ended",
+        (Act::Cancel | Act::Hold, Some(Completed | Failed | Cancelled | Continued)) => "has ended",
+        (Act::Hold, Some(Parked)) => "is parked already",
+        (Act::Hold, Some(Queued | Delayed)) => "has not begun: delete it, or pause its queue",
         (Act::Resume, Some(Failed | Cancelled)) => "has ended: retry takes it up again",
         (Act::Resume, _) => "is not parked",
         (Act::Retry, Some(Completed)) => "has completed",
         (Act::Retry, Some(Parked)) => "is parked, and has not failed: resume it",
         (Act::Retry, _) => "has not ended",
-        (Act::Cancel, None) => "is in a state that is not known here",
+        (Act::Cancel | Act::Hold, None) => "is in a state that is not known here",
         (Act::Delete, _) => "goes on: cancel it first",
     };
     Err(Problem::new(Code::NotInThisState, format_args!("run {id:?} {why} (it is {name})")))
@@ -132,6 +143,7 @@ fn begin(act: Act, executor: &Executor, run: &Counted) -> Result<Begun> {
     let done = match act {
         Act::Resume => executor.resume(&run.id),
         Act::Retry => executor.retry(&run.id),
+        Act::Hold => executor.hold(&run.id),
         Act::Cancel | Act::Delete => Ok(()),
     };
     Ok(done.map(|()| now).map_err(Problem::from))
@@ -147,7 +159,7 @@ fn some(door: &impl Ask, act: Act, runs: &[Counted]) -> std::result::Result<Vec<
         counted.iter().map(|run| begin(act, executor, run)).collect::<Result<_>>()
     })?;
     match act {
-        Act::Resume | Act::Retry => {}
+        Act::Resume | Act::Retry | Act::Hold => {}
         Act::Cancel => {
             let cancel = async |run: Begun| match run {
                 Ok(run) => match door.remote().cancel(&run.id).await {
@@ -213,8 +225,8 @@ fn each<E: From<Problem>>(
     runs: &[Counted],
     mut tell: impl FnMut(Acted) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    // To take up a run is to replay it, and nothing else goes on meanwhile.
-    let at_once = if matches!(act, Act::Resume | Act::Retry) { 1 } else { 256 };
+    // To take up a run is to replay it, and to hold it is a commit; nothing else goes on meanwhile.
+    let at_once = if matches!(act, Act::Resume | Act::Retry | Act::Hold) { 1 } else { 256 };
     for runs in runs.chunks(at_once) {
         some(door, act, runs)?.into_iter().try_for_each(&mut tell)?;
     }
@@ -382,9 +394,8 @@ pub(crate) fn given(
 }
 
 pub(crate) fn import(door: &Door, request: Request, answer: &mut Answer<impl Write>) -> Done {
-    let ids = door.call(move |executor| executor.import(&request.body[..]))?;
-    for id in ids {
-        answer.line(&Imported { id })?;
+    for imported in door.call(move |executor| import_here(executor, &request.body))? {
+        answer.line(&imported)?;
     }
     Ok(answer.end()?)
 }

@@ -28,6 +28,8 @@ pub enum Act {
     Resume,
     /// Those that failed are taken up from what they achieved.
     Retry,
+    /// Those that go on are parked where they stand.
+    Hold,
     /// They are deleted.
     Delete,
 }
@@ -42,7 +44,8 @@ pub enum Cut {
 }
 
 impl Act {
-    pub(crate) const ALL: [Self; 4] = [Self::Cancel, Self::Resume, Self::Retry, Self::Delete];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Cancel, Self::Resume, Self::Retry, Self::Hold, Self::Delete];
 
     /// The word for it.
     #[must_use]
@@ -51,6 +54,7 @@ impl Act {
             Self::Cancel => "cancel",
             Self::Resume => "resume",
             Self::Retry => "retry",
+            Self::Hold => "hold",
             Self::Delete => "delete",
         }
     }
@@ -62,6 +66,7 @@ impl Act {
             Self::Cancel => "asked to end",
             Self::Resume => "resumed",
             Self::Retry => "retried",
+            Self::Hold => "held",
             Self::Delete => "deleted",
         }
     }

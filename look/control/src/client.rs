@@ -511,7 +511,7 @@ fn forbidden(path: &Path) -> Problem {
     let whose = match fs::symlink_metadata(path) {
         Ok(data) => {
             format!(
-                "it belongs to user {}, mode {:o}",
+                "it belongs to user {}, mode {:o}: call dacapo as that user",
                 data.uid(),
                 data.permissions().mode() & 0o777
             )

@@ -38,6 +38,7 @@ mod client;
 
 pub use act::{
     Acted, Forked, Given, Imported, Taken, act_here, expect_state, fork_here, give_here,
+    import_here,
 };
 pub use ask::{Act, Cut, Show};
 pub use client::{Answer, Client, Reached, socket_beside};

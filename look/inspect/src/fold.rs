@@ -114,6 +114,11 @@ impl Fold {
                 None
             }
             HistoryEvent::ChildDetached { number, .. } => self.detached(*number, entry),
+            HistoryEvent::Retried { .. } => {
+                // It has failed no longer.
+                self.end = None;
+                self.happened(entry)
+            }
             _ => self.happened(entry),
         }
     }

@@ -1,7 +1,7 @@
 //! Runs that were stopped without having ended.
 
 use dacapo::store::RunKey;
-use dacapo::{Executor, ParkedRun};
+use dacapo::{Executor, HistoryEvent, ParkedRun};
 use serde::{Deserialize, Serialize};
 
 use crate::operation::name_of;
@@ -56,7 +56,9 @@ impl Divergence {
         let entries = page.map(|page| page.entries).unwrap_or_default();
         let at = |seq: u64| {
             let entry = entries.iter().find(|entry| entry.seq == seq)?;
-            Some(name_of(&entry.event))
+            let name = name_of(&entry.event);
+            let is_outcome = matches!(entry.event, HistoryEvent::Ended { .. });
+            Some(if is_outcome { format!("outcome of {name}") } else { name })
         };
         let before = record.checked_sub(1).and_then(at);
         Self { record, history, code, before, behind: at(record.saturating_add(1)) }

@@ -100,12 +100,14 @@ impl Shown {
         }
     }
 
-    /// What comes first is shown first: by the beginning, where that is recorded, then by the records.
-    pub(crate) fn order(&self) -> (Option<Time>, u64) {
-        match self {
+    /// What comes first is shown first: by the beginning, then by the records. Where no beginning is known, it goes
+    /// on, and stands last.
+    pub(crate) fn order(&self) -> (bool, Option<Time>, u64) {
+        let (began_at, record) = match self {
             Self::One(operation) => (operation.since(), operation.record),
             Self::Many(site) => (site.began_at, site.record),
-        }
+        };
+        (began_at.is_none(), began_at, record)
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Statistics {
     /// How many panics of what the executor was given were caught: of observers, clocks, destructors.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub caught_panics: u64,
+    /// The runs of which one ended the process, in its replay or when it left memory, and that are not parked yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<Suspect>,
     /// What the executor does instead of an answer, if it gives none. The numbers are what was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
@@ -39,6 +42,16 @@ pub struct Statistics {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// A run that may have ended the process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Suspect {
+    /// Its id.
+    pub id: String,
+    /// With how many processes in a row it was under way at the end; after three it is parked.
+    pub ends: u32,
 }
 
 /// What keeps an executor from answering.
@@ -84,6 +97,7 @@ impl Statistics {
             last_commit_at: (commits > 0).then(|| last_commit_at.into()),
             clock_behind: None,
             caught_panics: 0,
+            suspects: Vec::new(),
             busy: None,
         }
     }
@@ -92,7 +106,9 @@ impl Statistics {
 impl From<dacapo::Statistics> for Statistics {
     fn from(of: dacapo::Statistics) -> Self {
         let behind = u64::try_from(of.clock_behind.as_nanos()).unwrap_or(u64::MAX);
+        let suspect = |of: dacapo::Suspect| Suspect { id: of.id, ends: of.ends };
         Self {
+            suspects: of.suspects.into_iter().map(suspect).collect(),
             clock_behind: Some(behind).filter(|behind| *behind > 0),
             caught_panics: of.caught_panics,
             ..Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)

@@ -1,7 +1,9 @@
 //! Values as the types of a program show them.
 #![cfg(feature = "view")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use dacapo::store::MemoryStore;
 use dacapo::{Builder, Channel, Ctx, Error, Executor, Result, Secret, Workflow};
@@ -79,5 +81,31 @@ fn a_value_is_shown_as_its_type_shows_it() -> Result<()> {
     let other = release("debit").look_at(store.shared())?;
     assert_eq!(shown(Source::new(&other), Recorded::Input)?, uuid(1));
     assert_ne!(shown(Source::new(&other), which("1"))?, uuid(2));
+    Ok(())
+}
+
+/// The code of a run that is held, since it may end the process, runs for nobody who looks.
+#[test]
+fn a_run_that_is_held_is_shown_by_its_shapes() -> Result<()> {
+    let store = MemoryStore::new();
+    let calls = Rc::new(Cell::new(0));
+    let counted = calls.clone();
+    let wait = async move |ctx: &Ctx, order: Uuid| -> Result<Uuid> {
+        counted.set(counted.get() + 1);
+        ctx.receive(CARDS).await;
+        Ok(order)
+    };
+    let executor = Executor::builder().workflow(PAY, wait).open_with(store)?;
+    executor.block_on(executor.start(PAY, "pay-1", id(1))?.accepted())?;
+    let source = Source::new(&executor);
+    assert_eq!(shown(source, Recorded::Input)?, format!("\"{}\"", id(1)));
+    executor.hold("pay-1")?;
+    let before = calls.get();
+    assert_eq!(shown(source, Recorded::Input)?, format!("\"{}\"", id(1).simple()));
+    source.run(&source.info("pay-1")?, View::default())?;
+    assert_eq!(calls.get(), before);
+    executor.resume("pay-1")?;
+    executor.block_on(dacapo::yield_now());
+    assert_eq!(shown(source, Recorded::Input)?, format!("\"{}\"", id(1)));
     Ok(())
 }

@@ -69,8 +69,15 @@ impl Marker {
         }
     }
 
+    /// The same if it says nothing: an engine may leave for the next process what others have left.
+    pub(super) fn remove_empty(&self) {
+        if self.read().is_empty() {
+            self.remove();
+        }
+    }
+
     /// Nothing is to outlive the process.
-    pub(super) fn remove(&self) {
+    fn remove(&self) {
         if let Some(path) = &self.path
             && (self.file.get().is_some() || path.exists())
         {

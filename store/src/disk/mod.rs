@@ -156,11 +156,11 @@ impl RedbStore {
         self.db.close().map_err(|error| error.about(&self.name)).and(sealed)
     }
 
-    /// Nothing is to outlive the process.
+    /// Nothing is to outlive the process but what was left of earlier ends.
     fn clear_marker(&self) {
         match self.is_read_only {
             true => self.marker.remove_own(),
-            false => self.marker.remove(),
+            false => self.marker.remove_empty(),
         }
     }
 
@@ -306,6 +306,11 @@ impl Store for RedbStore {
         if self.origin.is_own() {
             self.marker.write(marker);
         }
+    }
+
+    fn writers_marker(&self) -> Option<Vec<u8>> {
+        let path = self.origin.path().filter(|_| self.is_read_only)?;
+        Some(Marker::beside(path).read())
     }
 
     fn next_run(&self) -> RunKey {

@@ -29,7 +29,7 @@ struct Done {
     dry_run: bool,
 }
 
-/// Asks runs to end, takes them up again, or retries them.
+/// Asks runs to end, holds them, takes them up again, or retries them.
 pub(crate) fn act(place: &Place, act: Act, chosen: &Chosen, out: &mut Out) -> Result<u8, Trouble> {
     let runs = runs_of(place, act, chosen, out)?;
     act_on(place, act, &runs, chosen.sure, out)
@@ -164,6 +164,7 @@ fn kind(act: Act) -> &'static str {
         Act::Cancel => "cancelled",
         Act::Resume => "resumed",
         Act::Retry => "retried",
+        Act::Hold => "held",
         Act::Delete => "deleted",
     }
 }
@@ -183,6 +184,7 @@ fn is_agreed(act: Act, runs: &[Counted]) -> Result<bool, Trouble> {
         Act::Cancel => format!("Ask {count} to end?"),
         Act::Resume => format!("Resume {count}?"),
         Act::Retry => format!("Retry {count}?"),
+        Act::Hold => format!("Hold {count}?"),
         Act::Delete => format!("Delete {count} for good?"),
     };
     write!(to, "{question} [y/N] ")?;

@@ -68,7 +68,7 @@ pub(crate) fn code(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
         for run in &parked {
             let (sign, id) = (Paint::Bad.on("✗"), Paint::Bold.on(&safe(&run.id)));
             out.line(&format!("{sign} {id} · {} · {}", safe(&run.workflow), run.reason))?;
-            about(run, out)?;
+            about(run, false, out)?;
         }
         let runs = counted(verified.runs as u64, "run");
         let found = match parked.len() {

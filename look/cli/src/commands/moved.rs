@@ -46,7 +46,10 @@ pub(crate) fn import(files: Files, from: &Path, out: &mut Out) -> Result<u8, Tro
             true => out.json(&imported)?,
             false => {
                 let id = safe(&imported.id);
-                out.line(&format!(" ‖ {id}  parked until: dacapo resume {id}"))?;
+                out.line(&match &*imported.state {
+                    "parked" => format!(" ‖ {id}  parked until: dacapo resume {id}"),
+                    state => format!(" {id}  {}: dacapo show {id}", safe(state)),
+                })?;
             }
         }
     }

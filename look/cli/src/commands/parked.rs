@@ -5,7 +5,7 @@ use dacapo_inspect::{Divergence, Parked};
 use crate::args;
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{counted, cut, left, right, safe, width};
+use crate::text::{counted, cut, left, lines, right, safe, width};
 use crate::trouble::{Kind, Trouble};
 
 pub(crate) fn parked(place: &Place, args: &args::Parked, out: &mut Out) -> Result<u8, Trouble> {
@@ -33,7 +33,7 @@ fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
     let at = run.parked_at.map(|at| format!(" · parked {}", out.zone.full(at))).unwrap_or_default();
     let id = Paint::Bold.on(&safe(&run.id));
     out.line(&format!("{id} · {} · {}{at}", safe(&run.workflow), run.reason))?;
-    about(run, out)?;
+    about(run, true, out)?;
     if let Some(build) = &run.build {
         out.line(&format!(" by build {}", safe(build)))?;
     }
@@ -43,22 +43,38 @@ fn one(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
         out.line(&Paint::Faint.on(&format!("With that code: dacapo resume {id}")))?;
         let fork = format!("The present code on a copy: dacapo fork {id} --at {record}");
         out.line(&Paint::Faint.on(&fork))?;
+    } else {
+        out.line(&Paint::Faint.on(&format!("If it is not to go on: dacapo delete {id}")))?;
     }
     out.line(&Paint::Faint.on(&format!("Its history: dacapo show {id}")))?;
     Ok(())
 }
 
-/// Why it is parked: of a divergence both sides.
-pub(super) fn about(run: &Parked, out: &mut Out) -> Result<(), Trouble> {
-    let mut parts = run.message.split("; ");
+/// Why it is parked, or would be: of a divergence both sides.
+pub(super) fn about(run: &Parked, is_parked: bool, out: &mut Out) -> Result<(), Trouble> {
+    let message = said(run, is_parked);
+    let mut parts = message.split("; ");
     if let Some(divergence) = &run.divergence {
         sides(divergence, out)?;
         parts.next();
     }
     for part in parts {
-        out.line(&format!(" {}", safe(part)))?;
+        for line in lines(&safe(part), out.columns - 1) {
+            out.line(&format!(" {line}"))?;
+        }
     }
     Ok(())
+}
+
+/// What is said of it, with the commands in place of the calls of a program.
+fn said(run: &Parked, is_parked: bool) -> String {
+    let (message, id) = (&run.message, &run.id);
+    match message.split_once(", then call `Executor::resume`") {
+        Some((before, _)) if !is_parked => before.to_owned(),
+        _ => message
+            .replace("call `Executor::resume`", &format!("dacapo resume {id}"))
+            .replace("`Executor::terminate`", &format!("dacapo delete {id}")),
+    }
 }
 
 /// The history on the left, and what the code did on the right.
@@ -90,8 +106,8 @@ fn list(all: &[Parked], out: &mut Out) -> Result<(), Trouble> {
     let room = out.columns.saturating_sub(ids + reasons + 7);
     for run in all {
         let id = left(&safe(&run.id), ids);
-        let message =
-            run.message.strip_prefix(&format!("{}: ", run.reason)).unwrap_or(&run.message);
+        let message = said(run, true);
+        let message = message.strip_prefix(&format!("{}: ", run.reason)).unwrap_or(&message);
         let (reason, message) = (left(&run.reason, reasons), cut(&safe(message), room));
         out.line(&format!(" {} {id}  {reason}  {message}", Paint::Bad.on("‖")))?;
     }

@@ -1,7 +1,7 @@
 //! `dacapo stats`.
 
 use dacapo::store::RunState;
-use dacapo_inspect::Statistics;
+use dacapo_inspect::{Statistics, Suspect};
 
 use crate::out::{Out, Paint};
 use crate::place::Place;
@@ -54,7 +54,30 @@ pub(super) fn unusual(statistics: &Statistics) -> Vec<String> {
             counted(statistics.caught_panics, "panic")
         )
     });
-    clock.into_iter().chain(panics).collect()
+    clock.into_iter().chain(panics).chain(suspects(&statistics.suspects)).collect()
+}
+
+/// Whom the process ended with.
+fn suspects(all: &[Suspect]) -> Option<String> {
+    let times = |ends: u32| counted(ends.into(), "time");
+    let after = "after 3 it is parked";
+    Some(match all {
+        [] => return None,
+        [Suspect { id, ends, .. }] => {
+            let (id, times) = (safe(id), times(*ends));
+            format!(
+                "the process ended {times} while {id} was replayed or dropped ({after}): dacapo hold {id}"
+            )
+        }
+        [first, ..] => {
+            let (id, others) = (safe(&first.id), counted(all.len() as u64 - 1, "other"));
+            let times = times(first.ends);
+            format!(
+                "the process ended {times} while one of {id} and {others} was replayed or dropped ({after}): which, \
+                 is known behind the next end"
+            )
+        }
+    })
 }
 
 /// So many bytes, in a unit of which there are at least one.

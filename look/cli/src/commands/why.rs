@@ -4,6 +4,7 @@ use dacapo_control::Show;
 use dacapo_inspect::{Activity, Operation, Progress, Row, Shown, Time, View, Which};
 use serde::Serialize;
 
+use super::parked;
 use super::stats::unusual;
 use crate::out::{Out, Paint};
 use crate::place::Place;
@@ -22,6 +23,14 @@ pub(crate) fn why(place: &Place, id: &str, out: &mut Out) -> Result<u8, Trouble>
     }
     let id = Paint::Bold.on(&safe(id));
     out.line(&format!("{id} {}", headline(&run.row, place.is_live(), out)))?;
+    if matches!(run.row.now, Activity::Parked { .. }) {
+        // It may have been taken up since.
+        for parked in place.parked(Some(&run.row.id))? {
+            parked::about(&parked, true, out)?;
+        }
+        let more = format!("All of it: dacapo parked {}", safe(&run.row.id));
+        out.line(&Paint::Faint.on(&more))?;
+    }
     for line in details(&run.row, place.is_live(), out) {
         out.line(&format!(" {line}"))?;
     }
@@ -98,7 +107,6 @@ fn headline(row: &Row, is_live: bool, out: &Out) -> String {
 
 fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
     match &row.now {
-        Activity::Parked { message, .. } => message.split("; ").map(safe).collect(),
         Activity::Failed { error } => {
             let mut lines = vec![Paint::Bad.on(&safe(&error.line()))];
             if row.state == "failed" {

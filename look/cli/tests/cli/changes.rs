@@ -113,7 +113,13 @@ fn runs_are_moved_to_another_file() {
     assert_eq!(taken.code, 1, "the id exists: {taken:?}");
     assert_eq!(dacapo(&folder, &["delete", "order-1001", "--yes"]).code, 0);
     let imported = dacapo(&folder, &["import", "one.jsonl"]);
-    assert_eq!(imported.code, 0, "{imported:?}");
+    let said = " order-1001  completed: dacapo show order-1001\n";
+    assert_eq!((imported.code, &*imported.out), (0, said), "{imported:?}");
+    let unended = dacapo(&folder, &["export", "nap-1", "-o", "nap.jsonl"]);
+    assert_eq!(unended.code, 0, "{unended:?}");
+    let parked = dacapo(&folder, &["import", "nap.jsonl", "-f", "nap.redb"]);
+    assert_eq!(parked.out, " ‖ nap-1  parked until: dacapo resume nap-1\n", "{parked:?}");
+    fs::remove_file(folder.join("nap.redb")).expect("it was made");
     assert_eq!(dacapo(&folder, &["value", "order-1001", "input"]).code, 0);
 
     let mut text = fs::read_to_string(folder.join("one.jsonl")).expect("it is text");

@@ -18,8 +18,16 @@ pub(crate) struct Live(dacapo::Spawned);
 
 impl Live {
     pub(crate) fn new(file: &Path, build: impl FnOnce() -> Builder + Send + 'static) -> Self {
+        Self::with(file, Control::beside_file(), build)
+    }
+
+    pub(crate) fn with(
+        file: &Path,
+        control: Control,
+        build: impl FnOnce() -> Builder + Send + 'static,
+    ) -> Self {
         let spawned = dacapo::spawn(build, file).expect("it opens");
-        Control::beside_file().serve_remote(&spawned.remote()).expect("it is served");
+        control.serve_remote(&spawned.remote()).expect("it is served");
         Self(spawned)
     }
 
@@ -148,6 +156,10 @@ fn runs_of_a_process_are_cancelled_and_taken_up() {
     let one = dacapo(&folder, &["retry", "a-1", "--yes", "--json"]);
     assert_eq!(one.out, "{\"kind\":\"retried\",\"runs\":1,\"dry_run\":false}\n", "{one:?}");
     assert_eq!(state(&folder, "a-1"), "running");
+    let shown = dacapo(&folder, &["show", "a-1"]).out;
+    let first = shown.lines().next().unwrap_or_default();
+    assert!(first.contains("· from ") && !first.contains("after"), "it goes on: {shown}");
+    assert!(!shown.contains(" error "), "it has failed no longer: {shown}");
 
     let fork = dacapo(&folder, &["fork", "a-1", "--at", "1"]);
     assert_eq!(fork.code, 0, "{fork:?}");
@@ -178,6 +190,31 @@ fn runs_of_a_process_are_cancelled_and_taken_up() {
     let asked = dacapo(&folder, &["cancel", "b-1", "--yes"]);
     assert_eq!(asked.code, 5, "{asked:?}");
     assert!(asked.err.contains("dacapo_cli::run(builder)"), "{}", asked.err);
+}
+
+/// What is held in a process stays where it is, and has by then what came meanwhile.
+#[test]
+fn runs_of_a_process_are_held() {
+    let (folder, live) = waiting("live-hold", &["a-1", "a-2", "b-1"]);
+    let held = dacapo(&folder, &["hold", "--prefix", "a-", "--yes"]);
+    assert_eq!((held.code, &*held.out), (0, "orders.redb: 2 runs held\n"), "{held:?}");
+    assert_eq!((state(&folder, "a-1"), state(&folder, "b-1")), ("parked".into(), "running".into()));
+    let again = dacapo(&folder, &["hold", "a-1", "--yes"]);
+    assert_eq!(again.code, 5, "{again:?}");
+    assert!(again.err.contains("is parked already"), "{again:?}");
+    assert_eq!(dacapo(&folder, &["hold", "nobody", "--yes"]).code, 3);
+    let socket = folder.join("orders.redb.sock");
+    let spoken = spoken(&socket, "POST /api/runs/a-2/hold HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert!(spoken.starts_with("HTTP/1.1 409 "), "{spoken}");
+    let sent = dacapo(&folder, &["send", "a-1", "approval", "true"]);
+    assert_eq!((sent.code, state(&folder, "a-1")), (0, "parked".into()), "{sent:?}");
+    let resumed = dacapo(&folder, &["resume", "a-1", "--yes"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert_eq!(dacapo(&folder, &["watch", "a-1"]).code, 0);
+    assert_eq!(dacapo(&folder, &["hold", "a-1", "--yes"]).code, 5, "it has ended");
+    let deleted = dacapo(&folder, &["delete", "a-2", "--yes"]);
+    assert_eq!((deleted.code, &*deleted.out), (0, "orders.redb: 1 run deleted\n"), "{deleted:?}");
+    drop(live);
 }
 
 #[test]

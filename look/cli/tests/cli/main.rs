@@ -7,8 +7,10 @@ mod hostile;
 mod lines;
 mod live;
 mod mocks;
+mod owners;
 mod refusals;
 mod support;
+mod typed;
 mod world;
 
 // The example `order`, as it is: its parts name each other as those of its root.

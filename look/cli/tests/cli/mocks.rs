@@ -78,7 +78,8 @@ fn settled(remote: &Remote) {
     }
 }
 
-/// What is not the same each time: the process, and how large the file is.
+/// What is not the same each time: the process, how large the file is, and how many commits it took, for what shares
+/// one depends on how busy the machine is.
 fn told(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let size = line.starts_with("orders.redb ") && line.contains("iB · process ");
@@ -89,7 +90,11 @@ fn told(text: &str) -> String {
             }
             _ => line.to_owned(),
         };
-        if size {
+        if let Some((_, behind)) = line.split_once(", the last at ")
+            && line.starts_with(" commits ")
+        {
+            format!(" commits  34, the last at {behind}\n")
+        } else if size {
             format!("orders.redb 1 MiB{}\n", &line[line.find(" ·").unwrap_or(0)..])
         } else {
             line + "\n"

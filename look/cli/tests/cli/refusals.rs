@@ -206,5 +206,22 @@ fn what_cannot_be_done_changes_nothing() {
     ] {
         refused(&folder, args, code, says);
     }
+    let misspelt = dacapo(&folder, &["resume", "--reason", "divergd", "--yes"]);
+    assert_eq!(misspelt.code, 2, "{misspelt:?}");
+    assert!(misspelt.err.contains("it is none of diverged, foreign wake, "), "{misspelt:?}");
+    // What is only said needs neither the code nor the file for itself.
+    let _looks = Executor::builder().open_read_only(&file).expect("it is one");
+    for (args, says) in [
+        (["cancel", "nap-1"], "1 run would be asked to end\n"),
+        (["hold", "nap-1"], "1 run would be held\n"),
+        (["resume", "--all"], "1 run would be resumed\n"),
+        (["retry", "--all"], "1 run would be retried\n"),
+        (["delete", "order-1001"], "1 run would be deleted\n"),
+        (["prune", "--keep=0"], "4 runs would be deleted\n"),
+    ] {
+        let called = dacapo(&folder, &[&args[..], &["--dry-run"]].concat());
+        assert_eq!((called.code, &*called.err), (0, ""), "{args:?}: {called:?}");
+        assert!(called.out.ends_with(says), "{args:?}: {called:?}");
+    }
     assert!(fs::read(&file).expect("it is there") == before, "it was changed");
 }

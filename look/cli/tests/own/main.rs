@@ -2,6 +2,10 @@
 //!
 //! It calls itself: with a variable set it is that program.
 
+mod poisoned;
+mod typed;
+mod types;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,8 +19,10 @@ const APPROVAL: Channel<bool> = Channel::new("approval");
 
 fn build() -> Builder {
     // The second release has a bug.
-    let is_broken = env::var(PROGRAM).is_ok_and(|release| release == "2");
-    Executor::builder().channel(APPROVAL).workflow(ORDER, async move |ctx: &Ctx, cents: u64| {
+    let release = env::var(PROGRAM).unwrap_or_default();
+    let is_broken = release == "2";
+    let builder = poisoned::add(types::add(Executor::builder()), &release);
+    builder.channel(APPROVAL).workflow(ORDER, async move |ctx: &Ctx, cents: u64| {
         let name = if is_broken { "hold" } else { "reserve" };
         ctx.step(name, async || Ok::<_, Error>(())).await?;
         match ctx.receive(APPROVAL).await {
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     test().expect("it goes well");
+    poisoned::test().expect("it goes well");
+    typed::test(folder("typed")).expect("it goes well");
     println!("test own ... ok");
     ExitCode::SUCCESS
 }
@@ -82,15 +90,15 @@ fn done(folder: &Path, release: &str, args: &[&str]) -> String {
     out
 }
 
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own");
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("it can be made");
     folder
 }
 
 fn test() -> Result<()> {
-    let folder = folder();
+    let folder = folder("own");
     let executor = build().open(folder.join("orders.redb"))?;
     executor.block_on(async {
         for id in ["a", "b", "c"] {
