@@ -93,6 +93,7 @@ mod semantics {}
 mod bytes;
 mod codec;
 mod values;
+mod source;
 mod fault;
 mod error;
 mod name;
@@ -101,6 +102,7 @@ mod fingerprint;
 mod retry;
 mod clock;
 mod record;
+mod places;
 mod store_id;
 mod queue;
 mod start;
@@ -167,7 +169,7 @@ pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::TypedValues;
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
-    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics,
+    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Sources, Statistics,
     UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
@@ -189,6 +191,7 @@ pub use retry::Retry;
 #[cfg(feature = "cron")]
 pub use schedule::Cron;
 pub use schedule::{Missed, Overlap, Schedule, Tick};
+pub use source::SourceLine;
 pub use start::Start;
 pub use tables::{AsKey, Key, Range, Tables, Tx};
 pub use trace::{Event, Observer, Recorded};

@@ -30,6 +30,7 @@ mod runs;
 mod schedules;
 mod searched;
 mod shutdown;
+mod sources;
 mod statistics;
 mod tables;
 #[cfg(feature = "export")]
@@ -73,6 +74,7 @@ pub use queued::{NamedQueue, QueueInfo};
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
+pub use sources::Sources;
 pub use statistics::Statistics;
 pub use tables::Written;
 #[cfg(feature = "view")]

@@ -1,5 +1,7 @@
 //! Histories as people and programs read them: without workflows and types, in parts, damaged.
 
+mod sources;
+
 use std::fs;
 use std::path::PathBuf;
 

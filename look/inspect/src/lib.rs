@@ -24,6 +24,7 @@
 mod time;
 mod json;
 mod reach;
+mod rehearsed;
 mod value;
 mod failure;
 mod counted;

@@ -27,6 +27,9 @@ pub struct Operation {
     pub label: Option<String>,
     /// How far it is.
     pub state: Progress,
+    /// The line that makes it: `src/order.rs:41`. Known of a run whose code was rehearsed to look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// How many attempts were made of a step, as far as that was recorded.
     pub attempts: u32,
     /// When it began; of what is no step or child, that is not recorded.
@@ -206,6 +209,7 @@ impl Operation {
             name: String::new(),
             label: None,
             state: Progress::Done,
+            source: None,
             attempts: 0,
             began_at: None,
             ended_at: None,

@@ -130,7 +130,8 @@ fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
 
 fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
     let number = operation.number.as_deref().unwrap_or("·");
-    let what = format!("{number} {}", safe(&operation.title()));
+    let source = operation.source.as_ref().map(|source| format!(", at {}", safe(source)));
+    let what = format!("{number} {}{}", safe(&operation.title()), source.unwrap_or_default());
     let state = match operation.state {
         Progress::Retrying => format!("{} failed", counted(operation.attempts.into(), "attempt")),
         Progress::Interrupted => {
