@@ -234,3 +234,38 @@ fn a_file_that_is_looked_at_goes_nowhere() {
     let awaited = executor.awaited("one").expect("it is read").expect("it is in memory");
     assert_eq!(awaited[0].kind, OperationKind::Receive("approval".into()));
 }
+
+/// How many attempts there may be is known of a step that is tried again, and of one that is under way.
+#[test]
+fn how_many_attempts_a_policy_allows() {
+    const TRY: Workflow<u8, ()> = Workflow::new("try");
+    const PATIENT: Retry = Retry::exponential(std::time::Duration::from_secs(60));
+    let code = async |ctx: &Ctx, case: u8| -> Result<()> {
+        let fails = async || Err::<(), _>(Error::new("the bank is down"));
+        match case {
+            0 => ctx.step("fails", fails).retry(PATIENT).await,
+            1 => ctx.step("fails", fails).retry(PATIENT.max_attempts(20)).await,
+            2 => ctx.step("hangs", std::future::pending::<Result<()>>).await,
+            _ => {
+                ctx.sleep(std::time::Duration::from_secs(3)).await;
+                Ok(())
+            }
+        }
+    };
+    let executor = Executor::builder().workflow(TRY, code).in_memory();
+    let known = executor.block_on(async {
+        for case in 0..4 {
+            executor.start(TRY, &format!("try-{case}"), case)?.accepted().await?;
+        }
+        for _ in 0..9 {
+            dacapo::yield_now().await;
+        }
+        let awaited = |case| executor.awaited(&format!("try-{case}"));
+        (0..4).map(|case| Ok(awaited(case)?.expect("it is in memory")[0].attempts_max)).collect()
+    });
+    let known: Result<Vec<_>> = known;
+    assert_eq!(known.expect("they run"), [None, Some(20), Some(1), None]);
+    let retrying = executor.retrying().expect("it lives");
+    let retrying: Vec<_> = retrying.iter().map(|step| step.attempts_max).collect();
+    assert_eq!(retrying, [None, Some(20)]);
+}

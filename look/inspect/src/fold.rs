@@ -73,6 +73,7 @@ impl Fold {
         let operation = self.open.entry(awaited.number).or_insert_with(new);
         (operation.kind, operation.name, operation.label) = (kind, name, awaited.label.clone());
         operation.attempts = operation.attempts.max(awaited.attempts);
+        operation.attempts_max = awaited.attempts_max;
         let Some((error, next_at)) = &awaited.failed else { return };
         operation.state = Progress::Retrying;
         let is_known = |known: &Attempt| known.attempt == awaited.attempts;

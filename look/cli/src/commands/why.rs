@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::stats::unusual;
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{counted, safe};
+use crate::text::{counted, of, safe};
 use crate::time::duration;
 use crate::trouble::Trouble;
 
@@ -145,8 +145,9 @@ fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
     out.line(&format!(" {what}: {state}"))?;
     if let Some(last) = operation.failed_attempts.last() {
         out.line(&format!(
-            "   attempt {}: {}",
+            "   attempt {}{}: {}",
             last.attempt,
+            of(operation.attempts_max),
             Paint::Bad.on(&safe(&last.error.line()))
         ))?;
         let at = out.zone.full(last.next_at);
