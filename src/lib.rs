@@ -119,6 +119,8 @@ mod tables;
 mod mailbox;
 mod gate;
 mod heartbeat;
+mod histogram;
+mod load;
 #[cfg(feature = "std")]
 mod threads;
 #[cfg(feature = "std")]
@@ -169,8 +171,8 @@ pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::TypedValues;
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
-    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Sources, Statistics,
-    UnregisteredRun, WeakExecutor, Written,
+    ParkedRun, Posted, QueueInfo, Recent, RecentCommits, RehearsedRuns, RetryingStep, RunInfo,
+    Sources, Statistics, UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]

@@ -75,7 +75,7 @@ pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
 pub use sources::Sources;
-pub use statistics::Statistics;
+pub use statistics::{Recent, RecentCommits, Statistics};
 pub use tables::Written;
 #[cfg(feature = "view")]
 pub use typed::TypedValues;

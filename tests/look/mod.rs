@@ -269,3 +269,39 @@ fn how_many_attempts_a_policy_allows() {
     let retrying: Vec<_> = retrying.iter().map(|step| step.attempts_max).collect();
     assert_eq!(retrying, [None, Some(20)]);
 }
+
+/// Of a file the commits of the last minute are measured; of what is never driven, and in memory, less.
+#[test]
+fn the_last_minute_of_an_executor() {
+    use std::time::Duration;
+    const NAP: Workflow<(), ()> = Workflow::new("nap");
+    let nap = async |ctx: &Ctx, ()| {
+        ctx.sleep(Duration::from_millis(100)).await;
+        Ok::<_, Error>(())
+    };
+    let path = std::env::temp_dir().join(format!("dacapo-minute-{}.redb", std::process::id()));
+    let _ = fs::remove_file(&path);
+    let build = || Executor::builder().workflow(NAP, nap);
+    let executor = build().open(&path).expect("it is made");
+    let statistics = executor.statistics().expect("it is read");
+    assert_eq!((statistics.up, statistics.recent), (None, None), "nobody drove it");
+    executor.block_on(executor.start(NAP, "nap-1", ()).expect("new")).expect("it ends");
+    let statistics = executor.statistics().expect("it is read");
+    let recent = statistics.recent.expect("it was driven");
+    assert_eq!(statistics.up, Some(recent.within), "it was there for less than a minute");
+    assert!(Duration::ZERO < recent.idle && recent.idle <= recent.within, "{recent:?}");
+    let commits = recent.commits.expect("it is a file");
+    assert_eq!(commits.count, statistics.commits);
+    // A start, the end of the sleep, and the end.
+    assert_eq!(commits.records, 3);
+    assert!(Duration::ZERO < commits.p50 && commits.p50 <= commits.p99, "{commits:?}");
+    drop(executor);
+    let looked = Executor::builder().open_read_only(&path).expect("it is at rest");
+    assert_eq!(looked.statistics().expect("it is read").recent, None);
+    let executor = build().in_memory();
+    executor.block_on(executor.start(NAP, "nap-1", ()).expect("new")).expect("it ends");
+    let recent = executor.statistics().expect("it is read").recent.expect("it was driven");
+    assert_eq!(recent.commits, None);
+    drop(looked);
+    fs::remove_file(path).expect("it is there");
+}

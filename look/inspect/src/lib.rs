@@ -60,7 +60,7 @@ pub use row::{Activity, Row};
 pub use run::{Run, View, Which};
 pub use site::{Numbers, Shown, Site};
 pub use source::Source;
-pub use statistics::{Busy, Statistics};
+pub use statistics::{Busy, Recent, RecentCommits, Statistics};
 pub use time::Time;
 pub use value::Value;
 pub use verified::Verified;

@@ -1,6 +1,7 @@
 //! A store in numbers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dacapo::store::{Counts, RunState};
 use dacapo::{Beat, Doing, Timestamp};
@@ -32,6 +33,12 @@ pub struct Statistics {
     /// How many panics of what the executor was given were caught: of observers, clocks, destructors.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub caught_panics: u64,
+    /// For how many nanoseconds the executor has been driven, since the first time; `None` of a file at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<u64>,
+    /// What there was in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Recent>,
     /// What the executor does instead of an answer, if it gives none. The numbers are what was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
@@ -39,6 +46,49 @@ pub struct Statistics {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// How an executor spent the last minute or, if it was there for less, that. All times are in nanoseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recent {
+    /// So long ago it begins.
+    pub within: u64,
+    /// For so long the loop slept, since nothing could go on.
+    pub idle: u64,
+    /// The commits, if there were any and the store is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<RecentCommits>,
+}
+
+/// The commits of a while.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RecentCommits {
+    /// How many there were.
+    pub count: u64,
+    /// How many records they had in all.
+    pub records: u64,
+    /// Half of them were durable after no more nanoseconds than this.
+    pub p50: u64,
+    /// The same of 99 of 100.
+    pub p99: u64,
+}
+
+impl From<dacapo::Recent> for Recent {
+    fn from(of: dacapo::Recent) -> Self {
+        let commits = of.commits.map(|of| RecentCommits {
+            count: of.count,
+            records: of.records,
+            p50: nanos(of.p50),
+            p99: nanos(of.p99),
+        });
+        Self { within: nanos(of.within), idle: nanos(of.idle), commits }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What keeps an executor from answering.
@@ -60,8 +110,7 @@ impl From<&Beat> for Busy {
             Doing::Body { run, .. } | Doing::Workflow { run } => Some(run.clone()),
             _ => None,
         };
-        let lasts = u64::try_from(beat.lasts.as_nanos()).unwrap_or(u64::MAX);
-        Self { doing: beat.doing.to_string(), run, lasts }
+        Self { doing: beat.doing.to_string(), run, lasts: nanos(beat.lasts) }
     }
 }
 
@@ -84,6 +133,8 @@ impl Statistics {
             last_commit_at: (commits > 0).then(|| last_commit_at.into()),
             clock_behind: None,
             caught_panics: 0,
+            up: None,
+            recent: None,
             busy: None,
         }
     }
@@ -91,10 +142,12 @@ impl Statistics {
 
 impl From<dacapo::Statistics> for Statistics {
     fn from(of: dacapo::Statistics) -> Self {
-        let behind = u64::try_from(of.clock_behind.as_nanos()).unwrap_or(u64::MAX);
+        let behind = nanos(of.clock_behind);
         Self {
             clock_behind: Some(behind).filter(|behind| *behind > 0),
             caught_panics: of.caught_panics,
+            up: of.up.map(nanos),
+            recent: of.recent.map(Recent::from),
             ..Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)
         }
     }

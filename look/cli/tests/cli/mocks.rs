@@ -63,6 +63,7 @@ fn orders_of_a_process() {
             &["stats"],
             &["why", "order-1009", "--json"],
             &["parked", "order-997", "--json"],
+            &["stats", "--json"],
         ],
     );
     snapshot("orders-live.txt", &told(&text));
