@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use dacapo::store::{Filter, MemoryStore};
 use dacapo::{
     Attempt, Channel, Ctx, Error, Executor, Question, Result, Retry, Start, Table, Topic, Tx,
-    Workflow,
+    Workflow, join,
 };
 use futures::{FutureExt, StreamExt};
 
@@ -136,7 +136,14 @@ async fn case(ctx: &Ctx, build: u8) -> Result<u8> {
         5 => drop(at!("the end of a pass", ctx.again::<_, u8>(CASE, 9)).await?),
         6 => {}
         7 => at!("another mark", ctx.publish(OTHER_NEWS, 7)),
-        _ => return Ok(build),
+        8 => return Ok(build),
+        _ => {
+            // What differs is not what it awaits first.
+            let name = if build == 9 { "beside" } else { "another beside" };
+            let never = ctx.receive(NEVER);
+            let beside = at!("beside", ctx.step(name, done));
+            drop(join(never, beside).await);
+        }
     }
     at!("awaited at the end", ctx.sleep(Duration::from_secs(86_400))).await;
     Ok(build)
@@ -205,6 +212,8 @@ fn a_divergence_tells_the_line_of_the_code() -> Result<()> {
     }
     let (told, source, lines) = parted(&begun(4)?, 7)?;
     assert!(told.contains("but the code made the "), "{told}");
+    assert_eq!(source, Some(lines[0]), "{told}");
+    let (told, source, lines) = parted(&begun(9)?, 10)?;
     assert_eq!(source, Some(lines[0]), "{told}");
     // It ends, and awaits nothing.
     let (told, source, lines) = parted(&store, 8)?;
