@@ -9,6 +9,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::source::SourceLine;
 
 /// The reasons for which a run is parked. The order is part of the format.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub enum ParkReason {
 
 impl ParkReason {
     /// Whether another build may well go on where one could not.
-    fn is_of_the_build(self) -> bool {
+    pub(crate) fn is_of_the_build(self) -> bool {
         match self {
             Self::Diverged | Self::Undecodable => true,
             Self::ForeignWake
@@ -135,12 +136,15 @@ struct Particulars {
     /// The id of the build that parked the run, if it has one. It stands behind the rest.
     #[serde(skip)]
     build: Option<Rc<str>>,
+    /// Where the code stands that it is about: known in a rehearsal, and recorded nowhere.
+    #[serde(skip)]
+    source: Option<SourceLine>,
 }
 
 impl Fault {
     pub(crate) fn new(reason: ParkReason, detail: impl fmt::Display) -> Self {
         let detail = detail.to_string();
-        Self(Box::new(Particulars { reason, detail, message: None, build: None }))
+        Self(Box::new(Particulars { reason, detail, message: None, build: None, source: None }))
     }
 
     /// The message at `seq` does not decode.
@@ -157,6 +161,22 @@ impl Fault {
     /// The seq of the message that does not decode, if that is the reason.
     pub(crate) fn skippable(&self) -> Option<u64> {
         self.0.message
+    }
+
+    /// The same at a line of the code, if that is known.
+    pub(crate) fn at(mut self, source: Option<SourceLine>) -> Self {
+        self.0.source = source.or(self.0.source);
+        self
+    }
+
+    /// Whether it is the same, wherever the code stands.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.0.reason == other.0.reason && self.0.detail == other.0.detail
+    }
+
+    /// Where the code stands that it is about.
+    pub(crate) fn source(&self) -> Option<SourceLine> {
+        self.0.source
     }
 
     /// The same of a build.
@@ -187,8 +207,17 @@ impl Fault {
 
     /// What is said of a run that is not parked for it so far.
     pub(crate) fn ahead(&self) -> impl fmt::Display + use<> {
-        let Particulars { reason, detail, .. } = &*self.0;
-        alloc::format!("{reason}: {detail}; {}", reason.remedy())
+        let reason = self.reason();
+        alloc::format!("{reason}: {}; {}", self.what(), reason.remedy())
+    }
+
+    /// What it is in particular, and where.
+    fn what(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            let Particulars { detail, source, .. } = &*self.0;
+            f.write_str(detail)?;
+            source.map_or(Ok(()), |source| write!(f, ", at {source}"))
+        })
     }
 
     /// The id of the build that parked the run.
@@ -226,8 +255,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Particulars { reason, detail, message, build } = &*self.0;
-        write!(f, "{reason}: {detail}; ")?;
+        let Particulars { reason, message, build, .. } = &*self.0;
+        write!(f, "{reason}: {}; ", self.what())?;
         if message.is_some() {
             if *reason == ParkReason::Undecodable {
                 f.write_str("perhaps its sender sent another type: ")?;

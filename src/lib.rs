@@ -93,6 +93,7 @@ mod semantics {}
 mod bytes;
 mod codec;
 mod values;
+mod source;
 mod fault;
 mod error;
 mod name;
@@ -101,6 +102,7 @@ mod fingerprint;
 mod retry;
 mod clock;
 mod record;
+mod places;
 mod store_id;
 mod queue;
 mod start;
@@ -117,6 +119,8 @@ mod tables;
 mod mailbox;
 mod gate;
 mod heartbeat;
+mod histogram;
+mod load;
 #[cfg(feature = "std")]
 mod threads;
 #[cfg(feature = "std")]
@@ -167,8 +171,8 @@ pub use error::{BoxError, Elapsed, Error, Result};
 pub use executor::TypedValues;
 pub use executor::{
     Asking, AwaitedOperation, Builder, Cut, Divergence, Executor, Follow, Fork, Handle, NamedQueue,
-    ParkedRun, Posted, QueueInfo, RehearsedRuns, RetryingStep, RunInfo, Statistics, Suspect,
-    UnregisteredRun, WeakExecutor, Written,
+    ParkedRun, Posted, QueueInfo, Recent, RecentCommits, RehearsedRuns, RetryingStep, RunInfo,
+    Sources, Statistics, Suspect, UnregisteredRun, WeakExecutor, Written,
 };
 pub use fault::ParkReason;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
@@ -189,6 +193,7 @@ pub use retry::Retry;
 #[cfg(feature = "cron")]
 pub use schedule::Cron;
 pub use schedule::{Missed, Overlap, Schedule, Tick};
+pub use source::SourceLine;
 pub use start::Start;
 pub use tables::{AsKey, Key, Range, Tables, Tx};
 pub use trace::{Event, Observer, Recorded};

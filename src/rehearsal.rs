@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::instance::{Instance, World};
 use crate::ledger::Ledger;
 use crate::panics::Caller;
+use crate::places::{Places, Sorted};
 use crate::telemetry::Telemetry;
 use crate::trace::Rehearsed;
 
@@ -24,8 +25,30 @@ impl Engine {
     ///
     /// If its workflow is not registered, or the store cannot be read.
     pub(crate) fn rehearse(&self, row: &RunRow) -> Result<Result<(), Fault>> {
-        let history = self.history(row)?;
-        self.rehearse_with(row, history, |_| ())
+        match self.rehearse_with(row, self.history(row)?, None, |_| ())? {
+            Err(fault) if fault.reason().is_of_the_build() => Ok(Err(self.located(row, fault)?)),
+            rehearsed => Ok(rehearsed),
+        }
+    }
+
+    /// The same fault with where the code stands. Few runs have one, so that is found by another rehearsal, and
+    /// those that go well are as fast as replays.
+    fn located(&self, row: &RunRow, fault: Fault) -> Result<Fault> {
+        let (_, again) = self.rehearse_places(row)?;
+        // Code that is not deterministic may differ elsewhere.
+        let found = again.err().filter(|again| again.is_like(&fault));
+        Ok(found.unwrap_or(fault))
+    }
+
+    /// The same, with where the operations stand that the code made. No observer is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`rehearse`](Self::rehearse).
+    pub(crate) fn rehearse_places(&self, row: &RunRow) -> Result<(Sorted, Result<(), Fault>)> {
+        let (history, places) = (self.history(row)?, Rc::<Places>::default());
+        let rehearsed = self.rehearse_with(row, history, Some(&places), |_| ())?;
+        Ok((places.take_sorted(), rehearsed))
     }
 
     /// The same of a history that is not stored, with one record more: what would begin if the run went on, or
@@ -48,7 +71,7 @@ impl Engine {
         let (seq, time) = (history.len() as u64, self.world.timers.now().as_nanos());
         let commit = self.store.borrow().last_commit() + 1;
         history.push(Entry { seq, commit, time, record: own });
-        let rehearsed = self.rehearse_with(row, Ok(history), Instance::show_beginning)?;
+        let rehearsed = self.rehearse_with(row, Ok(history), None, Instance::show_beginning)?;
         Ok(match rehearsed {
             Ok(begins) => (begins, None),
             Err(fault) => (Vec::new(), Some(fault.ahead().to_string())),
@@ -75,11 +98,15 @@ impl Engine {
         &self,
         row: &RunRow,
         history: Result<History, Fault>,
+        places: Option<&Rc<Places>>,
         look: impl FnOnce(&Instance) -> T,
     ) -> Result<Result<T, Fault>> {
         let World { timers, values, setup, .. } = &*self.world;
         let mut setup = setup.clone();
-        setup.observer = setup.observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
+        // Who only looks where the code stands tells no observer of it.
+        let observer = setup.observer.filter(|_| places.is_none());
+        setup.observer = observer.map(|observer| Rc::new(Rehearsed(observer)) as _);
+        setup.places = places.cloned();
         let world = World::new(timers.beside(), values.clone(), setup, Telemetry::off());
         let run = self.restored(&world, row, Ledger::new(row.key))?;
         let replay = || history.and_then(|history| caught(|| deliver_history(&run, &history)));

@@ -65,7 +65,7 @@ pub(crate) fn claim(
         }
     };
     if let Some((recorded, asked)) = disagreement(record, operation) {
-        return Err(diverged(run, recorded, asked));
+        return Err(diverged(run, recorded, asked).at(run.place_of(number)));
     }
     match found {
         Found::Waiting(operation) => Ok(Some(operation)),
@@ -141,18 +141,20 @@ pub(crate) fn claim_mark(
             Ok(())
         }
         Some(made) => {
-            Err(diverged(run, record, format!("made the {}", ShownMark(&made.mark, number))))
+            let made = format!("made the {}", ShownMark(&made.mark, number));
+            Err(diverged(run, record, made).at(run.place_of_mark(number)))
         }
         None => Err(diverged(run, record, "made none")),
     }
 }
 
-/// The message that shows both sides.
+/// The message that shows both sides. In a rehearsal the code stands where it awaits something, unless there is a
+/// better place.
 pub(crate) fn diverged(
     run: &Instance,
     recorded: impl core::fmt::Display,
     asked: impl core::fmt::Display,
 ) -> Fault {
     let seq = run.delivered.get().saturating_sub(1);
-    Fault::diverged(seq, recorded, asked)
+    Fault::diverged(seq, recorded, asked).at(run.place_of_awaited())
 }

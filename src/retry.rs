@@ -99,6 +99,11 @@ impl Retry {
         Some(Duration::from_nanos(nanos.saturating_add(extra)))
     }
 
+    /// How many attempts there are at most; `None`: there is no limit.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        Some(self.max_attempts).filter(|&attempts| attempts < u32::MAX)
+    }
+
     /// How many attempts there are at most, if the end of a process interrupts the last of them.
     pub(crate) fn max_interrupted(&self) -> u32 {
         if *self == Self::never() { Self::INTERRUPTED_ATTEMPTS } else { self.max_attempts }

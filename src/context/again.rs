@@ -1,6 +1,7 @@
 use alloc::rc::Rc;
 use core::future::Future;
 use core::marker::PhantomData;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -62,7 +63,11 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, 15);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn again<I: Value, O: Value>(&self, workflow: Workflow<I, O>, input: I) -> Again<O> {
+        if let Some(places) = self.instance.places() {
+            places.end_pass(Location::caller());
+        }
         let input = self.values().encode(&input).map_err(|why| {
             let kind = core::any::type_name::<I>();
             let message =

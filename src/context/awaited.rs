@@ -1,6 +1,7 @@
 //! What the futures of all operations share.
 
 use alloc::rc::Rc;
+use core::panic::Location;
 use core::task::{Context, Poll};
 
 use crate::instance::Instance;
@@ -20,6 +21,14 @@ impl Awaited {
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.instance.poll_operation(&self.operation, cx)
+    }
+
+    /// A mark is made about the operation.
+    #[track_caller]
+    pub(super) fn note_mark(&self) {
+        if let Some(places) = self.instance.places() {
+            places.mark(self.operation.number, Location::caller());
+        }
     }
 
     /// Panics if the operation was polled: then it is too late to say how it is to be carried out.

@@ -53,6 +53,7 @@ impl Ctx {
     /// assert!(error.to_string().starts_with(r#"step 1 "count lines" failed: "#));
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn step_blocking<T: Value + Send, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,

@@ -165,6 +165,7 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, "4 cups cost 12 EUR".len());
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn call<A, M, F>(&self, name: &'static str, function: F, arguments: A) -> Step<F::Output>
     where
         A: Clone + 'static, // clone what is borrowed: the step owns them

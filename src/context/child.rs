@@ -4,6 +4,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -74,6 +75,7 @@ impl Ctx {
     /// assert_eq!(executor.block_on(shipment)?, "tea-1");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn child<I: Value, O: Value>(&self, workflow: Workflow<I, O>, input: I) -> Child<O> {
         self.child_with(workflow, input, Start::new())
     }
@@ -100,13 +102,25 @@ impl Ctx {
     /// assert!(executor.block_on(executor.start(PARENT, "parent-1", ())?)?);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn child_with<I: Value, O: Value>(
         &self,
         workflow: Workflow<I, O>,
         input: I,
         options: Start,
     ) -> Child<O> {
-        let number = self.take_number();
+        self.build_child(Location::caller(), workflow, input, options)
+    }
+
+    /// The same at this place.
+    pub(super) fn build_child<I: Value, O: Value>(
+        &self,
+        place: &'static Location<'static>,
+        workflow: Workflow<I, O>,
+        input: I,
+        options: Start,
+    ) -> Child<O> {
+        let number = self.take_number_at(place);
         let workflow = workflow.name();
         let operation = Operation::new(number, Asked::Child { workflow }, Effort::Nothing);
         let pass = match self.pass() {
@@ -206,7 +220,9 @@ impl<O> Child<O> {
     /// assert_eq!(executor.block_on(executor.attach(REPORT, "report-1")?)?, "parent-1");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn detach(self) {
+        self.awaited.note_mark();
         self.awaited.instance.detach_child(&self.awaited.operation);
     }
 
@@ -242,7 +258,7 @@ impl<O: Value> Future for Child<O> {
                 let detail = format_args!(
                     "the output of {operation}, run {id:?}, does not decode as {kind}: {why}"
                 );
-                instance.fail(ParkReason::of_unread(&why), detail);
+                instance.fail_at(operation.number, ParkReason::of_unread(&why), detail);
                 Poll::Pending
             }
         }

@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::iter::Enumerate;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -23,6 +24,8 @@ use crate::values::Value;
 #[must_use = "no child is started unless it is polled"]
 pub struct Children<'a, I, O, R> {
     ctx: &'a Ctx,
+    /// Where its children stand in the source: they are built while it is polled.
+    place: &'static Location<'static>,
     workflow: Workflow<I, O>,
     inputs: Enumerate<R>,
     at_once: usize,
@@ -71,6 +74,7 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, 385);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn children<I: Value, O: Value, R: IntoIterator<Item = I>>(
         &self,
         workflow: Workflow<I, O>,
@@ -80,7 +84,8 @@ impl Ctx {
         assert!(at_once > 0, "0 children at a time would start none");
         let (inputs, options) = (inputs.into_iter().enumerate(), Start::new());
         let under_way = FuturesUnordered::new();
-        Children { ctx: self, workflow, inputs, at_once, options, under_way }
+        let place = Location::caller();
+        Children { ctx: self, place, workflow, inputs, at_once, options, under_way }
     }
 }
 
@@ -99,7 +104,8 @@ impl<I: Value, O: Value, R: Iterator<Item = I> + Unpin> Stream for Children<'_, 
         while this.under_way.len() < this.at_once
             && let Some((index, input)) = this.inputs.next()
         {
-            let child = this.ctx.child_with(this.workflow, input, this.options.clone());
+            let Self { ctx, place, workflow, options, .. } = this;
+            let child = ctx.build_child(place, *workflow, input, options.clone());
             this.under_way.push(Indexed { index, child });
         }
         this.under_way.poll_next_unpin(cx)

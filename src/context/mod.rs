@@ -22,6 +22,7 @@ pub(crate) mod transaction;
 
 use alloc::rc::Rc;
 use core::cell::Cell;
+use core::panic::Location;
 
 use dacapo_executor::Task;
 
@@ -103,11 +104,28 @@ impl Ctx {
     }
 
     /// The number of the operation that is being built.
+    #[track_caller]
     fn take_number(&self) -> Number {
+        self.take_number_at(Location::caller())
+    }
+
+    /// The same of one that is built at this place.
+    fn take_number_at(&self, place: &'static Location<'static>) -> Number {
         let local = self.built.get().checked_add(1);
         let local = local.expect("a task builds fewer than 2^32 operations");
         self.built.set(local);
-        Number { task: self.task, local }
+        let number = Number { task: self.task, local };
+        if self.instance.is_rehearsed {
+            self.note_place(number, place);
+        }
+        number
+    }
+
+    #[cold]
+    fn note_place(&self, number: Number, place: &'static Location<'static>) {
+        if let Some(places) = self.instance.places() {
+            places.build(number, place);
+        }
     }
 
     /// The run's id, as its caller chose it.

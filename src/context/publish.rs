@@ -36,6 +36,7 @@ impl Ctx {
     /// assert_eq!(executor.latest("order-1", STATUS)?, Some("charged".into()));
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn publish<T: Value>(&self, topic: Topic<T>, value: T) {
         let (number, topic) = (self.take_number(), topic.name());
         if !self.instance.may_poll() {

@@ -28,6 +28,7 @@ pub trait Inbox: sealed::Sealed {
     type Message;
 
     #[doc(hidden)]
+    #[track_caller]
     fn receive(self, ctx: &Ctx) -> Receive<Self::Message>;
 }
 
@@ -87,11 +88,13 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, "granted");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn receive<B: Inbox>(&self, from: B) -> Receive<B::Message> {
         from.receive(self)
     }
 
     /// A receive of what `open` opens.
+    #[track_caller]
     pub(super) fn receive_from<M>(&self, from: Address<'static>, open: Open<M>) -> Receive<M> {
         let Address { channel, is_question } = from;
         let asked = Asked::Receive { channel, is_question };
@@ -134,7 +137,7 @@ impl<M> Future for Receive<M> {
                     "the {what} {:?}, record {}, does not decode as {why}",
                     from.channel, arrived.seq
                 );
-                instance.fail_message(arrived.seq, reason, detail);
+                instance.fail_message(arrived.seq, operation.number, reason, detail);
                 Poll::Pending
             }
         }

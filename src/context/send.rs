@@ -62,6 +62,7 @@ impl Ctx {
     /// assert!(!executor.block_on(lost)?);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn send<T: Value>(&self, to: &str, channel: Channel<T>, message: T) -> Sent {
         let channel = channel.name();
         let number = self.take_number();

@@ -41,6 +41,7 @@ impl Ctx {
     /// assert!(start.elapsed() >= Duration::from_millis(20));
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         self.build_sleep(self.instance.now.get() + duration)
     }
@@ -73,10 +74,12 @@ impl Ctx {
     /// assert!(SystemTime::now() >= due);
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn sleep_until(&self, time: Now) -> Sleep {
         self.build_sleep(Timestamp::from_now(time))
     }
 
+    #[track_caller]
     fn build_sleep(&self, until: Timestamp) -> Sleep {
         let operation = Operation::new(self.take_number(), Asked::Sleep { until }, Effort::Timer);
         Sleep(Awaited::new(Rc::clone(&self.instance), operation))

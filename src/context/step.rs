@@ -73,6 +73,7 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, "hello ada");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
@@ -103,6 +104,7 @@ impl Ctx {
     /// assert!(executor.block_on(run)?.starts_with("250 cents, key order-7/1/charge%20card/"));
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn step_with<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
@@ -113,6 +115,7 @@ impl Ctx {
         })
     }
 
+    #[track_caller]
     pub(super) fn build_step<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,
@@ -482,19 +485,19 @@ impl<T: Value> Future for Step<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         ready!(self.awaited.poll(cx));
-        let operation = &self.awaited.operation;
+        let Awaited { instance, operation } = &self.awaited;
         let bytes = match operation.outcome() {
             Some(Ok(bytes)) => bytes,
             Some(Err(failure)) => return Poll::Ready(Err(Error::from(failure.clone()))),
             None => unreachable!("steps are delivered with their outcome"),
         };
-        match self.awaited.instance.world.values.decode(bytes.as_slice()) {
+        match instance.world.values.decode(bytes.as_slice()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(why) => {
                 let kind = core::any::type_name::<T>();
                 let detail =
                     format_args!("the outcome of {operation} does not decode as {kind}: {why}");
-                self.awaited.instance.fail(ParkReason::of_unread(&why), detail);
+                instance.fail_at(operation.number, ParkReason::of_unread(&why), detail);
                 Poll::Pending
             }
         }

@@ -31,6 +31,7 @@ impl Ctx {
     /// assert_eq!(executor.block_on(run)?, "not ready within 10ms");
     /// # Ok::<(), dacapo::Error>(())
     /// ```
+    #[track_caller]
     pub fn timeout<F: Future>(
         &self,
         limit: Duration,

@@ -61,6 +61,7 @@ impl Ctx {
     /// assert_eq!(balances, [("ada".into(), 30), ("bob".into(), 70)]);
     /// # Ok::<(), Error>(())
     /// ```
+    #[track_caller]
     pub fn transaction<T: Value, E: Into<BoxError> + 'static>(
         &self,
         name: &'static str,

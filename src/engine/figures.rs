@@ -15,6 +15,25 @@ impl Engine {
         self.world.pulse.committed(store.last_commit(), store.time(), count);
     }
 
+    /// Time has passed since the last turn.
+    #[cold]
+    pub(crate) fn wake(&self) {
+        self.load.wake(|| self.world.timers.monotonic());
+        self.world.advance();
+    }
+
+    /// A commit is measured, and the store is about to make it durable.
+    #[cold]
+    pub(super) fn begin_commit(&self) {
+        self.load.begin_commit(self.world.timers.monotonic());
+    }
+
+    /// It has so many records, and is durable.
+    #[cold]
+    pub(super) fn note_committed(&self, records: usize) {
+        self.load.commit(records, self.world.timers.monotonic());
+    }
+
     /// Tells how much there is of what, if that was not told for a while.
     #[inline]
     pub(crate) fn tell_figures(&self) {

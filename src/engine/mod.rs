@@ -47,6 +47,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fault::Fault;
 use crate::instance::{Instance, Others, Pending, Phase, Transaction, World};
 use crate::ledger::{Draft, What};
+use crate::load::Load;
 use crate::notice::Notice;
 use crate::panics::{self, Caller, Theirs};
 use crate::registry::Registry;
@@ -107,6 +108,7 @@ pub(crate) struct Engine {
     batch: RefCell<Batch>,
     /// Whether time has passed since the last turn.
     pub(crate) has_waited: Cell<bool>,
+    pub(crate) load: Load,
     /// Since when there is nothing to do, in monotonic time.
     idle_since: Cell<Option<Duration>>,
     /// Whether all is done that is done at such a time.
@@ -153,6 +155,7 @@ impl Engine {
             ended: RefCell::default(),
             next_run: Cell::new(store.next_run().0),
             opened_at: store.last_commit(),
+            load: Load::new(store.bytes().is_some()),
             store: RefCell::new(store),
             ledgers: Ledgers::new(seed),
             guard,

@@ -71,13 +71,22 @@ impl Engine {
         });
         let meters = &self.world.telemetry.meters;
         let began = meters.begin();
+        let is_measured = self.load.measures_commits();
+        if is_measured {
+            self.begin_commit();
+        }
         let committed = match (refused, changes) {
             (None, None) => self.store.borrow_mut().commit(batch),
             (None, Some(changes)) => self.commit_changes(batch, &changes),
             (Some(error), _) => Err(error),
         };
         match &committed {
-            Ok(_) => meters.committed(began, batch.len()),
+            Ok(_) => {
+                meters.committed(began, batch.len());
+                if is_measured {
+                    self.note_committed(batch.len());
+                }
+            }
             Err(error) => Self::tell_refused(taken, error),
         }
         if !is_full {

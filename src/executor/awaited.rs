@@ -23,6 +23,8 @@ pub struct AwaitedOperation {
     pub label: Option<String>,
     /// How many attempts of a step came to an end without an outcome, as far as that is known.
     pub attempts: u32,
+    /// How many attempts the policy of a step allows; `None`: there is no limit, or it is no step.
+    pub attempts_max: Option<u32>,
     /// Of a step that waits for its next attempt: why the last one failed, and when the next one is made.
     pub failed: Option<(Error, Timestamp)>,
 }
@@ -66,6 +68,7 @@ impl From<Rc<Operation>> for AwaitedOperation {
         let to = operation.outgoing_to();
         Self {
             number: operation.number.into(),
+            attempts_max: operation.attempts_max(),
             kind: kind_of(&operation.asked()),
             label: to.or_else(|| operation.label().map(ToOwned::to_owned)),
             attempts: failed.as_ref().map_or(operation.attempts(), |failed| failed.attempt),

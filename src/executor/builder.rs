@@ -640,6 +640,7 @@ impl Builder {
             store_id: StoreId::of(&store, seed)?,
             build_id: self.build_id,
             choices: self.choices,
+            places: None,
             caught,
         };
         let world = World::new(timers, values, setup, Telemetry::default());

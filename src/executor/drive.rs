@@ -139,7 +139,7 @@ impl Executor {
     ) -> Turn {
         let engine = &self.shared.engine;
         if engine.has_waited.take() {
-            engine.world.advance();
+            engine.wake();
         }
         engine.tell_figures();
         engine.world.pulse.at(Place::Turn);
@@ -183,6 +183,8 @@ impl Executor {
             "the executor is not driven from where it calls itself"
         );
         self.shared.is_driven.set(true);
+        let engine = &self.shared.engine;
+        engine.load.drive(engine.world.timers.monotonic());
         Driven(&self.shared)
     }
 
@@ -216,7 +218,11 @@ impl Executor {
         let is_quiet = !world.bodies.has_ready() && !world.gate.has_foreign_wakes();
         self.shared.engine.has_waited.set(true);
         let is_empty = commands.is_empty() && world.reports.is_empty();
-        is_quiet && is_empty && !world.skips(wait)
+        let sleeps = is_quiet && is_empty && !world.skips(wait);
+        if sleeps {
+            self.shared.engine.load.sleep(world.timers.monotonic());
+        }
+        sleeps
     }
 }
 
@@ -227,6 +233,8 @@ impl Drop for Driven<'_> {
     fn drop(&mut self) {
         let Shared { is_driven, engine, .. } = self.0;
         is_driven.set(false);
+        // It may be dropped while it sleeps.
+        engine.load.wake(|| engine.world.timers.monotonic());
         engine.world.pulse.at(Place::NotDriven);
         if !panics::is_unwinding() {
             // Nobody else counts before it is driven again.

@@ -31,6 +31,7 @@ mod runs;
 mod schedules;
 mod searched;
 mod shutdown;
+mod sources;
 mod statistics;
 mod tables;
 #[cfg(feature = "export")]
@@ -74,7 +75,8 @@ pub use queued::{NamedQueue, QueueInfo};
 pub use rehearsed::RehearsedRuns;
 pub use retrying::RetryingStep;
 pub use runs::RunInfo;
-pub use statistics::{Statistics, Suspect};
+pub use sources::Sources;
+pub use statistics::{Recent, RecentCommits, Statistics, Suspect};
 pub use tables::Written;
 #[cfg(feature = "view")]
 pub use typed::TypedValues;

@@ -11,6 +11,7 @@ use crate::engine::{fault_of, no_such_run, parked_error, unregistered};
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, ParkReason};
 use crate::instance::{Phase, PostWhat};
+use crate::source::SourceLine;
 
 /// A run that was stopped without having ended; see [`Executor::parked`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +29,10 @@ pub struct ParkedRun {
     pub build: Option<String>,
     /// Where its history and the code part, if that is why.
     pub divergence: Option<Divergence>,
+    /// Where the code stands that it is about: what it asks for instead of what the history holds, or what it cannot
+    /// read. Known of runs that were rehearsed, as by [`Executor::verify_all`] and [`Executor::sources`], and of no
+    /// others: nothing of the source is recorded.
+    pub source: Option<SourceLine>,
 }
 
 /// Where a history and the code part: the first record that differs, and both sides of it.
@@ -364,6 +369,7 @@ impl ParkedRun {
             history: history.to_owned(),
             code: code.to_owned(),
         });
-        Self { id, workflow, reason: fault.reason(), message, build, divergence }
+        let (reason, source) = (fault.reason(), fault.source());
+        Self { id, workflow, reason, message, build, divergence, source }
     }
 }

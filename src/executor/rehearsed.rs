@@ -1,6 +1,7 @@
 //! What a build would park of a store at rest, said before it is deployed.
 
 use alloc::vec::Vec;
+use core::fmt;
 #[cfg(feature = "redb")]
 use std::path::Path;
 
@@ -26,6 +27,22 @@ pub struct RehearsedRuns {
     pub parked: Vec<ParkedRun>,
     /// Those whose workflow it does not have: it would leave them as they are.
     pub unregistered: Vec<UnregisteredRun>,
+}
+
+impl fmt::Display for RehearsedRuns {
+    /// How many were tried, and a line for each that would be parked, with what for, where the code stands, and what
+    /// to do; then one for each whose workflow there is not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = if self.tried == 1 { "run" } else { "runs" };
+        write!(f, "{} {runs} replayed, {} would be parked", self.tried, self.parked.len())?;
+        self.parked.iter().try_for_each(|run| {
+            let ParkedRun { id, workflow, message, .. } = run;
+            write!(f, "\nrun {id:?} of workflow {workflow:?}: {message}")
+        })?;
+        self.unregistered.iter().try_for_each(|UnregisteredRun { id, workflow }| {
+            write!(f, "\nrun {id:?}: this build has no workflow {workflow:?}, so it would leave it as it is")
+        })
+    }
 }
 
 impl Builder {
@@ -135,6 +152,11 @@ impl Executor {
     /// assert_eq!(found.record, 1);
     /// assert_eq!(found.history, r#"outcome of step 1 "mail""#);
     /// assert_eq!(found.code, r#"asks for step 1 "letter""#);
+    ///
+    /// // All of it as text, with the line of the code and what to do: for a test before a deployment.
+    /// let told = other.verify_all(&Filter::new())?.to_string();
+    /// assert!(told.starts_with("1 run replayed, 1 would be parked"));
+    /// assert!(told.contains(r#"but the code asks for step 1 "letter", at "#));
     /// # Ok::<(), Error>(())
     /// ```
     pub fn verify_all(&self, filter: &Filter) -> Result<RehearsedRuns> {

@@ -18,6 +18,8 @@ pub struct RetryingStep {
     pub step: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// How many its policy allows ([`Retry::max_attempts`](crate::Retry::max_attempts)); `None`: there is no limit.
+    pub attempts_max: Option<u32>,
     /// Why the last of them failed.
     pub error: Error,
     /// When the next one is made, in the time of runs.
@@ -36,7 +38,7 @@ impl Executor {
     /// use dacapo::{Ctx, Error, Executor, Result, Retry, Workflow};
     ///
     /// const PAY: Workflow<(), ()> = Workflow::new("pay");
-    /// const PATIENT: Retry = Retry::exponential(Duration::from_secs(60));
+    /// const PATIENT: Retry = Retry::exponential(Duration::from_secs(60)).max_attempts(20);
     ///
     /// let pay = async |ctx: &Ctx, ()| -> Result<()> {
     ///     ctx.step("charge", async || Err(Error::new("the bank is down"))).retry(PATIENT).await
@@ -49,6 +51,7 @@ impl Executor {
     ///     let retrying = executor.retrying()?;
     ///     assert_eq!(retrying[0].step, r#"step 1 "charge""#);
     ///     assert_eq!((retrying[0].run.as_str(), retrying[0].attempts), ("order-7", 1));
+    ///     assert_eq!(retrying[0].attempts_max, Some(20));
     ///     assert_eq!(retrying[0].error.to_string(), "the bank is down");
     ///     Ok::<(), Error>(())
     /// })
@@ -64,6 +67,7 @@ impl Executor {
                 run: (*run.id).to_owned(),
                 step: step.to_string(),
                 attempts: failed.attempt,
+                attempts_max: step.attempts_max(),
                 error: failed.failure.into(),
                 next_at: failed.next_at,
             }));

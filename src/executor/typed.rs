@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::sources::Sources;
 use super::{Executor, admit};
 use crate::engine::no_such_run;
 use crate::error::Result;
@@ -12,9 +13,16 @@ use crate::values::Shows;
 #[derive(Clone, Default)]
 pub struct TypedValues {
     shows: Shows,
+    sources: Sources,
 }
 
 impl TypedValues {
+    /// Where the operations of the run stand in the source, which is known from the same rehearsal.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Calls `see` with a value of that run as its type, if that is known.
     ///
     /// It is not of what this program's code of the run did not read in its replay, as what was published, nor of a
@@ -76,13 +84,13 @@ impl Executor {
         }
         let values = self.values();
         let (rehearsed, shows) = values.shows_in(|| {
-            let rehearsed = engine.rehearse(&row)?;
+            let (places, rehearsed) = engine.rehearse_places(&row)?;
             if rehearsed.is_ok() && row.state.has_ended() {
                 engine.read_output(&row)?;
             }
-            Ok(())
+            Ok(Sources::new(&row, places, rehearsed))
         });
-        rehearsed.map(|()| TypedValues { shows })
+        rehearsed.map(|sources| TypedValues { shows, sources })
     }
 }
 

@@ -130,9 +130,9 @@ impl Instance {
     }
 
     /// A mark that the history should hold by now, for a message.
-    pub(crate) fn show_missing_mark(&self) -> Option<String> {
+    pub(crate) fn show_missing_mark(&self) -> Option<(Number, String)> {
         let marks = self.has_extra()?.asks.marks.borrow();
         let made = marks.values().next()?;
-        Some(alloc::format!("{}", ShownMark(&made.mark, made.number)))
+        Some((made.number, alloc::format!("{}", ShownMark(&made.mark, made.number))))
     }
 }

@@ -38,7 +38,9 @@ use crate::notice::Notice;
 use crate::operation::Operation;
 use crate::operations::Operations;
 use crate::panics::{self, Panicked};
-use crate::record::Outcome;
+use crate::places::Places;
+use crate::record::{Number, Outcome};
+use crate::source::SourceLine;
 use crate::telemetry::{Entered, Who};
 use crate::timer::RunTimer;
 use crate::topics::Topics;
@@ -77,6 +79,8 @@ pub(crate) struct Instance {
     /// The commit whose record was delivered last.
     pub(crate) commit: Cell<u64>,
     pub(crate) phase: Cell<Phase>,
+    /// Whether it is known where its operations stand in the source. A live step pays for no more than this look.
+    pub(crate) is_rehearsed: bool,
     /// How the root ended, once it has.
     pub(crate) root_end: OnceCell<Box<RootEnd>>,
     /// Whether the end is drafted. What was drafted before it may be delivered after that, if a commit
@@ -186,12 +190,14 @@ impl Instance {
             Phase::Replaying => Operations::in_replay(),
             Phase::Live | Phase::Ended | Phase::Closed => Operations::default(),
         };
+        let is_rehearsed = world.setup.places.is_some();
         Rc::new(Self {
             world,
             ledger,
             id,
             workflow,
             phase: Cell::new(phase),
+            is_rehearsed,
             seed: Cell::default(),
             now: Cell::default(),
             delivered: Cell::default(),
@@ -257,9 +263,22 @@ impl Instance {
         let _ = self.extra().fault.set(Fault::new(reason, detail));
     }
 
+    /// The same of what came of an operation.
+    pub(crate) fn fail_at(&self, number: Number, reason: ParkReason, detail: impl fmt::Display) {
+        let fault = Fault::new(reason, detail).at(self.place_of(number));
+        let _ = self.extra().fault.set(fault);
+    }
+
     /// The same of the message at `seq`, which does not decode.
-    pub(crate) fn fail_message(&self, seq: u64, reason: ParkReason, detail: impl fmt::Display) {
-        let _ = self.extra().fault.set(Fault::message(seq, reason, detail));
+    pub(crate) fn fail_message(
+        &self,
+        seq: u64,
+        number: Number,
+        reason: ParkReason,
+        detail: impl fmt::Display,
+    ) {
+        let fault = Fault::message(seq, reason, detail).at(self.place_of(number));
+        let _ = self.extra().fault.set(fault);
     }
 
     /// A step gave up: the run is parked before the next commit.
@@ -286,6 +305,34 @@ impl Instance {
 
     pub(crate) fn is_observed(&self) -> bool {
         self.world.setup.observer.is_some()
+    }
+
+    /// Where its operations stand in the source, if it is rehearsed.
+    #[inline]
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.world.setup.places.as_deref()
+    }
+
+    pub(crate) fn place_of(&self, number: Number) -> Option<SourceLine> {
+        self.places()?.of(number)
+    }
+
+    pub(crate) fn place_of_mark(&self, number: Number) -> Option<SourceLine> {
+        self.places()?.of_mark(number)
+    }
+
+    /// That of the end of the pass, if it ended so that another begins.
+    pub(crate) fn place_of_end(&self) -> Option<SourceLine> {
+        match self.root_end.get().map(|end| &**end) {
+            Some(RootEnd::Again { .. }) => self.places()?.of_again(),
+            Some(RootEnd::Outcome(_)) | None => None,
+        }
+    }
+
+    /// That of the first operation that it awaits.
+    pub(crate) fn place_of_awaited(&self) -> Option<SourceLine> {
+        let places = self.places()?;
+        places.of(self.operations.borrow().first(1).first()?.number)
     }
 
     /// The number of the task that is spawned next.

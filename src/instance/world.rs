@@ -22,6 +22,7 @@ use crate::mailbox::Mailbox;
 use crate::notice::Notice;
 use crate::operation::Waiter;
 use crate::panics::{self, Caught};
+use crate::places::Places;
 use crate::rooms::Rooms;
 use crate::store_id::StoreId;
 use crate::telemetry::Telemetry;
@@ -91,6 +92,8 @@ pub(crate) struct Setup {
     pub(crate) caught: Rc<Caught>,
     /// `None` outside of simulations.
     pub(crate) choices: Option<Rc<dyn Choices>>,
+    /// `None` outside of rehearsals.
+    pub(crate) places: Option<Rc<Places>>,
 }
 
 /// What tells wakers apart: two with the same are one, as `Waker::will_wake` has it.

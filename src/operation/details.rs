@@ -230,6 +230,17 @@ impl Operation {
         self.of_step()?.policy.get().timeout
     }
 
+    /// How many attempts a step may have, if that is limited.
+    pub(crate) fn attempts_max(&self) -> Option<u32> {
+        match self.asked() {
+            Asked::Step { .. } | Asked::StepOf { .. } => self.policy().retry.limit(),
+            Asked::Sleep { .. }
+            | Asked::Send { .. }
+            | Asked::Receive { .. }
+            | Asked::Child { .. } => None,
+        }
+    }
+
     pub(crate) fn set_policy(&self, policy: Policy) {
         self.of_step_anew().policy.set(policy);
     }

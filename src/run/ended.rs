@@ -126,7 +126,7 @@ impl Instance {
             | Record::OperationEnded { .. }
             | Record::OperationNoted { .. } => match commit == self.commit.get() {
                 true => Ok(()),
-                false => Err(diverged(self, record, "ended before it")),
+                false => Err(diverged(self, record, "ended before it").at(self.place_of_end())),
             },
         }
     }
@@ -157,13 +157,15 @@ impl Instance {
                 return Err(diverged(self, record, asked));
             }
             (_, RootEnd::Again { .. }) => {
-                return Err(diverged(self, record, "ends this pass here, to go on in another"));
+                let ends = diverged(self, record, "ends this pass here, to go on in another");
+                return Err(ends.at(self.place_of_end()));
             }
         }
         self.forget_drops();
         let missing = self.show_missing_mark();
-        missing.map_or(Ok(()), |mark| {
-            Err(diverged(self, record, format_args!("made the {mark} before")))
+        missing.map_or(Ok(()), |(number, mark)| {
+            let made = diverged(self, record, format_args!("made the {mark} before"));
+            Err(made.at(self.place_of_mark(number)))
         })
     }
 

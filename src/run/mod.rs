@@ -84,7 +84,8 @@ impl Instance {
                     && step.policy().at_most_once
                     && !step.has_begun()
                 {
-                    return Err(diverged(self, record, SINCE_AT_MOST_ONCE));
+                    let since = diverged(self, record, SINCE_AT_MOST_ONCE);
+                    return Err(since.at(self.place_of(*number)));
                 }
                 self.note(*number, operation.as_ref(), note);
             }

@@ -42,7 +42,8 @@ fn what_a_step_is_about_is_recorded_and_compared() {
         let error = verified(other).expect_err("it is another");
         assert_eq!(error.park_reason(), Some(ParkReason::Diverged), "{error}");
         let both = format!(
-            r#"holds outcome of step 1 "x" #a28d2394, but the code asks for step 1 {asks};"#
+            r#"holds outcome of step 1 "x" #a28d2394, but the code asks for step 1 {asks}, at {}:"#,
+            file!()
         );
         assert!(error.to_string().contains(&both), "{error}");
     }

@@ -207,13 +207,13 @@ fn another_end() {
             ctx.step("fourth", async move || value(0).await).await
         })
     };
-    let cases = [
-        (other_output, "end of the run with an output, but the code ends here with another output"),
-        (
-            no_end,
-            r#"end of the run with an output, but the code goes on, and awaits step 5 "fourth""#,
-        ),
-    ];
+    let fourth = line!() - 3;
+    let goes_on = format!(
+        "end of the run with an output, but the code goes on, and awaits step 5 \"fourth\", at {}:{fourth}",
+        file!()
+    );
+    let ends = "end of the run with an output, but the code ends here with another output";
+    let cases = [(other_output, ends), (no_end, &goes_on)];
     for (build, message) in cases {
         let (executor, store) = open(build(), store.now());
         let error = executor.verify("order-7").expect_err("it diverges");

@@ -73,6 +73,8 @@ fn what_a_build_would_park() -> Result<()> {
         assert_eq!((good.tried, good.parked.len()), (10, 0), "{good:?}");
         let unregistered = good.unregistered.iter().map(|run| &*run.id).collect::<Vec<_>>();
         assert_eq!(unregistered, ["other"]);
+        let told = "10 runs replayed, 0 would be parked\nrun \"other\": this build has no workflow";
+        assert!(good.to_string().starts_with(told), "{good}");
 
         let bad = with("charge").build_id("1.1").rehearse(path)?;
         let parked = bad.parked.iter().map(|run| &*run.id).collect::<Vec<_>>();

@@ -1,5 +1,7 @@
 //! Histories as people and programs read them: without workflows and types, in parts, damaged.
 
+mod sources;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -231,4 +233,75 @@ fn a_file_that_is_looked_at_goes_nowhere() {
     let executor = builder().open_with(store.shared()).expect("it is read");
     let awaited = executor.awaited("one").expect("it is read").expect("it is in memory");
     assert_eq!(awaited[0].kind, OperationKind::Receive("approval".into()));
+}
+
+/// How many attempts there may be is known of a step that is tried again, and of one that is under way.
+#[test]
+fn how_many_attempts_a_policy_allows() {
+    const TRY: Workflow<u8, ()> = Workflow::new("try");
+    const PATIENT: Retry = Retry::exponential(std::time::Duration::from_secs(60));
+    let code = async |ctx: &Ctx, case: u8| -> Result<()> {
+        let fails = async || Err::<(), _>(Error::new("the bank is down"));
+        match case {
+            0 => ctx.step("fails", fails).retry(PATIENT).await,
+            1 => ctx.step("fails", fails).retry(PATIENT.max_attempts(20)).await,
+            2 => ctx.step("hangs", std::future::pending::<Result<()>>).await,
+            _ => {
+                ctx.sleep(std::time::Duration::from_secs(3)).await;
+                Ok(())
+            }
+        }
+    };
+    let executor = Executor::builder().workflow(TRY, code).in_memory();
+    let known = executor.block_on(async {
+        for case in 0..4 {
+            executor.start(TRY, &format!("try-{case}"), case)?.accepted().await?;
+        }
+        for _ in 0..9 {
+            dacapo::yield_now().await;
+        }
+        let awaited = |case| executor.awaited(&format!("try-{case}"));
+        (0..4).map(|case| Ok(awaited(case)?.expect("it is in memory")[0].attempts_max)).collect()
+    });
+    let known: Result<Vec<_>> = known;
+    assert_eq!(known.expect("they run"), [None, Some(20), Some(1), None]);
+    let retrying = executor.retrying().expect("it lives");
+    let retrying: Vec<_> = retrying.iter().map(|step| step.attempts_max).collect();
+    assert_eq!(retrying, [None, Some(20)]);
+}
+
+/// Of a file the commits of the last minute are measured; of what is never driven, and in memory, less.
+#[test]
+fn the_last_minute_of_an_executor() {
+    use std::time::Duration;
+    const NAP: Workflow<(), ()> = Workflow::new("nap");
+    let nap = async |ctx: &Ctx, ()| {
+        ctx.sleep(Duration::from_millis(100)).await;
+        Ok::<_, Error>(())
+    };
+    let path = std::env::temp_dir().join(format!("dacapo-minute-{}.redb", std::process::id()));
+    let _ = fs::remove_file(&path);
+    let build = || Executor::builder().workflow(NAP, nap);
+    let executor = build().open(&path).expect("it is made");
+    let statistics = executor.statistics().expect("it is read");
+    assert_eq!((statistics.up, statistics.recent), (None, None), "nobody drove it");
+    executor.block_on(executor.start(NAP, "nap-1", ()).expect("new")).expect("it ends");
+    let statistics = executor.statistics().expect("it is read");
+    let recent = statistics.recent.expect("it was driven");
+    assert_eq!(statistics.up, Some(recent.within), "it was there for less than a minute");
+    assert!(Duration::ZERO < recent.idle && recent.idle <= recent.within, "{recent:?}");
+    let commits = recent.commits.expect("it is a file");
+    assert_eq!(commits.count, statistics.commits);
+    // A start, the end of the sleep, and the end.
+    assert_eq!(commits.records, 3);
+    assert!(Duration::ZERO < commits.p50 && commits.p50 <= commits.p99, "{commits:?}");
+    drop(executor);
+    let looked = Executor::builder().open_read_only(&path).expect("it is at rest");
+    assert_eq!(looked.statistics().expect("it is read").recent, None);
+    let executor = build().in_memory();
+    executor.block_on(executor.start(NAP, "nap-1", ()).expect("new")).expect("it ends");
+    let recent = executor.statistics().expect("it is read").recent.expect("it was driven");
+    assert_eq!(recent.commits, None);
+    drop(looked);
+    fs::remove_file(path).expect("it is there");
 }

@@ -104,6 +104,11 @@ pub(crate) fn counted(number: u64, what: &str) -> String {
     format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// " of 20" behind a number of attempts, if they are limited.
+pub(crate) fn of(max: Option<u32>) -> String {
+    max.map(|max| format!(" of {max}")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

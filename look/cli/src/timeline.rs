@@ -5,7 +5,7 @@ use dacapo_inspect::{Attempt, Operation, Outcome, Progress, Run, Shown, Site, Ty
 use crate::axis::Axis;
 use crate::bars::{bar, density, paint};
 use crate::out::{Out, Paint};
-use crate::text::{count, counted, cut, left, right, safe, width};
+use crate::text::{count, counted, cut, left, of, right, safe, width};
 use crate::time::{Zone, duration};
 
 /// What stands before and behind the bar.
@@ -185,8 +185,9 @@ fn title(shown: &Shown) -> String {
 /// What it is, with how often it was tried and what is not done.
 fn titled(operation: &Operation) -> String {
     let mut title = safe(&operation.title());
-    if operation.attempts > 1 {
-        title.push_str(&format!(" ×{}", operation.attempts));
+    let may_have_more = operation.state == Progress::Retrying && operation.attempts_max.is_some();
+    if operation.attempts > 1 || may_have_more {
+        title.push_str(&format!(" ×{}{}", operation.attempts, of(operation.attempts_max)));
     }
     match operation.state {
         Progress::Retrying => title + " ↻",

@@ -149,13 +149,10 @@ pub(crate) fn parked(door: &Door, target: &Target, answer: &mut Answer<impl Writ
 ///
 /// If there is no run with this id, or the store failed.
 pub fn parked_of(source: Source<'_>, id: Option<&str>) -> Result<Vec<Parked>, Problem> {
-    let mut parked = source.parked()?;
-    if let Some(id) = id {
-        // An id that nobody has is another thing.
-        source.info(id)?;
-        parked.retain(|run| run.id == id);
+    match id {
+        Some(id) => Ok(source.parked_run(id)?.into_iter().collect()),
+        None => Ok(source.parked()?),
     }
-    Ok(parked)
 }
 
 pub(crate) fn statistics(door: &Door, answer: &mut Answer<impl Write>) -> Done {

@@ -62,9 +62,9 @@ impl Control {
         Self { path: Some(path.into()), rehearses: true }
     }
 
-    /// Shows values by their recorded shapes alone. Without this, and with the feature `view`, the code of a workflow
-    /// runs (without its bodies) when somebody looks at a run of it, so that values are shown by their types; what
-    /// it prints it prints again.
+    /// Shows values by their recorded shapes alone, and no lines of source. Without this the code of a workflow runs
+    /// (without its bodies) when somebody looks at a run of it, so that it is known where its operations stand in
+    /// the source and, with the feature `view`, which types its values have; what it prints it prints again.
     pub fn without_rehearsals(self) -> Self {
         Self { rehearses: false, ..self }
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use dacapo::{AwaitedOperation, HistoryEntry, HistoryEvent, HistoryValue, OperationNumber, Result};
 
 use crate::operation::{Attempt, Operation, Outcome, Progress, Type, parts_of};
+use crate::rehearsed::Rehearsed;
 use crate::time::Time;
-use crate::value::{Types, Value};
+use crate::value::Value;
 
 /// What the records so far have left open.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct Fold {
     run: String,
     /// So many bytes are shown of each value.
     limit: usize,
-    types: Types,
+    by: Rehearsed,
     open: BTreeMap<OperationNumber, Operation>,
     /// The time of the record before.
     before: Option<Time>,
@@ -27,13 +28,13 @@ pub(crate) struct Fold {
 impl Fold {
     pub(crate) fn new(run: &str, limit: usize) -> Self {
         let (open, before, input, end) = (BTreeMap::new(), None, None, None);
-        let types = Types::default();
-        Self { run: run.to_owned(), limit, types, open, before, records: 0, input, end }
+        let by = Rehearsed::default();
+        Self { run: run.to_owned(), limit, by, open, before, records: 0, input, end }
     }
 
-    /// With types that values are shown by.
-    pub(crate) fn typed(self, types: Types) -> Self {
-        Self { types, ..self }
+    /// With what is known of the run by its code.
+    pub(crate) fn known(self, by: Rehearsed) -> Self {
+        Self { by, ..self }
     }
 
     /// What the next record of the history makes whole.
@@ -66,11 +67,13 @@ impl Fold {
         let number = Some(awaited.number.to_string());
         let new = || Operation {
             state: Progress::Awaited,
+            source: self.by.source(awaited.number),
             ..Operation::new(&self.run, number, kind, self.records)
         };
         let operation = self.open.entry(awaited.number).or_insert_with(new);
         (operation.kind, operation.name, operation.label) = (kind, name, awaited.label.clone());
         operation.attempts = operation.attempts.max(awaited.attempts);
+        operation.attempts_max = awaited.attempts_max;
         let Some((error, next_at)) = &awaited.failed else { return };
         operation.state = Progress::Retrying;
         let is_known = |known: &Attempt| known.attempt == awaited.attempts;
@@ -93,7 +96,7 @@ impl Fold {
     fn of(&mut self, entry: &HistoryEntry) -> Option<Operation> {
         match &entry.event {
             HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
-                self.input = Some(Value::typed(input, self.limit, &self.types));
+                self.input = Some(Value::typed(input, self.limit, &self.by));
                 None
             }
             HistoryEvent::Finished { outcome, .. } => {
@@ -125,7 +128,7 @@ impl Fold {
 
     fn outcome(&self, outcome: &Result<HistoryValue>) -> Outcome {
         match outcome {
-            Ok(value) => Outcome::Value(Value::typed(value, self.limit, &self.types)),
+            Ok(value) => Outcome::Value(Value::typed(value, self.limit, &self.by)),
             Err(error) => Outcome::Error { error: error.into() },
         }
     }
@@ -235,9 +238,8 @@ impl Fold {
         if entry.commit > 0 {
             operation.ended_at = Some(entry.time.into());
         }
-        let value = |value: &HistoryValue| {
-            Some(Outcome::Value(Value::typed(value, self.limit, &self.types)))
-        };
+        let value =
+            |value: &HistoryValue| Some(Outcome::Value(Value::typed(value, self.limit, &self.by)));
         match &entry.event {
             HistoryEvent::Message { channel, value: sent, key, .. } => {
                 (operation.name, operation.label) = (channel.clone(), key.clone());
@@ -279,7 +281,11 @@ impl Fold {
         kind: Type,
         entry: &HistoryEntry,
     ) -> Operation {
-        Operation::new(&self.run, number.map(|number| number.to_string()), kind, entry.seq)
+        // An answer has the number of the receive, and stands elsewhere.
+        let asked = number.filter(|_| kind != Type::Answer);
+        let source = asked.and_then(|number| self.by.source(number));
+        let number = number.map(|number| number.to_string());
+        Operation { source, ..Operation::new(&self.run, number, kind, entry.seq) }
     }
 }
 

@@ -24,6 +24,7 @@
 mod time;
 mod json;
 mod reach;
+mod rehearsed;
 mod value;
 mod failure;
 mod counted;
@@ -59,7 +60,7 @@ pub use row::{Activity, Row};
 pub use run::{Run, View, Which};
 pub use site::{Numbers, Shown, Site};
 pub use source::Source;
-pub use statistics::{Busy, Statistics, Suspect};
+pub use statistics::{Busy, Recent, RecentCommits, Statistics, Suspect};
 pub use time::Time;
 pub use value::Value;
 pub use verified::Verified;

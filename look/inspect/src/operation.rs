@@ -27,8 +27,14 @@ pub struct Operation {
     pub label: Option<String>,
     /// How far it is.
     pub state: Progress,
+    /// The line that makes it: `src/order.rs:41`. Known of a run whose code was rehearsed to look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// How many attempts were made of a step, as far as that was recorded.
     pub attempts: u32,
+    /// How many its policy allows, if that is limited: known of a step that a run in memory waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
     /// When it began; of what is no step or child, that is not recorded.
     pub began_at: Option<Time>,
     /// When its outcome was committed, or when it happened.
@@ -206,7 +212,9 @@ impl Operation {
             name: String::new(),
             label: None,
             state: Progress::Done,
+            source: None,
             attempts: 0,
+            attempts_max: None,
             began_at: None,
             ended_at: None,
             took: None,

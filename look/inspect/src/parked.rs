@@ -26,6 +26,9 @@ pub struct Parked {
     /// Where its history and the code part, if that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Divergence>,
+    /// The line of the code that it is about: `src/order.rs:52`. Known of a run whose code was rehearsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// When it was parked; `None` if it was taken up or deleted meanwhile.
     pub parked_at: Option<Time>,
 }
@@ -81,6 +84,7 @@ impl Parked {
             workflow: run.workflow,
             reason: run.reason.to_string(),
             message: run.message,
+            source: run.source.map(|source| source.to_string()),
             build: run.build,
         }
     }

@@ -39,6 +39,7 @@ struct AnyRow {
     number: Option<String>,
     #[serde(default)]
     attempts: u32,
+    attempts_max: Option<u32>,
     error: Option<Failure>,
     next_at: Option<Time>,
     after: Option<String>,
@@ -132,6 +133,7 @@ impl AnyRow {
             "retrying" => Activity::Retrying {
                 number: self.number.clone()?,
                 attempts: self.attempts,
+                attempts_max: self.attempts_max,
                 error: self.error.clone()?,
                 next_at: self.next_at?,
             },

@@ -86,6 +86,9 @@ pub enum Activity {
         number: String,
         /// How many attempts failed.
         attempts: u32,
+        /// How many its policy allows, if that is known and limited.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attempts_max: Option<u32>,
         /// Why the last one did.
         error: Failure,
         /// When the next one is due.
@@ -187,8 +190,9 @@ fn awaiting(awaited: &[AwaitedOperation]) -> Option<Activity> {
         && let Some((error, next_at)) = &first.failed
     {
         let (number, attempts) = (first.number.to_string(), first.attempts);
+        let attempts_max = first.attempts_max;
         let (error, next_at) = (error.into(), (*next_at).into());
-        return Some(Activity::Retrying { number, attempts, error, next_at });
+        return Some(Activity::Retrying { number, attempts, attempts_max, error, next_at });
     }
     let ends = awaited.iter().filter_map(|one| match one.kind {
         OperationKind::Sleep(end) => Some(end),
@@ -252,6 +256,7 @@ fn activity(
             Activity::Retrying {
                 number: number.to_string(),
                 attempts: *attempt,
+                attempts_max: None,
                 error: error.into(),
                 next_at: (*next_at).into(),
             }

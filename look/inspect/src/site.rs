@@ -21,6 +21,9 @@ pub struct Site {
     pub name: String,
     /// The number of the first one, if they have numbers.
     pub first: Option<String>,
+    /// The line that makes the first one: `src/order.rs:41`. Known of a run whose code was rehearsed to look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The record of the first one.
     pub record: u64,
     /// How they fared.
@@ -197,6 +200,7 @@ impl Gathered {
             kind: first.kind,
             name: first.name,
             first: first.number,
+            source: first.source,
             record: first.record,
             numbers,
             began_at: self.spans.iter().map(|span| span.0).min().map(Time::from_nanos),

@@ -14,11 +14,12 @@ use crate::operation::Operation;
 use crate::parked::Parked;
 use crate::reach::Reach;
 use crate::recorded::Recorded;
+use crate::rehearsed::Rehearsed;
 use crate::row::Row;
 use crate::run::{Run, View, Which};
 use crate::site::{Shown, Sites};
 use crate::statistics::Statistics;
-use crate::value::{Types, Value, append};
+use crate::value::{Value, append};
 
 /// Where runs are read from: an executor that lives, or one that was opened to look at a file
 /// ([`Builder::open_read_only`](dacapo::Builder::open_read_only)).
@@ -30,7 +31,7 @@ pub struct Source<'a> {
     rehearses: bool,
 }
 
-/// A run with more records is not rehearsed for the types of its values.
+/// A run with more records is not rehearsed to be looked at.
 const REHEARSED: u64 = 10_000;
 
 /// So many records are read at once.
@@ -56,21 +57,22 @@ impl<'a> Source<'a> {
         Self { reach: Reach::There(remote), rehearses: true }
     }
 
-    /// Shows values by their recorded shapes alone. Without this, and with the feature `view`, runs of workflows that
-    /// the executor has are rehearsed to know the types of their values, which runs the code of those workflows
-    /// (not their bodies), if they have at most 10,000 records.
+    /// Shows values by their recorded shapes alone, and no lines of source. Without this, runs of workflows that the
+    /// executor has are rehearsed, if they have at most 10,000 records, to know where their operations stand in the
+    /// source and, with the feature `view`, the types of their values: that runs the code of those workflows (not
+    /// their bodies).
     #[must_use]
     pub fn without_rehearsals(self) -> Self {
         Self { rehearses: false, ..self }
     }
 
-    /// What is known of the types of a run's values.
-    fn types(&self, run: &RunInfo, records: u64) -> Result<Types> {
-        if cfg!(not(feature = "view")) || !self.rehearses || records > REHEARSED {
-            return Ok(Types::default());
+    /// What is known of a run by its code.
+    fn rehearsed(&self, run: &RunInfo, records: u64) -> Result<Rehearsed> {
+        if !self.rehearses || records > REHEARSED {
+            return Ok(Rehearsed::default());
         }
         let (id, key) = (run.id.clone(), run.key);
-        self.reach.call(move |executor| Ok(types(executor, &id, key)))
+        self.reach.call(move |executor| Ok(Rehearsed::of(executor, &id, key)))
     }
 
     pub(crate) fn reach(&self) -> Reach<'a> {
@@ -239,7 +241,8 @@ impl<'a> Source<'a> {
         mut tell: impl FnMut(&Operation),
     ) -> Result<Run> {
         let row = self.row(run)?;
-        let fold = Fold::new(&run.id, view.value_bytes).typed(self.types(run, row.records)?);
+        let rehearsed = self.rehearsed(run, row.records)?;
+        let fold = Fold::new(&run.id, view.value_bytes).known(rehearsed);
         let (mut fold, mut sites, mut shown) = (fold, Sites::default(), Vec::new());
         let (mut operations, mut plain) = (0, 0);
         let mut keep = |operation: Operation| {
@@ -313,8 +316,11 @@ impl<'a> Source<'a> {
             let of = |entry: &HistoryEntry| which.of(entry.seq, &entry.event);
             found = found.take().or_else(|| page.entries.iter().find_map(of));
         })?;
-        let types = self.types(run, records)?;
-        Ok(found.map(|value| Value::typed(&value, usize::MAX, &types)))
+        let by = match cfg!(feature = "view") {
+            true => self.rehearsed(run, records)?,
+            false => Rehearsed::default(),
+        };
+        Ok(found.map(|value| Value::typed(&value, usize::MAX, &by)))
     }
 
     /// The runs that were stopped without having ended.
@@ -326,6 +332,32 @@ impl<'a> Source<'a> {
         self.reach.call(|executor| {
             let parked = executor.parked()?.into_iter();
             Ok(parked.map(|run| Parked::new(run, executor)).collect())
+        })
+    }
+
+    /// The run with this id, if it is parked; with where the code of this executor stands, if it is parked for
+    /// that, too.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such run ([`is_not_found`](dacapo::Error::is_not_found)), or the store failed.
+    pub fn parked_run(&self, id: &str) -> Result<Option<Parked>> {
+        let (id, rehearses) = (id.to_owned(), self.rehearses);
+        self.reach.call(move |executor| {
+            let key = executor.info(&id)?.key;
+            let Some(mut run) = executor.parked()?.into_iter().find(|run| run.id == id) else {
+                return Ok(None);
+            };
+            if rehearses && executor.history_of(key, 0..0)?.records <= REHEARSED {
+                // Another program may have parked it.
+                let sources = executor.sources(&id).ok();
+                let same = sources
+                    .as_ref()
+                    .and_then(|sources| sources.parked())
+                    .filter(|now| (now.reason, &now.divergence) == (run.reason, &run.divergence));
+                run.source = same.and_then(|now| now.source);
+            }
+            Ok(Some(Parked::new(run, executor)))
         })
     }
 
@@ -397,16 +429,4 @@ pub(crate) fn values_of(event: &HistoryEvent) -> Option<&HistoryValue> {
         | HistoryEvent::Finished { outcome: Ok(value), .. } => Some(value),
         _ => None,
     }
-}
-
-/// Those of the newest pass alone: the ones before have other code. Without the code of a run nothing is known.
-#[cfg(feature = "view")]
-fn types(executor: &Executor, id: &str, key: RunKey) -> Types {
-    let is_newest = executor.info(id).is_ok_and(|now| now.key == key);
-    is_newest.then(|| executor.typed_values(id).ok()).flatten().unwrap_or_default()
-}
-
-#[cfg(not(feature = "view"))]
-fn types(_: &Executor, _: &str, _: RunKey) -> Types {
-    Types::default()
 }

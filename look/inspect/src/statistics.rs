@@ -1,6 +1,7 @@
 //! A store in numbers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dacapo::store::{Counts, RunState};
 use dacapo::{Beat, Doing, Timestamp};
@@ -35,6 +36,12 @@ pub struct Statistics {
     /// The runs of which one ended the process, in its replay or when it left memory, and that are not parked yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspects: Vec<Suspect>,
+    /// For how many nanoseconds the executor has been driven, since the first time; `None` of a file at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<u64>,
+    /// What there was in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent: Option<Recent>,
     /// What the executor does instead of an answer, if it gives none. The numbers are what was known before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
@@ -52,6 +59,49 @@ pub struct Suspect {
     pub id: String,
     /// With how many processes in a row it was under way at the end; after three it is parked.
     pub ends: u32,
+}
+
+/// How an executor spent the last minute or, if it was there for less, that. All times are in nanoseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recent {
+    /// So long ago it begins.
+    pub within: u64,
+    /// For so long the loop slept, since nothing could go on.
+    pub idle: u64,
+    /// The commits, if there were any and the store is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commits: Option<RecentCommits>,
+}
+
+/// The commits of a while.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RecentCommits {
+    /// How many there were.
+    pub count: u64,
+    /// How many records they had in all.
+    pub records: u64,
+    /// Half of them were durable after no more nanoseconds than this.
+    pub p50: u64,
+    /// The same of 99 of 100.
+    pub p99: u64,
+}
+
+impl From<dacapo::Recent> for Recent {
+    fn from(of: dacapo::Recent) -> Self {
+        let commits = of.commits.map(|of| RecentCommits {
+            count: of.count,
+            records: of.records,
+            p50: nanos(of.p50),
+            p99: nanos(of.p99),
+        });
+        Self { within: nanos(of.within), idle: nanos(of.idle), commits }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What keeps an executor from answering.
@@ -73,8 +123,7 @@ impl From<&Beat> for Busy {
             Doing::Body { run, .. } | Doing::Workflow { run } => Some(run.clone()),
             _ => None,
         };
-        let lasts = u64::try_from(beat.lasts.as_nanos()).unwrap_or(u64::MAX);
-        Self { doing: beat.doing.to_string(), run, lasts }
+        Self { doing: beat.doing.to_string(), run, lasts: nanos(beat.lasts) }
     }
 }
 
@@ -98,6 +147,8 @@ impl Statistics {
             clock_behind: None,
             caught_panics: 0,
             suspects: Vec::new(),
+            up: None,
+            recent: None,
             busy: None,
         }
     }
@@ -105,12 +156,14 @@ impl Statistics {
 
 impl From<dacapo::Statistics> for Statistics {
     fn from(of: dacapo::Statistics) -> Self {
-        let behind = u64::try_from(of.clock_behind.as_nanos()).unwrap_or(u64::MAX);
+        let behind = nanos(of.clock_behind);
         let suspect = |of: dacapo::Suspect| Suspect { id: of.id, ends: of.ends };
         Self {
             suspects: of.suspects.into_iter().map(suspect).collect(),
             clock_behind: Some(behind).filter(|behind| *behind > 0),
             caught_panics: of.caught_panics,
+            up: of.up.map(nanos),
+            recent: of.recent.map(Recent::from),
             ..Self::new(of.bytes, of.runs, of.commits, of.last_commit_at)
         }
     }

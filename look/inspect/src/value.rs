@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::json;
+use crate::rehearsed::Rehearsed;
 
 /// A recorded value, as far as it is shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,8 +41,8 @@ impl Value {
     }
 
     /// The same, as its type shows it if that is known and does not show more than `limit` bytes.
-    pub(crate) fn typed(recorded: &HistoryValue, limit: usize, types: &Types) -> Self {
-        match text(recorded, types).filter(|text| text.len() <= limit) {
+    pub(crate) fn typed(recorded: &HistoryValue, limit: usize, by: &Rehearsed) -> Self {
+        match by.text(recorded).filter(|text| text.len() <= limit) {
             Some(text) => {
                 Self { value: raw(text), bytes: recorded.size(), whole: true, unreadable: None }
             }
@@ -62,28 +63,6 @@ pub(crate) fn append(recorded: &HistoryValue, limit: usize, out: &mut String) {
         Ok((view, _)) => json::append(&view, out),
         Err(_) => out.push_str("null"),
     }
-}
-
-/// How values are shown that this program has types for.
-#[cfg(feature = "view")]
-pub(crate) type Types = dacapo::TypedValues;
-
-/// This build knows no types.
-#[cfg(not(feature = "view"))]
-#[derive(Clone, Default, Debug)]
-pub(crate) struct Types;
-
-#[cfg(feature = "view")]
-fn text(recorded: &HistoryValue, types: &Types) -> Option<String> {
-    let mut text = None;
-    // What is no JSON, as a map whose keys are no texts, is shown by its shape.
-    types.see(recorded, &mut |value| text = serde_json::to_string(value).ok());
-    text
-}
-
-#[cfg(not(feature = "view"))]
-fn text(_: &HistoryValue, _: &Types) -> Option<String> {
-    None
 }
 
 fn raw(json: String) -> Box<RawValue> {

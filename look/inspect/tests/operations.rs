@@ -108,3 +108,36 @@ fn a_run_that_is_under_way() {
         ]
     );
 }
+
+/// By a rehearsal, of the code that this program has; and only if its code may be run for that.
+#[test]
+fn the_lines_of_operations() -> Result<()> {
+    const PAY: Workflow<u8, u8> = Workflow::new("pay");
+    let store = MemoryStore::new();
+    let pay = async |ctx: &Ctx, n: u8| -> Result<u8> {
+        ctx.step("reserve", async || Ok::<_, Error>(())).await?;
+        for _ in 0..9 {
+            ctx.step("charge", async || Ok::<_, Error>(())).await?;
+        }
+        Ok(n)
+    };
+    let line = line!() - 6;
+    let executor = Executor::builder().workflow(PAY, pay).open_with(store.shared())?;
+    executor.block_on(executor.start(PAY, "pay-1", 1)?)?;
+    let sources = |source: Source<'_>| -> Result<Vec<Option<String>>> {
+        let run = source.run(&source.info("pay-1")?, View::default())?;
+        let of = |shown: &Shown| match shown {
+            Shown::One(operation) => operation.source.clone(),
+            Shown::Many(site) => site.source.clone(),
+            _ => None,
+        };
+        Ok(run.shown.iter().map(of).collect())
+    };
+    let at = |line: u32| Some(format!("{}:{line}", file!()));
+    assert_eq!(sources(Source::new(&executor))?, [at(line), at(line + 2)]);
+    assert_eq!(sources(Source::new(&executor).without_rehearsals())?, [None, None]);
+    drop(executor);
+    let bare = Executor::builder().look_at(store)?;
+    assert_eq!(sources(Source::new(&bare))?, [None, None]);
+    Ok(())
+}

@@ -9,7 +9,7 @@ use super::stats::unusual;
 use crate::args::{List, State};
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{count, counted, cut, left, right, safe, width};
+use crate::text::{count, counted, cut, left, of, right, safe, width};
 use crate::trouble::Trouble;
 
 pub(crate) fn list(place: &Place, list: &List, out: &mut Out) -> Result<u8, Trouble> {
@@ -138,8 +138,9 @@ pub(super) fn now(row: &Row, out: &Out) -> String {
         Activity::Steps { steps, what } => {
             format!("{}: {what}", counted((*steps).into(), "step"))
         }
-        Activity::Retrying { number, attempts, error, .. } => {
-            format!("step {number}, attempt {attempts}: {}", error.message)
+        Activity::Retrying { number, attempts, attempts_max, error, .. } => {
+            let of = of(*attempts_max);
+            format!("step {number}, attempt {attempts}{of}: {}", error.message)
         }
         Activity::UnderWay { after } => format!("after {after}"),
         Activity::Parked { message, .. } => message.clone(),

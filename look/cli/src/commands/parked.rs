@@ -55,13 +55,19 @@ pub(super) fn about(run: &Parked, is_parked: bool, out: &mut Out) -> Result<(), 
     let message = said(run, is_parked);
     let mut parts = message.split("; ");
     if let Some(divergence) = &run.divergence {
-        sides(divergence, out)?;
+        sides(divergence, run.source.as_deref(), out)?;
         parts.next();
     }
     for part in parts {
         for line in lines(&safe(part), out.columns - 1) {
             out.line(&format!(" {line}"))?;
         }
+    }
+    // What was said of it ahead has it.
+    if let Some(source) = run.source.as_ref().filter(|_| run.divergence.is_none())
+        && !run.message.contains(&**source)
+    {
+        out.line(&format!(" at {}", safe(source)))?;
     }
     Ok(())
 }
@@ -78,24 +84,30 @@ fn said(run: &Parked, is_parked: bool) -> String {
 }
 
 /// The history on the left, and what the code did on the right.
-fn sides(of: &Divergence, out: &mut Out) -> Result<(), Trouble> {
+fn sides(of: &Divergence, source: Option<&str>, out: &mut Out) -> Result<(), Trouble> {
     let seqs = of.record.saturating_sub(1)..=of.record.saturating_add(1);
     let number = seqs.end().to_string().len();
     let half = out.columns.saturating_sub(number + 6) / 2;
-    let mut line = |seq: Option<u64>, history: &str, code: &str, paint: Option<Paint>| {
+    let line = |seq: Option<u64>, history: &str, code: &str| {
         let seq = seq.map(|seq| seq.to_string()).unwrap_or_default();
-        let history = left(&cut(&safe(history), half), half);
-        let code = cut(&safe(code), half);
-        let code = paint.map_or_else(|| code.clone(), |paint| paint.on(&code));
-        out.line(&format!(" {} {history} │ {code}", right(&seq, number)))
+        format!(" {} {} │ {code}", right(&seq, number), left(&cut(&safe(history), half), half))
     };
-    line(None, "history", "code", None)?;
+    let code = |code: &str, paint: Paint| paint.on(&cut(&safe(code), half));
+    out.line(&line(None, "history", "code"))?;
     if let Some(before) = &of.before {
-        line(Some(*seqs.start()), before, "✓ the same", Some(Paint::Good))?;
+        let same = code("✓ the same", Paint::Good);
+        out.line(&line(Some(*seqs.start()), before, &same))?;
     }
-    line(Some(of.record), &of.history, &format!("✗ {}", of.code), Some(Paint::Bad))?;
+    let other = code(&format!("✗ {}", of.code), Paint::Bad);
+    out.line(&line(Some(of.record), &of.history, &other))?;
+    if let Some(source) = source {
+        // It is never cut: its end is what is looked for.
+        let source = Paint::Bad.on(&format!("  at {}", safe(source)));
+        out.line(&line(None, "", &source))?;
+    }
     if let Some(behind) = &of.behind {
-        line(Some(*seqs.end()), behind, "not reached", Some(Paint::Faint))?;
+        let beyond = code("not reached", Paint::Faint);
+        out.line(&line(Some(*seqs.end()), behind, &beyond))?;
     }
     Ok(())
 }

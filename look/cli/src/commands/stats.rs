@@ -1,7 +1,7 @@
 //! `dacapo stats`.
 
 use dacapo::store::RunState;
-use dacapo_inspect::{Statistics, Suspect};
+use dacapo_inspect::{Recent, RecentCommits, Statistics, Suspect};
 
 use crate::out::{Out, Paint};
 use crate::place::Place;
@@ -16,7 +16,8 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
         return Ok(0);
     }
     let size = statistics.bytes.map(|bytes| format!(" {}", size(bytes))).unwrap_or_default();
-    out.line(&format!("{}{size} · {}", safe(place.name()), place.standing()))?;
+    let (name, up) = (safe(place.name()), up(&statistics));
+    out.line(&format!("{name}{size} · {}{up}", place.standing()))?;
     if let Some(busy) = &statistics.busy {
         let lasts = duration(busy.lasts);
         let line = format!(" busy     it {}, in a turn of {lasts}", safe(&busy.doing));
@@ -32,11 +33,38 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     out.line(&format!(" runs     {runs}"))?;
     let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
     out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
+    if let Some(recent) = &statistics.recent
+        && let Some(commits) = &recent.commits
+    {
+        out.line(&format!("          {}", lately(recent, commits)))?;
+    }
     for (place, line) in unusual(&statistics).iter().enumerate() {
         let title = if place == 0 { "unusual" } else { "" };
         out.line(&format!(" {title:7}  {}", Paint::Bad.on(line)))?;
     }
     Ok(0)
+}
+
+/// For how long the process has driven its runs, and how much of the last minute it had nothing to do.
+fn up(statistics: &Statistics) -> String {
+    let up = statistics.up.map(|up| format!(", up {}", duration(up))).unwrap_or_default();
+    let idle = statistics.recent.as_ref().filter(|recent| recent.within > 0).map(|recent| {
+        let share = recent.idle as f64 / recent.within as f64;
+        format!(" · executor idle {:.0} %", 100.0 * share)
+    });
+    up + &idle.unwrap_or_default()
+}
+
+/// The commits of the last minute.
+fn lately(recent: &Recent, commits: &RecentCommits) -> String {
+    // Of less than a second there is no rate yet.
+    let seconds = (recent.within as f64 / 1e9).max(1.0);
+    let rate = commits.count as f64 / seconds;
+    // Of few, whole ones would say nothing.
+    let rate = if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") };
+    let records = commits.records as f64 / commits.count.max(1) as f64;
+    let (p50, p99) = (duration(commits.p50), duration(commits.p99));
+    format!("{rate}/s of {records:.1} records lately · p50 {p50}, p99 {p99}")
 }
 
 /// What is not as it should be, and what to do about it.

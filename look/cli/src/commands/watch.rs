@@ -5,7 +5,7 @@ use dacapo_inspect::{Activity, Operation, Outcome, Progress, Row, Shown};
 use super::list::{now, sign};
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{cut, safe, width};
+use crate::text::{cut, of, safe, width};
 use crate::time::duration;
 use crate::trouble::{Kind, Trouble};
 
@@ -75,7 +75,7 @@ fn told(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
             (format!("{}{after}", value.unreadable.as_deref().unwrap_or(value.json())), None)
         }
         (_, Progress::Retrying) => {
-            let attempts = operation.attempts;
+            let attempts = format!("{}{}", operation.attempts, of(operation.attempts_max));
             let why = failed.map(|last| last.error.line()).unwrap_or_default();
             let next =
                 failed.map(|last| format!("; the next {}", out.zone.distance_now(last.next_at)));
@@ -87,7 +87,10 @@ fn told(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
         (_, Progress::Interrupted) => ("was interrupted".to_owned(), Some(Paint::Busy)),
         (_, Progress::Begun | Progress::Awaited) => match operation.attempts {
             0 | 1 => ("is awaited".to_owned(), Some(Paint::Faint)),
-            attempts => (format!("attempt {attempts} is awaited"), Some(Paint::Faint)),
+            attempts => {
+                let attempts = format!("{attempts}{}", of(operation.attempts_max));
+                (format!("attempt {attempts} is awaited"), Some(Paint::Faint))
+            }
         },
         (_, _) => (format!("done{after}"), None),
     };

@@ -8,7 +8,7 @@ use super::parked;
 use super::stats::unusual;
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{counted, safe};
+use crate::text::{counted, of, safe};
 use crate::time::duration;
 use crate::trouble::Trouble;
 
@@ -138,7 +138,8 @@ fn details(row: &Row, is_live: bool, out: &Out) -> Vec<String> {
 
 fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
     let number = operation.number.as_deref().unwrap_or("·");
-    let what = format!("{number} {}", safe(&operation.title()));
+    let source = operation.source.as_ref().map(|source| format!(", at {}", safe(source)));
+    let what = format!("{number} {}{}", safe(&operation.title()), source.unwrap_or_default());
     let state = match operation.state {
         Progress::Retrying => format!("{} failed", counted(operation.attempts.into(), "attempt")),
         Progress::Interrupted => {
@@ -152,8 +153,9 @@ fn about(operation: &Operation, out: &mut Out) -> Result<(), Trouble> {
     out.line(&format!(" {what}: {state}"))?;
     if let Some(last) = operation.failed_attempts.last() {
         out.line(&format!(
-            "   attempt {}: {}",
+            "   attempt {}{}: {}",
             last.attempt,
+            of(operation.attempts_max),
             Paint::Bad.on(&safe(&last.error.line()))
         ))?;
         let at = out.zone.full(last.next_at);

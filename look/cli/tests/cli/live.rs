@@ -1,14 +1,15 @@
 //! A process that has the file open is asked by the socket beside it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dacapo::{Builder, Channel, Ctx, Error, Executor, Result, Workflow};
+use dacapo::{Builder, Channel, Ctx, Error, Executor, Result, Retry, Workflow};
 use dacapo_control::Control;
 
 use crate::support::{Called, dacapo, folder, orders};
@@ -496,4 +497,42 @@ fn who_is_not_driven_says_so() {
     assert!(busy.err.contains("does not answer: it is not driven, for "), "{}", busy.err);
     let stats = dacapo(&folder, &["stats"]);
     assert!(stats.out.contains(" runs     1 running"), "{stats:?}");
+}
+
+/// Of a step that is tried again, also by the socket.
+#[test]
+fn a_process_says_how_many_attempts_there_may_be() {
+    const PATIENT: Retry = Retry::exponential(Duration::from_secs(3600)).max_attempts(20);
+    let folder = folder("live-attempts");
+    let live = Live::new(&folder.join("orders.redb"), || {
+        Executor::builder().workflow(ORDER, async |ctx: &Ctx, _: u64| {
+            let charge = async || Err::<u64, _>(Error::new("the bank is down"));
+            ctx.step("charge", charge).retry(PATIENT).await
+        })
+    });
+    let remote = live.remote();
+    let started = dacapo_inspect::wait(remote.start(ORDER, "a-1", 7).accepted(), LONG);
+    started.expect("in time").expect("it is started");
+    let retrying = || dacapo_inspect::wait(remote.retrying(), LONG).expect("in time");
+    while retrying().expect("it lives").is_empty() {}
+    for (args, told) in [
+        (&["list", "--json"][..], "\"attempts\":1,\"attempts_max\":20,"),
+        (&["list"], "step 1, attempt 1 of 20"),
+        (&["show", "a-1"], "charge ×1 of 20 ↻"),
+        (&["why", "a-1"], "attempt 1 of 20: the bank is down"),
+        (&["why", "a-1", "--json"], "\"attempts\":1,\"attempts_max\":20,"),
+    ] {
+        let called = dacapo(&folder, args);
+        assert!(called.out.contains(told), "{args:?}: {called:?}");
+    }
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_dacapo"));
+    watch.current_dir(&folder).args(["watch", "a-1"]).env("COLUMNS", "80");
+    let mut watch = watch.stdout(Stdio::piped()).spawn().expect("it is called");
+    let mut lines = BufReader::new(watch.stdout.take().expect("it is a pipe")).lines();
+    let said = |line: io::Result<String>| {
+        line.expect("it is text").contains("attempt 1 of 20 failed: the bank is down")
+    };
+    assert!(lines.any(said), "it says so before it waits");
+    dacapo_inspect::wait(remote.cancel("a-1"), LONG).expect("in time").expect("it is asked");
+    watch.wait().expect("it ends");
 }

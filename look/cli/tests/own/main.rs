@@ -24,12 +24,20 @@ fn build() -> Builder {
     let builder = poisoned::add(types::add(Executor::builder()), &release);
     builder.channel(APPROVAL).workflow(ORDER, async move |ctx: &Ctx, cents: u64| {
         let name = if is_broken { "hold" } else { "reserve" };
-        ctx.step(name, async || Ok::<_, Error>(())).await?;
+        ctx.step(name, async || Ok::<_, Error>(())).await?; // FIRST
         match ctx.receive(APPROVAL).await {
             true => ctx.step("charge", async move || Ok::<_, Error>(cents)).await,
             false => Err(Error::new("not approved")),
         }
     })
+}
+
+/// The line of the code that ends with this comment.
+fn line_of(comment: &str) -> String {
+    let end = format!("// {comment}");
+    let lines = include_str!("main.rs").lines();
+    let line = (1..).zip(lines).find(|(_, line)| line.ends_with(&end)).expect("it is there").0;
+    format!("{}:{line}", file!())
 }
 
 fn main() -> ExitCode {
@@ -127,14 +135,21 @@ fn test() -> Result<()> {
     assert_eq!(good, "orders.redb: 3 runs replayed: this build repeats all of them\n");
     let (code, bad, _) = call(&folder, "2", &["check", "--code"]);
     assert_eq!(code, 4, "{bad}");
-    let expected = "\
+    let expected = format!(
+        "\
 ✗ b · order · diverged
    history                              │ code
  0 its start                            │ ✓ the same
  1 outcome of step 1 \"reserve\"          │ ✗ asks for step 1 \"hold\"
- restore the code that wrote";
-    assert!(bad.contains(expected), "{bad}");
+                                        │   at {}
+ restore the code that wrote",
+        line_of("FIRST")
+    );
+    assert!(bad.contains(&expected), "{bad}");
     assert!(bad.ends_with("orders.redb: 3 runs replayed: 3 runs would be parked\n"), "{bad}");
+    let (_, bad, _) = call(&folder, "2", &["check", "--code", "--json"]);
+    let source = format!("\"source\":\"{}\"", line_of("FIRST"));
+    assert_eq!(bad.matches(&source).count(), 3, "{bad}");
     assert_eq!(state("b"), "running");
 
     // A release that does otherwise parks a run when something comes to it.
@@ -145,6 +160,10 @@ fn test() -> Result<()> {
         why.contains(" 1 outcome of step 1 \"reserve\"          │ ✗ asks for step 1 \"hold\"\n"),
         "{why}"
     );
+    // That release has no such line; the one that parked it has.
+    assert!(!why.contains(".rs:"), "{why}");
+    let why = done(&folder, "2", &["parked", "b"]);
+    assert!(why.contains(&format!("│   at {}\n", line_of("FIRST"))), "{why}");
     let resumed = done(&folder, "1", &["resume", "--reason", "diverged", "--yes"]);
     assert_eq!(resumed, "orders.redb: 2 runs resumed\n", "a is replayed when it opens");
     assert_ne!(state("b"), "parked");
