@@ -109,11 +109,14 @@ fn told(text: &str) -> String {
 
 /// A line without the figures behind these.
 fn masked(line: &str) -> String {
-    [".rs:", "\"bytes\":"].into_iter().fold(line.to_owned(), |line, before| {
+    let figures = [".rs:", "\"bytes\":", "\"commits\":", "\"count\":"];
+    figures.into_iter().fold(line.to_owned(), |line, before| {
         let mut parts = line.split(before);
         let first = parts.next().unwrap_or_default().to_owned();
-        let behind = |part: &str| part.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
-        parts.fold(first, |line, part| line + before + "41" + &behind(part))
+        parts.fold(first, |line, part| {
+            let behind = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            line + before + if behind == part { "" } else { "41" } + behind
+        })
     })
 }
 
