@@ -164,6 +164,7 @@ impl Fault {
     }
 
     /// The same at a line of the code, if that is known.
+    #[cold]
     pub(crate) fn at(mut self, source: Option<SourceLine>) -> Self {
         self.0.source = source.or(self.0.source);
         self

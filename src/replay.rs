@@ -150,6 +150,7 @@ pub(crate) fn claim_mark(
 
 /// The message that shows both sides. In a rehearsal the code stands where it awaits something, unless there is a
 /// better place.
+#[cold]
 pub(crate) fn diverged(
     run: &Instance,
     recorded: impl core::fmt::Display,

@@ -114,6 +114,7 @@ impl Engine {
 
     /// Takes out what its run no longer expects: a parked run keeps its history as it is, and what
     /// was dropped leaves no record.
+    #[cold]
     fn drop_void(&self, pending: &mut Pending) {
         let is_expected = |draft: &Draft| {
             let run = self.ledgers.instance(&draft.to);

@@ -31,6 +31,12 @@ impl Engine {
         if taken.has_only_outcomes() {
             return self.deliver_outcomes(&mut taken.outcomes, &[], committed);
         }
+        self.deliver_parts(taken, committed);
+    }
+
+    /// Aside: what most commits do not have shares no cache line with what they do.
+    #[inline(never)]
+    fn deliver_parts(&self, taken: &mut Pending, committed: Committed) {
         let (outcomes, others) = taken.parts_mut();
         let Others {
             passes,
@@ -301,9 +307,14 @@ impl Engine {
         let worked = caught(|| run.work());
         match &worked {
             Ok(()) => self.note_idle(run),
-            Err(fault) => self.park(run, fault.clone()),
+            Err(fault) => self.park_for(run, fault),
         }
         worked
+    }
+
+    #[cold]
+    fn park_for(&self, run: &Rc<Instance>, fault: &Fault) {
+        self.park(run, fault.clone());
     }
 }
 

@@ -32,6 +32,7 @@ impl Engine {
     }
 
     /// That a run is held which is not in memory is committed.
+    #[cold]
     pub(super) fn deliver_held(&self, Held { row, fault }: &Held) {
         self.guard.settle_held(&self.store, row.key);
         if let Some(ledger) = self.ledgers.remove_away(row.key) {
@@ -43,6 +44,7 @@ impl Engine {
 
 impl Writer<'_> {
     /// The run is parked, unless this batch ends or forgets it.
+    #[cold]
     pub(super) fn write_held(&mut self, Held { row, fault }: &Held) {
         let (mut row, key) = (row.clone(), row.key);
         if let Some(elsewhere) = &self.elsewhere {

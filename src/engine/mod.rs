@@ -191,6 +191,7 @@ impl Engine {
     }
 
     /// Stops a run without ending it. Its history stays as it is.
+    #[cold]
     pub(crate) fn park(&self, run: &Instance, fault: Fault) {
         self.draft_row(run, What::Park(self.world.stamped(fault).into()));
         self.guard.leave(&self.store, run);

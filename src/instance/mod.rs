@@ -259,17 +259,20 @@ impl Instance {
     }
 
     /// Notes why the run cannot go on; `run` parks it when the poll that found out has returned.
+    #[cold]
     pub(crate) fn fail(&self, reason: ParkReason, detail: impl fmt::Display) {
         let _ = self.extra().fault.set(Fault::new(reason, detail));
     }
 
     /// The same of what came of an operation.
+    #[cold]
     pub(crate) fn fail_at(&self, number: Number, reason: ParkReason, detail: impl fmt::Display) {
         let fault = Fault::new(reason, detail).at(self.place_of(number));
         let _ = self.extra().fault.set(fault);
     }
 
     /// The same of the message at `seq`, which does not decode.
+    #[cold]
     pub(crate) fn fail_message(
         &self,
         seq: u64,
@@ -313,15 +316,18 @@ impl Instance {
         self.world.setup.places.as_deref()
     }
 
+    #[cold]
     pub(crate) fn place_of(&self, number: Number) -> Option<SourceLine> {
         self.places()?.of(number)
     }
 
+    #[cold]
     pub(crate) fn place_of_mark(&self, number: Number) -> Option<SourceLine> {
         self.places()?.of_mark(number)
     }
 
     /// That of the end of the pass, if it ended so that another begins.
+    #[cold]
     pub(crate) fn place_of_end(&self) -> Option<SourceLine> {
         match self.root_end.get().map(|end| &**end) {
             Some(RootEnd::Again { .. }) => self.places()?.of_again(),
@@ -330,6 +336,7 @@ impl Instance {
     }
 
     /// That of the first operation that it awaits.
+    #[cold]
     pub(crate) fn place_of_awaited(&self) -> Option<SourceLine> {
         let places = self.places()?;
         places.of(self.operations.borrow().first(1).first()?.number)
