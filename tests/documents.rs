@@ -154,3 +154,17 @@ fn every_link_between_the_pages_leads_somewhere() {
     }
     assert!(links > 40, "the links are found: {links}");
 }
+
+/// Who looks for a question in the list at the beginning finds each section, in its order.
+#[test]
+fn the_list_at_the_beginning_of_the_guide_has_all_its_sections() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md");
+    let guide = fs::read_to_string(path).expect("the page is there");
+    let listed: Vec<_> = guide
+        .lines()
+        .filter(|line| line.starts_with("- ["))
+        .filter_map(|line| line.split_once("](#")?.1.strip_suffix(')'))
+        .collect();
+    let sections: Vec<_> = guide.lines().filter(|line| line.starts_with("## ")).collect();
+    assert_eq!(listed, anchors(&sections.join("\n")));
+}

@@ -35,7 +35,7 @@ use progress::Progress;
 use shop::Shop;
 use stop::Stop;
 use street::Street;
-use workflow::{LIMIT_CENTS, ORDER, Receipt, SHIPMENT, hand_over, process_order};
+use workflow::{APPROVAL, LIMIT_CENTS, ORDER, Receipt, SHIPMENT, hand_over, process_order};
 
 /// An order that takes longer is given back.
 const TEN_DAYS: Duration = Duration::from_secs(10 * 86_400);
@@ -72,6 +72,8 @@ fn run(args: &Args, orders: Vec<Order>) -> Result<(), dacapo::BoxError> {
             async move |ctx: &Ctx, order| process_order(ctx, &shop, order).await
         })
         .workflow(SHIPMENT, async move |ctx: &Ctx, parcels| hand_over(ctx, &shop, parcels).await)
+        // Its type is known then to `dacapo send ORDER approval '"Granted"'`.
+        .channel(APPROVAL)
         .observer(progress.clone())
         .open(&args.db)?; // Every unfinished order is replayed here, and goes on below.
     // Now `dacapo -f a.redb list` shows what goes on, in another terminal.

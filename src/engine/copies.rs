@@ -26,13 +26,13 @@ impl Engine {
 
     /// # Errors
     ///
-    /// If there is a run with this id by now, or it cannot be one.
-    pub(crate) fn expect_free(&self, id: &str) -> Result<()> {
+    /// If there is a run with this id by now, or it cannot be one. The message ends with what to do.
+    pub(crate) fn expect_free(&self, id: &str, to_do: &str) -> Result<()> {
         if id.is_empty() {
             return Err(empty_id());
         }
         match self.ledgers.has_id(id) || self.find(id)?.is_some() {
-            true => Err(taken(id)),
+            true => Err(taken(id, to_do)),
             false => Ok(()),
         }
     }
@@ -42,13 +42,13 @@ impl Engine {
     /// # Errors
     ///
     /// If there is a run with one of the ids by now, if it is too much for one commit, or if the store refuses.
-    pub(crate) fn copy(&self, copies: impl IntoIterator<Item = Copied>) -> Result<()> {
+    pub(crate) fn copy(&self, copies: impl IntoIterator<Item = Copied>, to_do: &str) -> Result<()> {
         // What comes first may use the ids.
         self.commit()?;
         let copies: Vec<_> = copies.into_iter().collect();
         let mut bytes = 0;
         for copied in &copies {
-            self.expect_free(&copied.row.id)?;
+            self.expect_free(&copied.row.id, to_do)?;
             bytes += copied.history.iter().map(|entry| entry.record.len() + 40).sum::<usize>();
         }
         if bytes > Self::COPIED_BYTES {
@@ -102,7 +102,7 @@ impl Writer<'_> {
 }
 
 /// What is said of an id that exists.
-fn taken(id: &str) -> Error {
-    let message = format_args!("there is a run {id:?} already: give the copy another id");
+fn taken(id: &str, to_do: &str) -> Error {
+    let message = format_args!("there is a run {id:?} already: {to_do}");
     Error::of(Kind::Usage, message)
 }

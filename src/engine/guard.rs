@@ -120,7 +120,6 @@ impl Guard {
     }
 
     /// Whether anything is said against a run.
-    #[cfg(feature = "view")]
     pub(super) fn suspects(&self, run: RunKey) -> bool {
         self.suspects.borrow().keys().any(|deed| deed.1 == run)
     }

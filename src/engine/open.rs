@@ -261,7 +261,6 @@ impl Engine {
 
     /// Whether the code of a run may end the process: it was parked or held for that, or is about to be. Whoever only
     /// looks does not try.
-    #[cfg(feature = "view")]
     pub(crate) fn ends_processes(&self, row: &RunRow) -> bool {
         use crate::fault::ParkReason::{EndedProcess, OnRequest};
         let is_parked = || matches!(fault_of(row).reason(), EndedProcess | OnRequest);

@@ -76,6 +76,9 @@ pub struct Fork {
     pub would_park: Option<String>,
 }
 
+/// What to do about an id that exists.
+const IF_TAKEN: &str = "give the copy another id";
+
 impl Executor {
     /// Makes a copy of a run as it was at a place of its history, under another id. It is parked until it is
     /// [resumed](Self::resume): then it goes on from there, with the code of this build, and the other run
@@ -121,7 +124,7 @@ impl Executor {
     /// ```
     pub fn fork(&self, id: &str, cut: Cut, new_id: &str) -> Result<Fork> {
         let (copied, fork) = self.prepare_fork(id, &cut, new_id)?;
-        self.shared.engine.copy([copied])?;
+        self.shared.engine.copy([copied], IF_TAKEN)?;
         Ok(fork)
     }
 
@@ -144,7 +147,7 @@ impl Executor {
         let engine = &self.shared.engine;
         engine.check()?;
         admit(engine, format_args!("run {id:?} cannot be forked"))?;
-        engine.expect_free(new_id)?;
+        engine.expect_free(new_id, IF_TAKEN)?;
         let origin = engine.find(id)?.ok_or_else(|| no_such_run(id))?;
         let whole = engine.history(&origin)?.map_err(|fault| parked_error(id, &fault))?;
         let place = place(id, &whole, cut)?;

@@ -20,6 +20,9 @@ use crate::record::{Link, Number, Record, SEMANTICS_VERSION};
 /// taken for one of them.
 const FIRST_COMMIT: u64 = 1 << 63;
 
+/// What to do about an id that exists. The ids of an import stay as they are.
+const IF_TAKEN: &str = "import into another file, or delete that run";
+
 impl Executor {
     /// Reads runs that [`export`](Self::export) wrote, all of them or none, and gives their ids. Those that have
     /// not ended are parked until they are [resumed](Self::resume): runs of one machine do not start on another.
@@ -53,10 +56,10 @@ impl Executor {
         }
         reader.end(lines)?;
         for read in &reader.runs {
-            engine.expect_free(&read.run.run)?;
+            engine.expect_free(&read.run.run, IF_TAKEN)?;
         }
         let copies = self.copies(&reader)?;
-        engine.copy(copies)?;
+        engine.copy(copies, IF_TAKEN)?;
         Ok(reader.runs.into_iter().map(|read| read.run.run).collect())
     }
 

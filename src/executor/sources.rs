@@ -46,7 +46,9 @@ impl Executor {
     /// Where the operations of a run stand in the source of this program. The run is rehearsed, which tells it:
     /// nothing of that is recorded, and a live step costs no more for it.
     ///
-    /// The executor does nothing else meanwhile, and the code of the workflow runs, without its bodies.
+    /// The executor does nothing else meanwhile, and the code of the workflow runs, without its bodies. So nothing is
+    /// told of a run that is parked on request, or since it ended the process, or that may be the one that did: its
+    /// code may end this process, too.
     ///
     /// # Errors
     ///
@@ -85,6 +87,9 @@ impl Executor {
         let engine = &self.shared.engine;
         admit(engine, format_args!("run {id:?} cannot be looked at"))?;
         let Some(row) = engine.find(id)? else { return Err(no_such_run(id)) };
+        if engine.ends_processes(&row) {
+            return Ok(Sources::default());
+        }
         let (places, rehearsed) = engine.rehearse_places(&row)?;
         Ok(Sources::new(&row, places, rehearsed))
     }

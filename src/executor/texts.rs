@@ -60,7 +60,7 @@ impl Executor {
         }
         let input = (found.input_of_json)(self.values(), input);
         let input = input.map_err(|why| {
-            refused(format_args!("the input is none of workflow {workflow:?}: {why}"))
+            refused(format_args!("the input is not of the type of workflow {workflow:?}: {why}"))
         })?;
         let (_, (_, watch)) = self.start_encoded(found.name, id, options, |_| Ok(input))?;
         Ok(watch)
@@ -113,11 +113,12 @@ impl Executor {
         };
         let (channel, of_json) = self.shared.engine.registry.channel(channel).ok_or_else(|| {
             refused(format_args!(
-                "its type is not known here: give the channel to Builder::channel"
+                "its type is not known here: check the name, or give the channel to Builder::channel"
             ))
         })?;
         let payload = of_json(self.values(), message);
-        let payload = payload.map_err(|why| refused(format_args!("it is none of it: {why}")))?;
+        let payload = payload
+            .map_err(|why| refused(format_args!("it is not of the type of the channel: {why}")))?;
         Ok(Message { channel: channel.into(), payload, key: None, is_question: false })
     }
 }

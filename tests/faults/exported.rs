@@ -237,7 +237,10 @@ fn what_cannot_be_imported_is_refused_and_nothing_changes() {
     assert_eq!(other.runs(&Filter::new()).expect("readable").len(), 3);
     other.import(text.as_bytes()).expect("it is whole");
     let error = other.import(text.as_bytes()).expect_err("it is there");
-    assert_eq!(error.to_string(), r#"there is a run "pay" already: give the copy another id"#);
+    assert_eq!(
+        error.to_string(),
+        r#"there is a run "pay" already: import into another file, or delete that run"#
+    );
     let error = executor.export(&["none"], &mut Vec::new()).expect_err("there is none");
     assert_eq!(error.to_string(), r#"there is no run "none": check the id, or start it"#);
 

@@ -144,7 +144,7 @@ pub(crate) enum Command {
     },
     /// Takes in runs that were exported; they are parked until they are resumed.
     Import {
-        /// What was exported.
+        /// What was exported; - reads the input.
         #[arg(value_name = "FILE")]
         from: PathBuf,
     },
@@ -331,17 +331,24 @@ pub(crate) struct Delete {
     pub(crate) chosen: Chosen,
 }
 
+/// Where a history is cut: by one of these.
 #[derive(clap::Args, Debug)]
-#[group(id = "cut", required = true, args = ["at", "before"])]
-pub(crate) struct Fork {
-    /// The run.
-    pub(crate) id: String,
+#[group(required = true, multiple = false)]
+pub(crate) struct Cut {
     /// Keeps the records before this one; 1 is the same input again.
     #[arg(long, value_name = "RECORD")]
     pub(crate) at: Option<u64>,
     /// Keeps what comes before the outcome of this operation.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) before: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Fork {
+    /// The run.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) cut: Cut,
     /// The id of the copy.
     #[arg(long = "as", value_name = "ID")]
     pub(crate) copy: Option<String>,

@@ -101,7 +101,7 @@ impl Files {
 /// This program cannot run what the file holds.
 fn needs_code(path: &Path) -> Trouble {
     let message = format!(
-        "nobody runs {}, and this program has not its workflows: start the process that does, or do it with a \
+        "nobody runs {}, and this program does not have its workflows: start the process that does, or do it with a \
          program of your own, whose main calls dacapo_cli::run(builder)",
         path.display()
     );
@@ -118,7 +118,7 @@ fn path_of(file: Option<&Path>) -> Result<PathBuf, Trouble> {
         None => only_one(Path::new("."))?,
     };
     if !path.exists() {
-        let message = format!("there is no file {}: name it with -f FILE", path.display());
+        let message = format!("there is no file {}: name another with -f FILE", path.display());
         return Err(Trouble::new(Kind::NoSuchFile, message));
     }
     Ok(path)

@@ -91,8 +91,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if std::env::args().any(|arg| arg == "--json") {
-        let message = error.to_string();
-        let message = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let message = in_one_line(&error.to_string());
         let _ = writeln!(io::stderr(), "{}", Trouble::new(Kind::Usage, message).shown(true));
     } else if std::env::args_os().any(|arg| arg.to_string_lossy().contains(char::is_control)) {
         // It repeats what was given, and that may be from a file.
@@ -103,6 +102,14 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     }
     ExitCode::from(2)
+}
+
+/// What clap says in several lines, without how the command is called at all.
+fn in_one_line(said: &str) -> String {
+    let said = said.split("\n\nUsage:").next().unwrap_or_default();
+    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    let words: Vec<_> = said.trim_start_matches("error: ").split_whitespace().collect();
+    words.join(" ")
 }
 
 fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, Trouble> {
@@ -148,6 +155,8 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         Command::Schedules { act: Some(act) } => {
             commands::lines::turn(&go_on(files)?, &act.into(), out)
         }
+        // To say what it would be is to look.
+        Command::Fork(fork) if fork.dry_run => commands::fork::fork(&look(files)?, &fork, out),
         Command::Fork(fork) if fork.run => commands::fork::fork(&go_on(files)?, &fork, out),
         Command::Fork(fork) => commands::fork::fork(&files.place(Purpose::Copy)?, &fork, out),
         Command::Delete(delete) if delete.chosen.sure.dry_run => {

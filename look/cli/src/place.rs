@@ -221,8 +221,10 @@ impl Place {
     pub(crate) fn watch(&self, id: Option<&str>) -> Result<Answer, Trouble> {
         match self {
             Self::Rest(file) => {
-                let message =
-                    format!("nobody runs {}: nothing happens in a file at rest", file.name);
+                let message = format!(
+                    "nobody runs {}: nothing happens in a file at rest, so start the process that does",
+                    file.name
+                );
                 Err(Trouble::new(Kind::NotInThisState, message))
             }
             Self::Live(_, client) => Ok(client.watch(id)?),

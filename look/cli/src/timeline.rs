@@ -1,6 +1,6 @@
 //! The operations of a run, each in a line, with a bar that says when.
 
-use dacapo_inspect::{Attempt, Operation, Outcome, Progress, Run, Shown, Site, Type};
+use dacapo_inspect::{Attempt, Operation, Outcome, Progress, Run, Shown, Site, Type, Which};
 
 use crate::axis::Axis;
 use crate::bars::{bar, density, paint};
@@ -18,7 +18,7 @@ struct Line {
 }
 
 /// The lines of a timeline.
-pub(crate) fn lines(run: &Run, out: &Out, has_values: bool) -> Vec<String> {
+pub(crate) fn lines(run: &Run, which: Which, out: &Out, has_values: bool) -> Vec<String> {
     const TOOK: usize = 9;
     let columns = out.columns;
     let titles = run.shown.iter().map(|shown| width(&title(shown)));
@@ -26,6 +26,9 @@ pub(crate) fn lines(run: &Run, out: &Out, has_values: bool) -> Vec<String> {
     let number = run.shown.iter().map(|shown| width(&number_of(shown))).max().unwrap_or(0).max(4);
     let axis = Axis::new(&spans(run), columns.saturating_sub(number + widest + TOOK + 5).max(8));
     let frame = Frame { number, title: widest, took: TOOK, zone: &out.zone };
+    if run.shown.is_empty() && which == Which::Failed {
+        return vec![Paint::Faint.on("No operation has failed.")];
+    }
     let mut lines = vec![frame.header(&axis, run.row.started_at.as_nanos())];
     for shown in &run.shown {
         match shown {

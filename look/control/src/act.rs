@@ -123,7 +123,11 @@ pub fn expect_state(act: Act, run: &Counted) -> std::result::Result<(), Problem>
         (Act::Cancel | Act::Hold, None) => "is in a state that is not known here",
         (Act::Delete, _) => "goes on: cancel it first",
     };
-    Err(Problem::new(Code::NotInThisState, format_args!("run {id:?} {why} (it is {name})")))
+    let message = match why.contains(&**name) {
+        true => format!("run {id:?} {why}"),
+        false => format!("run {id:?} {why} (it is {name})"),
+    };
+    Err(Problem::new(Code::NotInThisState, message))
 }
 
 /// Looks whether a run is as it was counted, and in a state for it. What is done at once is done.

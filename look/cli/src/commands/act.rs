@@ -145,9 +145,7 @@ fn act_on(
         return Ok(code);
     }
     if sure.dry_run {
-        for id in runs.iter().take(SHOWN).map(|run| safe(&run.id)) {
-            out.line(&format!("   {id}"))?;
-        }
+        concerned(runs).try_for_each(|line| out.line(&line))?;
     }
     for why in refused.iter().filter_map(|acted| acted.refused.as_ref()) {
         // It is nobody's loss if it is not seen: the code says it, too.
@@ -169,6 +167,15 @@ fn kind(act: Act) -> &'static str {
     }
 }
 
+/// A line for each of those that are shown, and how many are not.
+fn concerned(runs: &[Counted]) -> impl Iterator<Item = String> {
+    let line = |run: &Counted| {
+        format!("   {}  {}  {}", safe(&run.id), safe(&run.workflow), safe(&run.state))
+    };
+    let more = runs.len().saturating_sub(SHOWN);
+    runs.iter().take(SHOWN).map(line).chain((more > 0).then(|| format!("   and {more} more")))
+}
+
 /// Shows what is about to be done, and asks. What takes nothing away from a run that is named needs no question.
 fn is_agreed(act: Act, runs: &[Counted]) -> Result<bool, Trouble> {
     let count = counted(runs.len() as u64, "run");
@@ -177,9 +184,7 @@ fn is_agreed(act: Act, runs: &[Counted]) -> Result<bool, Trouble> {
         return Err(Trouble::new(Kind::Usage, message));
     }
     let mut to = io::stderr().lock();
-    for run in &runs[..runs.len().min(SHOWN)] {
-        writeln!(to, "   {}  {}  {}", safe(&run.id), safe(&run.workflow), safe(&run.state))?;
-    }
+    concerned(runs).try_for_each(|line| writeln!(to, "{line}"))?;
     let question = match act {
         Act::Cancel => format!("Ask {count} to end?"),
         Act::Resume => format!("Resume {count}?"),

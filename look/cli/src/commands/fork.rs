@@ -9,7 +9,7 @@ use crate::text::{counted, safe};
 use crate::trouble::Trouble;
 
 pub(crate) fn fork(place: &Place, args: &args::Fork, out: &mut Out) -> Result<u8, Trouble> {
-    let cut = match (args.at, &args.before) {
+    let cut = match (args.cut.at, &args.cut.before) {
         (Some(record), _) => Cut::At(record),
         (None, before) => Cut::Before(before.clone().unwrap_or_default()),
     };

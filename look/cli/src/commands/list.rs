@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use dacapo::store::RunState;
 use dacapo_inspect::{Activity, Listing, Row, Time};
 
+use super::parked::with_commands;
 use super::stats::unusual;
 use crate::args::{List, State};
 use crate::out::{Out, Paint};
@@ -143,7 +144,7 @@ pub(super) fn now(row: &Row, out: &Out) -> String {
             format!("step {number}, attempt {attempts}{of}: {}", error.message)
         }
         Activity::UnderWay { after } => format!("after {after}"),
-        Activity::Parked { message, .. } => message.clone(),
+        Activity::Parked { message, .. } => with_commands(message, &row.id),
         Activity::Returned { output } => {
             output.unreadable.as_ref().unwrap_or(&output.json().into()).clone()
         }

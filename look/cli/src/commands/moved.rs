@@ -1,14 +1,24 @@
 //! `dacapo export` and `dacapo import`.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
+
+use serde::Serialize;
 
 use crate::file::Files;
 use crate::out::Out;
 use crate::place::Place;
 use crate::text::{json_safe, safe};
 use crate::trouble::{Kind, Trouble};
+
+/// What was written to a file.
+#[derive(Serialize)]
+struct Exported<'a> {
+    kind: &'static str,
+    ids: &'a [String],
+    file: &'a str,
+}
 
 /// Writes runs as lines of JSON.
 pub(crate) fn export(
@@ -32,6 +42,11 @@ pub(crate) fn export(
         let _ = fs::remove_file(path);
         return Err(of_file(path, "written", &error));
     }
+    if out.is_json {
+        let file = path.to_string_lossy();
+        out.json(&Exported { kind: "exported", ids, file: &file })?;
+        return Ok(0);
+    }
     let ids: Vec<_> = ids.iter().map(|id| safe(id)).collect();
     out.line(&format!("{} → {}", ids.join(", "), safe(&path.to_string_lossy())))?;
     Ok(0)
@@ -39,7 +54,11 @@ pub(crate) fn export(
 
 /// Takes in what was exported.
 pub(crate) fn import(files: Files, from: &Path, out: &mut Out) -> Result<u8, Trouble> {
-    let lines = fs::read(from).map_err(|error| of_file(from, "read", &error))?;
+    let lines = match from.as_os_str() == "-" {
+        true => read_all(io::stdin()),
+        false => fs::read(from),
+    };
+    let lines = lines.map_err(|error| of_file(from, "read", &error))?;
     let place = files.place_for(&lines)?;
     for imported in place.import(&lines)? {
         match out.is_json {
@@ -54,6 +73,12 @@ pub(crate) fn import(files: Files, from: &Path, out: &mut Out) -> Result<u8, Tro
         }
     }
     Ok(0)
+}
+
+fn read_all(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    from.read_to_end(&mut all)?;
+    Ok(all)
 }
 
 fn of_file(path: &Path, done: &str, error: &std::io::Error) -> Trouble {

@@ -13,16 +13,16 @@ pub(crate) fn parked(place: &Place, args: &args::Parked, out: &mut Out) -> Resul
     if args.quiet {
         return Ok(if parked.is_empty() { 0 } else { 4 });
     }
+    if let (Some(id), []) = (&args.id, &parked[..]) {
+        let message = format!("run {id:?} is not parked: see \"dacapo why {id}\"");
+        return Err(Trouble::new(Kind::NotInThisState, message));
+    }
     if out.is_json {
         parked.iter().try_for_each(|run| out.json(run))?;
         return Ok(0);
     }
     match (&args.id, &parked[..]) {
-        (Some(_), [run]) => one(run, out)?,
-        (Some(id), _) => {
-            let message = format!("run {id:?} is not parked: see \"dacapo why {id}\"");
-            return Err(Trouble::new(Kind::Failed, message));
-        }
+        (Some(_), all) => all.iter().try_for_each(|run| one(run, out))?,
         (None, []) => out.line("No run is parked.")?,
         (None, all) => list(all, out)?,
     }
@@ -74,13 +74,17 @@ pub(super) fn about(run: &Parked, is_parked: bool, out: &mut Out) -> Result<(), 
 
 /// What is said of it, with the commands in place of the calls of a program.
 fn said(run: &Parked, is_parked: bool) -> String {
-    let (message, id) = (&run.message, &run.id);
-    match message.split_once(", then call `Executor::resume`") {
+    match run.message.split_once(", then call `Executor::resume`") {
         Some((before, _)) if !is_parked => before.to_owned(),
-        _ => message
-            .replace("call `Executor::resume`", &format!("dacapo resume {id}"))
-            .replace("`Executor::terminate`", &format!("dacapo delete {id}")),
+        _ => with_commands(&run.message, &run.id),
     }
+}
+
+/// A message about a run, with the commands in place of the calls of a program.
+pub(super) fn with_commands(message: &str, id: &str) -> String {
+    message
+        .replace("call `Executor::resume`", &format!("dacapo resume {id}"))
+        .replace("`Executor::terminate`", &format!("dacapo delete {id}"))
 }
 
 /// The history on the left, and what the code did on the right.

@@ -46,7 +46,7 @@ pub(crate) fn show(place: &Place, show: &Show, out: &mut Out) -> Result<u8, Trou
         let message = Paint::Bad.on(&cut(&safe(message), room.max(10)));
         out.line(&format!(" parked  {message}{}", Paint::Faint.on(&whole)))?;
     }
-    for line in timeline::lines(&run, out, show.values) {
+    for line in timeline::lines(&run, which, out, show.values) {
         out.line(&line)?;
     }
     Ok(0)

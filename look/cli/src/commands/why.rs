@@ -94,11 +94,11 @@ fn headline(row: &Row, is_live: bool, out: &Out) -> String {
         Activity::Parked { reason, .. } => {
             format!("is parked: {reason}, since {}", out.zone.full(row.changed_at))
         }
-        Activity::Returned { .. } => format!("has completed at {}", out.zone.full(row.changed_at)),
+        Activity::Returned { .. } => format!("completed at {}", out.zone.full(row.changed_at)),
         Activity::Failed { .. } if row.state == "cancelled" => {
             format!("was cancelled at {}", out.zone.full(row.changed_at))
         }
-        Activity::Failed { .. } => format!("has failed at {}", out.zone.full(row.changed_at)),
+        Activity::Failed { .. } => format!("failed at {}", out.zone.full(row.changed_at)),
         Activity::Continued => "went on in its next pass".into(),
         Activity::Unreadable { .. } => "has a history that cannot be read at its end".into(),
         _ => row.state.clone().into_owned(),

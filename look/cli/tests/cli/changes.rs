@@ -131,3 +131,68 @@ fn runs_are_moved_to_another_file() {
     assert!(wrong.err.contains("line "), "{}", wrong.err);
     assert_eq!(dacapo(&folder, &["show", "order-1001"]).code, 3, "nothing was taken in");
 }
+
+/// To say what would be done is to look: others may look meanwhile.
+#[test]
+fn what_is_only_said_needs_no_file_of_its_own() {
+    let folder = copy("said");
+    let looked_at = dacapo::store::Options::new().read_only();
+    let looks = looked_at.open(folder.join("orders.redb")).expect("it is there");
+    for args in [
+        &["fork", "order-1001", "--at", "3", "--dry-run"][..],
+        &["fork", "order-1001", "--at", "3", "--run", "--dry-run"],
+        &["delete", "order-1001", "--dry-run"],
+        &["retry", "order-1002", "--dry-run"],
+    ] {
+        let said = dacapo(&folder, args);
+        assert_eq!(said.code, 0, "{args:?}: {said:?}");
+    }
+    drop(looks);
+}
+
+/// Those that are not shown are counted, so that nobody takes the ones that are for all.
+#[test]
+fn of_many_that_would_be_deleted_some_are_shown() {
+    use dacapo::{Ctx, Error, Executor, Workflow};
+
+    const ONE: Workflow<u32, u32> = Workflow::new("one");
+    let folder = folder("many");
+    let one = async |_: &Ctx, n: u32| Ok::<_, Error>(n);
+    let executor = Executor::builder().workflow(ONE, one);
+    let executor = executor.open(folder.join("many.redb")).expect("it is made");
+    for n in 0..22 {
+        let run = executor.start(ONE, &format!("one-{n}"), n).expect("it is started");
+        executor.block_on(run).expect("it ends");
+    }
+    drop(executor);
+    let said = dacapo(&folder, &["prune", "--keep", "0", "--dry-run"]).out;
+    assert!(said.starts_with("   one-21  one  completed\n"), "{said}");
+    let end = "   one-2  one  completed\n   and 2 more\nmany.redb: 22 runs would be deleted\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
+/// As one program hands it to the next: `dacapo export ID | ssh desk dacapo -f mine.redb import -`.
+#[test]
+fn an_export_is_read_from_the_input() {
+    let folder = copy("piped");
+    let exported = dacapo(&folder, &["export", "order-1001", "-o", "one.jsonl"]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    let mut import = std::process::Command::new(env!("CARGO_BIN_EXE_dacapo"));
+    import.current_dir(&folder).args(["-f", "mine.redb", "import", "-"]);
+    import.stdin(fs::File::open(folder.join("one.jsonl")).expect("it was made"));
+    let imported = import.output().expect("it is called");
+    assert!(imported.status.success(), "{imported:?}");
+    assert_eq!(dacapo(&folder, &["-f", "mine.redb", "show", "order-1001"]).code, 0);
+}
+
+/// An import keeps the ids, so another id is no way out.
+#[test]
+fn what_is_there_is_not_imported_again() {
+    let folder = copy("again");
+    assert_eq!(dacapo(&folder, &["export", "order-1001", "-o", "one.jsonl"]).code, 0);
+    let again = dacapo(&folder, &["import", "one.jsonl"]);
+    assert_eq!((again.code, again.out.as_str()), (1, ""), "{again:?}");
+    let says =
+        "there is a run \"order-1001\" already: import into another file, or delete that run";
+    assert!(again.err.contains(says), "{}", again.err);
+}

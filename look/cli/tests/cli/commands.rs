@@ -58,7 +58,11 @@ fn a_run() {
 
 #[test]
 fn a_run_of_a_thousand_steps() {
-    let text = transcript(&[&["show", "crawl-1"], &["show", "crawl-1", "--only", "failed"]]);
+    let text = transcript(&[
+        &["show", "crawl-1"],
+        &["show", "crawl-1", "--only", "failed"],
+        &["show", "order-1001", "--only", "failed"],
+    ]);
     snapshot("crawl.txt", &text);
 }
 

@@ -129,12 +129,29 @@ fn state(folder: &Path, id: &str) -> String {
     why["state"].as_str().expect("it has one").to_owned()
 }
 
+/// What is sent is held against its type, and whoever is refused knows what was wrong.
+#[test]
+fn what_is_sent_is_of_the_type_that_the_program_has() {
+    let (folder, live) = waiting("live-types", &["a-1"]);
+    for (args, says) in [
+        (["send", "a-1", "approval", "5"], "not of the type of the channel: invalid type: integer"),
+        (["send", "a-1", "aproval", "true"], "not known here: check the name, or give the channel"),
+        (["start", "order", "a-2", "true"], "not of the type of workflow \"order\": invalid type"),
+    ] {
+        let refused = dacapo(&folder, &args);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{args:?}: {refused:?}");
+        assert!(refused.err.contains(says), "{args:?}: {refused:?}");
+    }
+    drop(live);
+}
+
 /// What runs in a process is changed by it.
 #[test]
 fn runs_of_a_process_are_cancelled_and_taken_up() {
     let (folder, live) = waiting("live-acts", &["a-1", "a-2", "b-1", "b-2"]);
     let dry = dacapo(&folder, &["cancel", "--prefix", "a-", "--dry-run"]);
-    assert_eq!(dry.out, "   a-2\n   a-1\norders.redb: 2 runs would be asked to end\n");
+    let runs = "   a-2  order  running\n   a-1  order  running\n";
+    assert_eq!(dry.out, format!("{runs}orders.redb: 2 runs would be asked to end\n"));
     let unsure = dacapo(&folder, &["cancel", "a-1"]);
     assert_eq!((unsure.code, unsure.out.as_str()), (2, ""), "{unsure:?}");
     assert!(unsure.err.contains("1 run would be asked to end: say --yes"), "{unsure:?}");

@@ -4,6 +4,7 @@ mod changes;
 mod commands;
 mod deployed;
 mod hostile;
+mod json;
 mod lines;
 mod live;
 mod mocks;

@@ -19,12 +19,27 @@ fn refused(folder: &std::path::Path, args: &[&str], code: i32, says: &str) {
 fn files_that_are_none() {
     let folder = folder("none");
     refused(&folder, &["list"], 2, "there is no *.redb in this folder: name the file with -f");
-    refused(&folder, &["list", "-f", "x"], 2, "there is no file x: name it with -f FILE");
+    refused(&folder, &["list", "-f", "x"], 2, "there is no file x: name another with -f FILE");
     fs::write(folder.join("text.redb"), "text").expect("it is written");
     refused(&folder, &["list"], 1, "text.redb is not a dacapo store");
     fs::write(folder.join("other.redb"), "").expect("it is written");
     refused(&folder, &["list"], 2, "there are 2 *.redb in this folder: name one, as with -f");
     assert_eq!(fs::read(folder.join("text.redb")).expect("it is there"), b"text");
+}
+
+/// What a command needs to know it does not do without, whatever else is said.
+#[test]
+fn calls_without_what_they_need() {
+    for args in [
+        &["fork", "order-1001"][..],
+        &["fork", "order-1001", "--as", "copy", "--dry-run"],
+        &["fork", "order-1001", "--at", "3", "--before", "1", "--dry-run"],
+        &["prune", "--yes"],
+        &["prune", "--workflow", "order", "--state", "failed", "--yes"],
+    ] {
+        let called = dacapo(orders(), args);
+        assert_eq!((called.code, called.out.as_str()), (2, ""), "{args:?}: {called:?}");
+    }
 }
 
 /// Files that a later release made, in its form or by its rules.
@@ -81,7 +96,7 @@ fn runs_that_are_none() {
     refused(orders(), &["list", "--before", "x"], 3, "there is no run");
     refused(orders(), &["value", "order-1001", "99"], 3, "has no value 99: see");
     refused(orders(), &["value", "order-1001", "x"], 2, "give the number of an operation");
-    refused(orders(), &["parked", "order-1001"], 1, "is not parked: see");
+    refused(orders(), &["parked", "order-1001"], 5, "is not parked: see");
 }
 
 #[test]

@@ -67,6 +67,19 @@ pub(crate) fn test() -> Result<()> {
     let line = " 2 times while poisoned-1 was replayed or dropped (after 3 it is parked): dacapo hold poisoned-1";
     assert!(stats.contains(line), "{stats}");
 
+    // Who only looks runs none of its code, also with a program that has it: it would end that.
+    let looks = |at: &str| {
+        for args in [
+            &["why", "poisoned-1"][..],
+            &["parked", "poisoned-1", "-q"],
+            &["show", "poisoned-1", "--json"],
+        ] {
+            let looked = call(&own, &folder, args);
+            assert_eq!(looked.status.signal(), None, "{at}: {args:?}");
+        }
+    };
+    looks("it ended the process");
+
     // Neither the program nor one of one's own runs its code for it.
     for (program, id) in [(&env!("CARGO_BIN_EXE_dacapo").into(), "poisoned-1"), (&own, "good-2")] {
         let bare = |args: &[&str]| said(&call(program, &folder, args));
@@ -79,12 +92,13 @@ pub(crate) fn test() -> Result<()> {
         assert!(!dacapo(&["stats"]).1.contains("unusual"));
         let (code, _, err) = bare(&["hold", id, "--yes"]);
         assert_eq!(code, Some(5), "{err}");
-        assert!(err.contains("is parked already (it is parked): nothing was held"), "{err}");
+        assert!(err.contains("is parked already: nothing was held"), "{err}");
         let (code, out, _) = bare(&["parked", id]);
         assert_eq!(code, Some(0));
         assert!(out.contains(" on request ") && out.contains("somebody holds it"), "{out}");
         assert!(out.contains(&format!("dacapo resume {id}")), "{out}");
     }
+    looks("it is held");
     assert_eq!(said(&send()), (Some(0), "good-1 has it, on channel \"more\"\n".into(), "".into()));
     assert!(!dacapo(&["stats"]).1.contains("unusual"));
     assert_eq!(dacapo(&["hold", "nobody", "--yes"]).0, Some(3));
