@@ -231,6 +231,13 @@ impl Engine {
         self.notify_suspects()
     }
 
+    /// The same for one who only looks, and rehearses a part of the runs after another: those that have ended the
+    /// processes of earlier looks are known then.
+    pub(crate) fn look_back_once(&self) -> Result<()> {
+        let is_looking = self.store.borrow().writers_marker().is_some();
+        if is_looking && self.guard.is_clear() { self.look_back() } else { Ok(()) }
+    }
+
     /// Whoever only looks takes nothing back of what is known of earlier ends.
     pub(crate) fn keep_suspects(&self) {
         let is_writer = self.store.borrow().writers_marker().is_none();

@@ -161,6 +161,7 @@ impl Executor {
     /// ```
     pub fn verify_all(&self, filter: &Filter) -> Result<RehearsedRuns> {
         admit(&self.shared.engine, format_args!("runs cannot be verified"))?;
+        self.shared.engine.look_back_once()?;
         rehearse(&self.shared.engine, filter)
     }
 }

@@ -80,6 +80,15 @@ pub(crate) fn test() -> Result<()> {
     };
     looks("it ended the process");
 
+    // A rehearsal has to run it. The fourth knows who has ended the three before.
+    let rehearse = || call(&own, &folder, &["check", "--code"]);
+    for end in 1..=3 {
+        assert_eq!(rehearse().status.signal(), Some(6), "rehearsal {end}");
+    }
+    let (code, out, err) = said(&rehearse());
+    assert_eq!(code, Some(4), "{out}{err}");
+    assert!(out.contains("poisoned-1") && out.contains("ended the process"), "{out}{err}");
+
     // Neither the program nor one of one's own runs its code for it.
     for (program, id) in [(&env!("CARGO_BIN_EXE_dacapo").into(), "poisoned-1"), (&own, "good-2")] {
         let bare = |args: &[&str]| said(&call(program, &folder, args));
