@@ -225,7 +225,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "ID")]
     pub(crate) before: Option<String>,
     /// So many at most.
-    #[arg(short = 'n', long, value_name = "RUNS", default_value_t = 20)]
+    #[arg(short = 'n', long, value_name = "RUNS", default_value_t = 20, value_parser = some)]
     pub(crate) limit: usize,
 }
 
@@ -429,6 +429,12 @@ fn reason(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err(format!("it is none of {}", names.join(", "))),
     }
+}
+
+/// Of none there is nothing to see.
+fn some(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "it is no number")?;
+    if number > 0 { Ok(number) } else { Err("name at least 1".into()) }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

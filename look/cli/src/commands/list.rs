@@ -10,7 +10,7 @@ use super::stats::unusual;
 use crate::args::{List, State};
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{count, counted, cut, left, of, right, safe, width};
+use crate::text::{count, counted, cut, left, lines, of, right, safe, width};
 use crate::trouble::Trouble;
 
 pub(crate) fn list(place: &Place, list: &List, out: &mut Out) -> Result<u8, Trouble> {
@@ -178,9 +178,13 @@ fn foot(place: &Place, list: &List, rows: &[Row], out: &mut Out) -> Result<(), T
     if rows.iter().any(|row| matches!(row.now, Activity::Parked { .. } | Activity::Failed { .. })) {
         line.push_str(" Reasons: dacapo why ID");
     }
-    out.line(&Paint::Faint.on(&line))?;
+    for line in lines(&line, out.columns) {
+        out.line(&Paint::Faint.on(&line))?;
+    }
     for line in unusual(&statistics) {
-        out.line(&Paint::Bad.on(&format!("Unusual: {line}")))?;
+        for line in lines(&format!("Unusual: {line}"), out.columns) {
+            out.line(&Paint::Bad.on(&line))?;
+        }
     }
     Ok(())
 }

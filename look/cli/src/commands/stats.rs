@@ -5,7 +5,7 @@ use dacapo_inspect::{Recent, RecentCommits, Statistics, Suspect};
 
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{count, counted, safe};
+use crate::text::{count, counted, lines, safe};
 use crate::time::duration;
 use crate::trouble::Trouble;
 
@@ -20,8 +20,12 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     out.line(&format!("{name}{size} · {}{up}", place.standing()))?;
     if let Some(busy) = &statistics.busy {
         let lasts = duration(busy.lasts);
-        let line = format!(" busy     it {}, in a turn of {lasts}", safe(&busy.doing));
-        out.line(&Paint::Bad.on(&line))?;
+        tell(
+            out,
+            "busy",
+            &format!("it {}, in a turn of {lasts}", safe(&busy.doing)),
+            Some(Paint::Bad),
+        )?;
     }
     let states = RunState::ALL.map(RunState::name);
     let some = states.into_iter().filter_map(|state| {
@@ -30,19 +34,31 @@ pub(crate) fn stats(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
     });
     let runs: Vec<_> = some.collect();
     let runs = if runs.is_empty() { "none".into() } else { runs.join(", ") };
-    out.line(&format!(" runs     {runs}"))?;
+    tell(out, "runs", &runs, None)?;
     let last = statistics.last_commit_at.map(|at| format!(", the last at {}", out.zone.full(at)));
-    out.line(&format!(" commits  {}{}", count(statistics.commits), last.unwrap_or_default()))?;
+    let commits = count(statistics.commits) + &last.unwrap_or_default();
+    tell(out, "commits", &commits, None)?;
     if let Some(recent) = &statistics.recent
         && let Some(commits) = &recent.commits
     {
-        out.line(&format!("          {}", lately(recent, commits)))?;
+        tell(out, "", &lately(recent, commits), None)?;
     }
     for (place, line) in unusual(&statistics).iter().enumerate() {
         let title = if place == 0 { "unusual" } else { "" };
-        out.line(&format!(" {title:7}  {}", Paint::Bad.on(line)))?;
+        tell(out, title, line, Some(Paint::Bad))?;
     }
     Ok(0)
+}
+
+/// A text behind its title, in as many lines as it needs.
+fn tell(out: &mut Out, title: &str, text: &str, paint: Option<Paint>) -> Result<(), Trouble> {
+    const INDENT: usize = 10;
+    for (place, line) in lines(text, out.columns - INDENT).iter().enumerate() {
+        let title = if place == 0 { title } else { "" };
+        let line = paint.map_or_else(|| line.clone(), |paint| paint.on(line));
+        out.line(&format!(" {title:8} {line}"))?;
+    }
+    Ok(())
 }
 
 /// For how long the process has driven its runs, and how much of the last minute it had nothing to do.

@@ -28,7 +28,7 @@ pub(crate) fn add(builder: Builder, release: &str) -> Builder {
 
 fn call(program: &Path, folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(program);
-    command.current_dir(folder).args(args).env(PROGRAM, "abort").env("COLUMNS", "80");
+    command.current_dir(folder).args(args).env(PROGRAM, "abort").env("COLUMNS", "200");
     command.env("TZ", "UTC").env_remove("DACAPO_FILE").output().expect("it is called")
 }
 
