@@ -8,6 +8,7 @@ use super::write::Writer;
 use super::{Engine, parked_error};
 use crate::error::Result;
 use crate::fault::{Fault, ParkReason};
+use crate::instance::{BodyEnd, Instance};
 use crate::ledger::{Held, Ledger, What};
 
 impl Engine {
@@ -29,6 +30,13 @@ impl Engine {
         let brought_in = self.reload(&row);
         self.guard.held.borrow_mut().remove(&row.id);
         brought_in.map(drop)
+    }
+
+    /// Whether a commit that was full has left over the start of a run, or what came of its bodies.
+    pub(crate) fn has_left_over(&self, run: &Instance) -> bool {
+        let pending = self.world.pending.borrow();
+        let is_of_it = |end: &BodyEnd| end.instance.key() == run.key();
+        run.ledger.next_seq.get() == 0 || pending.outcomes.iter().any(is_of_it)
     }
 
     /// That a run is held which is not in memory is committed.

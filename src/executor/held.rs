@@ -3,7 +3,7 @@
 use super::{Executor, admit};
 use crate::engine::{by_hand, no_such_run};
 use crate::error::{Error, Kind, Result};
-use crate::instance::{Instance, Phase};
+use crate::instance::Phase;
 use dacapo_store::RunState;
 
 impl Executor {
@@ -42,9 +42,10 @@ impl Executor {
         admit(engine, format_args!("run {id:?} cannot be held"))?;
         // What its bodies have achieved by now is recorded first, or it would be done again.
         engine.commit()?;
-        // A commit may be full before it has the start of a run.
-        let is_new = |run: &Instance| run.ledger.next_seq.get() == 0;
-        while engine.ledgers.with_id(id).is_some_and(|run| is_new(&run)) && engine.commit()? {}
+        // A commit may be full before it has that, or the start of the run.
+        while engine.ledgers.with_id(id).is_some_and(|run| engine.has_left_over(&run)) {
+            engine.commit()?;
+        }
         match engine.ledgers.with_id(id) {
             Some(run) => {
                 match run.phase.get() {

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use dacapo::sim::VirtualClock;
+use dacapo::sim::{Sim, VirtualClock};
 use dacapo::store::{Filter, MemoryStore, Store};
 use dacapo::{
     Builder, Channel, Ctx, Error, Executor, Limits, ParkReason, Queue, Result, Start, Timestamp,
@@ -114,6 +114,39 @@ fn a_run_that_is_held_goes_on_where_it_was() -> Result<()> {
             assert_eq!(outcome, 18, "{turns} {holder:?}");
             assert_eq!(done.take(), ["reserve", "hold", "charge"], "{turns} {holder:?}");
         }
+    }
+    Ok(())
+}
+
+/// Also when a commit is full, and takes what it did with the next one only.
+#[test]
+fn what_a_full_commit_has_left_over_is_kept() -> Result<()> {
+    let ids = ["order-1", "order-2", "order-3"];
+    for turns in 0..40 {
+        let (clock, done) = (VirtualClock::default(), Done::default());
+        let sim = Sim::new(turns, clock.clone());
+        sim.set_commit_bytes(0);
+        let executor = sim.apply(build(&clock, &done)).in_memory();
+        executor.block_on(async {
+            for id in ids {
+                executor.start(ORDER, id, 5)?.accepted().await?;
+                executor.send(id, APPROVAL, 10).await?;
+            }
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            Ok::<_, Error>(())
+        })?;
+        ids.iter().rev().try_for_each(|id| executor.hold(id))?;
+        ids.iter().try_for_each(|id| executor.resume(id))?;
+        for id in ids {
+            let order = executor.attach(ORDER, id)?;
+            assert_eq!(executor.block_on(order)?, 18, "{turns}");
+        }
+        let mut done = done.take();
+        done.sort_unstable();
+        let each = ["charge", "hold", "reserve"].map(|step| [step; 3]).concat();
+        assert_eq!(done, each, "{turns}");
     }
     Ok(())
 }

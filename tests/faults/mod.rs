@@ -17,6 +17,7 @@ mod exported;
 mod forked;
 mod handles;
 mod held;
+mod held_anywhere;
 mod misuse;
 mod noticed;
 mod panics;

@@ -122,3 +122,171 @@ fn runs_without_the_text_are_passed_over() {
         assert_eq!(executor.ends_hold(RunKey(run), 20, text).expect("it is read"), holds, "{text}");
     }
 }
+
+/// Draws values, the same for the same seed.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+
+    /// What JSON escapes, what looks like an escape, and what looks like no text.
+    fn char(&mut self) -> char {
+        let all: Vec<_> =
+            "\"\\\n\r\t\u{0}\u{1b}\u{7f}\u{9b}…,:{}[]() -+.enrtu01afé🫖".chars().collect();
+        all[self.below(all.len())]
+    }
+
+    fn text(&mut self) -> String {
+        let words = ["true", "null", "-inf", "NaN", "(secret)", "1e5", "\\u001b"];
+        match self.below(4) {
+            0 => words[self.below(words.len())].to_owned(),
+            _ => (0..self.below(6)).map(|_| self.char()).collect(),
+        }
+    }
+
+    fn integer(&mut self) -> i128 {
+        let wide = (self.below(usize::MAX) as i128) << self.below(80);
+        if self.below(2) == 0 { wide } else { -wide }
+    }
+
+    fn float(&mut self) -> f64 {
+        let all = [0.0, -0.0, 1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -3e-7, 1e16];
+        all[self.below(all.len())]
+    }
+
+    fn bytes(&mut self) -> Raw {
+        Raw((0..self.below(4)).map(|_| self.below(256) as u8).collect())
+    }
+
+    fn many<T>(&mut self, mut draw: impl FnMut(&mut Self) -> T) -> Vec<T> {
+        (0..self.below(3)).map(|_| draw(self)).collect()
+    }
+
+    fn key(&mut self) -> Key {
+        match self.below(6) {
+            0 => Key::Unit,
+            1 => Key::Text(self.text()),
+            2 => Key::Pair(self.char(), self.integer()),
+            3 => Key::Named { or: self.below(2) == 0, bytes: self.bytes() },
+            4 => Key::Maybe(Some(self.text()).filter(|text| text.len() > 3)),
+            _ => Key::By([(self.text(), self.char())].into()),
+        }
+    }
+
+    fn json(&mut self, depth: usize) -> serde_json::Value {
+        match self.below(if depth == 0 { 4 } else { 6 }) {
+            0 => serde_json::Value::Null,
+            1 => self.text().into(),
+            2 => serde_json::json!(self.below(100_000) as i64 - 50_000),
+            3 => serde_json::json!(self.below(1_000) as f64 / 8.0),
+            4 => self.many(|draw| draw.json(depth - 1)).into(),
+            _ => self.many(|draw| (draw.text(), draw.json(depth - 1))).into_iter().collect(),
+        }
+    }
+
+    fn any(&mut self, depth: usize) -> Any {
+        Any {
+            text: self.text(),
+            char: self.char(),
+            float: self.float(),
+            short: self.float() as f32,
+            integer: self.integer(),
+            large: u128::MAX >> self.below(128),
+            bytes: self.bytes(),
+            keys: self.many(Self::key),
+            by_key: self.many(|draw| (draw.key(), draw.text())).into_iter().collect(),
+            by_number: self.many(|draw| (draw.integer(), draw.char())).into_iter().collect(),
+            secret: Secret::new("nobody sees".to_owned()),
+            json: self.json(2),
+            unit: (),
+            inner: (depth > 0 && self.below(2) == 0).then(|| Box::new(self.any(depth - 1))),
+        }
+    }
+}
+
+/// Bytes, which serde has apart from lists.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Raw(Vec<u8>);
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Raw, E> {
+                Ok(Raw(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Unit,
+    Text(String),
+    Pair(char, i128),
+    Named { or: bool, bytes: Raw },
+    Maybe(Option<String>),
+    By(BTreeMap<String, char>),
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Any {
+    text: String,
+    char: char,
+    float: f64,
+    short: f32,
+    integer: i128,
+    large: u128,
+    bytes: Raw,
+    keys: Vec<Key>,
+    by_key: BTreeMap<Key, String>,
+    by_number: BTreeMap<i128, char>,
+    secret: Secret<String>,
+    json: serde_json::Value,
+    unit: (),
+    inner: Option<Box<Any>>,
+}
+
+const ANY: Workflow<Any, ()> = Workflow::new("any");
+
+/// The same of values of all kinds.
+#[test]
+fn each_part_of_any_value_is_found() {
+    for seed in 0..50 {
+        let mut draw = Draw(seed);
+        let executor = Executor::builder()
+            .workflow(ANY, async |_: &Ctx, _: Any| Ok::<_, Error>(()))
+            .in_memory();
+        let run = executor.start(ANY, "1", draw.any(2)).expect("it is new");
+        executor.block_on(run).expect("it ends");
+        let source = Source::new(&executor).without_rehearsals();
+        let run = source.info("1").expect("it is there");
+        let value = source.value(&run, Recorded::Input).expect("it is read").expect("it has one");
+        let places: Vec<_> = value.json().char_indices().map(|(at, _)| at).collect();
+        for _ in 0..60 {
+            let from = draw.below(places.len());
+            let to = places.get(from + 1 + draw.below(16)).copied().unwrap_or(value.json().len());
+            let part = &value.json()[places[from]..to];
+            assert_eq!(found(&executor, part), ["1"], "{part:?} of seed {seed}: {}", value.json());
+        }
+    }
+}

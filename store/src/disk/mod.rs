@@ -148,7 +148,7 @@ impl RedbStore {
     /// lost either way.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the disk refuses, or the file was removed or replaced meanwhile.
     pub fn close(mut self) -> Result<()> {
         let sealed = self.seal();
         self.reading.end();
@@ -174,12 +174,14 @@ impl RedbStore {
         if self.refused.is_some() || !is_changed {
             return Ok(());
         }
-        if self.tail.load_bytes() > self.fold_bytes / 8 {
-            return self.write(|store| store.fold_tail(0));
-        }
         self.write(|store| {
-            store.header.last_commit = last_commit;
-            tables::write_header(&store.db, &store.header)
+            if store.tail.load_bytes() > store.fold_bytes / 8 {
+                store.fold_tail(0)?;
+            } else {
+                store.header.last_commit = last_commit;
+                tables::write_header(&store.db, &store.header)?;
+            }
+            store.origin.find_file()
         })
     }
 
@@ -271,7 +273,10 @@ impl Store for RedbStore {
             return self.read(|| Ok(false));
         }
         // There is time: what was kept for the next rows is given back.
-        self.write(|store| store.fold_tail(0))?;
+        self.write(|store| {
+            store.fold_tail(0)?;
+            store.origin.find_file()
+        })?;
         Ok(true)
     }
 

@@ -29,7 +29,8 @@ struct OpenFile {
 }
 
 /// For so long a file that was found at its path is taken to be there. To look costs as much as a twentieth of a
-/// commit. What is removed takes its whole history along, so what is acknowledged meanwhile is the least of it.
+/// commit. What is removed takes its whole history along, so what is acknowledged meanwhile is the least of it; and
+/// it is looked for once more when it is [put in order](Origin::find_file).
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl Origin {
@@ -70,6 +71,12 @@ impl Origin {
         open.is_found()?;
         open.looked = Instant::now();
         Ok(())
+    }
+
+    /// The same when the file is put in order, which may be the last that is done to it: it is looked for, whenever
+    /// that was before.
+    pub(super) fn find_file(&self) -> Result<(), DiskError> {
+        self.file.as_ref().map_or(Ok(()), OpenFile::is_found)
     }
 
     /// As in a child process.

@@ -1,12 +1,15 @@
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::ToString;
 use std::{env, fs, process};
 
 use redb::backends::InMemoryBackend;
-use redb::{ReadableDatabase, ReadableTableMetadata};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::tables::{BLOCKS, ENDED};
+use super::tables::{BLOCKS, CHUNKS_IN_USE, ENDED, UNFINISHED};
 use super::{Options, RedbStore};
+use crate::conformance::{Model, Program};
+use crate::format::{chunk_refs, row};
 use crate::{Batch, RunKey, RunRow, RunState, Store};
 
 /// A fork is unsafe code, of which there is none here: so the number of the process is another.
@@ -61,4 +64,61 @@ fn runs_leave_the_tables_with_the_commit_that_deletes_them() {
         assert!(store.find(&first.to_string()).unwrap().is_none());
     }
     assert!(store.header.commit < store.last_commit(), "nothing was folded meanwhile");
+}
+
+/// What is counted of the chunks is what the runs have of them, and there is no block besides.
+fn expect_chunks_counted(store: &RedbStore, context: &str) {
+    let txn = store.db.begin_read().unwrap();
+    let mut owned = BTreeMap::<u64, u64>::new();
+    for table in [UNFINISHED, ENDED] {
+        for row in txn.open_table(table).unwrap().iter().unwrap() {
+            let (run, value) = row.unwrap();
+            let run = RunKey(run.value());
+            let (_, refs) = row::split(run, value.value()).unwrap();
+            for chunk in chunk_refs::read(run, refs).unwrap() {
+                *owned.entry(chunk.block).or_default() += 1;
+            }
+        }
+    }
+    let in_use = txn.open_table(CHUNKS_IN_USE).unwrap();
+    let counted = in_use.iter().unwrap().map(|row| {
+        let (block, chunks) = row.unwrap();
+        (block.value(), chunks.value())
+    });
+    assert_eq!(counted.collect::<BTreeMap<_, _>>(), owned, "{context}");
+    let blocks = txn.open_table(BLOCKS).unwrap();
+    let blocks = blocks.iter().unwrap().map(|row| row.unwrap().0.value());
+    assert!(blocks.eq(owned.keys().copied()), "{context}");
+}
+
+/// Also where a process ends between two commits, and when the journal is folded after that.
+#[test]
+fn no_block_is_lost_or_released_twice() {
+    let directory = env::temp_dir().join(format!("dacapo-blocks-{}", process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let (path, left) = (directory.join("runs"), directory.join("left"));
+    for seed in 0..2 {
+        // Folded often, so that several runs share a block, or hardly ever.
+        let options = Options::new().fold_bytes([5_000, 40_000][seed as usize]);
+        let mut store = options.open(&path).unwrap();
+        let (mut program, mut model) = (Program::new(seed), Model::new());
+        for step in 0..30 {
+            let context = format!("seed {seed}, step {step}");
+            let action = program.next_action(&model);
+            action.perform(&mut store).unwrap();
+            model.apply(&action);
+            expect_chunks_counted(&store, &context);
+            fs::copy(&path, &left).unwrap();
+            let mut other = options.open(&left).unwrap();
+            expect_chunks_counted(&other, &context);
+            other.fold().unwrap();
+            expect_chunks_counted(&other, &context);
+            model.compare(&other).unwrap();
+            drop(other);
+            fs::remove_file(&left).unwrap();
+        }
+        drop(store);
+        fs::remove_file(&path).unwrap();
+    }
+    fs::remove_dir_all(directory).unwrap();
 }

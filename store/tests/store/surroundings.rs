@@ -134,6 +134,25 @@ fn a_file_that_is_removed_between_two_commits() {
     assert!(commit(&mut store, 1).unwrap_err().is_refused());
 }
 
+/// What is put in order is looked for, whenever that was done last: no commit is the last of a file that is gone, and
+/// nobody told.
+#[test]
+fn a_file_that_is_removed_before_its_last_commit() {
+    for is_closed in [false, true] {
+        let place = Place::new();
+        let path = place.join("runs");
+        let mut store = RedbStore::open(&path).unwrap();
+        commit(&mut store, 0).unwrap();
+        fs::remove_file(&path).unwrap();
+        let told = commit(&mut store, 1).and_then(|_| match is_closed {
+            false => store.fold().map(drop),
+            true => store.close(),
+        });
+        let error = told.unwrap_err();
+        assert!(error.to_string().contains("was removed while"), "{error}");
+    }
+}
+
 /// The same file, with another content: as it was before, as another store, shorter. What is there is left to
 /// whoever put it there, and no commit is acknowledged that is not in it.
 #[test]
