@@ -42,6 +42,11 @@ impl Engine {
     /// That a run is held which is not in memory is committed.
     #[cold]
     pub(super) fn deliver_held(&self, Held { row, fault }: &Held) {
+        // Another record of the commit may have ended it.
+        let stored = self.row(row.key).ok().flatten();
+        if stored.is_none_or(|stored| stored.state != RunState::Parked) {
+            return;
+        }
         self.guard.settle_held(&self.store, row.key);
         if let Some(ledger) = self.ledgers.remove_away(row.key) {
             ledger.end(Err(parked_error(&row.id, fault)));

@@ -298,7 +298,7 @@ impl Remote {
         self.call(move |executor| executor.unread_fields(&id))
     }
 
-    /// Starts a run with an input that is JSON; see [`Executor::start_json`].
+    /// Starts a run with an input that is JSON; see [`Executor::start_json`](crate::Executor::start_json).
     ///
     /// # Errors
     ///
@@ -323,7 +323,7 @@ impl Remote {
         self.post(move |executor| executor.post_start_json(&workflow, &id, &input, options))
     }
 
-    /// Sends a message that is JSON; see [`Executor::send_json`]. With a key it arrives once.
+    /// Sends a message that is JSON; see [`Executor::send_json`](crate::Executor::send_json). With a key it arrives once.
     ///
     /// # Errors
     ///
@@ -405,7 +405,7 @@ impl Remote {
         self.post(move |executor| executor.post_delete(&id))
     }
 
-    /// Makes a copy of a run up to a place of its history; see [`Executor::fork`].
+    /// Makes a copy of a run up to a place of its history; see [`Executor::fork`](crate::Executor::fork).
     ///
     /// # Errors
     ///
@@ -426,7 +426,7 @@ impl Remote {
         self.call(move |executor| executor.fork(&id, cut, &new_id))
     }
 
-    /// Says what [`fork`](Self::fork) would do; see [`Executor::rehearse_fork`].
+    /// Says what [`fork`](Self::fork) would do; see [`Executor::rehearse_fork`](crate::Executor::rehearse_fork).
     ///
     /// # Errors
     ///
@@ -447,7 +447,7 @@ impl Remote {
         self.call(move |executor| executor.rehearse_fork(&id, cut, &new_id))
     }
 
-    /// The runs that these started; see [`Executor::with_children`].
+    /// The runs that these started; see [`Executor::with_children`](crate::Executor::with_children).
     ///
     /// # Errors
     ///

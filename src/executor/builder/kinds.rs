@@ -62,7 +62,7 @@ impl Builder {
     ///
     /// `input` is called before the commit that starts the run, perhaps more than once if that is refused; it
     /// must not block. If it panics, or makes what cannot be recorded, the schedule is paused, with the reason:
-    /// see [`Executor::schedules`].
+    /// see [`Executor::schedules`](crate::Executor::schedules).
     ///
     /// What is wrong with a schedule (a line of cron, a zone that the system does not know, a workflow that is not
     /// registered) is an error of [`open`](Self::open), and a panic of [`in_memory`](Self::in_memory).

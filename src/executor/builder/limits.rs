@@ -156,7 +156,7 @@ impl Builder {
         self
     }
 
-    /// How long the next pass of a run ([`Ctx::again`]) knows the keys of messages that were taken in
+    /// How long the next pass of a run ([`Ctx::again`](crate::Ctx::again)) knows the keys of messages that were taken in
     /// those before: a day by default. Within a pass keys are known as long as it lasts.
     ///
     /// ```
@@ -171,7 +171,7 @@ impl Builder {
 
     /// How many bytes a value may take: an input, an outcome, an output, a message, what is published.
     /// By default 64 MiB (67,108,864 bytes), and 1 GiB at most. A larger one is refused where it is to be
-    /// recorded: by [`start`](Executor::start) with an error, of a step as a permanent failure.
+    /// recorded: by [`start`](crate::Executor::start) with an error, of a step as a permanent failure.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Workflow};

@@ -184,7 +184,7 @@ impl Builder {
     /// Makes the seeds of runs a function of `seed` and the order of their starts. By default they
     /// are as random as the system's hash maps (without `std`: derived from 0).
     ///
-    /// For tests: with one seed, [`Ctx::random`] gives the same numbers each time.
+    /// For tests: with one seed, [`Ctx::random`](crate::Ctx::random) gives the same numbers each time.
     ///
     /// ```
     /// # use dacapo::{Ctx, Error, Executor, Result, Workflow};
