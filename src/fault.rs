@@ -41,6 +41,28 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
+    /// All of them.
+    ///
+    /// ```
+    /// use dacapo::ParkReason;
+    ///
+    /// let named = |name| ParkReason::ALL.into_iter().find(|reason| reason.to_string() == name);
+    /// assert_eq!(named("live-lock"), Some(ParkReason::LiveLock));
+    /// ```
+    pub const ALL: [ParkReason; 11] = [
+        Self::Diverged,
+        Self::ForeignWake,
+        Self::Stalled,
+        Self::LiveLock,
+        Self::Panicked,
+        Self::Damaged,
+        Self::Undecodable,
+        Self::Misused,
+        Self::GaveUp,
+        Self::EndedProcess,
+        Self::OnRequest,
+    ];
+
     /// Whether another build may well go on where one could not.
     pub(crate) fn is_of_the_build(self) -> bool {
         match self {
@@ -290,5 +312,19 @@ impl fmt::Display for ParkReason {
             Self::EndedProcess => "ended the process",
             Self::OnRequest => "on request",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reason that is not among them would be one that nobody can ask for.
+    #[test]
+    fn all_reasons_are_there_in_the_order_of_the_format() {
+        for (place, reason) in (0..).zip(ParkReason::ALL) {
+            assert_eq!(codec::decode::<ParkReason>(&[place]), Ok(reason));
+        }
+        assert!(codec::decode::<ParkReason>(&[ParkReason::ALL.len() as u8]).is_err());
     }
 }

@@ -63,11 +63,11 @@ impl Guard {
         self.read(&store.borrow().marker(), store);
     }
 
-    /// What a guard says that knows the mark of those who write to the store, for one who only looks at it.
-    pub(crate) fn of_writers(store: &Stored) -> Self {
-        let (guard, mark) = (Self::default(), store.borrow().writers_marker());
-        guard.read(&mark.unwrap_or_else(|| store.borrow().marker()), store);
-        guard
+    /// What those know who write to the store, for one who only looks at it; `None` of one who writes.
+    pub(super) fn of_writers(store: &Stored) -> Option<Self> {
+        let (guard, mark) = (Self::default(), store.borrow().writers_marker()?);
+        guard.read(&mark, store);
+        Some(guard)
     }
 
     fn read(&self, mark: &[u8], store: &Stored) {

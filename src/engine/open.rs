@@ -253,8 +253,8 @@ impl Engine {
     ///
     /// If the store cannot be read.
     pub(crate) fn suspects(&self) -> Result<Vec<(RunRow, u32)>> {
-        let read = self.guard.is_clear().then(|| guard::Guard::of_writers(&self.store));
-        let guard = read.as_ref().unwrap_or(&self.guard);
+        let writers = self.writers_guard();
+        let guard = writers.as_ref().unwrap_or(&self.guard);
         let mut suspects = Vec::new();
         for kind in [guard::Kind::Replay, guard::Kind::Leave] {
             let (runs, ends) = guard.foremost(kind);
@@ -271,9 +271,13 @@ impl Engine {
     pub(crate) fn ends_processes(&self, row: &RunRow) -> bool {
         use crate::fault::ParkReason::{EndedProcess, OnRequest};
         let is_parked = || matches!(fault_of(row).reason(), EndedProcess | OnRequest);
-        let read = self.guard.is_clear().then(|| guard::Guard::of_writers(&self.store));
-        read.as_ref().unwrap_or(&self.guard).suspects(row.key)
+        self.writers_guard().as_ref().unwrap_or(&self.guard).suspects(row.key)
             || row.state == RunState::Parked && is_parked()
+    }
+
+    /// What is known by those who write to a file that is only looked at, until a rehearsal has said more.
+    fn writers_guard(&self) -> Option<guard::Guard> {
+        if self.guard.is_clear() { guard::Guard::of_writers(&self.store) } else { None }
     }
 
     /// A rehearsal is over, and has said what is wrong: the next one tries again.

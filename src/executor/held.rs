@@ -43,9 +43,8 @@ impl Executor {
         // What its bodies have achieved by now is recorded first, or it would be done again.
         engine.commit()?;
         // A commit may be full before it has that, or the start of the run.
-        while engine.ledgers.with_id(id).is_some_and(|run| engine.has_left_over(&run)) {
-            engine.commit()?;
-        }
+        let is_left = || engine.ledgers.with_id(id).is_some_and(|run| engine.has_left_over(&run));
+        while is_left() && engine.commit()? {}
         match engine.ledgers.with_id(id) {
             Some(run) => {
                 match run.phase.get() {

@@ -29,7 +29,7 @@ pub enum Leaf<'a> {
 impl Shapes {
     /// Gives `see` each leaf of a value, in the order in which they were written, with the names of the fields and
     /// variants that they stand in. All of them, also those of a [`Secret`](crate::Secret): it is for looking
-    /// whether something can be in a value, which takes a fifth of what it takes to [view](Shapes::view) it.
+    /// whether something can be in a value, for which no [view](Shapes::view) of it need be made.
     ///
     /// `()`, `None`, `true` and `false` are no leaves.
     ///

@@ -407,24 +407,7 @@ pub(crate) enum State {
 
 /// One of the reasons for which runs are parked, as `dacapo parked` has them.
 fn reason(text: &str) -> Result<String, String> {
-    use ParkReason::{
-        Damaged, Diverged, EndedProcess, ForeignWake, GaveUp, LiveLock, Misused, OnRequest,
-        Panicked, Stalled, Undecodable,
-    };
-    let all = [
-        Diverged,
-        ForeignWake,
-        Stalled,
-        LiveLock,
-        Panicked,
-        Damaged,
-        Undecodable,
-        Misused,
-        GaveUp,
-        EndedProcess,
-        OnRequest,
-    ];
-    let names = all.map(|reason| reason.to_string());
+    let names = ParkReason::ALL.map(|reason| reason.to_string());
     match names.iter().any(|name| name == text) {
         true => Ok(text.to_owned()),
         false => Err(format!("it is none of {}", names.join(", "))),

@@ -19,19 +19,17 @@ pub(crate) struct Rehearsed {
 
 impl Rehearsed {
     /// Of the newest pass alone: the ones before have other code.
-    #[cfg(feature = "view")]
     pub(crate) fn of(executor: &Executor, id: &str, key: RunKey) -> Self {
-        let is_newest = executor.info(id).is_ok_and(|now| now.key == key);
-        let types = is_newest.then(|| executor.typed_values(id).ok()).flatten();
-        Self { types: types.unwrap_or_default() }
-    }
-
-    /// The same, where nobody looks for types.
-    #[cfg(not(feature = "view"))]
-    pub(crate) fn of(executor: &Executor, id: &str, key: RunKey) -> Self {
-        let is_newest = executor.info(id).is_ok_and(|now| now.key == key);
-        let sources = is_newest.then(|| executor.sources(id).ok()).flatten();
-        Self { sources: sources.unwrap_or_default() }
+        if executor.info(id).is_ok_and(|now| now.key == key) {
+            Self {
+                #[cfg(feature = "view")]
+                types: executor.typed_values(id).unwrap_or_default(),
+                #[cfg(not(feature = "view"))]
+                sources: executor.sources(id).unwrap_or_default(),
+            }
+        } else {
+            Self::default()
+        }
     }
 
     /// A value as its type shows it, if that is known.
