@@ -109,7 +109,7 @@ fn part(run: &Run, record: &Record, before: Option<&Record>) -> u32 {
         {
             1
         }
-        Record::Finished { .. } => match before {
+        Record::Finished { .. } => match before.map(whatever_counts) {
             Some(Record::CancelRequested { cause: Cause::Terminated }) => 4,
             _ => 1,
         },
@@ -126,7 +126,15 @@ fn part(run: &Run, record: &Record, before: Option<&Record>) -> u32 {
         Record::Forked { .. } | Record::Moved { .. } => unreachable!("no world has copies"),
         // It may have ended before it began.
         Record::Void(record) if run.is_placed() && matches!(**record, Record::Finished { .. }) => 4,
-        Record::Void(record) => part(run, record, None),
+        Record::Void(record) => part(run, record, before),
+    }
+}
+
+/// A record, whether it counts or not.
+fn whatever_counts(record: &Record) -> &Record {
+    match record {
+        Record::Void(record) => record,
+        record => record,
     }
 }
 
@@ -376,6 +384,14 @@ fn awaited(run: &Run) -> BTreeMap<Number, &str> {
     children
 }
 
+/// Whether a run was taken up again after a child of it was deleted, and is parked for that.
+fn is_parked_without(run: &Run, id: &str) -> bool {
+    let is_retried = run.entries.iter().any(|entry| matches!(entry.record, Record::Retried { .. }));
+    let why = format!("run {id:?}, which this file does not hold");
+    let note = String::from_utf8_lossy(&run.row.note);
+    run.row.state == RunState::Parked && is_retried && note.contains(&why)
+}
+
 /// A run that has not ended waits for children that have not ended, and know it.
 fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> Checked {
     let may_have_ended = run.row.state == RunState::Running && !known.is_quiet;
@@ -384,6 +400,9 @@ fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> 
         return Ok(());
     }
     for (number, id) in awaited(run) {
+        if is_parked_without(run, id) {
+            return Ok(());
+        }
         let Some(child) = by_id.get(id) else {
             return Err(format!("it waits for {id:?}, which is not there"));
         };
