@@ -132,3 +132,17 @@ fn random_worlds_keep_what_they_promise_wherever_they_crash() {
     assert!(report.admitted > WORLDS / 4 && report.resubmitted > WORLDS / 100, "{report:?}");
     assert!(report.cut > WORLDS / 2 && report.storage_faults > WORLDS / 20, "{report:?}");
 }
+
+/// Runs that were taken up again: of which the soak found some that nobody went on with, or whose rows said what
+/// no longer counts, and others of which the assertions knew too little.
+#[test]
+fn worlds_whose_runs_are_retried() {
+    for seed in
+        [6_200, 6_259, 9_506, 12_105, 16_839, 17_283, 22_482, 23_836, 24_353, 24_552, 35_901]
+    {
+        match worlds::check(&worlds::generate(seed)) {
+            Ok(report) => assert!(report.retried > 0, "seed {seed}: {report:?}"),
+            Err(wrong) => panic!("seed {seed}: {wrong}"),
+        }
+    }
+}

@@ -18,6 +18,9 @@ use crate::record::Record;
 use crate::replay;
 use crate::retried::{add_void, awaited, failed_from, has_begun};
 
+/// A run, and whether all of its history was delivered to it.
+type Replayed = (Rc<Instance>, Result<(), Fault>);
+
 impl Engine {
     /// Brings back the runs that are due, in the order of their times, as far as there is room.
     ///
@@ -153,12 +156,26 @@ impl Engine {
             self.world.bodies.raw().notify();
             return Ok(());
         }
-        self.take_up(&row, TakenUp::Anew)
+        // It goes on, as the file says: where that cannot be read, nobody does until the next open.
+        let replayed = self.replay_anew(&row).map_err(|why| self.stop(why))?;
+        self.take_up_replayed(&row, replayed, TakenUp::Anew)
     }
 
     pub(super) fn take_up(&self, row: &RunRow, taken_up: TakenUp) -> Result<()> {
+        self.take_up_replayed(row, self.replay_anew(row)?, taken_up)
+    }
+
+    fn replay_anew(&self, row: &RunRow) -> Result<Replayed> {
         self.world.advance();
-        let (run, replayed) = self.replay(row, Ledger::new(row.key))?;
+        self.replay(row, Ledger::new(row.key))
+    }
+
+    fn take_up_replayed(
+        &self,
+        row: &RunRow,
+        (run, replayed): Replayed,
+        taken_up: TakenUp,
+    ) -> Result<()> {
         let is_new = taken_up == TakenUp::Resumed && run.is_fresh_fork();
         run.extra().taken_up.set(if is_new { TakenUp::Anew } else { taken_up });
         self.ledgers.enter(&run);
@@ -180,11 +197,7 @@ impl Engine {
     }
 
     /// A run with all delivered that was committed of it, or with what is wrong with that.
-    fn replay(
-        &self,
-        row: &RunRow,
-        ledger: Rc<Ledger>,
-    ) -> Result<(Rc<Instance>, Result<(), Fault>)> {
+    fn replay(&self, row: &RunRow, ledger: Rc<Ledger>) -> Result<Replayed> {
         let history = self.history(row)?;
         ledger.started_at.set(Timestamp::from_nanos(row.started_at));
         ledger.accept();
@@ -196,7 +209,7 @@ impl Engine {
         let replayed = self.guarded(row, || {
             history.and_then(|history| caught(|| deliver_history(&run, &history)))
         });
-        if replayed.is_err() && run.delivered.get() == 0 {
+        if replayed.is_err() {
             run.note_unread(row);
         }
         if row.link.is_none() {

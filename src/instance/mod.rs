@@ -110,7 +110,7 @@ pub(crate) struct Extra {
     pub(crate) children: Children,
     /// Nothing for a run that was started with its workflow and input alone.
     submitted: OnceCell<Submitted>,
-    /// Of a run that is parked without its replay: nobody else knows what it was started with.
+    /// Of a run that is parked in its replay, or without one: it does not know all that its row says.
     unread: RefCell<Option<Box<RunRow>>>,
     pub(crate) inbox: RefCell<Channels>,
     pub(crate) cancelling: Cancelling,

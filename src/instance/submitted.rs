@@ -119,7 +119,7 @@ impl Instance {
         self.close();
     }
 
-    /// None of its history was delivered, and it is about to be parked: all that is known of it is its row.
+    /// Its history was not delivered to its end, and it is about to be parked: what is known of it is its row.
     pub(crate) fn note_unread(&self, row: &RunRow) {
         let mut row = row.clone();
         (row.state, row.wake_at) = (RunState::Running, None);

@@ -8,7 +8,7 @@ use dacapo::{Builder, Executor, Limits, Queue, Start};
 
 use super::super::decode::Decoder;
 use super::super::talk::WORKFLOWS;
-use super::assert::{Checked, Known, shown};
+use super::assert::{Checked, Known, shown, whatever_counts};
 use super::records::{Entry, Options, Record, Run};
 
 const NARROW: Queue = Queue::new("narrow");
@@ -312,8 +312,7 @@ fn check_order(runs: &[Run], exempt: &Exempt) -> Checked {
                     && !run.has_replaced_place()
                     && !first.has_replaced_place()
                     && !exempt.workflows.contains(&*run.row.workflow)
-                    && run.entries[0].commit < entry.commit
-                    && leaves(run).is_none_or(|commit| commit > entry.commit)
+                    && has_waited(run, entry.commit)
                     && run.queued().is_some_and(|queued| {
                         queued.name == queue.name()
                             && queued.eligible_at <= entry.time
@@ -329,12 +328,21 @@ fn check_order(runs: &[Run], exempt: &Exempt) -> Checked {
     Ok(())
 }
 
-/// The commit with which a run no longer waits.
-pub(super) fn leaves(run: &Run) -> Option<u64> {
-    let ends = |entry: &&Entry| {
-        matches!(entry.record, Record::Admitted { .. } | Record::CancelRequested { .. })
-    };
-    run.entries.iter().find(ends).map(|entry| entry.commit)
+/// Whether a run waited before this commit, and waits after it. One that ended meanwhile waits anew when it is
+/// retried.
+pub(super) fn has_waited(run: &Run, commit: u64) -> bool {
+    let (mut waits, mut has_begun) = (false, false);
+    for entry in &run.entries {
+        match whatever_counts(&entry.record) {
+            Record::Submitted(_) | Record::Retried { .. } if entry.commit < commit => {
+                waits = !has_begun;
+            }
+            Record::Admitted { .. } if entry.commit <= commit => (waits, has_begun) = (false, true),
+            Record::CancelRequested { .. } if entry.commit <= commit => waits = false,
+            _ => {}
+        }
+    }
+    waits
 }
 
 /// When nothing goes on by itself any more, those wait for whom there is no room.

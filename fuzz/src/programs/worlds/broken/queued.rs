@@ -2,7 +2,7 @@
 
 use dacapo::store::RunState;
 
-use super::super::queues::{is_waiting, leaves};
+use super::super::queues::{has_waited, is_waiting};
 use super::super::records::{Place, Record, Run};
 use super::Case;
 
@@ -47,16 +47,10 @@ pub(super) const CASES: [Case; 5] = [
             let (queue, is_it) =
                 (queue.to_owned(), matches!(entry.record, Record::Admitted { .. }));
             let is_behind = |other: &&mut Run| {
-                let waits = leaves(other)
-                    .map_or(is_waiting(other.row.state), |commit| commit > entry.commit);
                 let queued = other.row.queue.as_ref();
                 let is_there = queued
                     .is_some_and(|queued| queued.name == queue && queued.eligible_at <= entry.time);
-                is_it
-                    && is_there
-                    && waits
-                    && other.row.key != key
-                    && other.entries[0].commit < entry.commit
+                is_it && is_there && has_waited(other, entry.commit) && other.row.key != key
             };
             let other = runs.iter_mut().find(is_behind)?;
             change(other, |place| place.priority = -1)
