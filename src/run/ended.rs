@@ -112,8 +112,12 @@ impl Instance {
             }
             Record::OperationEnded { asked: Asked::Child { .. }, .. }
             | Record::MessageSkipped { .. }
-            | Record::Retried { .. }
             | Record::Moved { .. } => Ok(()),
+            // Its code ended before it came to where it was taken up. The next pass has no deadline, either.
+            Record::Retried { .. } => {
+                self.ignore_deadline();
+                Ok(())
+            }
             Record::Forked { seed, .. } => {
                 self.fork(*seed);
                 Ok(())

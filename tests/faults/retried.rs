@@ -174,6 +174,33 @@ fn a_run_that_was_cancelled() {
     }
 }
 
+/// The code ends its pass before what it did is delivered: the next one is not asked to end by a deadline that
+/// counts no longer.
+#[test]
+fn a_pass_that_is_left_at_once() {
+    fn sleeps(ctx: &Ctx, world: Rc<World>) -> futures::future::LocalBoxFuture<'_, Result<u32>> {
+        Box::pin(async move {
+            match (ctx.pass(), world.is_up.get()) {
+                (1, true) => ctx.again(ORDER, 2).await,
+                _ => {
+                    ctx.sleep(3_600 * SECOND).await;
+                    Ok(7)
+                }
+            }
+        })
+    }
+    let world = Rc::new(World::default());
+    let (executor, _) = open(build(&world, sleeps), MemoryStore::new());
+    let options = Start::new().timeout(SECOND);
+    let run = executor.start_with(ORDER, "order-7", 1, options).expect("new");
+    assert!(executor.block_on(run).expect_err("it ends").is_cancelled());
+    world.is_up.set(true);
+    executor.retry("order-7").expect("it goes on");
+    let again = executor.attach(ORDER, "order-7").expect("it is there");
+    assert_eq!(executor.block_on(again), Ok(7));
+    executor.verify("order-7").expect("it replays");
+}
+
 /// A bug in the code itself: nothing failed, and the next build decides anew.
 #[test]
 fn the_code_of_the_next_build_decides() {

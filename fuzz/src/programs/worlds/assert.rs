@@ -335,10 +335,7 @@ fn check_row(run: &Run) -> Checked {
         Some(submission) => (submission.pass, run.deadline()),
         None => (1, None),
     };
-    // Of one that ended at once when it was retried the row may say what it said.
-    let says_more = row.state.has_ended() && deadline.is_none();
-    let is_same = row.deadline == deadline || says_more;
-    if row.pass != pass || !is_same {
+    if row.pass != pass || row.deadline != deadline {
         return Err(format!("its row says {} and {:?}", row.pass, row.deadline));
     }
     let has_ended = row.state.has_ended() || row.state == RunState::Continued;
