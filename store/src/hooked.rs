@@ -37,6 +37,8 @@ pub enum Operation<'a> {
     Shapes,
     /// [`Store::fold`].
     Fold,
+    /// [`Store::compact`].
+    Compact,
 }
 
 impl Operation<'_> {
@@ -223,6 +225,11 @@ impl<S: Store, H: Hooks<S>> Store for Hooked<S, H> {
     fn fold(&mut self) -> Result<bool> {
         self.before(Operation::Fold)?;
         self.store.fold()
+    }
+
+    fn compact(&mut self) -> Result<bool> {
+        self.before(Operation::Compact)?;
+        self.store.compact()
     }
 
     fn next_run(&self) -> RunKey {

@@ -168,6 +168,15 @@ pub trait Store {
     /// If the storage refuses, after which it is as with [`commit`](Store::commit).
     fn fold(&mut self) -> Result<bool>;
 
+    /// Gives room that is free in it back to the system, and says whether there was any. It takes as long as to
+    /// write what is there, and nothing else is done meanwhile. A store need not be able to.
+    ///
+    /// # Errors
+    /// If the storage refuses, after which it is as with [`commit`](Store::commit).
+    fn compact(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Makes a copy that holds what is committed: a file with the path `to`, where there must be none. A
     /// store need not be able to.
     ///
@@ -241,6 +250,7 @@ macro_rules! forward_store {
             commit(batch: &$crate::Batch) -> u64;
             commit_with(batch: &mut $crate::Batch, work: &mut $crate::Work<'_>) -> u64;
             fold() -> bool;
+            compact() -> bool;
         }
         $crate::forward_store! { @ref |$this| $store;
             read_tables(

@@ -79,7 +79,8 @@ impl Model {
             | Action::CommitWith(..)
             | Action::GiveUp(..)
             | Action::DeleteUnfinished(_)
-            | Action::Fold => {}
+            | Action::Fold
+            | Action::Compact => {}
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Action {
     DeleteUnfinished(Batch),
     /// Folds.
     Fold,
+    /// Gives back what is free.
+    Compact,
 }
 
 /// A value of a table and what it becomes: `None` if it goes.
@@ -65,6 +67,7 @@ impl Action {
                     false => Ok(()),
                 }
             }
+            Action::Compact => store.compact().map(drop),
             Action::DeleteUnfinished(batch) => match store.commit(batch) {
                 Err(error) if error.is_unfinished() => Ok(()),
                 Err(error) => Err(error),
@@ -117,6 +120,7 @@ impl Program {
     pub fn next_action(&mut self, model: &Model) -> Action {
         match self.below(20) {
             0 => Action::Fold,
+            1 if self.below(2) == 0 => Action::Compact,
             1 => Action::Commit(Batch::new()),
             2 | 3 => self.delete(model),
             4 => Action::CommitWith(Batch::new(), self.changes()),

@@ -59,25 +59,26 @@ impl<'txn> Blocks<'txn> {
     }
 
     /// Gives up chunks of the blocks with these numbers, one for each time a number is there, and sorts them;
-    /// with its last chunk a block goes.
-    pub(super) fn release(&mut self, blocks: &mut [u64]) -> Result<(), DiskError> {
+    /// with its last chunk a block goes. Says how many bytes went.
+    pub(super) fn release(&mut self, blocks: &mut [u64]) -> Result<u64, DiskError> {
         blocks.sort_unstable();
+        let mut bytes = 0;
         for same in blocks.chunk_by(u64::eq) {
-            self.release_some(same[0], same.len() as u64)?;
+            bytes += self.release_some(same[0], same.len() as u64)?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    fn release_some(&mut self, block: u64, count: u64) -> Result<(), DiskError> {
+    fn release_some(&mut self, block: u64, count: u64) -> Result<u64, DiskError> {
         let chunks = self.in_use.get(block)?.map(|chunks| chunks.value());
         // Where the number is lost the block stays: it may hold chunks of other runs.
-        let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(count)) else { return Ok(()) };
+        let Some(left) = chunks.and_then(|chunks| chunks.checked_sub(count)) else { return Ok(0) };
         if left > 0 {
             self.in_use.insert(block, left)?;
-        } else {
-            self.in_use.remove(block)?;
-            self.blocks.remove(block)?;
+            return Ok(0);
         }
-        Ok(())
+        self.in_use.remove(block)?;
+        let removed = self.blocks.remove(block)?;
+        Ok(removed.map_or(0, |bytes| bytes.value().len() as u64))
     }
 }

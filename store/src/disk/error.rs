@@ -1,6 +1,6 @@
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -35,7 +35,7 @@ macro_rules! from_redb {
     )*};
 }
 
-from_redb!(CommitError DatabaseError StorageError TableError TransactionError);
+from_redb!(CommitError CompactionError DatabaseError StorageError TableError TransactionError);
 
 impl From<redb::Error> for DiskError {
     fn from(error: redb::Error) -> DiskError {
@@ -169,6 +169,12 @@ impl Deref for Handle {
 
     fn deref(&self) -> &Database {
         self.0.as_ref().expect("only closing takes it away")
+    }
+}
+
+impl DerefMut for Handle {
+    fn deref_mut(&mut self) -> &mut Database {
+        self.0.as_mut().expect("only closing takes it away")
     }
 }
 

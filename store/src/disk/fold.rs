@@ -119,7 +119,7 @@ impl<'txn> Fold<'txn> {
     /// Removes a run from all tables.
     fn remove(&mut self, Deleted { run, hash }: Deleted) -> Result<(), DiskError> {
         self.ids.push(Change { entry: (hash, run), stays: false });
-        leaving::remove(&mut self.runs, &mut self.blocks, [run].into_iter())
+        leaving::remove(&mut self.runs, &mut self.blocks, [run].into_iter()).map(drop)
     }
 
     /// Writes the notes and the shapes, and what the other tables come to.

@@ -28,6 +28,8 @@ pub(super) struct Leaving {
     ids: BTreeSet<Entry>,
     /// Where the next piece begins.
     next: Option<Entry>,
+    /// So many bytes have gone since the file was opened, or compacted.
+    gone: u64,
 }
 
 impl Leaving {
@@ -54,7 +56,7 @@ impl Leaving {
     ) -> Result<(Header, Vec<Entry>), DiskError> {
         let mut runs = Runs::open(txn, &header)?;
         let mut blocks = Blocks::open(txn, header.next_block)?;
-        remove(&mut runs, &mut blocks, deleted.iter().map(|deleted| deleted.run))?;
+        self.gone += remove(&mut runs, &mut blocks, deleted.iter().map(|deleted| deleted.run))?;
         let out = match self.ids.len() > room / Self::BYTES {
             // Somewhat more than come.
             true => self.piece((deleted.len() + deleted.len() / 4).max(Self::FEW)),
@@ -89,25 +91,36 @@ impl Leaving {
 
     /// A fold has taken out all there are.
     pub(super) fn clear(&mut self) {
-        *self = Leaving::default();
+        *self = Leaving { gone: self.gone, ..Leaving::default() };
+    }
+
+    /// How many bytes have gone, of which room may be free.
+    pub(super) fn gone(&self) -> u64 {
+        self.gone
+    }
+
+    /// No room of theirs is free any more.
+    pub(super) fn note_compacted(&mut self) {
+        self.gone = 0;
     }
 }
 
-/// Takes runs and their chunks out of the tables.
+/// Takes runs and their chunks out of the tables, and says how many bytes those had.
 pub(super) fn remove(
     runs: &mut Runs<'_>,
     blocks: &mut Blocks<'_>,
     removed: impl Iterator<Item = RunKey>,
-) -> Result<(), DiskError> {
-    let mut released = Vec::new();
+) -> Result<u64, DiskError> {
+    let (mut released, mut bytes) = (Vec::new(), 0);
     for run in removed {
         for stage in [Stage::Ended, Stage::Unfinished] {
             let Some(value) = runs.remove(run, stage)? else { continue };
+            bytes += value.len() as u64;
             let refs = row::split(run, &value).map_or(&[][..], |(_, refs)| refs);
             // From damaged references nothing can be found: the chunks stay, and belong to nobody.
             let chunks = chunk_refs::read(run, refs).unwrap_or_default();
             released.extend(chunks.iter().map(|chunk| chunk.block));
         }
     }
-    blocks.release(&mut released)
+    Ok(bytes + blocks.release(&mut released)?)
 }

@@ -1,4 +1,5 @@
 mod blocks;
+mod compact;
 mod create;
 mod fold;
 mod buffered;
@@ -60,6 +61,10 @@ use crate::{
 /// sync and as long as writing that many bytes takes; [`fold`](Store::fold) does it at a time of
 /// your choosing, and closing the store does it if the journal has an eighth of that length. Runs
 /// that are deleted wait for no fold: what there is of them goes with the commit.
+///
+/// What is free in the file is used again. If more was deleted since it was opened than is left, and that is a
+/// quarter of its length and 64 MiB at most, [`fold`](Store::fold) and closing the store make it shorter, too. What
+/// would take longer waits until somebody asks for it ([`compact`](Store::compact)).
 ///
 /// The file belongs to one store at a time. Dropping the store closes it. Until the first commit
 /// nothing is written, not even what redb repairs after a crash: a file that turns out to be
@@ -168,10 +173,15 @@ impl RedbStore {
     /// checksum; when it opens a closed file it does not, and an end that is missing would not be
     /// missed. A journal of some length is folded: whoever opens the file next need not read it.
     fn seal(&mut self) -> Result<()> {
-        let last_commit = self.tail.last_commit();
         // A file of which nothing was changed stays as it was.
-        let is_changed = self.flush.is_none() && self.header.last_commit != last_commit;
-        if self.refused.is_some() || !is_changed {
+        if self.refused.is_some() || self.flush.is_some() {
+            return Ok(());
+        }
+        let last_commit = self.tail.last_commit();
+        if self.read(|| self.is_mostly_free())? {
+            return self.compact().map(drop);
+        }
+        if self.header.last_commit == last_commit {
             return Ok(());
         }
         self.write(|store| {
@@ -269,6 +279,9 @@ impl Store for RedbStore {
     }
 
     fn fold(&mut self) -> Result<bool> {
+        if self.read(|| self.is_mostly_free())? {
+            return self.compact().map(|_| true);
+        }
         if self.tail.is_empty() {
             return self.read(|| Ok(false));
         }
@@ -278,6 +291,10 @@ impl Store for RedbStore {
             store.origin.find_file()
         })?;
         Ok(true)
+    }
+
+    fn compact(&mut self) -> Result<bool> {
+        self.write(RedbStore::compact_file)
     }
 
     fn backup(&self, to: &str) -> Result<()> {

@@ -63,6 +63,7 @@ fn program(seed: u64) -> Vec<Action> {
     rows.for_each(|row| batch.delete(row.key));
     actions.push(Action::Commit(batch));
     actions.push(Action::Fold);
+    actions.push(Action::Compact);
     actions
 }
 

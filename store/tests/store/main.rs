@@ -1,6 +1,7 @@
 //! The tests of the store, in one binary.
 
 mod beside;
+mod compact;
 mod conformance;
 mod crash;
 mod damage;
