@@ -43,6 +43,20 @@ impl Engine {
         Ok(folded.map_err(|error| self.fail(&error))? || has_flushed)
     }
 
+    /// Gives room that is free in the store back to the system, and says how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses.
+    pub(crate) fn compact(&self) -> Result<u64> {
+        self.check()?;
+        let bytes = || self.store.borrow().bytes().unwrap_or_default();
+        let before = bytes();
+        let compacted = self.world.pulse.compacts(|| self.store.borrow_mut().compact());
+        compacted.map_err(|error| self.fail(&error))?;
+        Ok(before.saturating_sub(bytes()))
+    }
+
     /// How long it is from this moment until the next thing happens by itself.
     pub(crate) fn wait(&self) -> Option<Duration> {
         let timers = &self.world.timers;

@@ -26,6 +26,7 @@ mod rehearsed;
 mod retrying;
 mod posted;
 mod queued;
+mod file;
 mod pruned;
 mod runs;
 mod schedules;

@@ -120,45 +120,6 @@ impl Executor {
         RunInfo { wake_at, ..RunInfo::from(row) }
     }
 
-    /// Copies the file, as of the last commit, to a path where there is nothing. The copy opens as the file
-    /// itself would after a crash.
-    ///
-    /// It is made on this thread, so nothing else happens meanwhile. It has its name when it is whole and
-    /// on the disk.
-    ///
-    /// # Errors
-    ///
-    /// If there is a file at `path`, if it cannot be written, if the path is not UTF-8, or if the store is
-    /// no file. The executor goes on.
-    ///
-    /// ```
-    /// # use dacapo::{Ctx, Executor, Result, Workflow};
-    /// # const ECHO: Workflow<u8, u8> = Workflow::new("echo");
-    /// # let build = || Executor::builder()
-    /// #     .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, dacapo::Error>(n));
-    /// # let directory = std::env::temp_dir().join(format!("dacapo-copy-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&directory).expect("it is made");
-    /// let executor = build().open(directory.join("runs"))?;
-    /// executor.block_on(executor.start(ECHO, "one", 1)?)?;
-    /// executor.backup(directory.join("monday"))?;
-    /// let copy = build().open(directory.join("monday"))?;
-    /// assert_eq!(copy.block_on(copy.attach(ECHO, "one")?)?, 1);
-    /// # drop((executor, copy));
-    /// # std::fs::remove_dir_all(&directory).expect("it is there");
-    /// # Ok::<(), dacapo::Error>(())
-    /// ```
-    #[cfg(feature = "std")]
-    pub fn backup(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        let engine = &self.shared.engine;
-        engine.check()?;
-        admit(engine, format_args!("the store cannot be copied"))?;
-        let path = path.as_ref().to_str().ok_or_else(|| {
-            Error::of(Kind::Usage, "the store cannot be copied: the path is not UTF-8")
-        })?;
-        let copied = engine.store.borrow().backup(path);
-        copied.map_err(|error| Error::of(Kind::Usage, format_args!("{error}")))
-    }
-
     /// Whether there is a run with this id in the store.
     #[cfg(feature = "sim")]
     pub(crate) fn has(&self, id: &str) -> Result<bool> {

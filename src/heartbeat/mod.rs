@@ -27,4 +27,6 @@ pub(crate) enum Place {
     /// A turn begins: what other threads asked for, and then bodies.
     Turn,
     Commit,
+    /// The store gives back what is free in it.
+    Compaction,
 }

@@ -117,6 +117,15 @@ impl Pulse {
         }
     }
 
+    /// The store is compacted, which takes its time, wherever the loop stands.
+    pub(crate) fn compacts<T>(&self, compact: impl FnOnce() -> T) -> T {
+        let Some(shared) = self.shared.get() else { return compact() };
+        let before = shared.place.swap(Place::Compaction as u8, Ordering::Relaxed);
+        let result = compact();
+        shared.place.store(before, Ordering::Relaxed);
+        result
+    }
+
     /// The main future is polled.
     #[inline]
     pub(crate) fn polls_main(&self) {

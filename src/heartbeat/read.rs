@@ -66,6 +66,8 @@ pub enum Doing {
     },
     /// It commits: the disk is what it waits for, or an observer, or what code owns that is dropped.
     Commit,
+    /// It gives room that is free in its file back to the system ([`Executor::compact`](crate::Executor::compact)).
+    Compaction,
 }
 
 impl Pulse {
@@ -109,6 +111,7 @@ impl Heartbeat {
         match what {
             _ if place(Place::NotDriven) => Numbered::Other(Doing::NotDriven),
             _ if place(Place::Waiting) => Numbered::Other(Doing::Waiting),
+            _ if place(Place::Compaction) => Numbered::Other(Doing::Compaction),
             NOBODY if place(Place::Commit) => Numbered::Other(Doing::Commit),
             NOBODY => Numbered::Other(Doing::Calls),
             MAIN => Numbered::Other(Doing::Main),
@@ -158,6 +161,7 @@ impl fmt::Display for Doing {
             }
             Self::Workflow { run } => write!(f, "polls the workflow of run {run:?}"),
             Self::Commit => f.write_str("commits"),
+            Self::Compaction => f.write_str("makes its file shorter"),
         }
     }
 }

@@ -202,25 +202,6 @@ impl Remote {
         self.call(move |executor| executor.resume_all(reason))
     }
 
-    /// Copies the file; see [`Executor::backup`](crate::Executor::backup).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    ///
-    /// ```
-    /// let executor = dacapo::Executor::builder().in_memory();
-    /// executor.block_on(executor.remote().backup("monday")).unwrap_err(); // It is no file.
-    /// ```
-    #[cfg(feature = "std")]
-    pub fn backup<P: Into<std::path::PathBuf>>(
-        &self,
-        path: P,
-    ) -> impl Future<Output = Result<()>> + Send + use<P> {
-        let path = path.into();
-        self.call(move |executor| executor.backup(path))
-    }
-
     /// Takes up a run that has failed; see [`Executor::retry`](crate::Executor::retry).
     ///
     /// # Errors

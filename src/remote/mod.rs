@@ -2,6 +2,7 @@
 
 mod asking;
 mod calls;
+mod file;
 mod follow;
 #[cfg(feature = "std")]
 mod handle;

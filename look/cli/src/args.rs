@@ -131,8 +131,10 @@ pub(crate) enum Command {
     Fork(Fork),
     /// Deletes runs that have ended or are parked.
     Delete(Delete),
-    /// Deletes runs that ended long ago, or are too many.
+    /// Deletes runs that ended long ago, or are too many; their room is used again, or given back by compact.
     Prune(Prune),
+    /// Gives room that is free in the file back to the system; nobody who has it open commits meanwhile.
+    Compact,
     /// Writes runs as lines of JSON, for another file or a test.
     Export {
         /// The runs.

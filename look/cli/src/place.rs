@@ -2,7 +2,7 @@
 
 use dacapo::Executor;
 use dacapo_control::{
-    Act, Acted, Answer, Client, Cut, Forked, Given, Imported, Show, Taken, Turn, Turned,
+    Act, Acted, Answer, Client, Compacted, Cut, Forked, Given, Imported, Show, Taken, Turn, Turned,
 };
 use dacapo_inspect::{
     Checked, Counted, Damage, Listing, Parked, Queue, Recorded, Row, Run, Schedule, Source,
@@ -149,6 +149,14 @@ impl Place {
                 Ok(lines)
             }
             Self::Live(_, client) => Ok(client.export(ids)?),
+        }
+    }
+
+    /// Gives room that is free in the file back to the system.
+    pub(crate) fn compact(&self) -> Result<Compacted, Trouble> {
+        match self {
+            Self::Rest(file) => Ok(dacapo_control::compact_here(&file.executor)?),
+            Self::Live(_, client) => Ok(client.compact()?),
         }
     }
 

@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::VERSION;
 use crate::act::{Acted, Forked, Given, Imported, Taken};
 use crate::ask::{Act, Cut, Show, write_listing};
+use crate::file::Compacted;
 use crate::http::BODY;
 use crate::lines::{Turn, Turned};
 use crate::place::LONGEST;
@@ -267,6 +268,15 @@ impl Client {
     /// See [`list`](Self::list); and if it is larger than 1 MiB.
     pub fn import(&self, lines: &[u8]) -> Result<Vec<Imported>, Problem> {
         self.post(&Address::of(&["api", "import"]), lines)?.objects()
+    }
+
+    /// Gives room that is free in the file back to the system.
+    ///
+    /// # Errors
+    ///
+    /// See [`list`](Self::list).
+    pub fn compact(&self) -> Result<Compacted, Problem> {
+        self.post(&Address::of(&["api", "compact"]), &[])?.object()
     }
 
     /// Does something to runs that were counted, as far as they are as they were; `tell` is told each.

@@ -135,7 +135,7 @@ impl fmt::Display for Blocked<'_> {
                     Doing::Body { .. } => "what blocks belongs into Ctx::step_blocking",
                     Doing::Workflow { .. } => "what takes long, or blocks, belongs into a step",
                     Doing::Main => "it may not block",
-                    Doing::Calls => "ask again",
+                    Doing::Calls | Doing::Compaction => "ask again",
                     _ => "its disk is slow, or its observer blocks",
                 })
             }

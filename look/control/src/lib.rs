@@ -27,6 +27,7 @@ mod http;
 mod answer;
 mod kept;
 mod door;
+mod file;
 mod look;
 mod follow;
 mod act;
@@ -42,6 +43,7 @@ pub use act::{
 };
 pub use ask::{Act, Cut, Show};
 pub use client::{Answer, Client, Reached, socket_beside};
+pub use file::{Compacted, compact_here};
 pub use lines::{Turn, Turned, turn_here};
 pub use look::{find, parked_of, value_of};
 pub use problem::{Code, Problem};

@@ -6,6 +6,7 @@ use crate::act::{self, Given};
 use crate::answer::{Answer, Cut};
 use crate::ask::{Act, LISTING, VIEW, attributes, needed, usage};
 use crate::door::Door;
+use crate::file;
 use crate::follow;
 use crate::http::Request;
 use crate::lines::{self, Turn};
@@ -70,6 +71,7 @@ pub(crate) fn answer(
             let turn = Turn::read(of, name, act, target);
             lines::turn(door, &turn.ok_or_else(|| unknown(true, &path))?, answer)
         }
+        (true, ["api", "compact"]) => file::compact(door, answer),
         (true, ["api", "import"]) => act::import(door, request, answer),
         (true, ["api", "runs", id, "fork"]) => {
             known(&["at", "before", "as", "run", "dry_run"])?;

@@ -15,7 +15,7 @@ const LEAST: u64 = 4 << 20;
 const LEFT: u64 = 64 << 20;
 
 /// What a run takes beside its history, and a value of a table: so much is taken for granted.
-const ROW: u64 = 512;
+const ROW: u64 = 256;
 
 impl RedbStore {
     /// Whether there is so much room in the file that it should become shorter by itself. It has not if little was

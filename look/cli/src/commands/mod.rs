@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod check;
+pub(crate) mod compact;
 pub(crate) mod fork;
 pub(crate) mod give;
 pub(crate) mod lines;

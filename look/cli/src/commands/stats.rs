@@ -125,7 +125,7 @@ fn suspects(all: &[Suspect]) -> Option<String> {
 }
 
 /// So many bytes, in a unit of which there are at least one.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
         Some((unit, bits)) => format!("{:.1} {unit}", bytes as f64 / (1_u64 << bits) as f64),

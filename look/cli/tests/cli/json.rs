@@ -29,7 +29,7 @@ fn called(folder: &std::path::Path, args: &[&str]) -> (i32, Vec<Value>, Vec<Valu
 fn every_line_is_an_object_with_a_kind() {
     let folder = folder("json-lines");
     fs::copy(orders().join("orders.redb"), folder.join("orders.redb")).expect("it is there");
-    let calls: [&[&str]; 19] = [
+    let calls: [&[&str]; 20] = [
         &["list"],
         &["show", "order-1001"],
         &["show", "crawl-1", "--only", "failed"],
@@ -49,6 +49,7 @@ fn every_line_is_an_object_with_a_kind() {
         &["retry", "order-1002", "--dry-run", "-f", "orders.redb"],
         &["prune", "--keep", "2", "--dry-run", "-f", "orders.redb"],
         &["delete", "order-1001", "--yes", "-f", "orders.redb"],
+        &["compact", "-f", "orders.redb"],
     ];
     for args in calls {
         let (code, out, err) = called(&folder, args);
