@@ -256,3 +256,41 @@ fn a_remote_prunes_and_deletes() {
     let deleted = executor.block_on(remote.delete_all(listed));
     assert_eq!((deleted.expect("they are deleted"), store_rows()), (140, 0));
 }
+
+/// The file of a process that has nothing to do becomes shorter once its runs are deleted, and the runs that stay
+/// go on in it.
+#[test]
+fn the_file_becomes_shorter_when_there_is_time() {
+    const LETTER: Workflow<String, usize> = Workflow::new("letter");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("shorter.redb");
+    let _ = std::fs::remove_file(&path);
+    let length = || std::fs::metadata(&path).expect("it is there").len();
+    let clock = VirtualClock::default();
+    let build = || {
+        build()
+            .workflow(LETTER, async |_: &Ctx, text: String| Ok::<_, Error>(text.len()))
+            .clock(clock.clone())
+    };
+    let executor = build().open(&path).expect("it is made");
+    let waits = executor.start(WAITS, "waits", ()).expect("new");
+    for number in 0..20 {
+        let letter = executor.start(LETTER, &number.to_string(), "a".repeat(500_000));
+        executor.block_on(letter.expect("new")).expect("it ends");
+    }
+    drop((waits, executor));
+
+    let executor =
+        build().retention(Retention::new().age(HOUR)).open(&path).expect("it opens again");
+    let before = length();
+    executor.block_on(clock.sleep(HOUR / 2));
+    assert_eq!(length(), before, "nothing is due");
+    executor.block_on(clock.sleep(HOUR));
+    assert_eq!(ids(&executor), ["waits"]);
+    assert!(length() < before / 2, "{before} bytes became {}", length());
+    executor.block_on(executor.send("waits", GO, 7)).expect("it runs");
+    let waits = executor.attach(WAITS, "waits").expect("it is there");
+    assert_eq!(executor.block_on(waits), Ok(7));
+    drop(executor);
+    build().open(&path).expect("it opens").verify("waits").expect("it replays");
+    let _ = std::fs::remove_file(&path);
+}

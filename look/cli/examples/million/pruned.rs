@@ -45,6 +45,10 @@ fn while_pruned(name: &str, path: &Path, pause: Duration, keep: u32) {
     let rule = Retention::new().count(keep as usize);
     let deleted = executor.block_on(executor.prune(rule)).expect("there is room");
     report(&format!("{name}: {deleted} deleted"), &start, &watch);
+    let start = Spent::now();
+    let freed = executor.compact().expect("the file is there") >> 20;
+    pause_for(&executor, Duration::from_secs(5));
+    report(&format!("{name}: {freed} MiB given back"), &start, &watch);
     watch.is_over.set(true);
     executor.block_on(dacapo::try_join_all(handles)).expect("they end");
 }

@@ -573,7 +573,8 @@ fn what_is_free_is_given_back() {
         for number in 0..20 {
             let id = format!("{name}-{number}");
             let text = "a".repeat(500_000);
-            executor.block_on(executor.start(LETTER, &id, text).expect("new")).expect("it ends");
+            let letter = executor.start(LETTER, &id, text).expect("it is new");
+            executor.block_on(letter).expect("it ends");
         }
     };
     let length = || fs::metadata(&file).expect("it is there").len();
