@@ -42,6 +42,7 @@
 #[doc = include_str!("../../docs/simulation.md")]
 mod page {}
 
+mod changed;
 mod check;
 mod chosen;
 mod clock;

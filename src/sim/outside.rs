@@ -8,6 +8,7 @@ use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use super::VirtualClock;
+use super::changed::Changed;
 use crate::clock::{Clock, Timestamp};
 use crate::context::Attempt;
 
@@ -16,6 +17,8 @@ use crate::context::Attempt;
 pub(super) struct Outside {
     noted: RefCell<BTreeMap<String, Noted>>,
     things: RefCell<BTreeMap<TypeId, Rc<dyn Any>>>,
+    /// Runs whose attempts are counted anew, and whose steps may run again.
+    pub(super) changed: Changed,
     /// What must never be, and was.
     wrong: RefCell<Vec<String>>,
     /// The number of the present process, from 1.
@@ -75,6 +78,9 @@ impl Outside {
             (noted.processes, noted.last) = (before + 1, self.process.get());
             let (number, key) = (attempt.number(), attempt.key());
             let counted = before - noted.shut_down;
+            if self.changed.has_key(key) {
+                return noted.times += 1;
+            }
             if number <= counted && !self.has_jumps.get() {
                 let ended = format!("though {counted} processes ended in an attempt before");
                 self.wrong(format!("the body of {key} begins attempt {number}, {ended}"));

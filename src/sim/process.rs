@@ -15,6 +15,7 @@ use core::time::Duration;
 use dacapo_executor::{join, join_all, race, yield_now};
 use dacapo_store::Store;
 
+use super::changed::key_prefix;
 use super::clock::Jumps;
 use super::compare::{Lines, explained, recorded_step};
 use super::outside::Outside;
@@ -166,9 +167,8 @@ impl<'a, I: Value + Clone, O: Value> Process<'a, I, O> {
     pub(super) fn compare_effects(&self, replayed: &BTreeMap<String, Lines>) -> Result<(), String> {
         let noted = self.sim.noted();
         for (id, trace) in replayed {
-            let id = id.replace('%', "%25").replace('/', "%2F");
             for number in trace.iter().filter_map(|event| recorded_step(event)) {
-                let recorded = format!("{id}/{number}/");
+                let recorded = format!("{}{number}/", key_prefix(id));
                 if let Some(key) = noted.keys().find(|key| key.starts_with(&recorded)) {
                     return Err(format!("the body of {key} ran again after its outcome"));
                 }

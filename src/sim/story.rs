@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
-use dacapo_store::MemoryStore;
+use dacapo_store::{Hooked, MemoryStore};
 use dacapo_values::{Comparison, Shapes};
 
 use super::Ends;
@@ -52,12 +52,17 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
     pub(super) fn live(&mut self, seed: u64, outage: Duration) -> Result<bool, String> {
         self.outside.begin_process();
         let Ok(store) = self.storage.open() else { return Ok(false) };
+        if self.outside.changed.settle(&*store).is_err() {
+            return Ok(false);
+        }
+        let store = Box::new(Hooked::new(store, self.outside.changed.clone()));
         let seeds = (seed, self.plan.wakes());
         let process = Process::open(self.plan, store, self.outside.clone(), seeds, outage);
         let process = match process {
             Err(error) if error.is_store() => return Ok(false),
             process => process.map_err(|error| error.to_string())?,
         };
+        self.forget_changed();
         let mut replayed = process.traces();
         self.compare_start(&replayed).map_err(|why| format!("{}{why}", process.parked()))?;
         self.compare_lost(&process)?;
@@ -68,6 +73,8 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let driven = process.drive(&mut told, self.shutdown);
         let traces = process.traces();
         let shown = |why| format!("{why}\n\n{}", shown(&traces));
+        self.forget_changed();
+        replayed.retain(|id, _| !self.outside.changed.has(id));
         let is_at_its_end = driven.map_err(shown)?;
         process.compare_effects(&replayed).map_err(shown)?;
         self.outside.take_wrong().map_or(Ok(()), |wrong| Err(shown(wrong)))?;
@@ -75,13 +82,24 @@ impl<'a, I: Value + Clone, O: Value> Story<'a, I, O> {
         let ends = Ends { ends: told, sim: process.sim.clone() };
         self.compare_told(&ends).map_err(shown)?;
         self.left.extend(traces.clone());
+        self.forget_changed();
+        // One that was deleted has no history left.
+        let is_there =
+            |id: &String| !self.outside.changed.has(id) || process.executor.has(id) == Ok(true);
+        let left = traces.iter().filter(|(id, _)| is_there(id));
+        let left = left.map(|(id, trace)| (id.clone(), trace.clone())).collect();
         drop(process);
         if is_at_its_end {
             let expected = panics::catch(|| (self.plan.expect)(&ends));
             expected.map_err(|said| format!("{}\n\n{UNEXPECTED}", shown(said.message().into())))?;
-            self.compare_replays(&traces)?;
+            self.compare_replays(&left)?;
         }
         Ok(is_at_its_end)
+    }
+
+    fn forget_changed(&mut self) {
+        self.left.retain(|id, _| !self.outside.changed.has(id));
+        self.told.retain(|id, _| !self.outside.changed.has(id));
     }
 
     /// What was delivered was durable, and its replay is the same again. A run that sleeps is replayed

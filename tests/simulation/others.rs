@@ -74,3 +74,73 @@ fn a_client_that_fails_and_one_that_never_ends() {
     let stalled = failure(never_ends, waits, |_| ());
     assert!(stalled.contains("these have not ended: client 1"), "{stalled}");
 }
+
+/// What lies outside: whether the bank answers.
+#[derive(Default)]
+struct Bank {
+    is_up: Cell<bool>,
+}
+
+fn pays(sim: &Sim) -> Builder {
+    let (bank, sim) = (sim.outside::<Bank>(), sim.clone());
+    Executor::builder().workflow(PARENT, async move |ctx: &Ctx, ()| {
+        ctx.step("reserve", async || Ok::<_, Error>(1)).await?;
+        let (bank, sim) = (bank.clone(), sim.clone());
+        let charge = async move |attempt: dacapo::Attempt| {
+            sim.note(&attempt);
+            if bank.is_up.get() { Ok(7) } else { Err(Error::new("the bank is down")) }
+        };
+        let charged = ctx.step_with("charge", charge).await?;
+        ctx.sleep(std::time::Duration::from_secs(60)).await;
+        Ok::<_, Error>(charged)
+    })
+}
+
+/// Waits for the end of a run, whatever that is; what ends the process does so here, too.
+async fn ended(executor: &Executor, id: &str) -> Result<Result<u32>> {
+    match executor.attach(PARENT, id)?.await {
+        Err(error) if error.is_store() || error.is_closed() => Err(error),
+        end => Ok(end),
+    }
+}
+
+/// Who retries what failed makes another run of it: what it did before says nothing about it.
+#[test]
+fn a_client_that_retries_what_failed() {
+    let check = sim::check(PARENT).start("order", ()).seeds(0..3).disk_faults().crash_loops();
+    let check = check.client(async |executor, sim| {
+        if ended(executor, "order").await?.is_ok() {
+            return Ok(());
+        }
+        sim.outside::<Bank>().is_up.set(true);
+        executor.retry("order")?;
+        assert_eq!(ended(executor, "order").await?, Ok(7));
+        Ok(())
+    });
+    let report = check.run_all(pays, |ends| match ends.of("order") {
+        Ok(cents) => assert_eq!(*cents, 7),
+        Err(error) => assert!(error.to_string().ends_with("the bank is down"), "{error}"),
+    });
+    assert!(report.crashes > 30 && report.replays > 300, "{report}");
+}
+
+/// The same of one that was terminated, and of one that is deleted and started anew.
+#[test]
+fn a_client_that_terminates_retries_and_deletes() {
+    let check = sim::check(PARENT).start("order", ()).seeds(0..3).disk_faults().crash_loops();
+    let check = check.client(async |executor, sim| {
+        sim.outside::<Bank>().is_up.set(true);
+        sim.latency().await;
+        // Whether it goes on, or has ended before.
+        let asked = executor.terminate("order").await;
+        asked.or_else(|error| if error.is_ended() { Ok(()) } else { Err(error) })?;
+        if ended(executor, "order").await?.is_err_and(|error| error.is_cancelled()) {
+            executor.retry("order")?;
+            assert_eq!(ended(executor, "order").await?, Ok(7));
+        }
+        executor.delete("order").await?;
+        executor.start(PARENT, "order", ())?.await.map(drop)
+    });
+    let report = check.run_all(pays, |_| ());
+    assert!(report.crashes > 30 && report.replays > 300, "{report}");
+}
