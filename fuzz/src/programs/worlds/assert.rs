@@ -473,7 +473,7 @@ fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known<'_>) 
 }
 
 /// Whether it comes to a run from elsewhere.
-fn is_post(record: &Record) -> bool {
+pub(super) fn is_post(record: &Record) -> bool {
     match record {
         Record::MessageArrived { .. }
         | Record::CancelRequested { .. }

@@ -15,6 +15,7 @@ mod booked;
 #[cfg(test)]
 mod broken;
 mod client;
+mod delivered;
 mod judge;
 mod life;
 mod passes;
