@@ -139,7 +139,7 @@ fn random_worlds_keep_what_they_promise_wherever_they_crash() {
 fn worlds_whose_runs_are_retried() {
     let seeds = [
         117_047, 6_200, 6_259, 9_506, 12_105, 16_839, 17_283, 22_482, 23_836, 24_353, 24_552,
-        35_901, 98_099, 134_558, 164_152, 172_227, 200_137, 256_970, 279_175,
+        35_901, 98_099, 128_084, 134_558, 164_152, 172_227, 200_137, 256_970, 279_175, 289_058,
     ];
     let mut report = worlds::Report::default();
     for seed in seeds {

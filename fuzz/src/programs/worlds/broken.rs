@@ -23,7 +23,7 @@ struct Case {
     why: &'static str,
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 19] = [
     Case {
         name: "1: a message is sent, and does not arrive",
         breaks: |runs, run, at| {
@@ -53,6 +53,26 @@ const CASES: [Case; 17] = [
             Some(())
         },
         why: "its parent has ended",
+    },
+    Case {
+        name: "2: a child has a link to another operation",
+        breaks: |runs, run, _| {
+            runs[run].row.link.as_mut()?.local += 1;
+            Some(())
+        },
+        why: "its link is",
+    },
+    Case {
+        name: "2: a child that was let go has its parent back in its next pass",
+        breaks: |runs, run, _| {
+            let before = runs[run].submission()?.before?;
+            let pass = runs.iter_mut().find(|run| run.row.key.0 == before)?;
+            match &mut pass.entries[0].record {
+                Record::Submitted(submission) => submission.link.take().map(drop),
+                _ => None,
+            }
+        },
+        why: "its link is",
     },
     Case {
         name: "3: a child ends that was not started",

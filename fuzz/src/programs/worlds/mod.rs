@@ -18,6 +18,7 @@ mod client;
 mod delivered;
 mod judge;
 mod life;
+mod links;
 mod passes;
 mod queues;
 mod records;
