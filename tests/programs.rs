@@ -150,3 +150,12 @@ fn worlds_whose_runs_are_retried() {
     }
     assert!(report.retried >= seeds.len() as u64 / 2, "{report:?}");
 }
+
+/// A run ended while it was parked, and its child knew nothing of it, since the disk had not answered a read. (The
+/// soak found it.)
+#[test]
+fn a_world_whose_disk_does_not_answer_a_read() {
+    let report =
+        worlds::check(&worlds::generate(314_120)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(report.children > 0, "{report:?}");
+}
