@@ -91,12 +91,7 @@ pub(crate) struct Awaited {
 /// The children that the run waits for again: those that it started, whose ends it has not heard of and that it did
 /// not let go, as far as that counts when it is retried from `from` on. In the order of their numbers.
 pub(crate) fn awaited(history: &History, from: u64) -> Vec<Awaited> {
-    let mut void = BTreeSet::new();
-    for (at, entry) in (0..).zip(history.iter()) {
-        if let Some(from) = Record::read_retried(entry.record) {
-            add_void(&mut void, history, from, at);
-        }
-    }
+    let mut void = taken_back(history);
     add_void(&mut void, history, from, history.len() as u64);
     let mut awaited = BTreeMap::new();
     for (_, entry) in (0..).zip(history.iter()).filter(|(seq, _)| !void.contains(seq)) {
@@ -120,6 +115,17 @@ pub(crate) fn awaited(history: &History, from: u64) -> Vec<Awaited> {
         }
     }
     awaited.into_values().collect()
+}
+
+/// The records that count no longer, by the retries of this history.
+pub(crate) fn taken_back(history: &History) -> BTreeSet<u64> {
+    let mut void = BTreeSet::new();
+    for (at, entry) in (0..).zip(history.iter()) {
+        if let Some(from) = Record::read_retried(entry.record) {
+            add_void(&mut void, history, from, at);
+        }
+    }
+    void
 }
 
 /// Adds the records between `from` and `to`, where a retry stands, that count no longer.

@@ -19,32 +19,24 @@ use crate::record::{
     Asked, CancelCause, Carried, Link, Mark, Note, Number, Outcome, Record, SEMANTICS_VERSION,
     Spent, Submission,
 };
-use crate::retried::Awaited;
+use crate::retried::{Awaited, awaited, taken_back};
 
 impl Engine {
     /// The children of a run that is not in memory, as its history has them: those whose ends it has
     /// not heard of, and that it did not let go. Of a damaged history, those that can be read.
-    pub(super) fn children_of(&self, run: RunKey) -> Result<BTreeMap<Number, Rc<str>>> {
+    ///
+    /// # Errors
+    ///
+    /// If the disk does not answer.
+    pub(super) fn children_of(&self, run: RunKey) -> dacapo_store::Result<Vec<(Number, Rc<str>)>> {
         let history = match self.store.borrow().history(run) {
-            Err(error) if error.is_refused() => return Err(Error::store(&error)),
+            Err(error) if error.is_refused() => return Err(error),
             history => history.ok(),
         };
-        let mut children = BTreeMap::new();
-        for entry in history.iter().flat_map(|history| history.iter()) {
-            match Record::read(entry.record) {
-                Ok(Record::OperationNoted { number, note: Note::ChildStarted { id, .. } }) => {
-                    children.insert(number, id.into());
-                }
-                Ok(
-                    Record::OperationEnded { number, asked: Asked::Child { .. }, .. }
-                    | Record::Marked { number, mark: Mark::ChildDropped | Mark::ChildDetached },
-                ) => {
-                    children.remove(&number);
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Ok(children)
+        // No retry follows: what the earlier ones took back is passed over, and nothing else.
+        let children = history.map(|history| awaited(&history, history.len() as u64));
+        let children = children.into_iter().flatten();
+        Ok(children.map(|child| (child.number, child.id)).collect())
     }
 
     /// The children that a run started in this pass and did not let go, as far as they are there.
@@ -54,8 +46,8 @@ impl Engine {
     /// If a history cannot be read.
     pub(crate) fn started_by(&self, run: RunKey) -> Result<Vec<RunRow>> {
         let history = self.store.borrow().history(run).map_err(|error| Error::store(&error))?;
-        let mut started = BTreeMap::new();
-        for entry in history.iter() {
+        let (mut started, void) = (BTreeMap::new(), taken_back(&history));
+        for (_, entry) in (0..).zip(history.iter()).filter(|(seq, _)| !void.contains(seq)) {
             match Record::read(entry.record) {
                 Ok(Record::OperationNoted { number, note: Note::ChildStarted { id, .. } }) => {
                     started.insert(number, id);
@@ -78,14 +70,24 @@ impl Engine {
         Ok(rows)
     }
 
-    /// Who started a run, as its history has it.
+    /// Who started a run, as the history of its first pass has it: a later one begins with no link if the run was let
+    /// go before.
     fn first_link(&self, run: RunKey) -> Result<Option<Link>> {
-        let first = self.store.borrow().entries(run, 0..1);
-        let first = first.map_err(|error| Error::store(&error))?;
-        match first.get(0).map(|entry| Record::read(entry.record)) {
-            Some(Ok(Record::Submitted(submission))) => Ok(submission.link),
-            Some(Ok(_) | Err(_)) | None => Ok(None),
+        let mut pass = Some(run);
+        while let Some(run) = pass {
+            let first = self.store.borrow().entries(run, 0..1);
+            let first = first.map_err(|error| Error::store(&error))?;
+            let Some(Ok(Record::Submitted(submission))) =
+                first.get(0).map(|entry| Record::read(entry.record))
+            else {
+                return Ok(None);
+            };
+            if submission.link.is_some() {
+                return Ok(submission.link);
+            }
+            pass = submission.carried.before.map(RunKey);
         }
+        Ok(None)
     }
 
     /// Whether a run was started by the operation that a link names. `was_moved`: in another store, where
@@ -383,9 +385,10 @@ impl Writer<'_> {
             let end = Arrival::ChildEnds(Receiver::Guest(key), Box::new(outcome));
             self.elsewhere().arrivals.push(end);
         }
-        // It was read before this commit: what is wrong with it was told then.
-        if let Ok(children) = self.engine.children_of(key) {
-            self.release_all(key, children.into_iter().collect());
+        match self.engine.children_of(key) {
+            Ok(children) => self.release_all(key, children),
+            // The commit fails: without this its end would be final, and its children would know nothing of it.
+            Err(error) => drop(self.unreadable("a run that ends", error)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::fault::{Fault, ParkReason};
 use crate::instance::{Instance, Phase, TakenUp, World};
 use crate::ledger::{Ledger, Retrial, What};
 use crate::notice::Notice;
-use crate::record::Record;
+use crate::record::{Link, Record};
 use crate::replay;
 use crate::retried::{add_void, awaited, failed_from, has_begun};
 
@@ -212,10 +212,9 @@ impl Engine {
         if replayed.is_err() {
             run.note_unread(row);
         }
-        if row.link.is_none() {
-            // Whoever waited for its end may have let it go since it began.
-            run.set_link(None);
-        }
+        // Whoever waited for its end when this pass began may have let it go since, and whoever had let it go may have
+        // been retried: the row alone says it.
+        run.set_link(row.link.map(Link::of_row));
         let replayed = match replayed {
             Ok(()) => self.check_children(&run)?,
             Err(fault) => Err(fault),

@@ -25,6 +25,7 @@ mod parking;
 mod poisoned;
 mod processes;
 mod rehearsed;
+mod rejoined;
 mod retained;
 mod queued;
 mod retried;

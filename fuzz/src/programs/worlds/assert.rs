@@ -7,6 +7,7 @@ use dacapo::store::{RunKey, RunState};
 
 use super::super::language::BOOK;
 use super::super::talk::{CHANNELS, KEYED, OF_A_RUN};
+use super::links;
 use super::passes;
 use super::queues::{self, Exempt};
 use super::records::{
@@ -38,8 +39,8 @@ pub(super) fn check(runs: &[Run], known: Known<'_>) -> Checked {
         }
     }
     for run in runs {
-        check_link(run, &by_key).map_err(|why| shown(run, &why))?;
-        check_children(run, &by_id, known).map_err(|why| shown(run, &why))?;
+        links::check(run, &by_key).map_err(|why| shown(run, &why))?;
+        links::check_children(run, &by_id, known).map_err(|why| shown(run, &why))?;
         if let Some(before) = run.submission().and_then(|submission| submission.before)
             && let Some(before) = by_key.get(&RunKey(before))
         {
@@ -345,72 +346,6 @@ fn check_row(run: &Run) -> Checked {
     Ok(())
 }
 
-/// A row whose link stands has a parent that has not ended, and waits for it.
-fn check_link(run: &Run, by_key: &BTreeMap<RunKey, &Run>) -> Checked {
-    let Some(link) = run.row.link else { return Ok(()) };
-    let own = run.submission().and_then(|submission| submission.link);
-    if own != Some((link.parent.0, (link.task, link.local))) {
-        return Err(format!("its link was {own:?}"));
-    }
-    let Some(parent) = by_key.get(&link.parent) else {
-        return Err("its parent is not there".into());
-    };
-    if parent.row.state.has_ended() || parent.row.state == RunState::Continued {
-        return Err(format!("its parent has ended: {}", shown(parent, "")));
-    }
-    match awaited(parent).get(&(link.task, link.local)) {
-        Some(id) if *id == run.row.id => Ok(()),
-        _ => Err(format!("its parent does not wait for it: {}", shown(parent, ""))),
-    }
-}
-
-/// The children that were started, whose ends the run does not know, and that it did not let go.
-fn awaited(run: &Run) -> BTreeMap<Number, &str> {
-    let mut children = BTreeMap::new();
-    for entry in &run.entries {
-        match &entry.record {
-            Record::OperationNoted { number, note: Note::ChildStarted { id, .. } } => {
-                children.insert(*number, &**id);
-            }
-            Record::OperationEnded { number, .. } | Record::Marked { number, .. } => {
-                children.remove(number);
-            }
-            _ => {}
-        }
-    }
-    children
-}
-
-/// Whether a run was taken up again after a child of it was deleted, and is parked for that.
-fn is_parked_without(run: &Run, id: &str) -> bool {
-    let is_retried = run.entries.iter().any(|entry| matches!(entry.record, Record::Retried { .. }));
-    let why = format!("run {id:?}, which this file does not hold");
-    let note = String::from_utf8_lossy(&run.row.note);
-    run.row.state == RunState::Parked && is_retried && note.contains(&why)
-}
-
-/// A run that has not ended waits for children that have not ended, and know it.
-fn check_children(run: &Run, by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> Checked {
-    let may_have_ended = run.row.state == RunState::Running && !known.is_quiet;
-    let has_ended = run.row.state.has_ended() || run.row.state == RunState::Continued;
-    if may_have_ended || has_ended {
-        return Ok(());
-    }
-    for (number, id) in awaited(run) {
-        if is_parked_without(run, id) {
-            return Ok(());
-        }
-        let Some(child) = by_id.get(id) else {
-            return Err(format!("it waits for {id:?}, which is not there"));
-        };
-        let link = child.row.link.map(|link| (link.parent, (link.task, link.local)));
-        if link != Some((run.row.key, number)) {
-            return Err(format!("it waits for {number:?}, but {}", shown(child, "")));
-        }
-    }
-    Ok(())
-}
-
 /// Both halves of a message between runs are one commit.
 fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known<'_>) -> Checked {
     if known.has_forgotten {
@@ -473,7 +408,7 @@ fn check_messages(runs: &[Run], by_id: &BTreeMap<&str, &Run>, known: Known<'_>) 
 }
 
 /// Whether it comes to a run from elsewhere.
-fn is_post(record: &Record) -> bool {
+pub(super) fn is_post(record: &Record) -> bool {
     match record {
         Record::MessageArrived { .. }
         | Record::CancelRequested { .. }

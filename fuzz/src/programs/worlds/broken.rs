@@ -6,8 +6,8 @@ use dacapo::store::RunState;
 
 use super::assert::{Known, check, check_parked};
 use super::booked;
+use super::delivered::{self, check_places};
 use super::judge::judge_stand;
-use super::life::check_places;
 use super::queues::Exempt;
 use super::records::{Asked, Cause, Entry, Mark, Note, Record, Run, runs};
 use super::{World, carry_out, decode, generate};
@@ -23,7 +23,7 @@ struct Case {
     why: &'static str,
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 19] = [
     Case {
         name: "1: a message is sent, and does not arrive",
         breaks: |runs, run, at| {
@@ -53,6 +53,26 @@ const CASES: [Case; 17] = [
             Some(())
         },
         why: "its parent has ended",
+    },
+    Case {
+        name: "2: a child has a link to another operation",
+        breaks: |runs, run, _| {
+            runs[run].row.link.as_mut()?.local += 1;
+            Some(())
+        },
+        why: "its link is",
+    },
+    Case {
+        name: "2: a child that was let go has its parent back in its next pass",
+        breaks: |runs, run, _| {
+            let before = runs[run].submission()?.before?;
+            let pass = runs.iter_mut().find(|run| run.row.key.0 == before)?;
+            match &mut pass.entries[0].record {
+                Record::Submitted(submission) => submission.link.take().map(drop),
+                _ => None,
+            }
+        },
+        why: "its link is",
     },
     Case {
         name: "3: a child ends that was not started",
@@ -292,9 +312,42 @@ fn nothing_is_added_to_a_parked_run_or_delivered_twice() {
     run.entries.push(Entry { record: own, ..last });
     assert!(check_parked(&run, place).is_err_and(|why| why.contains("it is parked, and holds")));
 
-    let trace = |seqs: &[u64]| -> Vec<String> {
-        seqs.iter().map(|seq| format!("deliver {seq}: a message")).collect()
-    };
     assert!(check_places(&trace(&[0, 1, 2]), |_| true).is_ok());
     assert!(check_places(&trace(&[0, 1, 1]), |_| true).is_err());
+}
+
+fn trace(seqs: &[u64]) -> Vec<String> {
+    seqs.iter().map(|seq| format!("deliver {seq}: a message")).collect()
+}
+
+/// What a run had delivered that was taken up again, or is about to be.
+#[test]
+fn what_a_retry_takes_back_is_not_delivered_after_it() {
+    let mut file = Vec::new();
+    let show = |kept: &super::Kept| file = runs(&*kept.copy().expect("memory")).expect("whole");
+    carry_out(&decode(&generate(0)), show).expect("nothing is wrong with it");
+    let mut run = file.remove(0);
+    run.entries.truncate(1);
+    let mut push = |record| {
+        let first = run.entries[0].clone();
+        run.entries.push(Entry { record, ..first });
+        run.clone()
+    };
+    push(Record::Void(Box::new(Record::CancelRequested { cause: Cause::Asked })));
+    push(Record::MessageSkipped { seq: 0 });
+    let retried = push(Record::Retried { from: 1 });
+    let goes_on = push(Record::OperationNoted { number: (0, 1), note: Note::Begun });
+    // The history before the retry, the one behind it, and a replay that ends on the way to it.
+    let cases: [(&[u64], _, _); 6] = [
+        (&[0], true, true),
+        (&[0, 1, 2], true, true),
+        (&[0, 2, 3], true, true),
+        (&[0, 2], true, false),
+        (&[0, 1, 2, 3], false, false),
+        (&[0, 1, 3], false, false),
+    ];
+    for (seqs, without, with) in cases {
+        assert_eq!(delivered::check(&retried, &trace(seqs)).is_ok(), without, "{seqs:?}");
+        assert_eq!(delivered::check(&goes_on, &trace(seqs)).is_ok(), with, "{seqs:?}");
+    }
 }

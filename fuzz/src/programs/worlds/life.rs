@@ -19,8 +19,9 @@ use super::super::shaped::set_build;
 use super::super::talk::{Outside, WORKFLOWS};
 use super::assert::{Known, check};
 use super::booked;
+use super::delivered;
 use super::queues::{self, Exempt};
-use super::records::{Entry, Record, Run, runs};
+use super::records::{Record, Run, runs};
 use super::storage::{Kept, Storage};
 use super::told::{Asker, Follower};
 use super::{End, Life, Report, World, Wrong, check_commits};
@@ -422,10 +423,11 @@ impl Process<'_> {
                 report.handed_over += u64::from(judged);
                 continue;
             }
-            let trace = self.recorder.trace(&row.id);
-            let length = length_of(run, &trace);
-            check_places(&trace, |place| counted(run, *place, length))
-                .map_err(|why| Wrong::Duplicated(format!("{:?}: {why}", row.id)))?;
+            let mut did = self.recorder.trace(&row.id);
+            if let Some(pass) = delivered::of(&did, &row.id, all) {
+                delivered::check(pass, &did)
+                    .map_err(|why| Wrong::Duplicated(super::assert::shown(pass, &why)))?;
+            }
             if row.state == RunState::Parked || run.has_not_begun() {
                 continue;
             }
@@ -439,7 +441,7 @@ impl Process<'_> {
                 return Err(wrong(format!("{error:?}")));
             }
             report.replays += 1;
-            let (mut did, mut replay) = (trace, recorder.trace(&row.id));
+            let mut replay = recorder.trace(&row.id);
             let may_wait = is_cut_off || self.is_away(row, life);
             let now = (!may_wait).then(|| self.sim.clock().now().as_nanos());
             report.with_reference +=
@@ -454,9 +456,9 @@ impl Process<'_> {
                 continue;
             }
             let was_parked = row.state.has_ended() && is_ended_from_outside(&run.entries);
-            if length < run.entries.len() {
-                before_the_retry(run, &mut did);
-                before_the_retry(run, &mut replay);
+            if delivered::length_of(run, &did) < run.entries.len() {
+                delivered::before_the_retry(run, &mut did);
+                delivered::before_the_retry(run, &mut replay);
             }
             if is_cut_off || was_parked || row.state == RunState::Running && self.is_away(row, life)
             {
@@ -508,57 +510,6 @@ impl Process<'_> {
         let shown = shown.chain(parked.into_iter().map(|parked| format!("{parked:?}")));
         shown.collect::<Vec<_>>().join("\n")
     }
-}
-
-/// How long the history was when a run did this: it ended before the last retry if nothing from there on was
-/// delivered.
-fn length_of(run: &Run, trace: &[String]) -> usize {
-    let places = trace.iter().filter_map(|line| place_of(line));
-    let is_retry = |entry: &Entry| matches!(entry.record, Record::Retried { .. });
-    let retry = run.entries.iter().rposition(is_retry);
-    retry.filter(|retry| places.max() < Some(*retry as u64)).unwrap_or(run.entries.len())
-}
-
-/// Leaves what was done before the records that the last retry has taken back.
-fn before_the_retry(run: &Run, trace: &mut Vec<String>) {
-    let from = run.entries.iter().rev().find_map(|entry| match entry.record {
-        Record::Retried { from } => Some(from),
-        _ => None,
-    });
-    let is_taken_back =
-        |line: &String| place_of(line).zip(from).is_some_and(|(at, from)| at >= from);
-    if let Some(end) = trace.iter().position(is_taken_back) {
-        trace.truncate(end);
-    }
-}
-
-/// Which record a line says was delivered.
-fn place_of(line: &str) -> Option<u64> {
-    line.strip_prefix("deliver ")?.split(':').next()?.parse().ok()
-}
-
-/// Whether a record counted when the history had so many.
-fn counted(run: &Run, place: usize, length: usize) -> bool {
-    let Some(entry) = run.entries.get(place) else { return true };
-    // It counts until the first retry behind it.
-    let is_retried = run.entries[place..length.max(place)]
-        .iter()
-        .any(|entry| matches!(entry.record, Record::Retried { .. }));
-    !(matches!(entry.record, Record::Void(_)) && is_retried)
-}
-
-/// Each record that counts was delivered once, in the order of the history.
-pub(super) fn check_places(
-    trace: &[String],
-    counts: impl Fn(&usize) -> bool,
-) -> Result<(), String> {
-    let delivered = trace.iter().filter_map(|line| line.strip_prefix("deliver "));
-    for (place, line) in (0..).filter(counts).zip(delivered) {
-        if line.split(':').next() != Some(&place.to_string()) {
-            return Err(format!("{line} was delivered as record {place}"));
-        }
-    }
-    Ok(())
 }
 
 /// Whether it was another pass, or another run with this id, that did it.

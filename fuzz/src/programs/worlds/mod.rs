@@ -15,8 +15,10 @@ mod booked;
 #[cfg(test)]
 mod broken;
 mod client;
+mod delivered;
 mod judge;
 mod life;
+mod links;
 mod passes;
 mod queues;
 mod records;

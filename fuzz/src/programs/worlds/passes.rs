@@ -17,14 +17,8 @@ pub(super) fn check(before: &Run, next: &Run) -> Checked {
     if submission.pass != before.row.pass + 1 || next.row.id != before.row.id {
         return Err("it is not the next pass".into());
     }
-    let (deadline, link) = match before.submission() {
-        Some(submission) => (before.deadline(), submission.link),
-        None => (None, None),
-    };
-    if submission.options.deadline != deadline
-        || submission.link.is_some() && submission.link != link
-    {
-        return Err("it has another deadline or link".into());
+    if submission.options.deadline != before.deadline() {
+        return Err("it has another deadline".into());
     }
     let first: Vec<_> =
         next.entries.iter().take_while(|entry| entry.commit == start.commit).collect();
