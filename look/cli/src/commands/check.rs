@@ -1,14 +1,19 @@
 //! `dacapo check`.
 
+use std::collections::HashMap;
+
 use dacapo::store::Options;
-use dacapo_inspect::Damage;
+use dacapo_inspect::{Damage, Parked};
 
 use super::parked::about;
 use crate::file::{Files, Purpose};
 use crate::out::{Out, Paint};
 use crate::place::Place;
-use crate::text::{counted, safe};
+use crate::text::{counted, cut, safe};
 use crate::trouble::{Kind, Trouble};
+
+/// So many ids are shown of those with whom it is the same; more have no room in a line.
+const SHOWN: usize = 20;
 
 /// Reads every page, row, record and value, and tells what is damaged. Of a file that a process has open, every
 /// row, record and value.
@@ -65,10 +70,17 @@ pub(crate) fn code(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
         parked.iter().try_for_each(|run| out.json(run))?;
         out.json(&verified)?;
     } else {
-        for run in &parked {
+        for same in alike(&parked) {
+            let [run, others @ ..] = &same[..] else { continue };
             let (sign, id) = (Paint::Bad.on("✗"), Paint::Bold.on(&safe(&run.id)));
             out.line(&format!("{sign} {id} · {} · {}", safe(&run.workflow), run.reason))?;
             about(run, false, out)?;
+            if !others.is_empty() {
+                let ids: Vec<_> = others.iter().take(SHOWN).map(|run| safe(&run.id)).collect();
+                let count = counted(others.len() as u64, "other");
+                let line = format!(" and the same with {count}: {}", ids.join(", "));
+                out.line(&cut(&line, out.columns))?;
+            }
         }
         let runs = counted(verified.runs as u64, "run");
         let found = match parked.len() {
@@ -82,6 +94,25 @@ pub(crate) fn code(place: &Place, out: &mut Out) -> Result<u8, Trouble> {
         out.line(&format!("{}: {runs} replayed: {found}{others}", safe(place.name())))?;
     }
     Ok(if parked.is_empty() { 0 } else { 4 })
+}
+
+/// Runs that would be parked for one and the same, together, in the order of their firsts: a bug of a build concerns
+/// many.
+fn alike(parked: &[Parked]) -> Vec<Vec<&Parked>> {
+    let mut places = HashMap::new();
+    let mut alike: Vec<Vec<&Parked>> = Vec::new();
+    for run in parked {
+        let message = run.message.replace(&format!("{:?}", run.id), "");
+        // What lies behind was not reached, and is another thing with each.
+        let divergence = run.divergence.as_ref().map(|of| (of.record, &of.history, &of.code));
+        let why = (&run.workflow, &run.reason, message, divergence, &run.source);
+        let place = *places.entry(why).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some(same) => same.push(run),
+            None => alike.push(vec![run]),
+        }
+    }
+    alike
 }
 
 fn told(damage: &Damage, out: &mut Out) -> Result<(), Trouble> {

@@ -137,16 +137,19 @@ fn test() -> Result<()> {
     assert_eq!(code, 4, "{bad}");
     let expected = format!(
         "\
-✗ b · order · diverged
+✗ a · order · diverged
    history                              │ code
  0 its start                            │ ✓ the same
  1 outcome of step 1 \"reserve\"          │ ✗ asks for step 1 \"hold\"
                                         │   at {}
+ 2 a request to end                     │ not reached
  restore the code that wrote",
         line_of("FIRST")
     );
     assert!(bad.contains(&expected), "{bad}");
     assert!(bad.ends_with("orders.redb: 3 runs replayed: 3 runs would be parked\n"), "{bad}");
+    assert!(bad.contains("\n and the same with 2 others: b, c\n"), "{bad}");
+    assert_eq!(bad.matches("✗ asks for step").count(), 1, "{bad}");
     let (_, bad, _) = call(&folder, "2", &["check", "--code", "--json"]);
     let source = format!("\"source\":\"{}\"", line_of("FIRST"));
     assert_eq!(bad.matches(&source).count(), 3, "{bad}");
