@@ -24,9 +24,13 @@ use crate::retried::{Awaited, awaited, taken_back};
 impl Engine {
     /// The children of a run that is not in memory, as its history has them: those whose ends it has
     /// not heard of, and that it did not let go. Of a damaged history, those that can be read.
-    pub(super) fn children_of(&self, run: RunKey) -> Result<Vec<(Number, Rc<str>)>> {
+    ///
+    /// # Errors
+    ///
+    /// If the disk does not answer.
+    pub(super) fn children_of(&self, run: RunKey) -> dacapo_store::Result<Vec<(Number, Rc<str>)>> {
         let history = match self.store.borrow().history(run) {
-            Err(error) if error.is_refused() => return Err(Error::store(&error)),
+            Err(error) if error.is_refused() => return Err(error),
             history => history.ok(),
         };
         // No retry follows: what the earlier ones took back is passed over, and nothing else.
@@ -381,9 +385,10 @@ impl Writer<'_> {
             let end = Arrival::ChildEnds(Receiver::Guest(key), Box::new(outcome));
             self.elsewhere().arrivals.push(end);
         }
-        // It was read before this commit: what is wrong with it was told then.
-        if let Ok(children) = self.engine.children_of(key) {
-            self.release_all(key, children);
+        match self.engine.children_of(key) {
+            Ok(children) => self.release_all(key, children),
+            // The commit fails: without this its end would be final, and its children would know nothing of it.
+            Err(error) => drop(self.unreadable("a run that ends", error)),
         }
     }
 

@@ -7,7 +7,7 @@ use dacapo_store::{RunKey, RunRow, RunState};
 
 use super::Engine;
 use super::write::AHEAD;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::instance::{Instance, Post, PostWhat};
 use crate::ledger::{Draft, What};
 use crate::message::{Outgoing, Parcel};
@@ -205,7 +205,8 @@ impl Engine {
             return Ok(Vec::new());
         }
         let parent = row.link.map(|link| Addressee::Key(link.parent));
-        let children = self.children_of(row.key)?.into_iter();
+        let children = self.children_of(row.key).map_err(|error| Error::store(&error))?;
+        let children = children.into_iter();
         Ok(children.map(|(_, id)| Addressee::Id(id)).chain(parent).collect())
     }
 }

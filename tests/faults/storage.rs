@@ -285,3 +285,73 @@ fn the_main_future_goes_on_after_a_read_that_is_refused() {
     let error = executor.start(REST, "another", false).expect_err("it has stopped");
     assert!(error.to_string().contains("the disk does not answer"), "{error}");
 }
+
+const WAITER: Workflow<(), ()> = Workflow::new("waiter");
+const SLEEPER: Workflow<(), ()> = Workflow::new("sleeper");
+
+/// A run that is held comes to its end, and the disk does not answer one of the reads for that. It is not final then:
+/// no run ends without its child.
+#[test]
+fn a_child_ends_with_its_parent_whichever_read_is_refused() {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use dacapo::store::Operation;
+
+    for is_deleted in [false, true] {
+        let (mut refused, mut is_left) = (0_u32, false);
+        while !is_left {
+            let (clock, memory) = (VirtualClock::default(), MemoryStore::new());
+            let left = Rc::<Cell<Option<u32>>>::default();
+            let its_left = left.clone();
+            let store = Hooked::new(memory.shared(), move |operation: &Operation<'_>| {
+                let is_read = matches!(
+                    operation,
+                    Operation::Find(_)
+                        | Operation::Row(_)
+                        | Operation::History(_)
+                        | Operation::Entries(..)
+                        | Operation::Last(_)
+                );
+                let Some(reads_left) = its_left.get().filter(|_| is_read) else { return Ok(()) };
+                its_left.set(reads_left.checked_sub(1));
+                match reads_left {
+                    0 => Err(dacapo::store::Error::refused("the disk does not answer")),
+                    _ => Ok(()),
+                }
+            });
+            let builder = || {
+                let waiter = async |ctx: &Ctx, ()| ctx.child(SLEEPER, ()).id("sleeper").await;
+                let sleeper = async |ctx: &Ctx, ()| {
+                    ctx.sleep(Duration::from_secs(1_000)).await;
+                    Ok::<_, Error>(())
+                };
+                let builder = Executor::builder().workflow(WAITER, waiter);
+                builder.workflow(SLEEPER, sleeper).clock(clock.clone()).resident_max(0)
+            };
+            let executor = builder().open_with(store).expect("memory");
+            let _run = executor.start(WAITER, "waiter", ()).expect("it starts");
+            executor.block_on(clock.sleep(Duration::from_secs(10)));
+            executor.hold("waiter").expect("it goes on");
+            left.set(Some(refused));
+            let end = match is_deleted {
+                true => executor.delete("waiter"),
+                false => executor.terminate("waiter"),
+            };
+            let told = executor.block_on(end);
+            is_left = left.get().is_some();
+            drop(executor);
+            let executor = builder().open_with(memory).expect("memory");
+            executor.block_on(clock.sleep(Duration::from_secs(1)));
+            let states = ["waiter", "sleeper"].map(|id| executor.info(id).map(|run| run.state));
+            let is_whole = match states.each_ref().map(|state| state.as_ref().map(|s| s.name())) {
+                [Ok("parked"), Ok(child)] => child == "running",
+                [_, Ok(child)] => child == "cancelled",
+                [_, Err(_)] => false,
+            };
+            assert!(is_whole, "deleted: {is_deleted}, read {refused}: {told:?}, {states:?}");
+            refused += 1;
+        }
+        assert!(refused > 3, "{refused} reads");
+    }
+}
