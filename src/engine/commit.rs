@@ -94,7 +94,7 @@ impl Engine {
                 self.post(&*row.id, PostWhat::Cancel(CancelCause::Deadline));
             }
         }
-        self.draft_ticks();
+        self.draft_ticks().map_err(|why| self.stop(why))?;
         // Last: what came back by now is among them.
         self.begin_interrupted();
         Ok(())

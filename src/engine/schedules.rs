@@ -228,26 +228,32 @@ impl Engine {
     }
 
     /// Has the next commit start what is due.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not say whether a run goes on that no other may overlap.
     #[inline]
-    pub(super) fn draft_ticks(&self) {
-        if self.schedules.next_at.get() <= self.world.timers.now() {
-            self.draft_due();
+    pub(super) fn draft_ticks(&self) -> Result<()> {
+        match self.schedules.next_at.get() <= self.world.timers.now() {
+            true => self.draft_due(),
+            false => Ok(()),
         }
     }
 
     #[cold]
-    fn draft_due(&self) {
+    fn draft_due(&self) -> Result<()> {
         if self.world.ending.is_closing() {
-            return;
+            return Ok(());
         }
         let now = self.world.timers.now();
         for kept in self.schedules.all.values() {
             if kept.is_new.get() || kept.next().is_some_and(|next| next <= now) {
-                let draft = kept.draft_due(self, now);
+                let draft = kept.draft_due(self, now)?;
                 self.world.pending.borrow_mut().others_mut().notes.push(draft);
             }
         }
         self.schedules.note_next();
+        Ok(())
     }
 
     /// How long it is until the first schedule has something to do.
@@ -258,14 +264,12 @@ impl Engine {
     }
 
     /// Whether the run of a schedule's last tick goes on, or waits to begin.
-    fn runs(&self, name: &'static str, time: Timestamp) -> bool {
-        let row = self.find(&Tick::new(name, time).run_id());
-        row.is_ok_and(|row| {
-            row.is_some_and(|row| {
-                let is_under_way = row.state == RunState::Running || row.state.is_waiting();
-                is_under_way && self.registry.find(&row.workflow).is_some()
-            })
-        })
+    fn runs(&self, name: &'static str, time: Timestamp) -> Result<bool> {
+        let row = self.find(&Tick::new(name, time).run_id())?;
+        Ok(row.is_some_and(|row| {
+            let is_under_way = row.state == RunState::Running || row.state.is_waiting();
+            is_under_way && self.registry.find(&row.workflow).is_some()
+        }))
     }
 
     /// Has the next commit change whether a schedule is paused, and why; where to wait for that. One that
@@ -368,14 +372,18 @@ impl Engine {
 }
 
 impl Kept {
-    fn draft_due(&self, engine: &Engine, now: Timestamp) -> NoteDraft {
+    fn draft_due(&self, engine: &Engine, now: Timestamp) -> Result<NoteDraft> {
         let name = self.scheduled.name;
         let (due, newest) = self.due(engine.schedules.opened_at, now);
         let mut starts = Vec::new();
         for time in due {
             let started = self.state.borrow().started;
             let overlaps = self.scheduled.schedule.overlap == Overlap::Skip
-                && (!starts.is_empty() || started.is_some_and(|time| engine.runs(name, time)));
+                && match started {
+                    _ if !starts.is_empty() => true,
+                    Some(time) => engine.runs(name, time)?,
+                    None => false,
+                };
             if overlaps {
                 continue;
             }
@@ -397,7 +405,7 @@ impl Kept {
         if let Some(newest) = newest {
             self.state.borrow_mut().last = newest;
         }
-        self.draft(starts)
+        Ok(self.draft(starts))
     }
 
     /// The options of its runs.

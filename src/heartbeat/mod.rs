@@ -28,5 +28,6 @@ pub(crate) enum Place {
     Turn,
     Commit,
     /// The store gives back what is free in it.
+    #[cfg(all(feature = "std", target_has_atomic = "64"))]
     Compaction,
 }

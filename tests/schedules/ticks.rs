@@ -1,9 +1,11 @@
 //! Which ticks have runs: over restarts, outages, and clocks that are set.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use dacapo::sim::{Snapshots, VirtualClock};
-use dacapo::store::{MemoryStore, Store};
+use dacapo::store::{Hooked, MemoryStore, Operation, Store};
 use dacapo::{
     Clock, Cron, Ctx, Error, Executor, Limits, Missed, Overlap, Queue, Result, Schedule, Timestamp,
 };
@@ -172,6 +174,35 @@ fn a_tick_whose_forerunner_goes_on() {
     executor.block_on(executor.send(first, GO, ())).expect("it goes on");
     pass(&executor, &clock, 3 * HOUR);
     assert_eq!(times(&executor), hours([1, 4, 5]), "the fourth is parked");
+}
+
+/// The disk does not say whether the forerunner goes on: no run is started beside it.
+#[test]
+fn a_forerunner_that_cannot_be_read() {
+    let build = || {
+        let hourly = Schedule::every(HOUR).overlap(Overlap::Skip);
+        Executor::builder().workflow(REPORT, slow).schedule("s", hourly, REPORT, second)
+    };
+    let (memory, is_refused) = (MemoryStore::new(), Rc::new(Cell::new(false)));
+    let refuses = is_refused.clone();
+    let hooked = Hooked::new(memory.shared(), move |operation: &Operation<'_>| match operation {
+        Operation::Find("s@1970-01-01T01:00:00Z") if refuses.get() => {
+            Err(dacapo::store::Error::refused("not now"))
+        }
+        _ => Ok(()),
+    });
+    let clock = VirtualClock::default();
+    let executor = build().clock(clock.clone()).open_with(hooked).expect("memory");
+    pass(&executor, &clock, HOUR + HOUR / 2);
+    is_refused.set(true);
+    pass(&executor, &clock, HOUR);
+    is_refused.set(false);
+    let error = executor.start(REPORT, "other", 7).expect_err("the executor has stopped");
+    assert!(error.to_string().contains("not now"), "{error}");
+    drop(executor);
+    let (executor, clock) = open(build(), memory.snapshot(), 2 * HOUR);
+    pass(&executor, &clock, HOUR);
+    assert_eq!(times(&executor), hours([1]));
 }
 
 const ONE_AT_A_TIME: Queue = Queue::new("one at a time");
