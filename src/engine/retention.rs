@@ -60,7 +60,7 @@ impl Engine {
     /// So many runs are deleted with one commit. Each of them takes some 20 µs of the processor: fewer while there are
     /// runs that wait for it.
     pub(crate) fn deleted_at_once(&self) -> usize {
-        if self.ledgers.residents() == 0 { 100 } else { 20 }
+        if self.ledgers.residents() == 0 { 100 } else { 15 }
     }
 
     /// Has the next commit delete a piece of what the rules of a sweep do not keep.

@@ -18,7 +18,7 @@ impl Executor {
     /// Deletes the ended runs that a rule does not keep, and says how many. The passes before a run
     /// ([`Ctx::again`](crate::Ctx::again)) go with it, and are not counted.
     ///
-    /// A hundred at most share a commit, and while other runs are in memory 20, so that these are held up little.
+    /// A hundred at most share a commit, and while other runs are in memory 15, so that these are held up little.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Executor {
     /// that are not as they were when they were [listed](Self::runs): so nothing is deleted but what was
     /// looked at, and counted.
     ///
-    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit, or 20.
+    /// It goes as with [`delete`](Self::delete); a hundred at most share a commit, or 15.
     ///
     /// # Errors
     ///

@@ -114,8 +114,8 @@ fn an_executor_that_is_never_idle_deletes_all_the_same() {
                 yield_now().await;
             }
             let left = executor.runs(&Filter::new()).expect("readable").len();
-            assert_eq!(left, 1 + 280, "one small piece, and the next one after a pause");
-            for _ in 1..300 / 20 {
+            assert_eq!(left, 1 + 285, "one small piece, and the next one after a pause");
+            for _ in 1..300 / 15 {
                 clock.set(later(&clock));
                 for _ in 0..20 {
                     yield_now().await;

@@ -128,7 +128,7 @@ impl Builder {
     /// Deletes runs that have ended as a rule says. Of several rules the first one that is about a run
     /// decides; what no rule is about is kept.
     ///
-    /// It is done piece by piece, 20 runs at most every 2 ms (a hundred every 10 ms if none is in memory), with
+    /// It is done piece by piece, 15 runs at most every 2 ms (a hundred every 10 ms if none is in memory), with
     /// the commits of whatever else there is to do, or by itself. All rows of ended runs are looked through when the first one may be due,
     /// but no more often than once in a sixteenth of the shortest age (or a second), and when a sixteenth
     /// of the smallest count has ended: so a run may stay that much longer. What is freed in the
