@@ -106,6 +106,15 @@ impl Executor {
         Ok(all)
     }
 
+    /// Whether it goes on.
+    ///
+    /// # Errors
+    ///
+    /// Why it has stopped.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.shared.engine.check()
+    }
+
     /// So many runs are a piece.
     pub(crate) fn deleted_at_once(&self) -> usize {
         self.shared.engine.deleted_at_once()

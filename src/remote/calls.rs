@@ -473,8 +473,7 @@ impl Remote {
                     .await?;
                 (sweep, all) = (rest, all + deleted);
                 if is_last {
-                    // It is carried out a turn later, behind the commit.
-                    return remote.call(|_| Ok(())).await.map(|()| all);
+                    return remote.committed().await.map(|()| all);
                 }
             }
         }
@@ -508,8 +507,7 @@ impl Remote {
                     .await?;
                 (left, all) = (rest, all + deleted);
             }
-            // It is carried out a turn later, behind the commit.
-            remote.call(|_| Ok(())).await.map(|()| all)
+            remote.committed().await.map(|()| all)
         }
     }
 

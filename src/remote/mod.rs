@@ -173,6 +173,26 @@ impl Remote {
         async move { called.await? }
     }
 
+    /// Ready when what earlier calls had the next commit do is committed.
+    ///
+    /// # Errors
+    ///
+    /// Why the executor has stopped: then it is not.
+    ///
+    /// ```
+    /// let executor = dacapo::Executor::builder().in_memory();
+    /// let remote = executor.remote();
+    /// let asked = async {
+    ///     remote.with(|executor| executor.resume_all(dacapo::ParkReason::Panicked)).await??;
+    ///     remote.committed().await
+    /// };
+    /// assert_eq!(executor.block_on(asked), Ok(()));
+    /// ```
+    pub fn committed(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        // It is carried out a turn later, behind the commit.
+        self.call(Executor::check)
+    }
+
     /// Something is asked for, and ready when it is committed: `post` gives where to wait for that.
     fn post<P: FnOnce(&Executor) -> Result<Rc<Watch>> + Send + 'static>(
         &self,

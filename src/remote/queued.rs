@@ -103,8 +103,7 @@ impl Remote {
                 let (ended, last) = remote.call(drain).await?;
                 all += ended;
                 if last.is_none() {
-                    // It is carried out a turn later, behind the commit.
-                    return remote.call(|_| Ok(())).await.map(|()| all);
+                    return remote.committed().await.map(|()| all);
                 }
                 after = last;
             }

@@ -294,3 +294,26 @@ fn the_file_becomes_shorter_when_there_is_time() {
     build().open(&path).expect("it opens").verify("waits").expect("it replays");
     let _ = std::fs::remove_file(&path);
 }
+
+/// The disk is full: who asks from another thread is told, and not that something was deleted.
+#[test]
+fn a_remote_is_told_that_nothing_was_deleted() {
+    for is_listed in [false, true] {
+        let memory = MemoryStore::new();
+        let executor = build().open_with(memory.shared()).expect("memory");
+        run_all(&executor, ECHO, &["a", "b"]);
+        let runs = executor.runs(&Filter::new()).expect("readable");
+        memory.fail_after(0);
+        let remote = executor.remote();
+        let told = match is_listed {
+            true => executor.block_on(remote.delete_all(runs)),
+            false => executor.block_on(remote.prune(Retention::new().count(0))),
+        };
+        let error = told.expect_err("nothing was deleted");
+        assert!(error.is_store(), "{error}");
+        assert_eq!(executor.block_on(remote.committed()), Err(error));
+        drop(executor);
+        let executor = build().open_with(memory.snapshot()).expect("memory");
+        assert_eq!(ids(&executor), ["a", "b"]);
+    }
+}

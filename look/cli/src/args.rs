@@ -368,7 +368,7 @@ pub(crate) struct Prune {
     /// Those that ended longer ago: 90s, 5m, 2h, 30d.
     #[arg(long, value_name = "TIME", value_parser = ago)]
     pub(crate) older_than: Option<u64>,
-    /// All but so many, which were started last.
+    /// All but so many, which were started last; with both, those of either.
     #[arg(long, value_name = "RUNS")]
     pub(crate) keep: Option<usize>,
     /// Only those of this workflow.

@@ -167,7 +167,7 @@ fn carry_out(builder: Option<Builder>, args: Args, out: &mut Out) -> Result<u8, 
         }
         Command::Delete(delete) => commands::act::delete(&change(files)?, &delete, out),
         Command::Prune(prune) => commands::act::prune(&change(files)?, &prune, out),
-        Command::Compact => commands::compact::compact(&change(files)?, out),
+        Command::Compact => commands::compact::compact(change(files)?, out),
         Command::Export { ids, output } => {
             commands::moved::export(&look(files)?, &ids, output.as_deref(), out)
         }

@@ -153,9 +153,9 @@ impl Place {
     }
 
     /// Gives room that is free in the file back to the system.
-    pub(crate) fn compact(&self) -> Result<Compacted, Trouble> {
+    pub(crate) fn compact(self) -> Result<Compacted, Trouble> {
         match self {
-            Self::Rest(file) => Ok(dacapo_control::compact_here(&file.executor)?),
+            Self::Rest(file) => Ok(dacapo_control::compact_here(file.executor)?),
             Self::Live(_, client) => Ok(client.compact()?),
         }
     }

@@ -163,7 +163,7 @@ fn some(door: &impl Ask, act: Act, runs: &[Counted]) -> std::result::Result<Vec<
         counted.iter().map(|run| begin(act, executor, run)).collect::<Result<_>>()
     })?;
     match act {
-        Act::Resume | Act::Retry | Act::Hold => {}
+        Act::Resume | Act::Retry | Act::Hold => door.done(door.remote().committed())?,
         Act::Cancel => {
             let cancel = async |run: Begun| match run {
                 Ok(run) => match door.remote().cancel(&run.id).await {
@@ -178,7 +178,7 @@ fn some(door: &impl Ask, act: Act, runs: &[Counted]) -> std::result::Result<Vec<
         Act::Delete => {
             let infos: Vec<_> = begun.iter().flatten().cloned().collect();
             door.done(door.remote().delete_all(infos))?;
-            begun = door.call(move |executor| Ok(still_there(executor, begun)))?;
+            begun = door.call(move |executor| still_there(executor, begun))?;
         }
     }
     let told = runs.iter().zip(begun);
@@ -186,13 +186,18 @@ fn some(door: &impl Ask, act: Act, runs: &[Counted]) -> std::result::Result<Vec<
 }
 
 /// Of runs that were to be deleted, those that are still there were changed meanwhile.
-fn still_there(executor: &Executor, begun: Vec<Begun>) -> Vec<Begun> {
-    let look = |begun: Begun| match begun {
-        Ok(run) if executor.info(&run.id).is_ok_and(|now| now.key == run.key) => {
-            let message = format_args!("run {:?} was changed meanwhile, and not deleted", run.id);
-            Err(Problem::new(Code::NotInThisState, message))
+fn still_there(executor: &Executor, begun: Vec<Begun>) -> Result<Vec<Begun>> {
+    let look = |begun: Begun| {
+        let Ok(run) = begun else { return Ok(begun) };
+        match executor.info(&run.id) {
+            Ok(now) if now.key == run.key => {
+                let message =
+                    format_args!("run {:?} was changed meanwhile, and not deleted", run.id);
+                Ok(Err(Problem::new(Code::NotInThisState, message)))
+            }
+            Err(error) if !error.is_not_found() => Err(error),
+            Ok(_) | Err(_) => Ok(Ok(run)),
         }
-        other => other,
     };
     begun.into_iter().map(look).collect()
 }

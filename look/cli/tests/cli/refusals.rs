@@ -88,6 +88,30 @@ fn a_disk_that_is_full() {
     assert!(!out.exists(), "a part of an export is none");
 }
 
+/// Nothing can be written: no command says that it has done something, and nothing was.
+#[test]
+fn changes_on_a_disk_that_is_full() {
+    let folder = folder("full-changes");
+    fs::copy(orders().join("orders.redb"), folder.join("orders.redb")).expect("it is there");
+    let before = dacapo(&folder, &["list", "--json"]).out;
+    for args in [
+        &["delete", "order-1001", "--yes"][..],
+        &["prune", "--keep", "0", "--yes"],
+        &["hold", "nap-1", "--yes"],
+        &["compact"],
+    ] {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).current_dir(&folder);
+        command.arg(env!("CARGO_BIN_EXE_dacapo")).args(args);
+        let called = command.output().expect("it is called");
+        let [out, said] = [called.stdout, called.stderr].map(String::from_utf8);
+        let (out, said) = (out.expect("it is text"), said.expect("it is text"));
+        assert_eq!((called.status.code(), out.as_str()), (Some(1), ""), "{args:?}: {said}");
+        assert!(said.contains("I/O error on ./orders.redb: "), "{args:?}: {said}");
+        assert_eq!(dacapo(&folder, &["list", "--json"]).out, before, "{args:?}");
+    }
+}
+
 #[test]
 fn runs_that_are_none() {
     for args in [["show", "x"], ["why", "x"], ["parked", "x"]] {
