@@ -33,11 +33,11 @@ mod retries;
 mod storage;
 mod wrapped;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use dacapo::sim::{Snapshots, VirtualClock};
-use dacapo::store::{History, MemoryStore, Store};
+use dacapo::store::{History, Hooked, MemoryStore, Operation, Store};
 use dacapo::{Builder, Error, Event, Executor, Notice, Observer, Timestamp};
 
 /// What observers are told, as text.
@@ -77,4 +77,24 @@ fn assert_parked(executor: &Executor, id: &str, error: &Error, message: &str) {
     let parked = executor.parked().expect("memory can be read");
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert_eq!((parked[0].id.as_str(), parked[0].message.as_str()), (id, message));
+}
+
+/// A store of which so many reads go well before one is refused. `None`: all do, as from then on.
+fn refusing_one_read(memory: &MemoryStore, left: Rc<Cell<Option<u32>>>) -> impl Store + 'static {
+    Hooked::new(memory.shared(), move |operation: &Operation<'_>| {
+        let is_read = matches!(
+            operation,
+            Operation::Find(_)
+                | Operation::Row(_)
+                | Operation::History(_)
+                | Operation::Entries(..)
+                | Operation::Last(_)
+        );
+        let Some(reads_left) = left.get().filter(|_| is_read) else { return Ok(()) };
+        left.set(reads_left.checked_sub(1));
+        match reads_left {
+            0 => Err(dacapo::store::Error::refused("the disk does not answer")),
+            _ => Ok(()),
+        }
+    })
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{history, open, open_at};
+use super::{history, open, open_at, refusing_one_read};
 use dacapo::sim::VirtualClock;
-use dacapo::store::{Hooked, MemoryStore, Operation};
+use dacapo::store::MemoryStore;
 use dacapo::{
     Attempt, Builder, Channel, Ctx, Error, Executor, ParkReason, Result, Retry, Start, Timestamp,
     Topic, Workflow, join, try_join,
@@ -528,23 +528,7 @@ fn children_that_cannot_be_read_when_their_parent_is_retried() {
             let clock = VirtualClock::new(Timestamp::from_nanos(1));
             let builder = || build_of_two(&world).resident_max(0).clock(clock.clone());
             let (left, memory) = (Rc::new(Cell::new(None)), MemoryStore::new());
-            let its_left = left.clone();
-            let hooked = Hooked::new(memory.shared(), move |operation: &Operation<'_>| {
-                let is_read = matches!(
-                    operation,
-                    Operation::Find(_)
-                        | Operation::Row(_)
-                        | Operation::History(_)
-                        | Operation::Entries(..)
-                        | Operation::Last(_)
-                );
-                let Some(reads_left) = its_left.get().filter(|_| is_read) else { return Ok(()) };
-                its_left.set(u32::checked_sub(reads_left, 1));
-                match reads_left {
-                    0 => Err(dacapo::store::Error::refused("the disk does not answer")),
-                    _ => Ok(()),
-                }
-            });
+            let hooked = refusing_one_read(&memory, left.clone());
             let executor = builder().open_with(hooked).expect("it opens");
             let failed = executor.start(ORDER, "order-7", 1).expect("it starts");
             assert!(executor.block_on(failed).is_err());

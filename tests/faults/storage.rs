@@ -11,7 +11,7 @@ use dacapo::store::{Entry, History, Hooked, Hooks, MemoryStore, RunKey};
 use dacapo::{Builder, Ctx, Error, Executor, ParkReason, Result, Workflow};
 use futures::channel::oneshot;
 
-use super::{history, open};
+use super::{history, open, refusing_one_read};
 
 const W: Workflow<u32, u32> = Workflow::new("w");
 
@@ -296,30 +296,12 @@ fn a_child_ends_with_its_parent_whichever_read_is_refused() {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use dacapo::store::Operation;
-
     for is_deleted in [false, true] {
         let (mut refused, mut is_left) = (0_u32, false);
         while !is_left {
             let (clock, memory) = (VirtualClock::default(), MemoryStore::new());
             let left = Rc::<Cell<Option<u32>>>::default();
-            let its_left = left.clone();
-            let store = Hooked::new(memory.shared(), move |operation: &Operation<'_>| {
-                let is_read = matches!(
-                    operation,
-                    Operation::Find(_)
-                        | Operation::Row(_)
-                        | Operation::History(_)
-                        | Operation::Entries(..)
-                        | Operation::Last(_)
-                );
-                let Some(reads_left) = its_left.get().filter(|_| is_read) else { return Ok(()) };
-                its_left.set(reads_left.checked_sub(1));
-                match reads_left {
-                    0 => Err(dacapo::store::Error::refused("the disk does not answer")),
-                    _ => Ok(()),
-                }
-            });
+            let store = refusing_one_read(&memory, left.clone());
             let builder = || {
                 let waiter = async |ctx: &Ctx, ()| ctx.child(SLEEPER, ()).id("sleeper").await;
                 let sleeper = async |ctx: &Ctx, ()| {

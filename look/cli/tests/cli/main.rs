@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod compacted;
 mod deployed;
 mod hostile;
 mod json;
