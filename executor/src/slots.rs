@@ -113,14 +113,22 @@ impl Slots {
         &mut self,
         id: TaskId,
     ) -> Option<(Option<BoxedFuture>, Option<Box<TaskWaker>>)> {
-        let free = self.free;
         let slot = self.find(id)?;
+        let held = (slot.future.take(), slot.waker.take());
+        self.free(id);
+        Some(held)
+    }
+
+    /// The same of a task of which neither is here, since its turn has both.
+    #[inline]
+    pub(crate) fn free(&mut self, id: TaskId) {
+        let free = self.free;
+        let Some(slot) = self.find(id) else { return };
+        debug_assert!(slot.future.is_none() && slot.waker.is_none(), "the turn has both");
         slot.number = TaskId::DEAD.number;
         slot.next_free = free;
-        let held = (slot.future.take(), slot.waker.take());
         self.free = id.index;
         self.len -= 1;
-        Some(held)
     }
 
     /// All tasks in spawn order.

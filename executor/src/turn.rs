@@ -148,8 +148,7 @@ impl Drop for Turn<'_> {
         self.core.current.set(self.outer);
         let Some(waker) = self.waker.take() else { return };
         waker.state.end();
-        // The turn has both.
-        let _ended = self.core.state.borrow_mut().slots.remove(self.id);
+        self.core.state.borrow_mut().slots.free(self.id);
         drop(self.future.take());
         if waker.is_unshared() {
             self.core.state.borrow_mut().spare_waker = Some(waker);

@@ -16,9 +16,8 @@ use super::key::Keyed;
 use crate::error::{BoxError, Error, Result};
 use crate::fault::ParkReason;
 use crate::fingerprint::Fingerprint;
-use crate::operation::{Effort, Operation, Policy};
+use crate::operation::{Operation, Policy};
 use crate::queue::Limit;
-use crate::record::Asked;
 use crate::retry::Retry;
 use crate::values::Value;
 
@@ -121,9 +120,11 @@ impl Ctx {
         name: &'static str,
         body: impl AsyncFn(&Job, u32) -> Result<T, E> + 'static,
     ) -> Step<T> {
-        let operation = Operation::new(self.take_number(), Asked::Step { name }, Effort::Nothing);
+        let operation = Operation::step(&self.instance.world.spare, self.take_number(), name);
         let job = Job::new(self.instance.clone(), operation.clone());
-        operation.set_body(Box::pin(perform(job, body)));
+        // Made where it stays: what is written in pieces and then moved at once waits for the pieces.
+        let body = Box::write(Box::new_uninit(), perform(job, body));
+        operation.set_body(Box::into_pin(body));
         Step::of_operation(Awaited::new(self.instance.clone(), operation))
     }
 }

@@ -9,8 +9,7 @@ use super::body::Job;
 use super::step::Step;
 use crate::error::BoxError;
 use crate::instance::{Instance, Transaction};
-use crate::operation::{Effort, Operation};
-use crate::record::Asked;
+use crate::operation::Operation;
 use crate::tables::{Changes, Trouble, Tx};
 use crate::values::Value;
 
@@ -67,7 +66,7 @@ impl Ctx {
         name: &'static str,
         body: impl Fn(&mut Tx<'_>) -> Result<T, E> + 'static, // clone what it borrows
     ) -> Step<T> {
-        let operation = Operation::new(self.take_number(), Asked::Step { name }, Effort::Nothing);
+        let operation = Operation::step(&self.instance.world.spare, self.take_number(), name);
         operation.set_transaction(Box::new(move |tx| {
             let outcome = body(tx);
             tx.encode(outcome)

@@ -150,6 +150,7 @@ impl Engine {
                 later.operation.prefetch();
             }
             self.deliver_outcome(&end, committed);
+            self.world.spare.keep(end.operation);
         }
         reports.for_each(|reported| self.deliver_report(reported, committed));
     }

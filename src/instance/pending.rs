@@ -386,10 +386,14 @@ impl BodyEnd {
             started_before: now.nanos_since(*started_at),
             took: ended_at.nanos_since(*started_at),
         };
-        let ended = operation.ended(spent);
-        if !ended.is_some_and(|ended| ended.append(out)) {
-            self.with_record(now, |record| record.append(out));
+        if !operation.ended(spent).is_some_and(|ended| ended.append_short(out)) {
+            self.append_long(now, out);
         }
+    }
+
+    #[inline(never)]
+    fn append_long(&self, now: Timestamp, out: &mut Vec<u8>) {
+        self.with_record(now, |record| record.append(out));
     }
 
     pub(crate) fn is_of(&self, operation: &Rc<Operation>) -> bool {

@@ -20,7 +20,7 @@ use crate::heartbeat::Pulse;
 use crate::instance::{Instance, Interrupted, Pending, Reported};
 use crate::mailbox::Mailbox;
 use crate::notice::Notice;
-use crate::operation::Waiter;
+use crate::operation::{Spare, Waiter};
 use crate::panics::{self, Caught};
 use crate::places::Places;
 use crate::rooms::Rooms;
@@ -56,6 +56,7 @@ pub(crate) struct World {
     next_ticket: Cell<u64>,
     /// What the next commit writes.
     pub(crate) pending: RefCell<Pending>,
+    pub(crate) spare: Spare,
     /// The steps that the end of a process interrupted, or may have, until they begin again.
     pub(crate) interrupted: RefCell<Interrupted>,
     /// Runs that are to be parked, since a step gave up.
@@ -125,6 +126,7 @@ impl World {
             holds_bodies: Cell::default(),
             next_ticket: Cell::default(),
             pending: RefCell::default(),
+            spare: Spare::default(),
             interrupted: RefCell::default(),
             given_up: RefCell::default(),
             reports: Arc::new(Mailbox::new()),

@@ -167,6 +167,14 @@ impl Details {
         }
     }
 
+    /// What a step is about, and its label; `None` if it is no step.
+    pub(super) fn of_and_label(&self) -> Option<(Option<Fingerprint>, Option<&str>)> {
+        match self {
+            Self::Step(step) => Some((step.of.get(), step.label.get().map(|label| &**label))),
+            Self::Request(_) | Self::Receive(_) => None,
+        }
+    }
+
     pub(super) fn is_message(&self) -> bool {
         matches!(self, Self::Request(OfRequest { is_child: false, .. }))
     }

@@ -14,7 +14,9 @@ use futures::future::LocalBoxFuture;
 use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
-use crate::record::{Asked, Ended, Note, Number, Outcome, Record, Shown, Spent, borrowed};
+use crate::record::{
+    Asked, Ended, Note, Number, Outcome, Record, ShortAsked, Shown, Spent, borrowed,
+};
 use details::Details;
 pub(crate) use details::{FailedAttempt, Policy};
 
@@ -92,6 +94,21 @@ pub(crate) enum Effort {
     Timer,
 }
 
+/// The memory of a step that has ended, for the next one: a run of one step after the other needs no more.
+#[derive(Default)]
+pub(crate) struct Spare(Cell<Option<Rc<Operation>>>);
+
+impl Spare {
+    /// Keeps the memory of one that has ended, if nobody else has it.
+    #[inline(always)]
+    pub(crate) fn keep(&self, mut ended: Rc<Operation>) {
+        if let Some(operation) = Rc::get_mut(&mut ended) {
+            *operation = Operation::default();
+            self.0.set(Some(ended));
+        }
+    }
+}
+
 impl From<Waiter> for State {
     fn from(waiter: Waiter) -> Self {
         match waiter {
@@ -103,6 +120,23 @@ impl From<Waiter> for State {
 
 impl Operation {
     pub(crate) fn new(number: Number, asked: Asked<'static>, effort: Effort) -> Rc<Self> {
+        Self::made_in(Rc::default(), number, asked, effort)
+    }
+
+    /// The same in the memory of one that has ended, if there is any.
+    pub(crate) fn step(spare: &Spare, number: Number, name: &'static str) -> Rc<Self> {
+        let memory = spare.0.take().unwrap_or_default();
+        Self::made_in(memory, number, Asked::Step { name }, Effort::Nothing)
+    }
+
+    /// `operation` is as good as new, and nobody else has it.
+    #[inline(always)]
+    fn made_in(
+        mut operation: Rc<Self>,
+        number: Number,
+        asked: Asked<'static>,
+        effort: Effort,
+    ) -> Rc<Self> {
         let what = match asked {
             Asked::Sleep { until } => Named::Until(until),
             Asked::Step { name }
@@ -112,7 +146,6 @@ impl Operation {
             | Asked::Child { workflow: name } => Named::Name(name),
         };
         // Made where it stays: to move what was just written in pieces is slow.
-        let mut operation = Rc::<Self>::default();
         if let Some(new) = Rc::get_mut(&mut operation) {
             (new.number, new.what) = (number, what);
             new.effort = Cell::new(effort);
@@ -265,11 +298,16 @@ impl Operation {
         }
     }
 
-    /// The parts of the record of its outcome, if it did not fail.
-    #[inline]
+    /// The parts of the record of its outcome, if it is a step and did not fail.
+    #[inline(always)]
     pub(crate) fn ended(&self, spent: Spent) -> Option<Ended<'_>> {
-        let Some(Ok(bytes)) = self.outcome() else { return None };
-        Some(Ended { number: self.number, asked: self.asked(), label: self.label(), bytes, spent })
+        let (Some(Ok(bytes)), Named::Name(name)) = (self.outcome(), self.what) else { return None };
+        let (of, label) = match self.details.get() {
+            None => (None, None),
+            Some(details) => details.of_and_label()?,
+        };
+        let asked = ShortAsked::step(name, of);
+        Some(Ended { number: self.number, asked, label, bytes, spent })
     }
 
     /// Gives the record of what was carried out for a request to `take`: what came of it, or for a
@@ -336,6 +374,8 @@ impl fmt::Display for Operation {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     /// That of glibc has lists of their own for what takes no more than 128 bytes with its own 8.
@@ -343,5 +383,30 @@ mod tests {
     fn an_operation_is_small_enough_for_the_allocator() {
         let counts = 2 * size_of::<usize>();
         assert!(size_of::<Operation>() + counts <= 120, "{}", size_of::<Operation>());
+    }
+
+    #[test]
+    fn the_memory_of_a_step_that_ended_is_used_again_and_nothing_of_it_is_left() {
+        let (spare, number) = (Spare::default(), Number { task: 3, local: 4 });
+        let first = Operation::step(&spare, number, "first");
+        first.set_label("label".into());
+        first.note_interrupted();
+        first.set_body(Box::pin(async {}));
+        first.set_done();
+        let _waiter = first.hand_over();
+        let address = Rc::as_ptr(&first);
+
+        let shared = first.clone();
+        spare.keep(first);
+        let second = Operation::step(&spare, number, "second");
+        assert_ne!(Rc::as_ptr(&second), address, "somebody has it");
+        assert_eq!(shared.to_string(), r#"step 3.4 "first" [label]"#);
+
+        spare.keep(shared);
+        let third = Operation::step(&spare, Number { task: 5, local: 6 }, "third");
+        assert_eq!(Rc::as_ptr(&third), address);
+        assert_eq!(third.to_string(), r#"step 5.6 "third""#);
+        assert!(third.is_built() && third.is_plain() && third.outcome().is_none());
+        assert!(matches!(third.take_effort(), Effort::Nothing));
     }
 }

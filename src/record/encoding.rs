@@ -18,18 +18,30 @@ impl<'a> Record<'a> {
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
         if let Self::MessageArrived { channel, payload, key, is_question } = self {
             out.push(Self::ARRIVED);
-            with_length(out, channel.as_bytes());
-            with_length(out, payload.as_slice());
-            option(out, *key);
+            out.with_length(channel.as_bytes());
+            out.with_length(payload.as_slice());
+            out.option(*key);
             return out.push((*is_question).into());
         }
-        let Self::OperationEnded { number, asked, label, outcome: Ok(bytes), spent } = self else {
-            return codec::append(self, out);
-        };
-        let ended = Ended { number: *number, asked: *asked, label: *label, bytes, spent: *spent };
-        if !ended.append(out) {
-            codec::append(self, out);
+        match self.as_ended() {
+            Some(ended) if ended.append_short(out) => {}
+            Some(ended) => ended.put(out),
+            None => codec::append(self, out),
         }
+    }
+
+    /// The record of a step or a send that did not fail; for others there is no short way.
+    fn as_ended(&self) -> Option<Ended<'_>> {
+        let Self::OperationEnded { number, asked, label, outcome: Ok(bytes), spent } = self else {
+            return None;
+        };
+        let asked = match *asked {
+            Asked::Step { name } => ShortAsked::step(name, None),
+            Asked::StepOf { name, of } => ShortAsked::step(name, Some(of)),
+            Asked::Send { channel } => ShortAsked { kind: Self::SEND, name: channel, of: None },
+            Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => return None,
+        };
+        Some(Ended { number: *number, asked, label: *label, bytes, spent: *spent })
     }
 
     /// Reads a record from all of `bytes`, or says what is wrong.
@@ -162,87 +174,75 @@ impl<'a> Record<'a> {
     const OK: u8 = 0;
 }
 
-/// The record of an operation that did not fail, by its parts.
+/// The record of a step or a send that did not fail, by its parts.
 pub(crate) struct Ended<'a> {
     pub(crate) number: Number,
-    pub(crate) asked: Asked<'a>,
+    pub(crate) asked: ShortAsked<'a>,
     pub(crate) label: Option<&'a str>,
     pub(crate) bytes: &'a Bytes<'a>,
     pub(crate) spent: Spent,
 }
 
-impl Ended<'_> {
-    /// Appends the encoding of the record of a step or a send; of others there is no short way.
+/// What a record of [`Ended`] says that the code asked for.
+pub(crate) struct ShortAsked<'a> {
+    kind: u8,
+    name: &'a str,
+    of: Option<Fingerprint>,
+}
+
+impl<'a> ShortAsked<'a> {
+    /// A step, and what it is about.
     #[inline(always)]
-    pub(crate) fn append(&self, out: &mut Vec<u8>) -> bool {
-        let Self { number, asked, label, bytes, spent } = self;
-        let (kind, name, of) = match asked {
-            Asked::Step { name } => (Record::STEP, name, &[][..]),
-            Asked::StepOf { name, of } => (Record::STEP_OF, name, &of.0[..]),
-            Asked::Send { channel } => (Record::SEND, channel, &[][..]),
-            Asked::Sleep { .. } | Asked::Receive { .. } | Asked::Child { .. } => return false,
-        };
-        Piece::append(out, |piece| {
-            piece.byte(Record::ENDED);
-            piece.varint(number.task.into());
-            piece.varint(number.local.into());
-            piece.byte(kind);
-            piece.varint(name.len() as u64);
-        });
-        out.extend_from_slice(name.as_bytes());
-        if !of.is_empty() {
-            out.extend_from_slice(of);
-        }
-        let bytes = bytes.as_slice();
-        if label.is_some() {
-            option(out, *label);
-        }
-        Piece::append(out, |piece| {
-            if label.is_none() {
-                piece.byte(0);
-            }
-            piece.byte(Record::OK);
-            piece.varint(bytes.len() as u64);
-        });
-        out.extend_from_slice(bytes);
-        Piece::append(out, |piece| {
-            piece.varint(spent.attempts.into());
-            piece.varint(spent.started_before);
-            piece.varint(spent.took);
-        });
-        true
+    pub(crate) fn step(name: &'a str, of: Option<Fingerprint>) -> Self {
+        let kind = if of.is_none() { Record::STEP } else { Record::STEP_OF };
+        Self { kind, name, of }
     }
 }
 
-/// A few bytes that are written at their place, all at once: whether a list has room is asked once.
-struct Piece<'a> {
-    bytes: &'a mut [u8; Piece::MOST],
-    length: usize,
-}
-
-impl Piece<'_> {
-    /// A power of two, so that no index need be held against it; three integers take 30.
-    const MOST: usize = 32;
-
+impl Ended<'_> {
+    /// Appends the encoding of the record, if it is short.
     #[inline(always)]
-    fn append(out: &mut Vec<u8>, write: impl FnOnce(&mut Piece<'_>)) {
+    pub(crate) fn append_short(&self, out: &mut Vec<u8>) -> bool {
+        let label = self.label.map_or(0, str::len);
+        if self.asked.name.len() + label + self.bytes.as_slice().len() > Piece::TEXTS {
+            return false;
+        }
         let start = out.len();
         out.extend_from_slice(&[0; Piece::MOST]);
-        if let Some(bytes) = out.last_chunk_mut() {
-            let mut piece = Piece { bytes, length: 0 };
-            write(&mut piece);
-            let end = start + piece.length;
-            out.truncate(end);
-        }
+        let bytes = out.last_chunk_mut().expect("so many are there now");
+        let mut piece = Piece { bytes, length: 0 };
+        self.put(&mut piece);
+        let end = start + piece.length;
+        out.truncate(end);
+        true
     }
 
     #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        self.bytes[self.length % Piece::MOST] = byte;
-        self.length += 1;
+    fn put(&self, out: &mut impl Put) {
+        let Self { number, asked: ShortAsked { kind, name, of }, label, bytes, spent } = self;
+        out.byte(Record::ENDED);
+        out.varint(number.task.into());
+        out.varint(number.local.into());
+        out.byte(*kind);
+        out.with_length(name.as_bytes());
+        if let Some(Fingerprint(of)) = of {
+            out.bytes(of);
+        }
+        out.option(*label);
+        out.byte(Record::OK);
+        out.value(bytes);
+        out.varint(spent.attempts.into());
+        out.varint(spent.started_before);
+        out.varint(spent.took);
     }
+}
 
-    /// See [`varint`].
+/// Where an encoding goes.
+trait Put {
+    fn byte(&mut self, byte: u8);
+    fn bytes(&mut self, bytes: &[u8]);
+
+    /// An unsigned integer in base 128, the smallest digit first, as in LEB128.
     #[inline(always)]
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -251,15 +251,75 @@ impl Piece<'_> {
         }
         self.byte(value as u8);
     }
+
+    #[inline(always)]
+    fn with_length(&mut self, bytes: &[u8]) {
+        self.varint(bytes.len() as u64);
+        self.bytes(bytes);
+    }
+
+    fn value(&mut self, bytes: &Bytes<'_>) {
+        self.with_length(bytes.as_slice());
+    }
+
+    #[inline(always)]
+    fn option(&mut self, text: Option<&str>) {
+        self.byte(text.is_some().into());
+        if let Some(text) = text {
+            self.with_length(text.as_bytes());
+        }
+    }
 }
 
-/// An unsigned integer in base 128, the smallest digit first, as in LEB128.
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+impl Put for Vec<u8> {
+    fn byte(&mut self, byte: u8) {
+        self.push(byte);
     }
-    out.push(value as u8);
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// The bytes of a short record, written at their place: whether a list has room is asked once.
+struct Piece<'a> {
+    bytes: &'a mut [u8; Piece::MOST],
+    length: usize,
+}
+
+impl Piece<'_> {
+    /// A power of two, so that no index need be held against it.
+    const MOST: usize = 128;
+
+    /// So many bytes of name, label and value leave room for what is beside them, 46 bytes at most.
+    const TEXTS: usize = 80;
+}
+
+impl Put for Piece<'_> {
+    #[inline(always)]
+    fn byte(&mut self, byte: u8) {
+        debug_assert!(self.length < Piece::MOST, "it is no short record");
+        self.bytes[self.length % Piece::MOST] = byte;
+        self.length += 1;
+    }
+
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Few are copied all at once, whatever their number: there is room, and what is behind them is
+    /// written over.
+    #[inline(always)]
+    fn value(&mut self, bytes: &Bytes<'_>) {
+        let Bytes::Few(length, few) = bytes else {
+            return self.with_length(bytes.as_slice());
+        };
+        self.byte(*length);
+        self.bytes(few);
+        self.length -= few.len() - usize::from(*length);
+    }
 }
 
 #[inline(always)]
@@ -306,17 +366,6 @@ fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-#[inline]
-fn option(out: &mut Vec<u8>, text: Option<&str>) {
-    out.push(text.is_some().into());
-    text.iter().for_each(|text| with_length(out, text.as_bytes()));
-}
-
-fn with_length(out: &mut Vec<u8>, bytes: &[u8]) {
-    varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,6 +391,8 @@ mod tests {
                 [..random(2) as usize % 150];
             let label = ["", "tea"].get(random(3) as usize % 3).copied();
             let value = Bytes::Borrowed(&bytes[..random(4) as usize % 300]);
+            // Few bytes lie in it, and are copied in another way.
+            let value = if random(15) % 2 == 0 { value.into_owned() } else { value };
             let message = Record::MessageArrived {
                 channel: name,
                 payload: value.clone(),
@@ -376,5 +427,34 @@ mod tests {
             bytes.truncate(bytes.len() - (random(10) % 2) as usize);
             assert_eq!(Record::read(&bytes), codec::decode(&bytes), "seed {seed}");
         }
+    }
+
+    #[test]
+    fn the_longest_of_the_short_records_fits() {
+        let most = u64::MAX;
+        let spent = Spent { attempts: u32::MAX, started_before: most, took: most };
+        let number = Number { task: u32::MAX, local: u32::MAX };
+        let text = "x".repeat(Piece::TEXTS + 1);
+        let mut are_short = [0; 2];
+        for texts in [Piece::TEXTS, Piece::TEXTS + 1] {
+            for name in 0..=texts {
+                for label in 0..=texts - name {
+                    let value = &text.as_bytes()[..texts - name - label];
+                    let record = Record::OperationEnded {
+                        number,
+                        asked: Asked::StepOf { name: &text[..name], of: Fingerprint([255; 4]) },
+                        label: Some(&text[..label]),
+                        outcome: Ok(Bytes::Borrowed(value).into_owned()),
+                        spent,
+                    };
+                    let (mut short, mut long) = (Vec::new(), Vec::new());
+                    let is_short = record.as_ended().is_some_and(|it| it.append_short(&mut short));
+                    are_short[usize::from(is_short)] += 1;
+                    codec::append(&record, &mut long);
+                    assert!(!is_short || short == long, "{name} and {label} of {texts}");
+                }
+            }
+        }
+        assert!(are_short.iter().all(|count| *count > 3_000), "{are_short:?}");
     }
 }

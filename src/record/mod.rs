@@ -17,7 +17,7 @@ use crate::bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::Failure;
 use crate::fingerprint::Fingerprint;
-pub(crate) use encoding::Ended;
+pub(crate) use encoding::{Ended, ShortAsked};
 pub(crate) use shown::{Shown, ShownMark};
 pub(crate) use submission::{
     Carried, CarriedKey, CarriedTopic, Link, Options, Place, Resubmission, Submission,

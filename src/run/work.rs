@@ -85,7 +85,10 @@ impl Instance {
     #[inline(always)]
     pub(super) fn draft_asks(&self) -> Result<(), Fault> {
         // Few runs ever ask for something outside of them.
-        self.has_extra().map_or(Ok(()), |extra| self.draft_asks_of(extra))
+        match self.has_extra() {
+            None => Ok(()),
+            Some(extra) => self.draft_asks_of(extra),
+        }
     }
 
     fn draft_asks_of(&self, extra: &Extra) -> Result<(), Fault> {
