@@ -111,7 +111,23 @@ pub(crate) fn awaited(history: &History, from: u64) -> Vec<Awaited> {
             Ok(Record::Moved { .. }) => {
                 awaited.values_mut().for_each(|child| child.was_moved = true);
             }
-            Ok(_) | Err(_) => {}
+            Ok(
+                Record::Started { .. }
+                | Record::Submitted(_)
+                | Record::Resubmitted(_)
+                | Record::Admitted { .. }
+                | Record::OperationEnded { .. }
+                | Record::OperationNoted { .. }
+                | Record::Marked { .. }
+                | Record::Reported { .. }
+                | Record::MessageArrived { .. }
+                | Record::MessageSkipped { .. }
+                | Record::CancelRequested { .. }
+                | Record::Retried { .. }
+                | Record::Finished { .. }
+                | Record::Again,
+            )
+            | Err(_) => {}
         }
     }
     awaited.into_values().collect()

@@ -55,7 +55,25 @@ impl Engine {
                 Ok(Record::Marked { number, mark: Mark::ChildDetached }) => {
                     started.remove(&number);
                 }
-                Ok(_) | Err(_) => {}
+                Ok(
+                    Record::Started { .. }
+                    | Record::Submitted(_)
+                    | Record::Resubmitted(_)
+                    | Record::Admitted { .. }
+                    | Record::OperationEnded { .. }
+                    | Record::OperationNoted { .. }
+                    | Record::Marked { .. }
+                    | Record::Reported { .. }
+                    | Record::MessageArrived { .. }
+                    | Record::MessageSkipped { .. }
+                    | Record::CancelRequested { .. }
+                    | Record::Retried { .. }
+                    | Record::Forked { .. }
+                    | Record::Moved { .. }
+                    | Record::Finished { .. }
+                    | Record::Again,
+                )
+                | Err(_) => {}
             }
         }
         let mut rows = Vec::new();

@@ -20,21 +20,48 @@ impl Engine {
     ///
     /// If the storage refuses.
     pub(crate) fn ends_hold(&self, run: RunKey, most: u64, text: &Sought<'_>) -> Result<bool> {
-        let holds = |entry: Entry<'_>| match Record::read(entry.record) {
-            Ok(Record::Started { input, .. }) => self.shows(input.as_slice(), text),
-            Ok(Record::Submitted(submission)) => self.shows(submission.input.as_slice(), text),
-            Ok(Record::Finished { outcome: Ok(output), .. }) => self.shows(output.as_slice(), text),
-            Ok(Record::Finished { outcome: Err(_), .. }) | Err(_) => true,
-            Ok(_) => false,
-        };
+        let holds = |entry: Entry<'_>| self.holds(entry, text);
         let store = self.store.borrow();
         let read = store.entries(run, 0..most).and_then(|first| {
-            let is_whole = (first.len() as u64) < most;
-            Ok(first.iter().any(holds) || !is_whole && store.last(run)?.iter().any(holds))
+            if first.iter().any(holds) {
+                return Ok(true);
+            }
+            if (first.len() as u64) < most {
+                return Ok(false);
+            }
+            // What it begins with may have been replaced behind these.
+            Ok(!first.iter().any(begins) || store.last(run)?.iter().any(holds))
         });
         match read {
             Err(error) if error.is_refused() => Err(Error::store(&error)),
             read => Ok(read.unwrap_or(true)),
+        }
+    }
+
+    fn holds(&self, entry: Entry<'_>, text: &Sought<'_>) -> bool {
+        match Record::read(entry.record) {
+            Ok(Record::Started { input, .. }) => self.shows(input.as_slice(), text),
+            Ok(Record::Submitted(submission)) => self.shows(submission.input.as_slice(), text),
+            Ok(Record::Resubmitted(resubmission)) => {
+                let input = resubmission.input.as_ref();
+                input.is_some_and(|input| self.shows(input.as_slice(), text))
+            }
+            Ok(Record::Finished { outcome: Ok(output), .. }) => self.shows(output.as_slice(), text),
+            Ok(Record::Finished { outcome: Err(_), .. }) | Err(_) => true,
+            Ok(
+                Record::Admitted { .. }
+                | Record::OperationEnded { .. }
+                | Record::OperationNoted { .. }
+                | Record::Marked { .. }
+                | Record::Reported { .. }
+                | Record::MessageArrived { .. }
+                | Record::MessageSkipped { .. }
+                | Record::CancelRequested { .. }
+                | Record::Retried { .. }
+                | Record::Forked { .. }
+                | Record::Moved { .. }
+                | Record::Again,
+            ) => false,
         }
     }
 
@@ -43,6 +70,11 @@ impl Engine {
         let read = self.world.values.each_leaf(value, &mut |leaf| is_found |= text.is_in(leaf));
         is_found || read.is_err()
     }
+}
+
+/// Whether a run begins with this record: its input is not replaced any more.
+fn begins(entry: Entry<'_>) -> bool {
+    matches!(Record::read(entry.record), Ok(Record::Started { .. } | Record::Admitted { .. }))
 }
 
 /// A text that is looked for in the leaves of values.

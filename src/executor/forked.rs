@@ -189,9 +189,29 @@ fn place(id: &str, history: &History, cut: &Cut) -> Result<u64> {
     for (seq, entry) in (0..).zip(history) {
         match Record::read(entry.record) {
             Ok(Record::Started { .. } | Record::Admitted { .. }) => begins = Some(seq + 1),
-            Ok(Record::Finished { .. } | Record::Again) if seq < place => end = Some(seq),
-            Ok(Record::Retried { .. }) if seq < place => end = None,
-            Ok(_) => {}
+            Ok(Record::Finished { .. } | Record::Again) => {
+                if seq < place {
+                    end = Some(seq);
+                }
+            }
+            Ok(Record::Retried { .. }) => {
+                if seq < place {
+                    end = None;
+                }
+            }
+            Ok(
+                Record::Submitted(_)
+                | Record::Resubmitted(_)
+                | Record::OperationEnded { .. }
+                | Record::OperationNoted { .. }
+                | Record::Marked { .. }
+                | Record::Reported { .. }
+                | Record::MessageArrived { .. }
+                | Record::MessageSkipped { .. }
+                | Record::CancelRequested { .. }
+                | Record::Forked { .. }
+                | Record::Moved { .. },
+            ) => {}
             Err(why) => return refused(format_args!("record {seq} cannot be read: {why}")),
         }
     }

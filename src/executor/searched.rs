@@ -12,7 +12,8 @@ impl Executor {
     /// `false` if it is in none. That takes a fraction of what it takes to show them.
     ///
     /// More is said of an error than is recorded, so one with which a run ended may have any text, as may what is
-    /// damaged. Of `true`, `false`, `null` and what stands between the parts nothing is known.
+    /// damaged, and the input of a run that does not begin within these records: it may have been replaced behind
+    /// them. Of `true`, `false`, `null` and what stands between the parts nothing is known.
     ///
     /// # Errors
     ///

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dacapo::{AwaitedOperation, HistoryEntry, HistoryEvent, HistoryValue, OperationNumber, Result};
 
 use crate::operation::{Attempt, Operation, Outcome, Progress, Type, parts_of};
+use crate::recorded::input_of;
 use crate::rehearsed::Rehearsed;
 use crate::time::Time;
 use crate::value::Value;
@@ -94,11 +95,11 @@ impl Fold {
     }
 
     fn of(&mut self, entry: &HistoryEntry) -> Option<Operation> {
+        if let Some(input) = input_of(&entry.event) {
+            self.input = Some(Value::typed(input, self.limit, &self.by));
+        }
         match &entry.event {
-            HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
-                self.input = Some(Value::typed(input, self.limit, &self.by));
-                None
-            }
+            HistoryEvent::Started { .. } | HistoryEvent::Submitted { .. } => None,
             HistoryEvent::Finished { outcome, .. } => {
                 self.end = Some((self.outcome(outcome), entry.time.into()));
                 None

@@ -63,10 +63,7 @@ impl Recorded {
     /// The value of an event, if it is this one.
     pub(crate) fn of(self, seq: u64, event: &HistoryEvent) -> Option<HistoryValue> {
         let value = match (self, event) {
-            (
-                Self::Input | Self::Record(0),
-                HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. },
-            ) => input,
+            (Self::Input, event) => input_of(event)?,
             (Self::Output, HistoryEvent::Finished { outcome: Ok(output), .. }) => output,
             (
                 Self::Operation(asked),
@@ -74,14 +71,26 @@ impl Recorded {
                 | HistoryEvent::Answered { number, outcome: Ok(value), .. }
                 | HistoryEvent::Published { number, value, .. },
             ) if *number == asked => value,
-            (Self::Record(asked), event) if asked == seq => of_any(event)?,
+            (Self::Record(asked), event) if asked == seq => values_of(event)?,
             _ => return None,
         };
         Some(value.clone()).filter(|value| value.size() > 0)
     }
 }
 
-fn of_any(event: &HistoryEvent) -> Option<&HistoryValue> {
+/// What a run begins with, if the event says it: the last that does counts, since what waits may be given
+/// another one.
+pub(crate) fn input_of(event: &HistoryEvent) -> Option<&HistoryValue> {
+    match event {
+        HistoryEvent::Started { input, .. }
+        | HistoryEvent::Submitted { input, .. }
+        | HistoryEvent::Resubmitted { input: Some(input), .. } => Some(input),
+        _ => None,
+    }
+}
+
+/// The value that an event holds.
+pub(crate) fn values_of(event: &HistoryEvent) -> Option<&HistoryValue> {
     match event {
         HistoryEvent::Ended { outcome: Ok(value), .. }
         | HistoryEvent::Message { value, .. }
@@ -89,6 +98,6 @@ fn of_any(event: &HistoryEvent) -> Option<&HistoryValue> {
         | HistoryEvent::Reported { value, .. }
         | HistoryEvent::Answered { outcome: Ok(value), .. }
         | HistoryEvent::Finished { outcome: Ok(value), .. } => Some(value),
-        _ => None,
+        event => input_of(event),
     }
 }

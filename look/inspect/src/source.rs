@@ -13,7 +13,7 @@ use crate::fold::Fold;
 use crate::operation::Operation;
 use crate::parked::Parked;
 use crate::reach::Reach;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, input_of, values_of};
 use crate::rehearsed::Rehearsed;
 use crate::row::Row;
 use crate::run::{Run, View, Which};
@@ -186,20 +186,37 @@ impl<'a> Source<'a> {
             true => Vec::new(),
             false => self.history(run, last)?.entries,
         };
+        let input = self.input_among(run, &first)?;
         let mut json = String::new();
         let mut has = |value: &HistoryValue| {
             json.clear();
             append(value, LOOKED_AT, &mut json);
             json.contains(text)
         };
+        if input.as_ref().is_some_and(&mut has) {
+            return Ok(true);
+        }
         Ok(first.entries.iter().chain(&last).any(|entry| match &entry.event {
-            HistoryEvent::Started { input, .. } | HistoryEvent::Submitted { input, .. } => {
-                has(input)
-            }
             HistoryEvent::Finished { outcome: Ok(output), .. } => has(output),
             HistoryEvent::Finished { outcome: Err(error), .. } => error.to_string().contains(text),
             _ => false,
         }))
+    }
+
+    /// What a run begins with, of which the first records are known.
+    fn input_among(&self, run: RunKey, first: &HistoryPage) -> Result<Option<HistoryValue>> {
+        let last_of = |page: &HistoryPage| {
+            page.entries.iter().rev().find_map(|entry| input_of(&entry.event)).cloned()
+        };
+        let begins = |event: &HistoryEvent| {
+            matches!(event, HistoryEvent::Started { .. } | HistoryEvent::Admitted)
+        };
+        let mut input = last_of(first);
+        let has_begun = first.entries.iter().any(|entry| begins(&entry.event));
+        if !has_begun && first.records > FEW {
+            self.histories(run, u64::MAX, |page| input = last_of(page).or(input.take()))?;
+        }
+        Ok(input)
     }
 
     /// One run with what it did.
@@ -314,7 +331,11 @@ impl<'a> Source<'a> {
         self.histories(run.key, u64::MAX, |page| {
             records = page.records;
             let of = |entry: &HistoryEntry| which.of(entry.seq, &entry.event);
-            found = found.take().or_else(|| page.entries.iter().find_map(of));
+            let values = || page.entries.iter().filter_map(of);
+            found = match which {
+                Recorded::Input => values().next_back().or(found.take()),
+                _ => found.take().or_else(|| values().next()),
+            };
         })?;
         let by = match cfg!(feature = "view") {
             true => self.rehearsed(run, records)?,
@@ -413,20 +434,5 @@ impl<'a> Source<'a> {
                 tell(Damage { run: Some(run.id.clone()), record: Some(entry.seq), message: why });
             }
         })
-    }
-}
-
-/// The value that a record holds.
-pub(crate) fn values_of(event: &HistoryEvent) -> Option<&HistoryValue> {
-    match event {
-        HistoryEvent::Started { input: value, .. }
-        | HistoryEvent::Submitted { input: value, .. }
-        | HistoryEvent::Ended { outcome: Ok(value), .. }
-        | HistoryEvent::Message { value, .. }
-        | HistoryEvent::Published { value, .. }
-        | HistoryEvent::Reported { value, .. }
-        | HistoryEvent::Answered { outcome: Ok(value), .. }
-        | HistoryEvent::Finished { outcome: Ok(value), .. } => Some(value),
-        _ => None,
     }
 }
