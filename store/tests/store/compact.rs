@@ -87,6 +87,29 @@ fn a_file_of_which_most_was_deleted_shrinks_when_there_is_time_or_it_is_closed()
     }
 }
 
+/// What was deleted before it became shorter counts no longer: it is free because the journal was there, which takes
+/// it again.
+#[test]
+fn what_the_journal_took_is_left_to_it() {
+    let place = Place::new();
+    let path = place.join("runs");
+    let mut store = filled(&path);
+    delete(&mut store, 100);
+    assert!(store.fold().unwrap());
+    for _ in 0..100 {
+        let mut batch = Batch::new();
+        let mut row = RunRow::new(RunKey(RUNS), "again", "order");
+        row.note = vec![7; 100_000];
+        batch.put_row(row);
+        store.commit(&batch).unwrap();
+    }
+    let full = length(&path);
+    assert!(full > 10_000_000, "the journal has taken {full} bytes");
+    assert!(store.fold().unwrap(), "the journal is folded");
+    assert!(!store.fold().unwrap());
+    assert_eq!(length(&path), full);
+}
+
 #[test]
 fn a_file_of_which_less_was_deleted_shrinks_when_somebody_asks() {
     let place = Place::new();

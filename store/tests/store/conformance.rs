@@ -37,6 +37,17 @@ fn redb_store_conforms_when_it_folds_often() {
     check_redb(&Options::new().fold_bytes(5_000).cache_bytes(1 << 20));
 }
 
+/// What happens between two runs of one id takes many programs to come about.
+#[test]
+fn redb_store_conforms_over_many_programs() {
+    for seed in 3..60 {
+        let options = Options::new().fold_bytes([5_000, 20_000][seed as usize % 2]);
+        let place = Place::new();
+        let plan = Plan { seed, steps: 40, reopen_every: 0 };
+        check(&plan, || options.open(place.join("runs")).unwrap());
+    }
+}
+
 fn check_redb(options: &Options) {
     for seed in SEEDS {
         for reopen_every in [0, 1, 5] {
