@@ -214,7 +214,10 @@ impl<'a> Source<'a> {
         let mut input = last_of(first);
         let has_begun = first.entries.iter().any(|entry| begins(&entry.event));
         if !has_begun && first.records > FEW {
-            self.histories(run, u64::MAX, |page| input = last_of(page).or(input.take()))?;
+            self.histories(run, u64::MAX, |page| {
+                input = last_of(page).or(input.take());
+                !page.entries.iter().any(|entry| begins(&entry.event))
+            })?;
         }
         Ok(input)
     }
@@ -279,6 +282,7 @@ impl<'a> Source<'a> {
                     keep(operation);
                 }
             }
+            true
         })?;
         if view.to == u64::MAX
             && let Some(awaited) = self.awaited(&run.id)?
@@ -303,19 +307,21 @@ impl<'a> Source<'a> {
         self.reach.call(move |executor| executor.awaited(&id))
     }
 
-    /// All of a history up to a record, part by part.
+    /// All of a history up to a record, part by part, while `read` says so.
     pub(crate) fn histories(
         &self,
         run: RunKey,
         to: u64,
-        mut read: impl FnMut(&HistoryPage),
+        mut read: impl FnMut(&HistoryPage) -> bool,
     ) -> Result<()> {
         let mut next = Some(0);
         while let Some(from) = next {
             let page = self.history(run, from..to.min(from + PAGE))?;
             let behind = from + PAGE;
             next = page.next.or((behind < page.records.min(to)).then_some(behind));
-            read(&page);
+            if !read(&page) {
+                break;
+            }
         }
         Ok(())
     }
@@ -336,6 +342,7 @@ impl<'a> Source<'a> {
                 Recorded::Input => values().next_back().or(found.take()),
                 _ => found.take().or_else(|| values().next()),
             };
+            true
         })?;
         let by = match cfg!(feature = "view") {
             true => self.rehearsed(run, records)?,
@@ -433,6 +440,7 @@ impl<'a> Source<'a> {
                 checked.damaged += 1;
                 tell(Damage { run: Some(run.id.clone()), record: Some(entry.seq), message: why });
             }
+            true
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dacapo::sim::VirtualClock;
 use dacapo::{Ctx, Debounce, Error, Executor, Workflow};
 use dacapo_inspect::{Listing, Recorded, Source, View};
 
@@ -13,8 +14,9 @@ const CALLS: usize = 30;
 #[test]
 fn the_last_input_is_shown_and_found() {
     let index = async |_: &Ctx, text: String| Ok::<_, Error>(text.len());
-    let executor = Executor::builder().workflow(INDEX, index).in_memory();
-    let wait = Debounce::new(Duration::from_millis(200));
+    let builder = Executor::builder().workflow(INDEX, index).clock(VirtualClock::default());
+    let executor = builder.in_memory();
+    let wait = Debounce::new(Duration::from_secs(3_600));
     let call = |n: usize| executor.debounce(INDEX, "page", wait, format!("draft <{n}>"));
     let first = call(0).expect("it is submitted");
     for n in 1..CALLS {
