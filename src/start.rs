@@ -90,11 +90,12 @@ impl Start {
         Self { timeout: Some(timeout), ..self }
     }
 
-    /// If there is a run with this id, and it was started with another input, the start is an error: a
-    /// client has used an id twice, perhaps. By default it attaches to that run, and the input is ignored.
+    /// If there is a run with this id or this [unique](Self::unique) key, and it was started with another input, the
+    /// start is an error: a client has used an id twice, perhaps. By default it attaches to that run, and the
+    /// input is ignored.
     ///
-    /// Inputs are compared by what they hold, with the one of the run's first pass; that one is read from the
-    /// run's history. Children do not attach, so it changes nothing for them.
+    /// Inputs are compared by what they hold, with the one that the run's first pass begins with (the last one, of a
+    /// run that is debounced); that one is read from the run's history. Children do not attach, so it changes nothing for them.
     ///
     /// ```
     /// # use dacapo::{Ctx, Executor, Result, Start, Workflow};

@@ -92,6 +92,48 @@ impl Engine {
         Ok(run)
     }
 
+    /// What a run began with, or is to begin with as things stand; `None` if that is what a pass before it left.
+    fn begins_with(&self, id: &str, run: RunKey) -> Result<Option<Bytes<'static>>> {
+        let damaged = format_args!("the history of run {id:?} is damaged at its beginning");
+        let mut input = None;
+        // One by one: what lies behind the beginning may be damaged.
+        for seq in 0.. {
+            let read = self.store.borrow().entries(run, seq..seq + 1);
+            let read = read.map_err(|error| Error::store(&error))?;
+            match read.get(0).map(|entry| Record::read(entry.record)) {
+                Some(Ok(Record::Started { input, .. })) => return Ok(Some(input.into_owned())),
+                Some(Ok(Record::Submitted(submission))) if submission.pass > 1 => return Ok(None),
+                Some(Ok(Record::Submitted(submission))) => {
+                    input = Some(submission.input.into_owned());
+                }
+                Some(Ok(Record::Resubmitted(resubmission))) => {
+                    input = resubmission.input.map(Bytes::into_owned).or(input);
+                }
+                // What comes to a run that waits.
+                Some(Ok(
+                    Record::MessageArrived { .. }
+                    | Record::MessageSkipped { .. }
+                    | Record::CancelRequested { .. }
+                    | Record::Retried { .. }
+                    | Record::Forked { .. }
+                    | Record::Moved { .. },
+                )) => {}
+                Some(Ok(
+                    Record::Admitted { .. }
+                    | Record::OperationEnded { .. }
+                    | Record::OperationNoted { .. }
+                    | Record::Marked { .. }
+                    | Record::Reported { .. }
+                    | Record::Finished { .. }
+                    | Record::Again,
+                ))
+                | None => break,
+                Some(Err(_)) => return Err(Error::of(Kind::Store, damaged)),
+            }
+        }
+        input.map(Some).ok_or_else(|| Error::of(Kind::Store, damaged))
+    }
+
     /// # Errors
     ///
     /// If the run with this id was started with another input, or that cannot be read.
@@ -102,18 +144,8 @@ impl Engine {
         }
         let Some(row) = self.find(id)? else { return Ok(()) };
         let first = self.passes_before(row.key)?.pop().unwrap_or(row.key);
-        let first = self.store.borrow().entries(first, 0..1);
-        let first = first.map_err(|error| Error::store(&error))?;
-        let was = match first.get(0).map(|entry| Record::read(entry.record)) {
-            Some(Ok(Record::Started { input, .. })) => input,
-            // The passes before are deleted, and nobody knows what the first of them began with.
-            Some(Ok(Record::Submitted(submission))) if submission.pass > 1 => return Ok(()),
-            Some(Ok(Record::Submitted(submission))) => submission.input,
-            Some(_) | None => {
-                let message = format_args!("the history of run {id:?} is damaged at its beginning");
-                return Err(Error::of(Kind::Store, message));
-            }
-        };
+        // The passes before are deleted, and nobody knows what the first of them began with.
+        let Some(was) = self.begins_with(id, first)? else { return Ok(()) };
         let values = &self.world.values;
         let compared = match self.registry.find(&row.workflow) {
             Some(workflow) => {

@@ -242,8 +242,7 @@ impl Executor {
                 return Err(taken(format_args!("there is one{}", before::beside(&watch)), &id));
             }
             if options.is_same_input {
-                let input = input(self.values()).map_err(|why| unfit_input(&id, &why))?;
-                self.shared.engine.expect_input(&id, &input)?;
+                self.expect_input(&id, input)?;
             }
             return Ok((false, (id, watch)));
         }
@@ -251,7 +250,7 @@ impl Executor {
             return Err(empty_id());
         }
         let engine = &self.shared.engine;
-        let is_only_new = options.is_only_new;
+        let (is_only_new, is_same_input) = (options.is_only_new, options.is_same_input);
         let options = options.later().at(engine.world.timers.present());
         if let Some(place) = &options.place
             && let Some(holder) = engine.holder(place)?
@@ -265,11 +264,23 @@ impl Executor {
                 return Err(taken(why, id));
             }
             let found = self.find(workflow, &holder.id)?.ok_or_else(|| no_such_run(&holder.id))?;
+            if is_same_input {
+                self.expect_input(&holder.id, input)?;
+            }
             return Ok((false, found));
         }
         let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
         let run = engine.start(workflow, id, input, options)?;
         Ok((true, (run.id.clone(), run.ledger.watch())))
+    }
+
+    fn expect_input(
+        &self,
+        id: &str,
+        input: impl FnOnce(&Values) -> Result<Bytes<'static>, dacapo_values::Error>,
+    ) -> Result<()> {
+        let input = input(self.values()).map_err(|why| unfit_input(id, &why))?;
+        self.shared.engine.expect_input(id, &input)
     }
 
     /// Attaches to a run that was started before, in this process or an earlier one.

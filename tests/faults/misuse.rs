@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dacapo::store::MemoryStore;
-use dacapo::{Builder, Ctx, Error, Executor, Result, Start, Workflow};
+use dacapo::{Builder, Ctx, Debounce, Error, Executor, Result, Start, Workflow};
 
 use super::open;
 
@@ -142,6 +142,37 @@ fn what_handles_show() {
 
 /// Whoever wants the same input is told if it is another: before the start is committed, while the run
 /// goes on, in a later pass, when it has ended, and after a restart.
+/// A run begins with the last input of a debounce, and a unique key stands for an id.
+#[test]
+fn an_input_that_was_replaced_and_a_key_that_is_used_again() {
+    const ANOTHER: &str = "was started with another input";
+    let (executor, store) = open(build(), MemoryStore::new());
+    let same = || Start::new().same_input();
+    let keyed = || same().unique("k").delay(Duration::from_secs(3_600));
+    let wait = Debounce::new(Duration::from_secs(3_600));
+    for n in 1..=30 {
+        let _handle = executor.debounce(W, "page", wait, n).expect("it waits");
+    }
+    let first = executor.start_with(W, "first", 7, keyed()).expect("it is new");
+    executor.block_on(first.accepted()).expect("it is committed");
+    let check = |executor: &Executor| {
+        let last = executor.start_with(W, "page@0", 30, same()).expect("it begins with that");
+        assert!(!last.is_new());
+        for n in [1, 29, 31] {
+            let error = executor.start_with(W, "page@0", n, same()).expect_err("another");
+            assert!(error.to_string().contains(ANOTHER), "{error}");
+        }
+        let holder = executor.start_with(W, "second", 7, keyed()).expect("the same input");
+        assert_eq!(holder.id(), "first");
+        let error = executor.start_with(W, "second", 8, keyed()).expect_err("another");
+        assert!(error.to_string().contains(ANOTHER), "{error}");
+    };
+    check(&executor);
+    drop(executor);
+    let (executor, _) = open(build(), store.now());
+    check(&executor);
+}
+
 #[test]
 fn an_id_that_is_used_again_for_another_input() {
     const AGAIN: Workflow<u32, u32> = Workflow::new("again");
