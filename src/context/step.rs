@@ -1,4 +1,5 @@
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use core::fmt::Display;
 use core::future::Future;
@@ -315,7 +316,7 @@ impl<T> Step<T> {
     /// ```
     pub fn retry_if(self, decides: impl Fn(&Error) -> bool + 'static) -> Self {
         self.awaited.assert_unpolled("retry_if");
-        self.awaited.operation.set_retry_if(Box::new(decides));
+        self.awaited.operation.set_retry_if(Rc::new(decides));
         self
     }
 

@@ -67,7 +67,7 @@ impl Ctx {
         body: impl Fn(&mut Tx<'_>) -> Result<T, E> + 'static, // clone what it borrows
     ) -> Step<T> {
         let operation = Operation::step(&self.instance.world.spare, self.take_number(), name);
-        operation.set_transaction(Box::new(move |tx| {
+        operation.set_transaction(Rc::new(move |tx| {
             let outcome = body(tx);
             tx.encode(outcome)
         }));

@@ -4,10 +4,10 @@ use alloc::rc::Rc;
 use core::task::{Context, Poll, ready};
 
 use crate::inbox::Address;
-use crate::instance::{Instance, Phase};
+use crate::instance::{Instance, Phase, World};
 use crate::message::Arrived;
 use crate::operation::{Effort, Operation, Waiter};
-use crate::panics;
+use crate::panics::{self, Caller};
 use crate::record::Asked;
 use crate::trace::Event;
 
@@ -31,7 +31,7 @@ impl Instance {
                     // Nearly all are.
                 } else if operation.is_request() {
                     self.request(operation.clone());
-                } else if operation.transaction().is_some() {
+                } else if operation.is_transaction() {
                     operation.set_order(self.world.take_ticket());
                 }
             },
@@ -91,12 +91,21 @@ impl Instance {
         }
     }
 
-    /// Ends what was done for an operation. A body that is dropped here lives in a live run and in
-    /// no replay: so it finds the gate shut, and a panic of it is its own affair.
+    /// Ends what was done for an operation, and lets go of the code that it owns. What is dropped here lives in
+    /// a live run and in no replay, so it finds the gate shut; it is refused by the executor, as a workflow is; and a
+    /// panic of it is its own affair.
     pub(crate) fn end_effort(&self, operation: &Operation) {
+        let World { gate, setup, .. } = &*self.world;
         let apart = |end: &mut dyn FnMut()| {
-            let _ = panics::catch(|| self.world.gate.shut(end));
+            let end = || setup.caught.calling(Caller::Workflow, || gate.shut(end));
+            let _ = panics::catch(end);
         };
+        if !operation.is_plain()
+            && let Some(code) = operation.take_code()
+        {
+            let mut code = Some(code);
+            apart(&mut || drop(code.take()));
+        }
         match operation.take_effort() {
             Effort::Nothing => {}
             Effort::Unstarted(body) => {

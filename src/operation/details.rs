@@ -50,13 +50,20 @@ struct Seldom {
     /// The room that its attempts share with others, and what the next one has of it.
     limit: OnceCell<Limit>,
     room: Cell<Option<Taken>>,
-    /// Whether an error is worth another attempt.
-    retry_if: OnceCell<Box<RetryIf>>,
-    /// What a transaction does in a commit, and its place among all, in which they are carried out.
-    transaction: OnceCell<Box<TxBody>>,
+    code: RefCell<Code>,
+    /// The place of a transaction among all, in which they are carried out.
     order: Cell<u64>,
     /// The last attempt, while the next one is waited for.
     failed: RefCell<Option<FailedAttempt>>,
+}
+
+/// Code of users that an operation owns beside its body, until it ends.
+#[derive(Default)]
+pub(crate) struct Code {
+    /// Whether an error is worth another attempt.
+    retry_if: Option<Rc<RetryIf>>,
+    /// What a transaction does in a commit.
+    transaction: Option<Rc<TxBody>>,
 }
 
 /// Of a message that is sent, or a child.
@@ -346,26 +353,34 @@ impl Operation {
 
     /// Whether an error is worth another attempt, as the step decides.
     pub(crate) fn is_worth_another(&self, error: &Error) -> bool {
-        let decides = self.seldom().and_then(|seldom| seldom.retry_if.get());
+        let decides = self.seldom().and_then(|seldom| seldom.code.borrow().retry_if.clone());
         decides.is_none_or(|decides| decides(error))
     }
 
     /// # Panics
     ///
     /// Panics if there is one already.
-    pub(crate) fn set_retry_if(&self, decides: Box<RetryIf>) {
-        let set = self.of_step_anew().seldom().retry_if.set(decides);
-        set.unwrap_or_else(|_| panic!("retry_if of {self} is set twice"));
+    pub(crate) fn set_retry_if(&self, decides: Rc<RetryIf>) {
+        let before = self.of_step_anew().seldom().code.borrow_mut().retry_if.replace(decides);
+        assert!(before.is_none(), "retry_if of {self} is set twice");
     }
 
-    /// What it does in a commit, if it is a transaction.
-    pub(crate) fn transaction(&self) -> Option<&TxBody> {
-        self.seldom()?.transaction.get().map(|body| &**body)
+    pub(crate) fn is_transaction(&self) -> bool {
+        self.seldom().is_some_and(|seldom| seldom.code.borrow().transaction.is_some())
     }
 
-    pub(crate) fn set_transaction(&self, body: Box<TxBody>) {
-        let set = self.of_step_anew().seldom().transaction.set(body);
-        set.unwrap_or_else(|_| panic!("{self} is two transactions"));
+    /// What it does in a commit, if it is a transaction that has not ended.
+    pub(crate) fn transaction(&self) -> Option<Rc<TxBody>> {
+        self.seldom()?.code.borrow().transaction.clone()
+    }
+
+    pub(crate) fn set_transaction(&self, body: Rc<TxBody>) {
+        self.of_step_anew().seldom().code.borrow_mut().transaction = Some(body);
+    }
+
+    /// Takes what it owns of users' code; it is the caller's to drop.
+    pub(crate) fn take_code(&self) -> Option<Code> {
+        Some(self.seldom()?.code.take())
     }
 
     pub(crate) fn label(&self) -> Option<&str> {

@@ -135,7 +135,7 @@ impl Instance {
                     && operation.limit().is_none()
                 {
                     self.draft_note(operation.number, Note::Begun);
-                } else if operation.transaction().is_some() {
+                } else if operation.is_transaction() {
                     transaction::begin(self, operation);
                 } else {
                     operation.start(|body| self.world.spawn_body(body));

@@ -151,6 +151,23 @@ async fn calls(ctx: &Ctx, caller: &Caller, how: &str) -> Result<()> {
             let quick = ctx.step("quick", async || Ok::<_, Error>(()));
             dacapo::race(ctx.step("call", body), quick).await
         }
+        "drop of what decides" => {
+            let words = LastWords(caller.clone());
+            let body = async || Ok::<_, Error>(());
+            let decides = move |_: &Error| {
+                let _words = &words;
+                true
+            };
+            ctx.step("call", body).retry_if(decides).await
+        }
+        "drop of a transaction" => {
+            let words = LastWords(caller.clone());
+            let body = move |_: &mut dacapo::Tx<'_>| {
+                let _words = &words;
+                Ok::<_, Error>(())
+            };
+            ctx.transaction("call", body).await
+        }
         "drop" => {
             let words = LastWords(caller.clone());
             ctx.spawn(async move |_: &Ctx| {
@@ -246,6 +263,8 @@ fn made(executor: &Executor, caller: &Caller, who: &str, call: Call) -> String {
         "a workflow" => by_run(executor, "calls", "workflow"),
         "the drop of a workflow" => by_run(executor, "calls", "drop"),
         "the drop of a body" => by_run(executor, "calls", "drop of a body"),
+        "the drop of what decides" => by_run(executor, "calls", "drop of what decides"),
+        "the drop of a transaction" => by_run(executor, "calls", "drop of a transaction"),
         "an observer" => by_run(executor, "observed", "nothing"),
         "a rehearsal" => executor.verify("rehearsed").expect("it ends the same"),
         "a transaction" => {
@@ -281,6 +300,8 @@ fn who_may_call_what() {
         ("a workflow", Some("by a workflow: use what Ctx has, or a body")),
         ("the drop of a workflow", Some("by a workflow: use what Ctx has, or a body")),
         ("the drop of a body", Some("by a workflow: use what Ctx has, or a body")),
+        ("the drop of what decides", Some("by a workflow: use what Ctx has, or a body")),
+        ("the drop of a transaction", Some("by a workflow: use what Ctx has, or a body")),
         ("a rehearsal", Some("by a workflow: use what Ctx has, or a body")),
         ("an observer", Some("by an observer or a clock: post it with a Remote")),
         ("a clock", Some("by an observer or a clock: post it with a Remote")),
@@ -312,5 +333,75 @@ fn who_may_call_what() {
             }
         }
     }
-    assert_eq!(refused, 9 * 27);
+    assert_eq!(refused, 11 * 27);
+}
+
+/// What a step owns that is not begun again is dropped while its outcome is delivered once more.
+#[test]
+fn the_drop_of_a_body_in_a_replay() {
+    let caller = Caller::default();
+    let held = caller.clone();
+    let executor = Executor::builder()
+        .resident_max(0)
+        .workflow(ECHO, async |_: &Ctx, n: u8| Ok::<_, Error>(n))
+        .workflow(WAITS, async move |ctx: &Ctx, ()| {
+            let words = LastWords(held.clone());
+            let body = async move || {
+                let _words = &words;
+                Ok::<_, Error>(())
+            };
+            ctx.step("held", body).await?;
+            Ok::<_, Error>(ctx.receive(NUMBER).await)
+        })
+        .in_memory();
+    *caller.weak.borrow_mut() = Some(executor.weak());
+    let run = executor.start(WAITS, "waits", ()).expect("new");
+    executor.block_on(async {
+        run.accepted().await.expect("it is committed");
+        while executor.statistics().expect("it is read").resident > 0 {
+            dacapo::yield_now().await;
+        }
+        caller.call.set(Some(ALL[0].1));
+        executor.send("waits", NUMBER, 7).await.expect("it waits");
+        assert_eq!(run.await.expect("it ends"), 7);
+    });
+    let answer = caller.answer.take().expect("it is called");
+    assert_eq!(answer, format!("{} by a workflow: use what Ctx has, or a body", ALL[0].0));
+}
+
+/// Panics when it is dropped.
+struct Breaks;
+
+impl Drop for Breaks {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("no cup");
+        }
+    }
+}
+
+/// Once its outcome is recorded, what a step owned is nobody's any more.
+#[test]
+fn a_panic_of_what_a_step_owned() {
+    let executor = Executor::builder()
+        .workflow(CALLS, async |ctx: &Ctx, how: String| {
+            let breaks = Breaks;
+            if how == "retry_if" {
+                let decides = move |_: &Error| {
+                    let _breaks = &breaks;
+                    true
+                };
+                return ctx.step("call", async || Ok::<_, Error>(())).retry_if(decides).await;
+            }
+            let body = move |_: &mut dacapo::Tx<'_>| {
+                let _breaks = &breaks;
+                Ok::<_, Error>(())
+            };
+            ctx.transaction("call", body).await
+        })
+        .in_memory();
+    for (id, how) in [("1", "retry_if"), ("2", "transaction"), ("3", "retry_if")] {
+        let run = executor.start(CALLS, id, how.into()).expect("it goes on");
+        executor.block_on(run).expect("it ends");
+    }
 }
